@@ -1,0 +1,37 @@
+# make demo   trains, tests and uses a model on streets that the project draws itself
+# make test   passes the tests
+# PYTHON=python3.12 make demo   chooses the interpreter (Python 3.10 to 3.13)
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install demo test check clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+install: .venv/installed  ## set up .venv with the project and what it needs
+
+demo: .venv/installed  ## the whole line: draw, convert, train, test, infer (minutes on two cores)
+	$(BIN)/python tools/demo.py
+
+test: .venv/installed-test  ## run all tests
+	$(BIN)/python -m pytest
+
+check: .venv/installed-test  ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:  ## remove .venv; data, work_dirs and outputs stay
+	rm -rf .venv
+
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "$(PYTHON) is not Python 3.10 to 3.13; choose one that is: PYTHON=python3.12 make $(MAKECMDGOALS)"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@

@@ -1,0 +1,42 @@
+"""How every program under `tools/` starts and ends: quick help, one sentence for a wrong input, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+WRONG_INPUT = (ValueError, FileNotFoundError, NotADirectoryError, FileExistsError, PermissionError, ConnectionError)
+"""What the package raises when a person can mend it; anything else is a bug and shows its traceback."""
+
+
+def add_debug_flag(parser: argparse.ArgumentParser) -> None:
+    """Give a program its `--debug`, which `run_tool` looks for."""
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def run_tool(main: Callable[[], int | None]) -> None:
+    """Run a program and leave the process.
+
+    Exit codes: 0, or what `main` returns; 2 for wrong usage or input, in one sentence without a
+    traceback (unless `--debug` is given); 130 for Ctrl-C; 1 for everything else, with its traceback.
+    """
+    try:
+        code = main() or 0
+    except WRONG_INPUT as error:
+        if "--debug" in sys.argv:
+            raise
+        if int(os.environ.get("RANK", 0)) == 0:  # all ranks meet the same wrong input: one speaks
+            print(f"error: {_sentence(error)}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename is not None:  # str() of these starts with [Errno 2]
+        return f"{error.filename}: {error.strerror.lower()}"
+    return str(error)

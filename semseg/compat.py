@@ -1,0 +1,233 @@
+"""Repairs to the pinned stack (MMEngine, MMCV, MMSegmentation), one function per defect.
+
+Each function names the defect, its cause, and the test in `tests/test_compat.py` that fails when the
+stack has mended it, so that the repair can go. Nothing else in this project touches MMEngine's internals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import pickle
+import re
+import sys
+import warnings
+from typing import Any
+
+import torch
+
+_NOISE = (
+    # Each is printed at import or at every start, and tells a user of this project nothing to act on.
+    r"Fail to import ``MultiScaleDeformableAttention``",  # compiled op of other models
+    r"The draw is False, it means that the",  # SegVisualizationHook; PanelHook paints instead
+    r"The prefix is not set in metric class",
+    r"`Visualizer` backend is not initialized because save_dir is None",
+    r"Config.*deprecat|pretrained.*is deprecated|`pretrained`.*init_cfg",
+    r"``build_loss`` would be deprecated soon|``build_.*`` would be deprecated soon",
+    r"Setting (?:OMP|MKL)_NUM_THREADS environment variable",
+    r"`broadcast_buffers` is deprecated",
+    r"'pin_memory' argument is set as true but no accelerator is found",
+    r"torch.cuda.amp.GradScaler|`torch.cuda.amp.*` is deprecated",
+    r"Failed to search registry with scope",
+    r"torch.meshgrid",
+    r"Default ``avg_non_ignore`` is False",  # the recipes keep the model zoo's value
+)
+
+
+def repair() -> None:
+    """Apply every repair; calling it again changes nothing."""
+    silence_noise()
+    import_quietly()
+    load_weights_only()
+    load_checkpoints_quietly()
+    keep_long_records_off_screen()
+
+
+def silence_noise() -> None:
+    """Keep harmless warnings of the stack off the screen.
+
+    Cause: the stack warns about its own optional parts. The list above names each message; everything
+    else still shows.
+    """
+    for message in _NOISE:
+        warnings.filterwarnings("ignore", message=rf"[\s\S]*(?:{message})")
+
+
+def import_quietly() -> None:
+    """Import MMSegmentation without its greeting.
+
+    Defect: `import mmseg.datasets` prints "Could not import OneDL" twice, to standard output.
+    Cause: `print_log(…, logger=None)` prints whatever the level is.
+    """
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        import mmseg.datasets
+        import mmseg.evaluation
+        import mmseg.models
+        import mmseg.visualization  # noqa: F401
+    for line in printed.getvalue().splitlines():
+        if "Could not import OneDL" not in line:
+            print(line, file=sys.stderr)
+
+
+def restricted_getattr(owner: Any, name: str) -> Any:
+    """Stand in for `getattr` inside a checkpoint: the four statistics of HistoryBuffer, nothing else.
+
+    Raises:
+        pickle.UnpicklingError: any other attribute of any other object is asked for.
+    """
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    if owner is HistoryBuffer and name in ("min", "max", "mean", "current"):
+        return getattr(owner, name)
+    raise pickle.UnpicklingError(f"attribute {name!r} of {owner!r} is not allowed in a checkpoint")
+
+
+def safe_globals() -> list[Any]:
+    """List what a checkpoint may name beyond tensors: the few classes that MMEngine really stores."""
+    import numpy as np
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    dtypes = {type(np.dtype(name)) for name in "? b B h H i I l L q Q e f d".split()}
+    return [
+        HistoryBuffer,
+        (restricted_getattr, "builtins.getattr"),
+        np.ndarray,
+        np.dtype,
+        *sorted(dtypes, key=str),
+        np._core.multiarray._reconstruct,
+        np._core.multiarray.scalar,
+    ]
+
+
+def load_checkpoint_file(file: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
+    """Read a checkpoint file without running code from it.
+
+    Args:
+        file: a path, or an open binary file.
+        map_location: as in `torch.load`.
+        weights_only: ignored: it is always True.
+
+    Raises:
+        ValueError: the file would run code, or is damaged; the sentence names the file and the reason.
+    """
+    name = file if isinstance(file, (str, os.PathLike)) else getattr(file, "name", "the checkpoint")
+    try:
+        with torch.serialization.safe_globals(safe_globals()):
+            return torch.load(file, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"Unsupported global: GLOBAL (\S+)|attribute \S+ of .* is not allowed", str(error))
+        what = (found.group(1) or found.group(0)) if found else str(error).splitlines()[0]
+        raise ValueError(
+            f"{name} is not loaded: it holds more than weights ({what}) and could run code;"
+            " get a copy with weights only, from someone you trust"
+        ) from error
+    except (RuntimeError, EOFError) as error:
+        raise ValueError(
+            f"{name} is not a complete checkpoint ({str(error).splitlines()[0]}); copy it again"
+        ) from error
+
+
+def load_weights_only() -> None:
+    """Make every checkpoint load safe.
+
+    Defect: MMEngine tries `weights_only=True` first, but falls back to `weights_only=False`, which runs
+    code out of the file; and its list of allowed names holds `getattr`, which reaches everything.
+    Cause: `mmengine.runner.checkpoint._safe_torch_load` and `get_torch_safe_globals`.
+    """
+    import mmengine.runner.checkpoint as stock
+
+    stock._safe_torch_load = load_checkpoint_file
+    stock.get_torch_safe_globals = safe_globals
+
+
+def load_checkpoints_quietly() -> None:
+    """Drop the line that every load prints beside the logger, on every rank.
+
+    Defect: "Loads checkpoint by local backend from path" on the screen, once per process. Cause: as in
+    `import_quietly`. The log still says "Load checkpoint from …".
+    """
+    import mmengine.runner.checkpoint as stock
+    from mmengine.logging import print_log
+
+    def print_log_unless_repeated(message: object, logger: Any = None, level: int = logging.INFO) -> None:
+        if not (logger is None and str(message).startswith("Loads checkpoint by")):
+            print_log(message, logger, level)
+
+    stock.print_log = print_log_unless_repeated
+
+
+def init_cpu_process_group() -> None:
+    """Join the processes that torchrun started on a machine without a GPU.
+
+    Defect: `--launcher pytorch` calls `torch.cuda.set_device` even for gloo, and dies.
+    Cause: `mmengine.dist.utils._init_dist_pytorch`. The Runner skips it when a group exists already.
+    """
+    import multiprocessing
+
+    if multiprocessing.get_start_method(allow_none=True) is None:
+        multiprocessing.set_start_method("fork")  # what env_cfg.mp_cfg of the configs asks for
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group(backend="gloo")
+
+
+def ready_for_cpu_processes(model: dict) -> dict:
+    """Return what DDP over CPU processes needs in a config, and take SyncBN out of `model` (in place).
+
+    Defects: DDP is handed `device_ids`, which CPU modules refuse; and SyncBN refuses CPU tensors as soon
+    as a process group exists. Cause: `Runner.wrap_model` passes LOCAL_RANK as a device unless
+    `model_wrapper_cfg` says otherwise, and PyTorch has no CPU kernel for SyncBN. Every process then
+    normalises over its own share of the batch, like BN on a single GPU.
+
+    Returns:
+        A `model_wrapper_cfg`.
+    """
+    _replace_sync_bn(model)
+    return dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False)
+
+
+def _replace_sync_bn(node: Any) -> None:
+    if isinstance(node, dict):
+        if node.get("type") in ("SyncBN", "MMSyncBN"):
+            node["type"] = "BN"
+        for child in node.values():
+            _replace_sync_bn(child)
+    elif isinstance(node, (list, tuple)):
+        for child in node:
+            _replace_sync_bn(child)
+
+
+def keep_long_records_off_screen() -> None:
+    """Leave the environment, the whole config and the hook table to the log file.
+
+    Defect: MMEngine prints some 400 lines before the first iteration. Cause: `Runner._log_env`.
+    """
+    from mmengine.logging import MMLogger
+
+    if getattr(MMLogger.__init__, "keeps_screen_short", False):
+        return
+    stock_init = MMLogger.__init__
+
+    def init(self: MMLogger, *args: Any, **kwargs: Any) -> None:
+        stock_init(self, *args, **kwargs)
+        self.handlers[0].addFilter(_belongs_on_screen)  # the first handler is the screen
+
+    init.keeps_screen_short = True
+    MMLogger.__init__ = init
+
+
+def _belongs_on_screen(record: logging.LogRecord) -> bool:
+    return not any(start in str(record.msg)[:200] for start in _LOG_FILE_ONLY)
+
+
+_LOG_FILE_ONLY = (
+    "System environment:",
+    "Config:\n",
+    "Hooks will be executed in the following order",
+    "Distributed training is not used, all SyncBatchNorm",
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+    "The prefix is not set in metric class",
+)

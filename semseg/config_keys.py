@@ -1,0 +1,160 @@
+"""Which names of a config change a run: slips in files and in `--cfg-options` are found here."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import inspect
+import logging
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import Registry
+from mmengine.runner import Runner
+
+EFFECTIVE_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"} | {
+    # read by MMEngine with cfg.get, by MMSegmentation's tools, or by this module
+    "custom_imports",
+    "model_wrapper_cfg",
+    "find_unused_parameters",
+    "sync_bn",
+    "compile",
+    "tta_model",
+    "tta_pipeline",
+}
+"""Top-level names that change a run. Every other name in a config file is a helper of that file."""
+
+
+def check_file(path: Path) -> None:
+    """Refuse a top-level name that looks like a misspelt key; warn of one that nothing uses.
+
+    A name counts when MMEngine reads it (EFFECTIVE_KEYS), when its own file uses it, or when a file built on
+    it takes it through `_base_.name`. Of the configs that MMSegmentation 1.4 ships, this refuses one
+    (`models = dict(…)` in a BiSeNet config, which indeed never took effect).
+    """
+    trees = dict(_parse_with_bases(path))
+    taken = {
+        node.attr
+        for tree in trees.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "_base_"
+    }
+    for file, tree in trees.items():
+        assigned = {t.id for n in tree.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
+        used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        for name in sorted(assigned - EFFECTIVE_KEYS - used - taken - {"_base_"}):
+            near = difflib.get_close_matches(name, EFFECTIVE_KEYS, 1, 0.8)
+            if near:
+                raise ValueError(f"{file}: unknown key {name!r}; did you mean {near[0]!r}?")
+            logging.getLogger("semseg").warning("%s: %r has no effect: nothing uses it", file, name)
+
+
+def _parse_with_bases(path: Path) -> Iterator[tuple[Path, ast.Module]]:
+    source = path.read_text(encoding="utf-8")
+    source = re.sub(r"['\"]?\{\{\s*([\w.]+)\s*\}\}['\"]?", lambda m: m.group(1), source)  # {{_base_.name}}
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise ValueError(f"{path} line {error.lineno} is not Python: {error.msg}") from error
+    yield path, tree
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "_base_":
+            bases = ast.literal_eval(node.value)
+            for base in [bases] if isinstance(bases, str) else bases:
+                if "::" in base:
+                    raise ValueError(f"{path}: base {base!r}: give a path relative to this file instead of '::'")
+                base_path = path.parent / base
+                if not base_path.is_file():
+                    raise FileNotFoundError(f"{path}: no base file {base_path}")
+                if base_path.suffix == ".py":
+                    yield from _parse_with_bases(base_path)
+
+
+def check_option(cfg: Config, key: str) -> None:
+    """Refuse an option that would change nothing.
+
+    Raises:
+        ValueError: an unknown key, or a helper name of the config file; the sentence says what to set.
+    """
+    cfg = cfg.to_dict()
+    head, *rest = key.split(".")
+    helpers = {"data_preprocessor"} if "data_preprocessor" in cfg["model"] else set()
+    if head not in EFFECTIVE_KEYS - helpers:
+        if head in cfg:
+            places = list(_places_of(cfg, head))
+            use = f"; set {'.'.join([places[0], *rest])}" if places else ""
+            raise ValueError(f"--cfg-options {key} has no effect: {head} is a helper name inside the config file{use}")
+        raise ValueError(f"--cfg-options {key}: unknown key {head!r}{_did_you_mean(head, EFFECTIVE_KEYS)}")
+    node: Any = cfg
+    for depth, part in enumerate(key.split(".")):
+        if isinstance(node, (list, tuple)):
+            if not part.isdigit() or int(part) >= len(node):
+                where = ".".join(key.split(".")[:depth])
+                raise ValueError(f"--cfg-options {key}: {where} is a list of {len(node)}; expected 0 to {len(node) - 1}")
+            node = node[int(part)]
+        elif isinstance(node, dict):
+            if part not in node:
+                if depth:
+                    _check_new_key(node, part, key)
+                return
+            node = node[part]
+        else:
+            return  # a plain value that the option replaces by a dict
+
+
+def _check_new_key(node: dict, part: str, key: str) -> None:
+    """Judge a key that `node` does not hold yet: an argument of its class, or a slip?"""
+    accepted = set(node)
+    parameters = _parameters(node["type"]) if isinstance(node.get("type"), str) else None
+    if parameters is not None:
+        accepted |= parameters
+        if part in parameters:
+            return
+        where = f"{node['type']} takes no {part!r}"
+    else:
+        if key.split(".")[0].endswith("_dataloader") and key.count(".") == 1:
+            accepted |= set(inspect.signature(torch.utils.data.DataLoader.__init__).parameters)
+        if part in accepted or not difflib.get_close_matches(part, accepted, 1, 0.8):
+            return
+        where = f"unknown key {part!r}"
+    raise ValueError(f"--cfg-options {key}: {where}{_did_you_mean(part, accepted)}")
+
+
+def _parameters(type_name: str) -> set[str] | None:
+    """Return the arguments that the class registered as `type_name` takes, its bases included."""
+    import mmseg.registry
+
+    for registry in vars(mmseg.registry).values():
+        if isinstance(registry, Registry) and (found := registry.get(type_name)) is not None:
+            owners = inspect.getmro(found) if inspect.isclass(found) else [found]
+            calls = [owner.__init__ if inspect.isclass(owner) else owner for owner in owners]
+            names = {name for call in calls for name in _signature(call)}
+            return names - {"self", "args", "kwargs"} | {"type", "_scope_", "_delete_"}
+    return None
+
+
+def _signature(call: Any) -> list[str]:
+    try:
+        return list(inspect.signature(call).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def _places_of(node: Any, name: str, path: str = "") -> Iterator[str]:
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for key, child in items:
+        here = f"{path}.{key}" if path else str(key)
+        top = here.split(".")[0]
+        if top in EFFECTIVE_KEYS and not (top == "data_preprocessor"):
+            if key == name and path:
+                yield here
+            yield from _places_of(child, name, here)
+
+
+def _did_you_mean(word: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(word, known, 1, 0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

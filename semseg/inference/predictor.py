@@ -1,0 +1,67 @@
+"""A model ready to segment one image after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import load_checkpoint
+from mmseg.registry import MODELS
+
+
+class Predictor:
+    """Segment images with the model of a config and the weights of a checkpoint.
+
+    Args:
+        cfg: from `load_config`; not changed.
+        checkpoint: weights that fit the model exactly.
+        device: such as 'cuda:0' or 'cpu'; default: the GPU if there is one.
+
+    Attributes:
+        classes: names, in the order of their train ids.
+        palette: RGB, shape (num_classes, 3).
+
+    Raises:
+        ValueError: the weights don't fit the model, or the file holds no class names.
+    """
+
+    def __init__(self, cfg: Config, checkpoint: str | Path, device: str | None = None) -> None:
+        init_default_scope(cfg.get("default_scope", "mmseg"))
+        model_cfg = cfg.copy().model
+        model_cfg.pretrained = None
+        self._model = MODELS.build(model_cfg)
+        try:
+            loaded = load_checkpoint(self._model, str(checkpoint), map_location="cpu", strict=True, logger="silent")
+        except RuntimeError as error:
+            first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+            raise ValueError(f"{checkpoint} does not fit the model of the config: {first}") from error
+        meta = loaded.get("meta", {}).get("dataset_meta")
+        if meta is None:
+            raise ValueError(f"{checkpoint} does not say which classes it knows (no meta.dataset_meta)")
+        self.classes, self.palette = meta["classes"], meta["palette"]
+        self._device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
+        self._model.to(self._device).eval()
+        # an image has no annotation, and arrives as an array
+        steps = [step for step in cfg.test_dataloader.dataset.pipeline if step.type != "LoadAnnotations"]
+        if steps[0].type == "LoadImageFromFile":
+            steps[0] = dict(type="mmseg.LoadImageFromNDArray")
+        self._pipeline = Compose(steps)
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Segment one image.
+
+        Args:
+            image: RGB, uint8, shape (height, width, 3).
+
+        Returns:
+            Train ids, uint8, shape (height, width).
+        """
+        data = self._pipeline(dict(img=np.ascontiguousarray(image[:, :, ::-1])))  # the pipelines expect BGR
+        batch = dict(inputs=[data["inputs"]], data_samples=[data["data_samples"]])
+        with torch.inference_mode():
+            sample = self._model.test_step(batch)[0]
+        return sample.pred_sem_seg.data.squeeze(0).to(torch.uint8).cpu().numpy()

@@ -1,0 +1,123 @@
+"""Label spaces: which classes exist, under which ids, in which colours.
+
+The Cityscapes table is the one of cityscapesScripts (`helpers/labels.py`); everything else about
+classes in this project is derived from it.
+
+Two encodings of an annotated image exist and must not be mixed up:
+
+* label ids (`*_labelIds.png`): 0 to 33, every label that was ever annotated;
+* train ids (`*_labelTrainIds.png`): 0 to 18 for the evaluated classes, 255 for all that is ignored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+IGNORED = 255
+"""The train id of every pixel that neither trains nor counts."""
+
+
+class Label(NamedTuple):
+    """One row of a label table."""
+
+    name: str
+    label_id: int  # value in label-id images; negative: never drawn
+    train_id: int  # value in train-id images; IGNORED or negative: not a class
+    category: str
+    has_instances: bool  # single objects are told apart
+    color: tuple[int, int, int]  # RGB
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """A label table with the views that the rest of the project needs."""
+
+    labels: tuple[Label, ...]
+
+    @cached_property
+    def by_name(self) -> dict[str, Label]:
+        """Every label, ignored ones too."""
+        return {label.name: label for label in self.labels}
+
+    @cached_property
+    def evaluated(self) -> tuple[Label, ...]:
+        """The labels that are classes, in the order of their train ids."""
+        classes = [label for label in self.labels if 0 <= label.train_id < IGNORED]
+        return tuple(sorted(classes, key=lambda label: label.train_id))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of their train ids."""
+        return tuple(label.name for label in self.evaluated)
+
+    @property
+    def palette(self) -> list[list[int]]:
+        """RGB colours of the classes, in the order of their train ids."""
+        return [list(label.color) for label in self.evaluated]
+
+    def to_train_ids(self, label_ids: np.ndarray) -> np.ndarray:
+        """Translate a label-id image.
+
+        Args:
+            label_ids: uint8, any shape.
+
+        Returns:
+            Train ids, uint8, same shape; values that the table does not know become IGNORED.
+        """
+        table = np.full(256, IGNORED, np.uint8)
+        for label in self.evaluated:
+            table[label.label_id] = label.train_id
+        return table[label_ids]
+
+    def to_label_ids(self, train_ids: np.ndarray) -> np.ndarray:
+        """Translate a train-id image; what is not a class becomes 0 (unlabeled)."""
+        table = np.zeros(256, np.uint8)
+        for label in self.evaluated:
+            table[label.train_id] = label.label_id
+        return table[train_ids]
+
+
+# fmt: off
+CITYSCAPES = LabelSpace((
+    #     name                   label_id train_id   category        has_instances  color
+    Label("unlabeled",                  0, IGNORED, "void",          False, (  0,   0,   0)),
+    Label("ego vehicle",                1, IGNORED, "void",          False, (  0,   0,   0)),
+    Label("rectification border",       2, IGNORED, "void",          False, (  0,   0,   0)),
+    Label("out of roi",                 3, IGNORED, "void",          False, (  0,   0,   0)),
+    Label("static",                     4, IGNORED, "void",          False, (  0,   0,   0)),
+    Label("dynamic",                    5, IGNORED, "void",          False, (111,  74,   0)),
+    Label("ground",                     6, IGNORED, "void",          False, ( 81,   0,  81)),
+    Label("road",                       7,       0, "flat",          False, (128,  64, 128)),
+    Label("sidewalk",                   8,       1, "flat",          False, (244,  35, 232)),
+    Label("parking",                    9, IGNORED, "flat",          False, (250, 170, 160)),
+    Label("rail track",                10, IGNORED, "flat",          False, (230, 150, 140)),
+    Label("building",                  11,       2, "construction",  False, ( 70,  70,  70)),
+    Label("wall",                      12,       3, "construction",  False, (102, 102, 156)),
+    Label("fence",                     13,       4, "construction",  False, (190, 153, 153)),
+    Label("guard rail",                14, IGNORED, "construction",  False, (180, 165, 180)),
+    Label("bridge",                    15, IGNORED, "construction",  False, (150, 100, 100)),
+    Label("tunnel",                    16, IGNORED, "construction",  False, (150, 120,  90)),
+    Label("pole",                      17,       5, "object",        False, (153, 153, 153)),
+    Label("polegroup",                 18, IGNORED, "object",        False, (153, 153, 153)),
+    Label("traffic light",             19,       6, "object",        False, (250, 170,  30)),
+    Label("traffic sign",              20,       7, "object",        False, (220, 220,   0)),
+    Label("vegetation",                21,       8, "nature",        False, (107, 142,  35)),
+    Label("terrain",                   22,       9, "nature",        False, (152, 251, 152)),
+    Label("sky",                       23,      10, "sky",           False, ( 70, 130, 180)),
+    Label("person",                    24,      11, "human",         True,  (220,  20,  60)),
+    Label("rider",                     25,      12, "human",         True,  (255,   0,   0)),
+    Label("car",                       26,      13, "vehicle",       True,  (  0,   0, 142)),
+    Label("truck",                     27,      14, "vehicle",       True,  (  0,   0,  70)),
+    Label("bus",                       28,      15, "vehicle",       True,  (  0,  60, 100)),
+    Label("caravan",                   29, IGNORED, "vehicle",       True,  (  0,   0,  90)),
+    Label("trailer",                   30, IGNORED, "vehicle",       True,  (  0,   0, 110)),
+    Label("train",                     31,      16, "vehicle",       True,  (  0,  80, 100)),
+    Label("motorcycle",                32,      17, "vehicle",       True,  (  0,   0, 230)),
+    Label("bicycle",                   33,      18, "vehicle",       True,  (119,  11,  32)),
+    Label("license plate",             -1,      -1, "vehicle",       False, (  0,   0, 142)),
+))
+# fmt: on

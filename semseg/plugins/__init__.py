@@ -1,0 +1,8 @@
+"""Everything of this project that a config names by string; a config brings it in with
+`custom_imports = dict(imports=['semseg.plugins'])`."""
+
+from semseg import compat
+
+compat.repair()  # before the registries below are imported
+
+from semseg.plugins import hooks, logs, metric, precision  # noqa: E402, F401

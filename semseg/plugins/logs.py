@@ -1,0 +1,32 @@
+"""What a log line says."""
+
+from __future__ import annotations
+
+import re
+import resource
+import sys
+
+from mmengine.runner import LogProcessor
+from mmseg.registry import LOG_PROCESSORS
+
+
+@LOG_PROCESSORS.register_module()
+class SegLogProcessor(LogProcessor):
+    """MMEngine's log lines without the per-class scores, and with the memory of the process on a CPU.
+
+    The per-class scores stand in the table above the line, and in TensorBoard.
+    """
+
+    def get_log_after_iter(self, runner, batch_idx: int, mode: str) -> tuple[dict, str]:
+        """Return the scalars and the line; `memory` is the peak in MiB, of the GPU or else of the process."""
+        tag, line = super().get_log_after_iter(runner, batch_idx, mode)
+        if "memory" not in tag:
+            unit = 1024**2 if sys.platform == "darwin" else 1024  # bytes there, KiB here
+            tag["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+            line = re.sub(r"(data_time: \S+  )", rf"\1memory: {tag['memory']}  ", line)
+        return tag, line
+
+    def get_log_after_epoch(self, runner, batch_idx: int, mode: str, with_non_scalar: bool = False):
+        """Return the scalars, all of them, and the line, with the means only."""
+        tag, line = super().get_log_after_epoch(runner, batch_idx, mode, with_non_scalar)
+        return tag, re.sub(r"(?:IoU|Acc)/[^:]+: \S+  ", "", line)

@@ -1,0 +1,56 @@
+"""Number formats and memory layouts that the hardware is fast in."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
+from mmseg.registry import HOOKS, OPTIM_WRAPPERS
+
+
+def has_fast_bf16() -> bool:
+    """Return whether this machine multiplies bfloat16 matrices in hardware: a GPU since Ampere, or AMX."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_capability()[0] >= 8
+    cpu = Path("/proc/cpuinfo")
+    return cpu.is_file() and "amx_bf16" in cpu.read_text()
+
+
+@OPTIM_WRAPPERS.register_module()
+class Bf16OptimWrapper(OptimWrapper):
+    """Train under bfloat16 autocast, on GPU or CPU; the weights stay float32.
+
+    MMEngine's AmpOptimWrapper refuses CPUs, and scales losses, which bfloat16 does not need: it has the range
+    of float32.
+
+    Args:
+        enabled: True, False, or 'auto' for `has_fast_bf16()` (without matrix units it is slower than float32).
+        **kwargs: those of OptimWrapper.
+    """
+
+    def __init__(self, enabled: bool | Literal["auto"] = "auto", **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.enabled = has_fast_bf16() if enabled == "auto" else enabled
+
+    @contextmanager
+    def optim_context(self, model: torch.nn.Module):
+        """Run a training step in the chosen precision."""
+        device_type = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device_type, torch.bfloat16, enabled=self.enabled):
+            yield
+
+
+@HOOKS.register_module()
+class ChannelsLastHook(Hook):
+    """Keep the weights in the layout (batch, height, width, channels), which convolutions are faster in.
+
+    The results stay those of the usual layout, up to rounding.
+    """
+
+    def before_run(self, runner) -> None:
+        """Convert the model once; the activations follow its layout."""
+        runner.model.to(memory_format=torch.channels_last)

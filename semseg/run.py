@@ -1,0 +1,49 @@
+"""Train and evaluate what a finished config describes."""
+
+from __future__ import annotations
+
+import urllib.error
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from semseg import compat
+
+
+def train(cfg: Config) -> None:
+    """Train; checkpoints, log, TensorBoard events and pictures land under `cfg.work_dir`.
+
+    Raises:
+        ConnectionError: the pretrained weights cannot be downloaded; the sentence names the ways out.
+    """
+    runner = _build_runner(cfg)
+    print_log(f"watch it: tensorboard --logdir {cfg.work_dir}", "current")
+    try:
+        runner.train()
+    except urllib.error.URLError as error:
+        raise ConnectionError(
+            f"cannot download the pretrained weights {cfg.model.pretrained} ({error.reason}): download them"
+            " elsewhere and set --cfg-options model.pretrained=FILE, or train from scratch with"
+            " model.pretrained=None"
+        ) from error
+    print_log(f"checkpoints and pictures: {cfg.work_dir}, {runner.log_dir}", "current")
+
+
+def evaluate(cfg: Config) -> dict[str, float]:
+    """Evaluate `cfg.load_from` on the test set; the scores land under `cfg.work_dir`.
+
+    Returns:
+        Scores in percent: aAcc, mIoU, mAcc, `IoU/<class>`, `Acc/<class>`.
+    """
+    return _build_runner(cfg).test()
+
+
+def _build_runner(cfg: Config) -> Runner:
+    if cfg.launcher == "pytorch" and not torch.cuda.is_available():
+        compat.init_cpu_process_group()
+        if is_main_process():
+            print(f"no GPU: {torch.distributed.get_world_size()} CPU processes over gloo, BN instead of SyncBN")
+    return Runner.from_cfg(cfg)

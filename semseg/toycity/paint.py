@@ -1,0 +1,264 @@
+"""From a scene to a photograph: marks painted in order at twice the size, then air, water and camera."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+import cv2
+import numpy as np
+
+from semseg.labels import CITYSCAPES
+from semseg.toycity import textures
+from semseg.toycity.outline import Annotation, bounds, fill_mask
+from semseg.toycity.scene import Art, Clear, Fill, Ground, Scene, Shadow, Thing
+
+_FINE = 2  # painted at this many pixels per pixel
+
+
+def photograph(scene: Scene, annotation: Annotation, rng: np.random.Generator) -> np.ndarray:
+    """Paint a scene and take its photograph.
+
+    Args:
+        scene: what there is to see.
+        annotation: of the same scene; its depths carry the haze, its roads the reflections.
+        rng: for noise and lens.
+
+    Returns:
+        RGB, uint8, shape (height, width, 3).
+    """
+    camera = scene.camera
+    canvas = _paint_sky(scene, rng)
+    for thing in scene.ground:
+        _paint_thing(canvas, thing, scene)
+    _paint_shadows(canvas, scene.shadows)
+    for thing in scene.standing:
+        _paint_thing(canvas, thing, scene)
+    is_frame = np.zeros((camera.height, camera.width), np.uint8)
+    image = cv2.resize(canvas, (camera.width, camera.height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    image = _add_haze(image, annotation.depth_m, scene)
+    if scene.light.wetness:
+        image = _add_reflections(image, annotation.label_ids, scene, rng)
+    if scene.frame:
+        own = np.ascontiguousarray(cv2.resize(image, None, fx=_FINE, fy=_FINE).clip(0, 255).astype(np.uint8))
+        for thing in scene.frame:
+            _paint_thing(own, thing, scene)
+            for mark in thing.marks:
+                fill_mask(is_frame, mark.polygon, 1)
+        own = cv2.resize(own, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
+        image = np.where(is_frame[..., None] > 0, own, image)
+    return _expose(image.astype(np.float32), scene, rng)
+
+
+def _paint_thing(canvas: np.ndarray, thing: Thing, scene: Scene) -> None:
+    for mark in thing.marks:
+        _paint(mark, canvas, scene)
+
+
+@singledispatch
+def _paint(mark: object, canvas: np.ndarray, scene: Scene) -> None:
+    """Paint one mark."""
+
+
+@_paint.register
+def _(mark: Clear, canvas: np.ndarray, scene: Scene) -> None:
+    """What is clear leaves no paint."""
+
+
+@_paint.register
+def _(mark: Fill, canvas: np.ndarray, scene: Scene) -> None:
+    if mark.end is None and mark.texture is None:
+        fixed = np.rint((mark.polygon * _FINE - 0.5) * 8).astype(np.int32)
+        color = [float(value) for value in np.clip(mark.color, 0, 255)]
+        cv2.fillPoly(canvas, [fixed], color, cv2.LINE_8, 3)
+        return
+    box = bounds([mark.polygon * _FINE], canvas.shape[1], canvas.shape[0])
+    if box is None:
+        return
+    left, top, right, bottom = box
+    height, width = bottom - top, right - left
+    end = mark.color if mark.end is None else mark.end
+    axis = 0 if mark.sideways else 1
+    low, high = float(mark.polygon[:, axis].min()) * _FINE, float(mark.polygon[:, axis].max()) * _FINE
+    first, count = (left, width) if mark.sideways else (top, height)
+    share = ((np.arange(count, dtype=np.float32) + first - low) / max(high - low, 1e-3)).clip(0, 1)[:, None]
+    ramp = (np.asarray(mark.color) * (1 - share) + np.asarray(end) * share).astype(np.float32)
+    paint = ramp[None] if mark.sideways else ramp[:, None]
+    if mark.texture is not None:
+        grain = textures.window(mark.texture, mark.offset, width, height, mark.texel_px * _FINE)
+        paint = paint * (1 + mark.grain * grain)[..., None]
+    else:
+        paint = np.broadcast_to(paint, (height, width, 3))
+    mask = np.zeros((height, width), np.uint8)
+    fill_mask(mask, mark.polygon, _FINE, left, top)
+    _copy(canvas[top:bottom, left:right], paint, mask)
+
+
+@_paint.register
+def _(mark: Art, canvas: np.ndarray, scene: Scene) -> None:
+    box = bounds([mark.polygon * _FINE], canvas.shape[1], canvas.shape[0])
+    if box is None:
+        return
+    left, top, right, bottom = box
+    size = (right - left, bottom - top)
+    place = np.array([[_FINE, 0, -0.5 - left], [0, _FINE, -0.5 - top], [0, 0, 1.0]])
+    centre = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+    warped = cv2.warpPerspective(
+        mark.image, place @ mark.homography @ centre, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    mask = np.zeros(size[::-1], np.uint8)
+    fill_mask(mask, mark.polygon, _FINE, left, top)
+    window = canvas[top:bottom, left:right]
+    if mark.image.shape[2] == 4:
+        opacity = (warped[..., 3:] * (mask[..., None] > 0)).astype(np.float32) / 255
+        window[:] = (window * (1 - opacity) + warped[..., :3] * opacity).astype(np.uint8)
+    else:
+        _copy(window, warped, mask)
+
+
+@_paint.register
+def _(mark: Ground, canvas: np.ndarray, scene: Scene) -> None:
+    """Ground is soft enough to be computed at the picture's own size."""
+    camera = scene.camera
+    box = bounds([mark.polygon], camera.width, camera.height)
+    if box is None:
+        return
+    left, top, right, bottom = box
+    to_world = np.linalg.inv(
+        camera.homography(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 0, 1.0]))
+    ).astype(np.float32)
+    u, v = np.meshgrid(
+        np.arange(left, right, dtype=np.float32) + 0.5, np.arange(top, bottom, dtype=np.float32) + 0.5
+    )
+    x, z, w = (row[0] * u + row[1] * v + row[2] for row in to_world)
+    w = np.where(np.abs(w) < 1e-6, np.float32(1e-6), w)
+    x, z = x / w, z / w
+    texels_per_m = textures.EDGE / mark.tile_m
+    tile = textures.tile(mark.texture)
+    column = np.mod(x * texels_per_m + mark.offset[0], textures.EDGE)
+    row = np.mod(z * texels_per_m + mark.offset[1], textures.EDGE)
+    grain = cv2.remap(tile, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    # texels that one pixel spans along the street: beyond one, the texture would flicker
+    span = z * z / (camera.focal_px * camera.height_m) * texels_per_m
+    grain = grain * (mark.grain / (1 + (span / 5) ** 2))
+    cloud = textures.tile("cloud")
+    worn = cv2.remap(
+        cloud,
+        np.mod(x * 14 + mark.offset[1], textures.EDGE),
+        np.mod(z * 9 + mark.offset[0], textures.EDGE),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_WRAP,
+    )
+    paint = (1 + grain + 0.09 * worn)[..., None] * np.asarray(mark.color, np.float32)
+    paint = cv2.resize(paint.clip(0, 255).astype(np.uint8), None, fx=_FINE, fy=_FINE)
+    mask = np.zeros(paint.shape[:2], np.uint8)
+    fill_mask(mask, mark.polygon, _FINE, left * _FINE, top * _FINE)
+    window = canvas[top * _FINE : bottom * _FINE, left * _FINE : right * _FINE]
+    _copy(window, paint, mask)
+
+
+def _copy(window: np.ndarray, paint: np.ndarray, mask: np.ndarray) -> None:
+    if paint.dtype != np.uint8:
+        paint = cv2.convertScaleAbs(np.maximum(paint, 0))
+    np.copyto(window, paint, where=mask[..., None] > 0)
+
+
+def _paint_sky(scene: Scene, rng: np.random.Generator) -> np.ndarray:
+    camera, light = scene.camera, scene.light
+    horizon = camera.height / 2 - camera.focal_px * np.tan(camera.pitch)
+    v, u = np.mgrid[: camera.height, : camera.width].astype(np.float32)
+    elevation = ((horizon - v) / camera.focal_px).clip(0.005, None)
+    share = np.clip(elevation / 0.45, 0, 1)[..., None] ** 0.7
+    sky = light.horizon_rgb * (1 - share) + light.zenith_rgb * share
+    bearing = (u - camera.width / 2) / camera.focal_px + camera.yaw
+    if light.cloud_cover > 0:
+        reach = 120 / (elevation + 0.12)
+        offset = rng.uniform(0, textures.EDGE, 2)
+        column = np.mod(bearing * reach * 1.6 + offset[0], textures.EDGE).astype(np.float32)
+        row = np.mod(reach + offset[1], textures.EDGE).astype(np.float32)
+        cloud = cv2.remap(textures.tile("cloud"), column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        density = ((cloud + 1.6 * light.cloud_cover - 0.9) * 1.5).clip(0, 1)[..., None] * 0.9
+        base = light.cloud_rgb * (1 - 0.16 * (cloud + 1) / 2 * (density[..., 0] > 0.5))[..., None]
+        sky = sky * (1 - density) + base * density
+    if light.shadow:
+        sun_bearing = np.arctan2(light.sun[0], light.sun[2])
+        distance = np.hypot(bearing - sun_bearing, elevation - np.tan(np.arcsin(light.sun[1])))
+        glow = np.exp(-((distance / 0.28) ** 2)) * 0.6
+        sky = sky + (np.array([255, 240, 205]) - sky) * glow[..., None]
+    sky = cv2.resize(sky.astype(np.float32), None, fx=_FINE, fy=_FINE)
+    return np.ascontiguousarray(sky.clip(0, 255).astype(np.uint8))
+
+
+def _paint_shadows(canvas: np.ndarray, shadows: list[Shadow]) -> None:
+    height, width = canvas.shape[0] // _FINE, canvas.shape[1] // _FINE
+    light = np.ones((height, width), np.float32)
+    for is_contact in (False, True):
+        layer = np.zeros((height, width), np.uint8)
+        strength = 0.0
+        for shadow in shadows:
+            if shadow.is_contact == is_contact:
+                fill_mask(layer, shadow.polygon, 1)
+                strength = max(strength, shadow.strength)
+        blur_px = width / 512 * (2.5 if is_contact else 1.2)
+        light *= 1 - strength * cv2.GaussianBlur(layer, (0, 0), blur_px).astype(np.float32) / 255
+    top = int(np.argmax((light < 0.999).any(axis=1)))
+    light = cv2.resize(light[top:], (canvas.shape[1], canvas.shape[0] - top * _FINE))
+    # shadows are blue: the sky still lights them
+    factors = np.stack([light, light * 0.98 + 0.02, light * 0.93 + 0.07], axis=-1)
+    window = canvas[top * _FINE :]
+    window[:] = (window * factors).astype(np.uint8)
+
+
+def _add_haze(image: np.ndarray, depth_m: np.ndarray, scene: Scene) -> np.ndarray:
+    share = (1 - np.exp(-depth_m / scene.light.visibility_m))[..., None]
+    is_sky = depth_m >= 1999
+    share[is_sky] = 0
+    return image * (1 - share) + scene.light.horizon_rgb.astype(np.float32) * share
+
+
+def _add_reflections(
+    image: np.ndarray, label_ids: np.ndarray, scene: Scene, rng: np.random.Generator
+) -> np.ndarray:
+    """A wet road mirrors what stands behind it, torn by the roughness of the asphalt."""
+    camera = scene.camera
+    horizon = int(camera.height / 2 - camera.focal_px * np.tan(camera.pitch))
+    rows = np.clip(2 * horizon - np.arange(camera.height) + 6, 0, camera.height - 1)
+    mirror = cv2.GaussianBlur(image[rows], (0, 0), sigmaX=1.5, sigmaY=9 * camera.height / 256)
+    names = CITYSCAPES.by_name
+    is_flat = np.isin(label_ids, [names["road"].label_id, names["sidewalk"].label_id, names["parking"].label_id])
+    puddles = textures.window("cloud", tuple(rng.integers(0, 512, 2)), camera.width, camera.height, 1.6)
+    puddles = cv2.GaussianBlur(puddles, (0, 0), 3, sigmaY=0.8)
+    share = scene.light.wetness * (0.3 + 0.3 * np.clip(puddles + 0.3, 0, 1)) * is_flat
+    share = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 0.7)[..., None]
+    return image * (1 - 0.25 * scene.light.wetness * is_flat[..., None]) * (1 - share) + mirror * share
+
+
+def _expose(image: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.ndarray:
+    """Lens and sensor: vignette, white balance, softness, gamma and noise."""
+    height, width = image.shape[:2]
+    v, u = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    vignette = (1 - rng.uniform(0.05, 0.22) * (u**2 + v**2) / 2).astype(np.float32)
+    balance = rng.uniform(0.96, 1.04, 3).astype(np.float32) * np.float32(rng.uniform(0.93, 1.07))
+    image = image * vignette[..., None] * balance
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.35, 0.75) * max(1.0, width / 1024))
+    if scene.light.weather == "rain":
+        image = _add_rain(image, rng)
+    gamma = rng.uniform(0.9, 1.1)
+    image = 255 * (image.clip(0, 255) / 255) ** gamma
+    coarse = rng.standard_normal((height, width, 1), np.float32)
+    fine = rng.standard_normal((height, width, 3), np.float32)
+    strength = rng.uniform(1.2, 3.2) * (1.5 if scene.light.is_dark else 1.0)
+    image = image + strength * (0.75 * coarse + 0.6 * fine)
+    return image.clip(0, 255).astype(np.uint8)
+
+
+def _add_rain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    height, width = image.shape[:2]
+    streaks = np.zeros((height, width), np.float32)
+    slant = rng.uniform(-0.25, 0.25)
+    for x, y, length in zip(
+        rng.uniform(0, width, 160), rng.uniform(0, height, 160), rng.uniform(4, 14, 160), strict=True
+    ):
+        length *= height / 256
+        cv2.line(streaks, (int(x), int(y)), (int(x + slant * length), int(y + length)), 1.0, 1)
+    streaks = cv2.GaussianBlur(streaks, (0, 0), 0.7)[..., None] * 0.22
+    return image * (1 - streaks) + 225 * streaks

@@ -1,0 +1,128 @@
+"""Measure a station of bench/: our code, alone or side by side with the installed MMSegmentation's."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+
+from semseg.cli import add_debug_flag, run_tool
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("torch", "onedl-mmsegmentation", "onedl-mmcv", "onedl-mmengine", "numpy", "pillow")
+
+
+def main() -> int:
+    stations = {
+        path.stem: ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
+        for path in sorted((ROOT / "bench").glob("[a-z]*.py"))
+    }
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="stations:\n" + "\n".join(f"  {name:10} {line}" for name, line in stations.items()),
+    )
+    parser.add_argument("station", help="what to measure, see below")
+    parser.add_argument("--against", choices=["stock"], help="run in turns with MMSegmentation's own code")
+    parser.add_argument("--repeat", type=int, default=7, help="rounds, after one to warm up (default: 7)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all times and the summary here")
+    add_debug_flag(parser)
+    args = parser.parse_args()
+    if args.station not in stations:
+        raise ValueError(f"no station {args.station!r}; bench/ holds {', '.join(stations)}")
+    if args.repeat < 1:
+        raise ValueError(f"--repeat is {args.repeat}; expected 1 or more")
+    if args.json and not args.json.parent.is_dir():
+        raise FileNotFoundError(f"no folder {args.json.parent} for --json")
+
+    sys.path.insert(0, str(ROOT))  # bench/ is not installed
+    station = importlib.import_module(f"bench.{args.station}")
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for case, contenders in station.cases(args.against == "stock", Path(folder)).items():
+            results[case] = summarize(measure(contenders, args.repeat))
+            print_case(case, results[case])
+    machine = describe_machine()
+    print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    if args.json:
+        report = {"station": args.station, "machine": machine, "cases": results}
+        temporary_path = args.json.with_name(f".{args.json.name}.{os.getpid()}.tmp")
+        temporary_path.write_text(json.dumps(report, indent=2) + "\n")
+        temporary_path.replace(args.json)
+    return 0
+
+
+def measure(contenders: dict, num_rounds: int) -> dict:
+    """Run all contenders in turns; the first round is not counted."""
+    sides = {side: {"times_s": [], "peak_mib": []} for side in contenders}
+    for round_index in range(num_rounds + 1):
+        for side, contender in contenders.items():
+            contender.prepare()
+            start_s = time.perf_counter()
+            peak_mib = contender.run()
+            time_s = time.perf_counter() - start_s
+            if round_index:
+                sides[side]["times_s"].append(time_s)
+                if peak_mib is not None:
+                    sides[side]["peak_mib"].append(peak_mib)
+    return sides
+
+
+def summarize(sides: dict) -> dict:
+    """Add medians and quartiles; the ratio is taken within each round, so that drifts cancel."""
+
+    def spread(values: list[float]) -> dict:
+        # not numpy: a child's peak memory counts from the size of this process
+        low, median, high = (
+            statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
+        )
+        return {"median": median, "quartiles": [low, high]}
+
+    result = {side: {"time_s": spread(runs["times_s"]), **runs} for side, runs in sides.items()}
+    if "stock" in sides:
+        pairs = zip(sides["stock"]["times_s"], sides["ours"]["times_s"], strict=True)
+        result["stock / ours"] = spread([stock / ours for stock, ours in pairs])
+    return result
+
+
+def print_case(case: str, result: dict) -> None:
+    """Print one row per side: median, quartiles, peak memory; then the ratio of the two."""
+    print(case)
+    for side, entry in result.items():
+        unit = " s" if "time_s" in entry else " x"
+        times = entry.get("time_s", entry)
+        low, high = times["quartiles"]
+        peak = f"  {max(entry['peak_mib']):6.0f} MiB" if entry.get("peak_mib") else ""
+        print(f"  {side:12} {times['median']:8.3f}{unit}  ({low:.3f} to {high:.3f}){peak}", flush=True)
+
+
+def describe_machine() -> dict[str, str]:
+    """Name what the times depend on."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    machine = {
+        "CPU": models[0] if models else platform.processor() or platform.machine(),
+        "cores": f"{os.cpu_count()} ({usable} usable)",
+        "python": platform.python_version(),
+    }
+    for package in PACKAGES:
+        try:
+            machine[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            machine[package] = "not installed"
+    return machine
+
+
+if __name__ == "__main__":
+    run_tool(main)

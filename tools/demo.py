@@ -1,0 +1,74 @@
+#!/usr/bin/env python
+"""Run the whole line on drawn streets: draw, convert, train, test, infer. `make demo` calls it."""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from semseg.cli import add_debug_flag, run_tool
+
+RECIPE = "pspnet_r18-d16_1xb8-500_toycity-128x256"
+CONFIG = f"configs/toycity/{RECIPE}.py"
+ROSARIO_CONFIG = CONFIG.replace("_toycity-", "_rosario-")
+PANEL_DIR, INFER_DIR = "outputs/demo/rosario_labelled", "outputs/demo/rosario"
+
+
+def run(*command: str) -> None:
+    """Show a command as a person would type it, and run it."""
+    print(f"\n$ {shlex.join(command)}", flush=True)
+    program = [sys.executable] if command[0] == "python" else [command[0]]
+    started = time.monotonic()
+    code = subprocess.run([*program, *command[1:]], env={**os.environ, "PYTHON": sys.executable}).returncode
+    if code:
+        raise SystemExit(code)  # the command has said why
+    print(f"({time.monotonic() - started:.0f} s)", flush=True)
+
+
+def newest(folder: str, pattern: str) -> Path:
+    return max(Path(folder).glob(pattern), key=lambda path: path.stat().st_mtime)
+
+
+def scores(work_dir: str) -> str:
+    found = json.loads(newest(f"{work_dir}/test", "*/*.json").read_text())
+    return f"mIoU {found['mIoU']:5.2f} %   aAcc {found['aAcc']:5.2f} %   mAcc {found['mAcc']:5.2f} %"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE",
+                        help="for the training, such as train_cfg.max_iters=20")  # fmt: skip
+    add_debug_flag(parser)
+    args = parser.parse_args()
+    os.chdir(Path(__file__).parents[1])
+    started = time.monotonic()
+
+    run("python", "tools/dataset.py", "toycity", "data/toycity")
+    run("python", "tools/dataset.py", "toycity", "data/rosario", "--style", "rosario")
+    run("python", "tools/convert_datasets/cityscapes.py", "data/toycity", "--nproc", str(os.cpu_count()))
+    overrides = ["--cfg-options", *args.cfg_options] if args.cfg_options else []
+    run("python", "tools/train.py", CONFIG, "--seed", "0", *overrides)
+    checkpoint = str(newest(f"work_dirs/{RECIPE}", "best_mIoU_iter_*.pth"))
+    run("python", "tools/test.py", CONFIG, checkpoint)
+    run("tools/dist_test.sh", ROSARIO_CONFIG, checkpoint, "2", "--show-dir", PANEL_DIR)
+    run("python", "tools/infer.py", CONFIG, checkpoint, "data/rosario", "--out-dir", INFER_DIR)
+
+    print(f"""
+Done in {(time.monotonic() - started) / 60:.1f} minutes.
+
+ToyCity val, streets like those it learnt   {scores(f"work_dirs/{RECIPE}")}
+Rosario, a city that it never saw           {scores(f"work_dirs/{Path(ROSARIO_CONFIG).stem}")}
+
+How the predictions improved    {newest(f"work_dirs/{RECIPE}", "*/panels")}
+Truth beside prediction         {PANEL_DIR}
+Rosario's photographs           {INFER_DIR}/vis (masks: {INFER_DIR}/pred)
+Curves                          tensorboard --logdir work_dirs/{RECIPE}
+The model                       {checkpoint}""")
+
+
+if __name__ == "__main__":
+    run_tool(main)

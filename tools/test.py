@@ -1,0 +1,38 @@
+#!/usr/bin/env python
+"""Evaluate a model: python tools/test.py CONFIG CHECKPOINT [--show-dir DIR] [--tta]"""
+
+import argparse
+import os
+
+from semseg.cli import add_debug_flag, run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Evaluate a segmentation model on its test set.")
+    parser.add_argument("config", help="config file that the model was trained with")
+    parser.add_argument("checkpoint", help="checkpoint file (.pth)")
+    parser.add_argument("--work-dir", help="where the scores go, under test/; default: work_dirs/<name of the config>")
+    parser.add_argument("--out", metavar="DIR", help="write the predicted train ids here, as PNG")
+    parser.add_argument("--show-dir", metavar="DIR", help="paint every image here: truth left, prediction right")
+    parser.add_argument("--tta", action="store_true", help="average over scales and flips")
+    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE",
+                        help="override config values, such as test_dataloader.dataset.data_root=data/x")  # fmt: skip
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
+                        help="set by tools/dist_test.sh")  # fmt: skip
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    add_debug_flag(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    from semseg.config import for_testing, load_config
+    from semseg.run import evaluate
+
+    cfg = load_config(args.config, args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
+    evaluate(for_testing(cfg, args.checkpoint, out_dir=args.out, show_dir=args.show_dir, tta=args.tta))
+
+
+if __name__ == "__main__":
+    run_tool(main)
