@@ -150,8 +150,8 @@ def existing_checkpoint(path: str | Path) -> Path:
 
 
 def _nearest_config(path: Path) -> str:
-    known = {p.name: p for p in Path("configs").rglob("*.py") if "_base_" not in p.parts}
-    near = difflib.get_close_matches(path.name, known, 1, 0.5)
+    known = {p.name: p for p in sorted(Path("configs").rglob("*.py")) if "_base_" not in p.parts}
+    near = [name for name in known if path.stem in name] or difflib.get_close_matches(path.name, known, 1, 0.5)
     return f"; did you mean {known[near[0]]}?" if near else ""
 
 

@@ -9,9 +9,7 @@ import glob
 import json
 import os
 import signal
-import struct
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -253,17 +252,8 @@ def _encode_png(gray: np.ndarray) -> bytes:
     2048x1024: written in a fifth of the time, read in half of it (training reads every image many
     times), file 1.6 times as large.
     """
-    height, width = gray.shape
-    rows = np.zeros((height, width + 1), np.uint8)  # each row begins with its filter: 0, none
-    rows[:, 1:] = gray
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checksum = zlib.crc32(kind + content)
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits, gray
-    pixels = zlib.compress(rows, level=3)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+    return cv2.imencode(".png", gray, options)[1].tobytes()
 
 
 def _write_if_different(path: Path, content: bytes) -> None:

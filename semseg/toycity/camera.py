@@ -14,6 +14,7 @@ import numpy as np
 NEAR_M = 0.5
 """Nothing that is nearer than this is drawn."""
 
+_SPECK_PX = 0.7  # half the way around what is too small to be drawn
 FAR_PX = 20000.0  # farther outside than any picture is wide, and safe in the fixed point numbers of OpenCV
 
 
@@ -96,11 +97,13 @@ class Camera:
         return np.column_stack([rotation @ along, rotation @ up, rotation @ origin + offset])
 
     def sees(self, pixels: np.ndarray) -> bool:
-        """Say whether the bounding box of a projected polygon meets the picture."""
+        """Say whether a projected polygon is more than a speck and its bounding box meets the picture."""
         if len(pixels) < 3:
             return False
-        (left, top), (right, bottom) = pixels.min(axis=0), pixels.max(axis=0)
-        return bool(right > 0 and left < self.width and bottom > 0 and top < self.height)
+        columns, rows = pixels[:, 0].tolist(), pixels[:, 1].tolist()  # faster than numpy for few corners
+        left, right, top, bottom = min(columns), max(columns), min(rows), max(rows)
+        is_inside = right > 0 and left < self.width and bottom > 0 and top < self.height
+        return is_inside and right - left + bottom - top > _SPECK_PX
 
 
 def _cut_near(homogeneous: np.ndarray) -> np.ndarray:

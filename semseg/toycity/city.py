@@ -117,17 +117,14 @@ def _backdrop(stage: Stage, style: Style) -> list[Thing]:
     """The town at the end of the street."""
     rng = stage.rng
     things = []
-    z, x = 190.0, -130.0
-    while x < 130:
+    z, x = 190.0, -40.0
+    things += greenery.tree_line(stage, style, -130, 130, z + 5)
+    while x < 40:
         wide = rng.uniform(8, 24)
-        if rng.random() < 0.55:
-            floors = int(rng.integers(2, 7))
+        if rng.random() < 0.6:
+            floors = int(rng.integers(*style.floors)) + 1
             things += facades.facing_building(stage, style, x, x + wide, z, floors)
-        else:
-            for _ in range(4):
-                size = rng.uniform(2.0, 4.5)
-                things += greenery.bush(stage, style, x + rng.uniform(0, wide), z, size * 2)
-        x += wide * rng.uniform(0.8, 1.2)
+        x += wide * rng.uniform(0.8, 1.4)
     return things
 
 
@@ -145,7 +142,7 @@ def _add_lots(site: _Site, wants: dict[str, bool]) -> None:
         seen_from = abs(x) / max(slant, 0.2)
         z = seen_from - rng.uniform(2, 9)
         while z < 130:
-            length = rng.uniform(7, 17)
+            length = rng.uniform(7, 17) * (1.0 if z < 55 else 1.8)
             if site.is_crossing(z, z + length):
                 if z < site.street.crossing[0] - 5:
                     length = site.street.crossing[0] - 1.5 - z

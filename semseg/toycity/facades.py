@@ -46,12 +46,9 @@ def building(stage: Stage, style: Style, x: float, z0: float, z1: float, floors:
     near = max(z0, abs(x) * 2 * stage.camera.focal_px / stage.camera.width * 0.8)
     fine = float(np.clip(2.2 * stage.px_per_m(near), 5, 26))
     normal = np.array([-side, 0.0, 0.0])
-    image = facade_image(stage, style, z1 - z0, height, floors, fine, normal, color, texture)
-    # seen at a slant a facade is short: what would flicker is averaged away beforehand
-    share = min(1.0, 2.2 * abs(x) / near)
-    image = cv2.resize(
-        image, (max(8, int(image.shape[1] * share)), image.shape[0]), interpolation=cv2.INTER_AREA
-    )
+    # seen at a slant a facade is short: what would flicker is not drawn
+    share = float(np.clip(2.2 * abs(x) / near, 0.4, 1.0))
+    image = facade_image(stage, style, (z1 - z0, height), floors, (fine * share, fine), normal, color, texture)
     ends = (z0, z1) if side < 0 else (z1, z0)
     corners = [(x, 0, ends[0]), (x, 0, ends[1]), (x, height, ends[1]), (x, height, ends[0])]
     front = stage.art(image, np.array(corners, float))
@@ -70,9 +67,8 @@ def facing_building(stage: Stage, style: Style, x0: float, x1: float, z: float, 
     texture = str(rng.choice(style.facade_textures))
     height = floors * FLOOR_M + 0.5
     fine = float(np.clip(2.2 * stage.px_per_m(z), 4, 26))
-    image = facade_image(
-        stage, style, x1 - x0, height, floors, fine, np.array([0, 0, -1.0]), color, texture
-    )
+    normal = np.array([0, 0, -1.0])
+    image = facade_image(stage, style, (x1 - x0, height), floors, (fine, fine), normal, color, texture)
     corners = np.array([(x0, 0, z), (x1, 0, z), (x1, height, z), (x0, height, z)], float)
     marks = []
     if stage.chance(style.pitched_roofs):
@@ -87,50 +83,64 @@ def facing_building(stage: Stage, style: Style, x0: float, x1: float, z: float, 
 def facade_image(
     stage: Stage,
     style: Style,
-    length_m: float,
-    height_m: float,
+    size_m: tuple[float, float],
     floors: int,
-    px_per_m: float,
+    px_per_m: tuple[float, float],
     normal: np.ndarray,
     color: np.ndarray,
     texture: str,
 ) -> np.ndarray:
     """Draw a lit facade.
 
+    Args:
+        stage: light and chance.
+        style: of the city.
+        size_m: length and height.
+        floors: how many.
+        px_per_m: along and up.
+        normal: of the facade.
+        color: of its walls, RGB.
+        texture: of its walls.
+
     Returns:
-        RGB, uint8, shape (height_m * px_per_m, length_m * px_per_m, 3), roughly.
+        RGB, uint8, shape (height, length, 3), roughly size_m * px_per_m.
     """
     rng, light = stage.rng, stage.light
+    (length_m, height_m), (px_along, px_up) = size_m, px_per_m
     lit = light.on(color, normal)
     trim = light.on(np.clip(color * rng.choice([0.72, 1.22]), 0, 245), normal)
     bays = max(1, round(length_m / rng.uniform(2.4, 3.4)))
-    cell_h, cell_w = max(8, round(FLOOR_M * px_per_m)), max(8, round(length_m / bays * px_per_m))
+    cell_h, cell_w = max(8, round(FLOOR_M * px_up)), max(8, round(length_m / bays * px_along))
     panes = _cells(stage, cell_h, cell_w, lit, trim)
     kinds = rng.integers(0, _GLASS_KINDS - 1, (max(floors - 1, 0), bays))
     if light.is_dark:
         kinds = np.where(rng.random(kinds.shape) < 0.35, _GLASS_KINDS - 1, kinds)
     upper = panes[kinds].transpose(0, 2, 1, 3, 4).reshape(kinds.shape[0] * cell_h, bays * cell_w, 3)
-    base = np.concatenate([_ground_cell(stage, cell_h, cell_w, lit, trim) for _ in range(bays)], axis=1)
-    top_h = max(2, round((height_m - floors * FLOOR_M) * px_per_m))
-    cornice = np.empty((top_h, bays * cell_w, 3), np.float32)
-    cornice[:] = trim
-    cornice[: max(1, top_h // 4)] = trim * 1.1
-    cornice[-max(1, top_h // 4) :] = trim * 0.68
+    base_kinds = [_ground_cell(stage, cell_h, cell_w, lit, trim) for _ in range(min(bays, 4))]
+    base = np.concatenate([base_kinds[rng.integers(len(base_kinds))] for _ in range(bays)], axis=1)
+    top_h = max(2, round((height_m - floors * FLOOR_M) * px_up))
+    cornice = np.empty((top_h, bays * cell_w, 3), np.uint8)
+    cornice[:] = _bytes(trim)
+    cornice[: max(1, top_h // 4)] = _bytes(trim * 1.1)
+    cornice[-max(1, top_h // 4) :] = _bytes(trim * 0.68)
     image = np.concatenate([cornice, upper, base], axis=0)
     height, width = image.shape[:2]
     # bricks and stones are the same in every row: 1 texel is about 8 mm, plaster is coarser
-    scale = px_per_m * (0.0075 if texture != "plaster" else 0.016)
+    scale = px_up * (0.0075 if texture != "plaster" else 0.016)
     grain = textures.window(texture, stage.anywhere(), width, height, max(scale, 0.06))
     contrast = {"plaster": 0.07, "brick": 0.15, "stone": 0.14}[texture]
-    image *= (1 + contrast * grain)[..., None]
-    dirt = textures.window("cloud", stage.anywhere(), width, height, px_per_m * 0.03)
+    dirt = textures.window("cloud", stage.anywhere(), width, height, px_up * 0.03)
     fall = np.linspace(1.07, 0.9, height, dtype=np.float32)[:, None]
-    image *= (fall * (1 + 0.07 * dirt))[..., None]
-    return image.clip(0, 255).astype(np.uint8)
+    factor = (contrast * grain + 1) * (0.07 * dirt + 1) * fall
+    return cv2.multiply(image, cv2.merge([factor] * 3), dtype=cv2.CV_8U)
+
+
+def _bytes(values: np.ndarray) -> np.ndarray:
+    return np.clip(values, 0, 255).astype(np.uint8)
 
 
 def _cells(stage: Stage, height: int, width: int, lit: np.ndarray, trim: np.ndarray) -> np.ndarray:
-    """One cell of the facade per kind of pane: float32, (kinds, height, width, 3)."""
+    """One cell of the facade per kind of pane: uint8, (kinds, height, width, 3)."""
     rng, light = stage.rng, stage.light
     cells = np.empty((_GLASS_KINDS, height, width, 3), np.float32)
     cells[:] = lit
@@ -176,7 +186,7 @@ def _cells(stage: Stage, height: int, width: int, lit: np.ndarray, trim: np.ndar
         cells[:, low : low + bar, left - 2 * edge : right + 2 * edge] = dark
         cells[:, high - bar : high + bar, left - 2 * edge : right + 2 * edge] = dark * 0.8
         cells[:, low:high, max(left - 2 * edge, 0) : right + 2 * edge : max(2, width // 18)] = dark
-    return cells
+    return _bytes(cells)
 
 
 def _ground_cell(stage: Stage, height: int, width: int, lit: np.ndarray, trim: np.ndarray) -> np.ndarray:
@@ -226,7 +236,7 @@ def _ground_cell(stage: Stage, height: int, width: int, lit: np.ndarray, trim: n
         cell[top - edge : bottom + edge, left - edge : right + edge] = trim
         cell[top:bottom, left:right] = light.reflection(rng.uniform(0.1, 0.6))
         cell[top:bottom, (left + right) // 2 : (left + right) // 2 + max(1, edge // 2)] = trim
-    return cell
+    return _bytes(cell)
 
 
 def _gable(stage, x, reach, z, height, color, texture, is_pitched) -> list:

@@ -66,7 +66,7 @@ def sample_light(rng: np.random.Generator, is_rosario: bool = False) -> Light:
     gain = rng.uniform(0.9, 1.1)
     if weather == "sun":
         look = dict(
-            sun_rgb=_rgb(0.62, 0.57, 0.47) * rng.uniform(0.85, 1.15),
+            sun_rgb=_rgb(0.8, 0.73, 0.6) * rng.uniform(0.85, 1.15),
             ambient_rgb=_rgb(0.52, 0.56, 0.64),
             zenith_rgb=_rgb(66, 118, 190) + rng.uniform(-18, 18, 3),
             horizon_rgb=_rgb(188, 210, 232) + rng.uniform(-10, 10, 3),
@@ -91,7 +91,7 @@ def sample_light(rng: np.random.Generator, is_rosario: bool = False) -> Light:
         )
     elif weather == "dusk":
         look = dict(
-            sun_rgb=_rgb(0.58, 0.36, 0.2),
+            sun_rgb=_rgb(0.75, 0.47, 0.27),
             ambient_rgb=_rgb(0.44, 0.42, 0.52) * rng.uniform(0.85, 1.15),
             zenith_rgb=_rgb(74, 84, 140) + rng.uniform(-14, 14, 3),
             horizon_rgb=_rgb(246, 178, 118) + rng.uniform(-14, 14, 3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -42,10 +43,10 @@ def fill_mask(mask: np.ndarray, polygon: np.ndarray, scale: float, left: int = 0
 
 def bounds(polygons: list[np.ndarray], width: int, height: int) -> tuple[int, int, int, int] | None:
     """The pixels that polygons can touch: left, top, right, bottom (exclusive); None if outside."""
-    low = np.min([polygon.min(axis=0) for polygon in polygons], axis=0)
-    high = np.max([polygon.max(axis=0) for polygon in polygons], axis=0)
-    left, top = max(0, int(np.floor(low[0])) - 1), max(0, int(np.floor(low[1])) - 1)
-    right, bottom = min(width, int(np.ceil(high[0])) + 1), min(height, int(np.ceil(high[1])) + 1)
+    corners = polygons[0] if len(polygons) == 1 else np.concatenate(polygons)
+    (low_u, low_v), (high_u, high_v) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    left, top = max(0, math.floor(low_u) - 1), max(0, math.floor(low_v) - 1)
+    right, bottom = min(width, math.ceil(high_u) + 1), min(height, math.ceil(high_v) + 1)
     return (left, top, right, bottom) if right > left and bottom > top else None
 
 
@@ -120,7 +121,4 @@ def _set_depth(depth_m: np.ndarray, thing: Thing, mask: np.ndarray, box: tuple, 
         depth = (camera.focal_px * abs(thing.wall_x_m) / np.maximum(columns * side, 0.3))[None]
     else:
         depth = np.array([[thing.depth_m]])
-    depth = np.broadcast_to(np.minimum(depth, FAR_M).astype(np.float32), window.shape)
-    cv2.copyTo(np.ascontiguousarray(depth), mask, window) if window.flags.c_contiguous else np.copyto(
-        window, depth, where=mask > 0
-    )
+    np.copyto(window, np.minimum(depth, FAR_M).astype(np.float32), where=mask > 0)

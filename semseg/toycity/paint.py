@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+from dataclasses import dataclass
+from functools import cached_property, singledispatch
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from semseg.toycity.outline import Annotation, bounds, fill_mask
 from semseg.toycity.scene import Art, Clear, Fill, Ground, Scene, Shadow, Thing
 
 _FINE = 2  # painted at this many pixels per pixel
+_SMALL = 100  # a mark whose box has fewer painted pixels gets one colour
 
 
 def photograph(scene: Scene, annotation: Annotation, rng: np.random.Generator) -> np.ndarray:
@@ -27,12 +29,13 @@ def photograph(scene: Scene, annotation: Annotation, rng: np.random.Generator) -
         RGB, uint8, shape (height, width, 3).
     """
     camera = scene.camera
+    view = _View(scene)
     canvas = _paint_sky(scene, rng)
     for thing in scene.ground:
-        _paint_thing(canvas, thing, scene)
+        _paint_thing(canvas, thing, view)
     _paint_shadows(canvas, scene.shadows)
     for thing in scene.standing:
-        _paint_thing(canvas, thing, scene)
+        _paint_thing(canvas, thing, view)
     is_frame = np.zeros((camera.height, camera.width), np.uint8)
     image = cv2.resize(canvas, (camera.width, camera.height), interpolation=cv2.INTER_AREA).astype(np.float32)
     image = _add_haze(image, annotation.depth_m, scene)
@@ -41,7 +44,7 @@ def photograph(scene: Scene, annotation: Annotation, rng: np.random.Generator) -
     if scene.frame:
         own = np.ascontiguousarray(cv2.resize(image, None, fx=_FINE, fy=_FINE).clip(0, 255).astype(np.uint8))
         for thing in scene.frame:
-            _paint_thing(own, thing, scene)
+            _paint_thing(own, thing, view)
             for mark in thing.marks:
                 fill_mask(is_frame, mark.polygon, 1)
         own = cv2.resize(own, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
@@ -49,43 +52,93 @@ def photograph(scene: Scene, annotation: Annotation, rng: np.random.Generator) -
     return _expose(image.astype(np.float32), scene, rng)
 
 
-def _paint_thing(canvas: np.ndarray, thing: Thing, scene: Scene) -> None:
+@dataclass(frozen=True)
+class _View:
+    """A scene, and which point of the ground each pixel below the horizon shows."""
+
+    scene: Scene
+
+    @cached_property
+    def top(self) -> int:
+        """The first row that shows ground."""
+        camera = self.scene.camera
+        horizon = camera.height / 2 - camera.focal_px * np.tan(camera.pitch)
+        return int(np.clip(horizon - 0.01 * camera.width, 0, camera.height - 1))
+
+    @cached_property
+    def _ground(self) -> tuple[np.ndarray, np.ndarray]:
+        camera = self.scene.camera
+        to_picture = camera.homography(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 0, 1.0]))
+        to_world = np.linalg.inv(to_picture).astype(np.float32)
+        u = np.arange(camera.width, dtype=np.float32)[None] + 0.5
+        v = np.arange(self.top, camera.height, dtype=np.float32)[:, None] + 0.5
+        x, z, w = (row[0] * u + row[1] * v + row[2] for row in to_world)
+        w = np.where(w * np.sign(w[-1, 0]) < 1e-6, np.float32(1e-6) * np.sign(w[-1, 0]), w)
+        return x / w, z / w
+
+    @property
+    def x_m(self) -> np.ndarray:
+        """To the right, float32, shape (rows from `top` on, width)."""
+        return self._ground[0]
+
+    @property
+    def z_m(self) -> np.ndarray:
+        """Along the street, same shape."""
+        return self._ground[1]
+
+    @cached_property
+    def stretch_m(self) -> np.ndarray:
+        """Metres along the street in one pixel, same shape."""
+        return self.z_m * self.z_m / (self.scene.camera.focal_px * self.scene.camera.height_m)
+
+    @cached_property
+    def worn(self) -> np.ndarray:
+        """Stains that are wider than any texture: factors around 1, same shape."""
+        column, row = np.mod(self.x_m * 14, textures.EDGE), np.mod(self.z_m * 9, textures.EDGE)
+        cloud = cv2.remap(textures.tile("cloud"), column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        return 0.09 * cloud + 1
+
+
+def _paint_thing(canvas: np.ndarray, thing: Thing, view: _View) -> None:
     for mark in thing.marks:
-        _paint(mark, canvas, scene)
+        _paint(mark, canvas, view)
 
 
 @singledispatch
-def _paint(mark: object, canvas: np.ndarray, scene: Scene) -> None:
+def _paint(mark: object, canvas: np.ndarray, view: _View) -> None:
     """Paint one mark."""
 
 
 @_paint.register
-def _(mark: Clear, canvas: np.ndarray, scene: Scene) -> None:
+def _(mark: Clear, canvas: np.ndarray, view: _View) -> None:
     """What is clear leaves no paint."""
 
 
 @_paint.register
-def _(mark: Fill, canvas: np.ndarray, scene: Scene) -> None:
-    if mark.end is None and mark.texture is None:
-        fixed = np.rint((mark.polygon * _FINE - 0.5) * 8).astype(np.int32)
-        color = [float(value) for value in np.clip(mark.color, 0, 255)]
-        cv2.fillPoly(canvas, [fixed], color, cv2.LINE_8, 3)
-        return
-    box = bounds([mark.polygon * _FINE], canvas.shape[1], canvas.shape[0])
-    if box is None:
+def _(mark: Fill, canvas: np.ndarray, view: _View) -> None:
+    polygon = mark.polygon * _FINE
+    end = mark.color if mark.end is None else mark.end
+    box = None
+    if mark.end is not None or mark.texture is not None:
+        box = bounds([polygon], canvas.shape[1], canvas.shape[0])
+        if box is None:
+            return
+    if box is None or (box[2] - box[0]) * (box[3] - box[1]) < _SMALL:
+        color = [min(max(0.5 * (a + b), 0.0), 255.0) for a, b in zip(mark.color, end, strict=True)]
+        cv2.fillPoly(canvas, [np.rint(polygon * 8 - 4).astype(np.int32)], color, cv2.LINE_8, 3)
         return
     left, top, right, bottom = box
     height, width = bottom - top, right - left
-    end = mark.color if mark.end is None else mark.end
-    axis = 0 if mark.sideways else 1
-    low, high = float(mark.polygon[:, axis].min()) * _FINE, float(mark.polygon[:, axis].max()) * _FINE
+    along = polygon[:, 0 if mark.sideways else 1].tolist()
+    low, high = min(along), max(along)
     first, count = (left, width) if mark.sideways else (top, height)
-    share = ((np.arange(count, dtype=np.float32) + first - low) / max(high - low, 1e-3)).clip(0, 1)[:, None]
-    ramp = (np.asarray(mark.color) * (1 - share) + np.asarray(end) * share).astype(np.float32)
+    share = (np.arange(count, dtype=np.float32)[:, None] + (first - low)) / max(high - low, 1e-3)
+    color = np.asarray(mark.color, np.float32)
+    ramp = color + (np.asarray(end, np.float32) - color) * np.clip(share, 0, 1)
     paint = ramp[None] if mark.sideways else ramp[:, None]
     if mark.texture is not None:
         grain = textures.window(mark.texture, mark.offset, width, height, mark.texel_px * _FINE)
-        paint = paint * (1 + mark.grain * grain)[..., None]
+        paint = paint * (mark.grain * grain + np.float32(1))[..., None]
     else:
         paint = np.broadcast_to(paint, (height, width, 3))
     mask = np.zeros((height, width), np.uint8)
@@ -94,7 +147,7 @@ def _(mark: Fill, canvas: np.ndarray, scene: Scene) -> None:
 
 
 @_paint.register
-def _(mark: Art, canvas: np.ndarray, scene: Scene) -> None:
+def _(mark: Art, canvas: np.ndarray, view: _View) -> None:
     box = bounds([mark.polygon * _FINE], canvas.shape[1], canvas.shape[0])
     if box is None:
         return
@@ -116,56 +169,43 @@ def _(mark: Art, canvas: np.ndarray, scene: Scene) -> None:
 
 
 @_paint.register
-def _(mark: Ground, canvas: np.ndarray, scene: Scene) -> None:
+def _(mark: Ground, canvas: np.ndarray, view: _View) -> None:
     """Ground is soft enough to be computed at the picture's own size."""
-    camera = scene.camera
+    camera = view.scene.camera
     box = bounds([mark.polygon], camera.width, camera.height)
-    if box is None:
+    if box is None or box[3] <= view.top:
         return
     left, top, right, bottom = box
-    to_world = np.linalg.inv(
-        camera.homography(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 0, 1.0]))
-    ).astype(np.float32)
-    u, v = np.meshgrid(
-        np.arange(left, right, dtype=np.float32) + 0.5, np.arange(top, bottom, dtype=np.float32) + 0.5
-    )
-    x, z, w = (row[0] * u + row[1] * v + row[2] for row in to_world)
-    w = np.where(np.abs(w) < 1e-6, np.float32(1e-6), w)
-    x, z = x / w, z / w
+    top = max(top, view.top)
+    part = np.s_[top - view.top : bottom - view.top, left:right]
     texels_per_m = textures.EDGE / mark.tile_m
-    tile = textures.tile(mark.texture)
-    column = np.mod(x * texels_per_m + mark.offset[0], textures.EDGE)
-    row = np.mod(z * texels_per_m + mark.offset[1], textures.EDGE)
-    grain = cv2.remap(tile, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    # texels that one pixel spans along the street: beyond one, the texture would flicker
-    span = z * z / (camera.focal_px * camera.height_m) * texels_per_m
-    grain = grain * (mark.grain / (1 + (span / 5) ** 2))
-    cloud = textures.tile("cloud")
-    worn = cv2.remap(
-        cloud,
-        np.mod(x * 14 + mark.offset[1], textures.EDGE),
-        np.mod(z * 9 + mark.offset[0], textures.EDGE),
+    grain = cv2.remap(
+        textures.tile(mark.texture),
+        np.mod(view.x_m[part] * texels_per_m + mark.offset[0], textures.EDGE),
+        np.mod(view.z_m[part] * texels_per_m + mark.offset[1], textures.EDGE),
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_WRAP,
     )
-    paint = (1 + grain + 0.09 * worn)[..., None] * np.asarray(mark.color, np.float32)
-    paint = cv2.resize(paint.clip(0, 255).astype(np.uint8), None, fx=_FINE, fy=_FINE)
+    # texels that one pixel spans along the street: beyond a few, the texture would flicker
+    span = view.stretch_m[part] * texels_per_m
+    factor = grain * (mark.grain / (1 + (span / 5) ** 2)) + view.worn[part]
+    paint = cv2.multiply(cv2.merge([factor] * 3), (*mark.color, 0.0), dtype=cv2.CV_8U)
+    paint = cv2.resize(paint, None, fx=_FINE, fy=_FINE)
     mask = np.zeros(paint.shape[:2], np.uint8)
     fill_mask(mask, mark.polygon, _FINE, left * _FINE, top * _FINE)
-    window = canvas[top * _FINE : bottom * _FINE, left * _FINE : right * _FINE]
-    _copy(window, paint, mask)
+    _copy(canvas[top * _FINE : bottom * _FINE, left * _FINE : right * _FINE], paint, mask)
 
 
 def _copy(window: np.ndarray, paint: np.ndarray, mask: np.ndarray) -> None:
     if paint.dtype != np.uint8:
         paint = cv2.convertScaleAbs(np.maximum(paint, 0))
-    np.copyto(window, paint, where=mask[..., None] > 0)
+    cv2.copyTo(np.ascontiguousarray(paint), mask, window)
 
 
 def _paint_sky(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     camera, light = scene.camera, scene.light
     horizon = camera.height / 2 - camera.focal_px * np.tan(camera.pitch)
-    v, u = np.mgrid[: camera.height, : camera.width].astype(np.float32)
+    v, u = np.mgrid[0 : camera.height : 2, 0 : camera.width : 2].astype(np.float32)  # the sky is soft
     elevation = ((horizon - v) / camera.focal_px).clip(0.005, None)
     share = np.clip(elevation / 0.45, 0, 1)[..., None] ** 0.7
     sky = light.horizon_rgb * (1 - share) + light.zenith_rgb * share
@@ -184,8 +224,8 @@ def _paint_sky(scene: Scene, rng: np.random.Generator) -> np.ndarray:
         distance = np.hypot(bearing - sun_bearing, elevation - np.tan(np.arcsin(light.sun[1])))
         glow = np.exp(-((distance / 0.28) ** 2)) * 0.6
         sky = sky + (np.array([255, 240, 205]) - sky) * glow[..., None]
-    sky = cv2.resize(sky.astype(np.float32), None, fx=_FINE, fy=_FINE)
-    return np.ascontiguousarray(sky.clip(0, 255).astype(np.uint8))
+    fine_size = (camera.width * _FINE, camera.height * _FINE)
+    return cv2.resize(sky.clip(0, 255).astype(np.uint8), fine_size, interpolation=cv2.INTER_LINEAR)
 
 
 def _paint_shadows(canvas: np.ndarray, shadows: list[Shadow]) -> None:
@@ -242,8 +282,8 @@ def _expose(image: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.nda
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.35, 0.75) * max(1.0, width / 1024))
     if scene.light.weather == "rain":
         image = _add_rain(image, rng)
-    gamma = rng.uniform(0.9, 1.1)
-    image = 255 * (image.clip(0, 255) / 255) ** gamma
+    gamma = 255 * (np.arange(256) / 255) ** rng.uniform(0.9, 1.1)
+    image = cv2.LUT(image.clip(0, 255).astype(np.uint8), gamma.astype(np.float32))
     coarse = rng.standard_normal((height, width, 1), np.float32)
     fine = rng.standard_normal((height, width, 3), np.float32)
     strength = rng.uniform(1.2, 3.2) * (1.5 if scene.light.is_dark else 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,11 +27,9 @@ class Pose:
 
     def world(self, local: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
         """Move points from (forward, up, right) of the thing to the world, metres, shape (n, 3)."""
-        forward, up, right = np.asarray(local, float).T
-        sin, cos = np.sin(self.yaw), np.cos(self.yaw)
-        return np.stack(
-            [self.x + forward * sin + right * cos, up, self.z + forward * cos - right * sin], axis=1
-        )
+        sin, cos = math.sin(self.yaw), math.cos(self.yaw)
+        turn = np.array([(sin, 0.0, cos), (0.0, 1.0, 0.0), (cos, 0.0, -sin)])
+        return np.asarray(local, float) @ turn + (self.x, 0.0, self.z)
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Stage:
         if texture is None:
             return [Fill(pixels, color, end, sideways)]
         depth = max(NEAR_M, float(np.mean(points[:, 2])))
-        texel_px = float(np.clip(texel_m * self.px_per_m(depth), 0.15, 12.0))
+        texel_px = self._texel_px(texel_m, depth)
         return [Fill(pixels, color, end, sideways, texture, grain, texel_px, self.anywhere())]
 
     def face(
@@ -161,7 +160,7 @@ class Stage:
         texture = look.get("texture")
         if texture is None:
             return [Fill(hull, lit, end, sideways=True)]
-        texel_px = float(np.clip(look.get("texel_m", 0.02) * self.px_per_m(float(depth.mean())), 0.15, 12.0))
+        texel_px = self._texel_px(look.get("texel_m", 0.02), float(depth.mean()))
         return [Fill(hull, lit, end, True, texture, look.get("grain", 0.2), texel_px, self.anywhere())]
 
     def ring(self, points: np.ndarray, radius_m: float, color: np.ndarray) -> list[Mark]:
@@ -227,10 +226,14 @@ class Stage:
                 found.append(Shadow(outline, strength, is_contact))
         return found
 
+    def _texel_px(self, texel_m: float, depth_m: float) -> float:
+        """Size of a texel in the picture, within what can be drawn in reasonable time."""
+        return min(max(texel_m * self.px_per_m(depth_m), 0.15), 12.0)
+
     def anywhere(self) -> tuple[int, int]:
         """A random place in a texture."""
-        column, row = self.rng.integers(0, 512, 2)
-        return int(column), int(row)
+        both = int(self.rng.integers(0, 512 * 512))
+        return both % 512, both // 512
 
     def chance(self, share: float) -> bool:
         """Throw a coin that shows heads with the given share."""

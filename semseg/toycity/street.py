@@ -54,8 +54,8 @@ class Street:
 def sample_street(rng: np.random.Generator, style: Style, with_tram: bool) -> Street:
     """Draw the cross-section of a street."""
     half = rng.uniform(*style.road_half_m)
-    parking = 2.1 if rng.random() < 0.6 else 0.0
-    middle = -rng.uniform(1.6, 2.4)
+    parking = 2.1 if rng.random() < 0.5 else 0.0
+    middle = -rng.uniform(1.5, 2.1)
     left, right = middle - half, middle + half + (parking if rng.random() < 0.8 else 0)
     left -= parking
     own_track = with_tram and rng.random() < 0.45
@@ -65,7 +65,7 @@ def sample_street(rng: np.random.Generator, style: Style, with_tram: bool) -> St
         left -= TRACK_WIDTH_M
     elif with_tram:
         track = middle - min(half / 2, 2.2)
-    verges = [rng.uniform(1.4, 3.2) if rng.random() < 0.42 else 0.0 for _ in range(2)]
+    verges = [rng.uniform(1.6, 3.4) if rng.random() < 0.48 else 0.0 for _ in range(2)]
     walks = [rng.uniform(*style.sidewalk_m) for _ in range(2)]
     crossing = None
     if rng.random() < 0.45:

@@ -5,12 +5,14 @@ The tiles are the same for every seed; where a tile begins, its scale and contra
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
 EDGE = 512
+_LEVELS = 6
 
 
 @lru_cache(maxsize=None)
@@ -41,12 +43,23 @@ def window(name: str, offset: tuple[int, int], width: int, height: int, scale: f
     Returns:
         float32, shape (height, width).
     """
-    columns = (np.arange(int(np.ceil(width / scale)) + 1) + offset[0]) % EDGE
-    rows = (np.arange(int(np.ceil(height / scale)) + 1) + offset[1]) % EDGE
-    piece = np.take(np.take(tile(name), rows, axis=0), columns, axis=1)
-    if scale == 1.0:
-        return piece[:height, :width]
-    return cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA)
+    level = max(0, min(_LEVELS - 1, int(np.log2(max(1.0 / scale, 1.0)))))
+    piece, scale = _level(name, level), scale * 2**level
+    edge = len(piece) // 2
+    left, top = (offset[0] >> level) % edge, (offset[1] >> level) % edge
+    columns, rows = math.ceil(width / scale) + 1, math.ceil(height / scale) + 1
+    if columns <= edge and rows <= edge:
+        piece = piece[top : top + rows, left : left + columns]
+    else:
+        piece = piece[(np.arange(rows)[:, None] + top) % edge, (np.arange(columns) + left) % edge]
+    return cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+@lru_cache(maxsize=None)
+def _level(name: str, level: int) -> np.ndarray:
+    """A tile made smaller by 2**level, for surfaces that are far away, and laid twice by twice."""
+    edge = EDGE >> level
+    return np.tile(cv2.resize(tile(name), (edge, edge), interpolation=cv2.INTER_AREA), (2, 2))
 
 
 def _noise(rng: np.random.Generator, exponent: float) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from semseg.toycity.scene import Mark, Thing
 from semseg.toycity.stage import Pose, Stage
 
+_CIRCLE = np.array([(np.cos(a), np.sin(a)) for a in np.linspace(0, 2 * np.pi, 15)[:-1]])
 DARK = np.array([24.0, 24, 27])
 TYRE = np.array([30.0, 30, 32])
 RIM = np.array([150.0, 152, 156])
@@ -104,12 +105,12 @@ class Body:
 
     def wheel(self, forward: float, right: float, radius: float) -> None:
         """Add a wheel on a side."""
-        angles = np.linspace(0, 2 * np.pi, 15)[:-1]
         light = self.stage.light
-        for share, color in ((1.14, DARK * 0.6), (1.0, TYRE), (0.64, RIM), (0.5, RIM * 0.55), (0.2, RIM)):
-            circle = [
-                (forward + share * radius * np.cos(a), radius + share * radius * np.sin(a), right) for a in angles
-            ]
+        layers = [(1.14, DARK * 0.6), (1.0, TYRE), (0.64, RIM), (0.5, RIM * 0.55), (0.2, RIM)]
+        if self.stage.px_per_m(self.pose.z) * radius < 8:
+            layers = layers[1:3]
+        for share, color in layers:
+            circle = np.column_stack([_CIRCLE * share * radius + (forward, radius), np.full(len(_CIRCLE), right)])
             self.patch(circle, light.on(color))
 
     def glass(self, corners: list[tuple[float, float, float]], strength: float = 0.5) -> None:

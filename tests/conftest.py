@@ -1,0 +1,51 @@
+"""A small town, drawn once, in which the real programs run as a user runs them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[1]
+CONFIG = REPO / "configs/toycity/pspnet_r18-d16_1xb8-500_toycity-128x256.py"
+ROSARIO_CONFIG = REPO / "configs/toycity/pspnet_r18-d16_1xb8-500_rosario-128x256.py"
+SHORT = [
+    "--cfg-options", "train_cfg.max_iters=4", "train_cfg.val_interval=2", "train_dataloader.batch_size=2",
+    "train_dataloader.num_workers=1", "default_hooks.logger.interval=1", "default_hooks.checkpoint.interval=2",
+    "model.data_preprocessor.size=(64,128)", "train_dataloader.dataset.pipeline.3.crop_size=(64,128)",
+]  # fmt: skip
+
+
+def run(cwd, *command, code=0):
+    """Run a program of `tools/` in `cwd` and return it; fail with its output unless it exits with `code`."""
+    program = [str(REPO / "tools" / command[0]), *map(str, command[1:])]
+    if command[0].endswith(".py"):
+        program.insert(0, sys.executable)
+    done = subprocess.run(
+        program, cwd=cwd, capture_output=True, text=True, env={**os.environ, "PYTHON": sys.executable}
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    if code == 2:
+        assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory):
+    """A folder with `data/toycity` (8 train, 3 val, 1 test), `data/rosario`, `data/rosario_labelled`."""
+    cwd = tmp_path_factory.mktemp("town")
+    run(cwd, "dataset.py", "toycity", "data/toycity", "--train", 8, "--val", 3, "--test", 1, "--size", "256x128")
+    run(cwd, "dataset.py", "toycity", "data/rosario", "--style", "rosario", "--photos", 3, "--labelled", 2)
+    run(cwd, "convert_datasets/cityscapes.py", "data/toycity")
+    return cwd
+
+
+@pytest.fixture(scope="session")
+def trained(town):
+    """The work folder of a short run in `town`; its process is `trained.process`."""
+    done = run(town, "train.py", CONFIG, "--seed", 0, *SHORT)
+    work_dir = town / "work_dirs" / CONFIG.stem
+    (work_dir / "stdout.txt").write_text(done.stdout)
+    (work_dir / "stderr.txt").write_text(done.stderr)
+    return work_dir

@@ -1,0 +1,72 @@
+"""The plan of the house: who may import whom. A new arrow begins as an edit of this table."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PIXELS = {"numpy", "PIL", "cv2", "rich"}
+STACK = {"torch", "mmengine", "mmcv", "mmseg", *PIXELS}
+ALLOWED = {
+    # room: what it may import, of this project and of others
+    "labels": ({"numpy"}),
+    "atomic": set(),
+    "cli": set(),
+    "drawing": {*PIXELS},
+    "toycity": {"semseg.labels", "semseg.atomic", *PIXELS},
+    "prepare": {"semseg.labels", "semseg.atomic", *PIXELS},
+    "compat": {*STACK},
+    "config_keys": {*STACK},
+    "config": {"semseg.compat", "semseg.config_keys", *STACK},
+    "plugins": {"semseg.compat", "semseg.drawing", "semseg.atomic", "semseg.labels", *STACK},
+    "run": {"semseg.compat", *STACK},
+    "launch": {"semseg.cli", *STACK},
+    "inference": {"semseg.drawing", "semseg.atomic", *STACK},
+}
+
+
+def imports_of(path):
+    """Every module that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            if node.module == "semseg":
+                yield from (f"semseg.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def room_of(path):
+    return path.relative_to(ROOT / "semseg").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "semseg").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_follow_the_plan(path):
+    room = room_of(path)
+    if room == "__init__":
+        return
+    for module in imports_of(path):
+        top = module.split(".")[0]
+        if top in sys.stdlib_module_names:
+            continue
+        name = ".".join(module.split(".")[:2]) if top == "semseg" else top
+        assert name == f"semseg.{room}" or name in ALLOWED[room], f"{path}: {module} is not in the plan of {room}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tools").rglob("*.py")), ids=lambda p: p.name)
+def test_tools_import_heavy_packages_below_main(path):
+    tree = ast.parse(path.read_text())
+    top_level = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {a.name for n in top_level if isinstance(n, ast.Import) for a in n.names}
+    names |= {n.module for n in top_level if isinstance(n, ast.ImportFrom)}
+    light = {name for name in names if name.split(".")[0] in sys.stdlib_module_names or name == "semseg.cli"}
+    assert names == light
+
+
+def test_ruff_has_one_version():
+    pinned = (ROOT / "pyproject.toml").read_text().split("ruff==")[1].split('"')[0]
+    assert f"rev: v{pinned}" in (ROOT / ".pre-commit-config.yaml").read_text()

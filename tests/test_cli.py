@@ -1,0 +1,55 @@
+import subprocess
+import sys
+
+import pytest
+
+from semseg.cli import run_tool
+
+
+def ending(main, monkeypatch, argv=("tool",)):
+    monkeypatch.setattr(sys, "argv", list(argv))
+    with pytest.raises(SystemExit) as ended:
+        run_tool(main)
+    return ended.value.code
+
+
+def fail_with(error):
+    def main():
+        raise error
+
+    return main
+
+
+def test_wrong_input_is_one_sentence_and_exit_code_2(monkeypatch, capsys):
+    assert ending(fail_with(ValueError("x is 3; expected 4")), monkeypatch) == 2
+    assert capsys.readouterr().err == "error: x is 3; expected 4\n"
+
+
+def test_errors_of_the_operating_system_name_the_file(monkeypatch, capsys):
+    assert ending(lambda: open("/no/such"), monkeypatch) == 2
+    assert capsys.readouterr().err == "error: /no/such: no such file or directory\n"
+
+
+def test_debug_shows_the_traceback(monkeypatch):
+    with pytest.raises(ValueError, match="x"):
+        monkeypatch.setattr(sys, "argv", ["tool", "--debug"])
+        run_tool(fail_with(ValueError("x")))
+
+
+def test_other_ranks_keep_quiet(monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "1")
+    assert ending(fail_with(ValueError("x")), monkeypatch) == 2
+    assert capsys.readouterr().err == ""
+
+
+def test_the_code_of_main_and_ctrl_c(monkeypatch):
+    assert ending(lambda: 1, monkeypatch) == 1
+    assert ending(lambda: None, monkeypatch) == 0
+    assert ending(fail_with(KeyboardInterrupt()), monkeypatch) == 130
+
+
+def test_a_bug_keeps_its_traceback():
+    code = "from semseg.cli import run_tool\nrun_tool(lambda: 1 / 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr

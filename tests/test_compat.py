@@ -1,0 +1,110 @@
+"""Each test of a defect fails when the stack has mended it: then its repair in semseg/compat.py may go."""
+
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+
+from semseg import compat
+
+
+class RunsCode:
+    def __reduce__(self):
+        return (os.mkdir, ("code_was_run",))
+
+
+class ReachesOut:
+    """Asks for an attribute that leads out of the allowed classes."""
+
+    def __reduce__(self):
+        return (getattr, (np.ndarray, "tofile"))
+
+
+def in_fresh_python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env={**os.environ, **environment}
+    )
+
+
+def test_a_checkpoint_of_mmengine_loads(tmp_path):
+    history = HistoryBuffer([1.0, 2.0], [1, 1])
+    content = {"state_dict": {"w": torch.ones(2)}, "message_hub": {"log_scalars": {"loss": history}},
+               "rng": np.arange(3, dtype=np.uint32), "best": np.float64(0.5)}  # fmt: skip
+    torch.save(content, tmp_path / "a.pth")
+    loaded = compat.load_checkpoint_file(tmp_path / "a.pth")
+    assert loaded["message_hub"]["log_scalars"]["loss"].mean() == 1.5
+    assert loaded["best"] == 0.5
+
+
+@pytest.mark.parametrize("evil", [RunsCode(), ReachesOut()])
+def test_a_checkpoint_that_carries_code_is_refused_and_the_code_not_run(tmp_path, monkeypatch, evil):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": {}, "extra": evil}, "evil.pth")
+    with pytest.raises(ValueError, match=r"evil\.pth is not loaded: it holds more than weights .* could run code"):
+        compat.load_checkpoint_file("evil.pth")
+    assert not (tmp_path / "code_was_run").exists()
+
+
+def test_the_loader_of_mmengine_refuses_code_after_the_repair(tmp_path, monkeypatch):
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    monkeypatch.chdir(tmp_path)
+    compat.repair()
+    torch.save({"extra": RunsCode()}, "evil.pth")
+    with pytest.raises(ValueError, match="could run code"):
+        CheckpointLoader.load_checkpoint("evil.pth")
+    assert not (tmp_path / "code_was_run").exists()
+
+
+def test_a_truncated_checkpoint_is_named(tmp_path):
+    torch.save({"w": torch.ones(1000)}, tmp_path / "a.pth")
+    (tmp_path / "a.pth").write_bytes((tmp_path / "a.pth").read_bytes()[:2000])
+    with pytest.raises(ValueError, match=r"a\.pth is not a complete checkpoint"):
+        compat.load_checkpoint_file(tmp_path / "a.pth")
+
+
+def test_defect_mmengine_still_falls_back_to_running_code(tmp_path):
+    with open(tmp_path / "evil.pth", "wb") as file:
+        pickle.dump({"extra": RunsCode()}, file)
+    in_fresh_python(f"""
+import os; os.chdir({str(tmp_path)!r})
+from mmengine.runner.checkpoint import CheckpointLoader
+CheckpointLoader.load_checkpoint('evil.pth')
+""")
+    assert (tmp_path / "code_was_run").exists(), "MMEngine no longer runs code: load_weights_only may go"
+
+
+def test_defect_mmseg_still_greets_and_the_repair_silences_it():
+    assert "OneDL" in in_fresh_python("import mmseg.datasets").stdout, "import_quietly may go"
+    repaired = in_fresh_python("from semseg import compat; compat.repair()")
+    assert repaired.stdout == repaired.stderr == ""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the defects concern machines without a GPU")
+def test_defect_processes_without_a_gpu_still_fail_in_mmengine():
+    lone_rank = dict(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT="29577")
+    code = "from mmengine.dist import init_dist; init_dist('pytorch', backend='gloo')"
+    assert in_fresh_python(code, **lone_rank).returncode != 0, "init_cpu_process_group may go"
+    code = "from semseg import compat; compat.init_cpu_process_group(); compat.init_cpu_process_group()"
+    assert in_fresh_python(code, **lone_rank).returncode == 0
+
+
+def test_defect_sync_bn_still_refuses_cpu_tensors():
+    code = """
+import torch
+torch.distributed.init_process_group('gloo', init_method='tcp://127.0.0.1:29578', rank=0, world_size=1)
+torch.nn.SyncBatchNorm(3)(torch.ones(2, 3, 4, 4))
+"""
+    assert "SyncBatchNorm expected input tensor" in in_fresh_python(code).stderr, "_replace_sync_bn may go"
+
+
+def test_sync_bn_becomes_bn_everywhere_for_cpu_processes():
+    model = dict(backbone=dict(norm_cfg=dict(type="SyncBN")), heads=[dict(norm_cfg=dict(type="SyncBN", eps=1))])
+    wrapper = compat.ready_for_cpu_processes(model)
+    assert model == dict(backbone=dict(norm_cfg=dict(type="BN")), heads=[dict(norm_cfg=dict(type="BN", eps=1))])
+    assert wrapper["device_ids"] is None

@@ -1,0 +1,202 @@
+"""The whole line, by the real programs, in a small town."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from semseg import compat, labels
+from tests.conftest import CONFIG, REPO, ROSARIO_CONFIG, SHORT, run
+
+pytestmark = pytest.mark.slow
+
+
+def checkpoint_of(work_dir):
+    (path,) = work_dir.glob("best_mIoU_iter_*.pth")
+    return path
+
+
+def scores_in(work_dir):
+    (path,) = (work_dir / "test").glob("*/*.json")
+    scores = json.loads(path.read_text())
+    return {name: value for name, value in scores.items() if "time" not in name}
+
+
+def pictures(folder):
+    return sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.*"))
+
+
+def test_a_run_leaves_its_log_table_config_and_checkpoints(trained):
+    (log_path,) = trained.glob("*/*.log")
+    log = log_path.read_text()
+    line = next(line for line in log.splitlines() if "Iter(train) [4/4]" in line)
+    for word in "lr: eta: time: data_time: memory: loss: decode.loss_ce: decode.acc_seg: aux.loss_ce:".split():
+        assert word in line
+    assert re.search(r"\|\s+Class\s+\|\s+IoU\s+\|\s+Acc\s+\|", log)
+    assert re.search(r"Iter\(val\) \[3/3\]\s+aAcc: \S+  mIoU: \S+  mAcc: \S+  data_time", log)
+    assert "System environment" in log
+    assert {"iter_2.pth", "iter_4.pth", f"{CONFIG.stem}.py"} <= {path.name for path in trained.iterdir()}
+    assert checkpoint_of(trained)
+
+
+def test_the_screen_shows_the_run_and_not_the_noise(trained):
+    shown = (trained / "stdout.txt").read_text()
+    assert f"tensorboard --logdir work_dirs/{CONFIG.stem}" in shown
+    assert "Iter(train) [4/4]" in shown
+    assert "System environment" not in shown
+    assert "OneDL" not in shown
+    assert "\x1b[?25l" not in shown  # no progress bar in a pipe
+    assert (trained / "stderr.txt").read_text() == ""
+
+
+def test_tensorboard_holds_curves_scores_per_class_and_pictures(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    (events,) = trained.glob("*/vis_data/events*")
+    board = EventAccumulator(str(events)).Reload()
+    scalars, images = board.Tags()["scalars"], board.Tags()["images"]
+    assert {"loss", "lr", "mIoU", "aAcc", "IoU/road", "IoU/car", "Acc/sky"} <= set(scalars)
+    assert [event.step for event in board.Scalars("mIoU")] == [2, 4]
+    assert len(images) == 3
+    assert [event.step for event in board.Images(images[0])] == [2, 4]
+
+
+def test_each_validation_paints_the_same_images(trained):
+    names = sorted(path.name for path in trained.glob("*/panels/*.jpg"))
+    assert len(names) == 6
+    assert {name.replace("000002", "000004") for name in names} == {n for n in names if "000004" in n}
+
+
+def test_show_dir_paints_every_image_and_out_writes_train_ids(town, trained):
+    run(town, "test.py", CONFIG, checkpoint_of(trained), "--work-dir", "one", "--show-dir", "show", "--out", "out")
+    images = pictures(town / "data/toycity/leftImg8bit/val")
+    assert pictures(town / "show") == images
+    assert pictures(town / "out") == sorted(name.rpartition("/")[2] for name in images)
+    assert set(np.unique(Image.open(next((town / "out").glob("*.png"))))) <= set(range(19))
+
+
+def test_two_processes_give_the_scores_of_one_and_paint_every_image(town, trained):
+    command = [CONFIG, checkpoint_of(trained)]
+    run(town, "test.py", *command, "--work-dir", "alone")
+    # spaces in a quoted argument survive
+    run(town, "dist_test.sh", *command, 2, "--work-dir", "a pair", "--show-dir", "show two")
+    assert scores_in(town / "a pair") == scores_in(town / "alone")
+    assert pictures(town / "show two") == pictures(town / "data/toycity/leftImg8bit/val")
+
+
+def test_a_labelled_set_with_names_of_its_own_is_evaluated(town, trained):
+    run(town, "test.py", ROSARIO_CONFIG, checkpoint_of(trained), "--show-dir", "rosario_show")
+    assert pictures(town / "rosario_show") == pictures(town / "data/rosario_labelled/photos")
+    assert scores_in(town / "work_dirs" / ROSARIO_CONFIG.stem)["aAcc"] > 0
+
+
+def test_two_processes_train_and_resume_goes_on(town):
+    work_dir = town / "pair"
+    run(town, "dist_train.sh", CONFIG, 2, "--work-dir", work_dir, *SHORT)
+    resumed = run(town, "train.py", CONFIG, "--work-dir", work_dir, "--resume", *SHORT, "train_cfg.max_iters=6")
+    assert "Iter(train) [5/6]" in resumed.stdout
+    assert "Iter(train) [4/6]" not in resumed.stdout
+    assert (work_dir / "iter_6.pth").is_file()
+    assert compat.load_checkpoint_file(work_dir / "iter_6.pth")["meta"]["iter"] == 6
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="bfloat16 is the CPU's way")
+def test_amp_and_tta_run(town, trained):
+    run(town, "train.py", CONFIG, "--amp", "--work-dir", "amp", *SHORT, "train_cfg.max_iters=2")
+    done = run(town, "test.py", CONFIG, checkpoint_of(trained), "--tta", "--work-dir", "tta")
+    assert "mIoU" in done.stdout
+
+
+def test_inference_keeps_names_and_folders_and_skips_a_broken_file(town, trained):
+    folder = town / "photographs"
+    for path in (town / "data/rosario").rglob("*.jpg"):
+        target = folder / path.relative_to(town / "data/rosario")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    run(town, "infer.py", CONFIG, checkpoint_of(trained), folder, "--out-dir", "seen")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    done = run(town, "infer.py", CONFIG, checkpoint_of(trained), folder, "--out-dir", "seen2", code=1)
+    assert "broken.jpg: not a readable image" in done.stderr
+    assert "3 of 4 images segmented" in done.stdout
+    for out_dir in ("seen", "seen2"):
+        assert pictures(town / out_dir / "pred") == pictures(town / out_dir / "vis")
+        assert pictures(town / out_dir / "pred") == [p for p in pictures(folder) if p != "broken"]
+    mask_path = next((town / "seen/pred").rglob("*.png"))
+    mask = Image.open(mask_path)
+    assert mask.mode == "P"
+    assert mask.getpalette()[:57] == np.ravel(labels.CITYSCAPES.palette).tolist()
+    (photograph,) = folder.rglob(mask_path.with_suffix(".jpg").name)
+    assert mask.size == Image.open(photograph).size
+
+
+def test_the_stock_inferencer_takes_our_config_and_checkpoint(town, trained):
+    image = next((town / "data/rosario").rglob("*.jpg"))
+    code = f"""
+from mmseg.apis import MMSegInferencer
+result = MMSegInferencer(model={str(CONFIG)!r}, weights={str(checkpoint_of(trained))!r}, device='cpu')({str(image)!r})
+print('SHAPE', result['predictions'].shape)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=town, capture_output=True, text=True)
+    width, height = Image.open(image).size
+    assert f"SHAPE ({height}, {width})" in done.stdout, done.stderr
+
+
+def test_the_stock_test_tool_takes_our_config_and_finds_the_same_scores(town, trained):
+    from bench import stock_tools
+
+    command = [sys.executable, stock_tools() / "test.py", CONFIG, checkpoint_of(trained)]
+    subprocess.run([*command, "--work-dir", "stock"], cwd=town, capture_output=True, check=True)
+    run(town, "test.py", CONFIG, checkpoint_of(trained), "--work-dir", "ours")
+    (path,) = (town / "stock").glob("*/*.json")
+    assert json.loads(path.read_text())["mIoU"] == scores_in(town / "ours")["mIoU"]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["train.py", "none.py"], "no config file none.py"),
+        (["test.py", CONFIG, "none.pth"], "no checkpoint none.pth"),
+        (["infer.py", CONFIG, "none.pth", "data/rosario"], "no checkpoint none.pth"),
+        (["infer.py", CONFIG, "none.pth", "empty"], "no image in empty (it is empty)"),
+        (["infer.py", CONFIG, "none.pth", "note.txt"], "note.txt is not an image"),
+        (["train.py", CONFIG, "--cfg-options", "optim_wraper.type=x"], "did you mean 'optim_wrapper'?"),
+        (["train.py", CONFIG, "--resume", "--work-dir", "empty"], "--resume: no checkpoint in empty"),
+        (["dist_test.sh", CONFIG, "none.pth", 2], "no checkpoint none.pth"),
+        (["dist_train.sh", CONFIG, "x"], "number of GPUs: expected 1 or more, got 'x'"),
+        (["dist_train.sh"], "tools/dist_train.sh CONFIG GPUS"),
+        (["dist_test.sh"], "tools/dist_test.sh CONFIG CHECKPOINT GPUS"),
+    ],
+)
+def test_wrong_input_is_one_sentence(town, command, message):
+    (town / "empty").mkdir(exist_ok=True)
+    (town / "note.txt").touch()
+    done = run(town, *command, code=2)
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
+
+
+def test_a_checkpoint_of_another_model_is_refused(town, trained):
+    other = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
+    done = run(town, "infer.py", other, checkpoint_of(trained), "data/rosario", code=2)
+    assert "does not fit the model of the config" in done.stderr
+
+
+def test_pretrained_weights_out_of_reach_name_both_ways_out(town):
+    url = "model.pretrained=http://127.0.0.1:9/resnet18.pth"  # nobody listens on the discard port
+    done = run(town, "train.py", CONFIG, "--work-dir", "x", *SHORT, url, code=2)
+    assert "cannot download the pretrained weights http://127.0.0.1:9/resnet18.pth" in done.stderr
+    assert "model.pretrained=FILE" in done.stderr
+    assert "model.pretrained=None" in done.stderr
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "tools").rglob("*.py")), ids=lambda path: path.name)
+def test_help_imports_nothing_heavy(path):
+    done = subprocess.run([sys.executable, "-X", "importtime", path, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not imported & {"torch", "numpy", "mmengine", "mmseg", "cv2", "PIL", "rich"}
