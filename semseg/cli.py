@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Callable
 
-WRONG_INPUT = (ValueError, FileNotFoundError, NotADirectoryError, FileExistsError, PermissionError, ConnectionError)
-"""What the package raises when a person can mend it; anything else is a bug and shows its traceback."""
+WRONG_INPUT = (ValueError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError)
+"""What the package raises when a person can mend it. Anything but this and OSError is a bug."""
 
 
 def add_debug_flag(parser: argparse.ArgumentParser) -> None:
@@ -19,17 +19,18 @@ def add_debug_flag(parser: argparse.ArgumentParser) -> None:
 def run_tool(main: Callable[[], int | None]) -> None:
     """Run a program and leave the process.
 
-    Exit codes: 0, or what `main` returns; 2 for wrong usage or input, in one sentence without a
-    traceback (unless `--debug` is given); 130 for Ctrl-C; 1 for everything else, with its traceback.
+    Exit codes: 0, or what `main` returns; 2 for wrong usage or input, and 1 when the machine fails (a full
+    disk, no network), both in one sentence without a traceback (unless `--debug` is given); 130 for Ctrl-C;
+    1 for everything else, with its traceback.
     """
     try:
         code = main() or 0
-    except WRONG_INPUT as error:
+    except (*WRONG_INPUT, OSError) as error:
         if "--debug" in sys.argv:
             raise
         if int(os.environ.get("RANK", 0)) == 0:  # all ranks meet the same wrong input: one speaks
             print(f"error: {_sentence(error)}", file=sys.stderr)
-        code = 2
+        code = 2 if isinstance(error, WRONG_INPUT) else 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130

@@ -81,6 +81,20 @@ class LabelSpace:
         return table[train_ids]
 
 
+def distinct_colors(count: int) -> list[tuple[int, int, int]]:
+    """Return colours for classes that bring none: those of PASCAL VOC (`VOClabelcolormap.m`), without black.
+
+    Args:
+        count: up to 255.
+    """
+    colors = []
+    for number in range(1, count + 1):
+        bits = f"{number:024b}"[::-1]  # bit 0, 3, 6, ... is red, most significant first
+        red, green, blue = (int(f"{bits[channel::3]:0<8}"[:8], 2) for channel in range(3))
+        colors.append((red, green, blue))
+    return colors
+
+
 # fmt: off
 CITYSCAPES = LabelSpace((
     #     name                   label_id train_id   category        has_instances  color

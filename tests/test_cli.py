@@ -30,6 +30,11 @@ def test_errors_of_the_operating_system_name_the_file(monkeypatch, capsys):
     assert capsys.readouterr().err == "error: /no/such: no such file or directory\n"
 
 
+def test_a_failing_machine_is_one_sentence_and_exit_code_1(monkeypatch, capsys):
+    assert ending(fail_with(OSError(28, "No space left on device", "a.pth")), monkeypatch) == 1
+    assert capsys.readouterr().err == "error: a.pth: no space left on device\n"
+
+
 def test_debug_shows_the_traceback(monkeypatch):
     with pytest.raises(ValueError, match="x"):
         monkeypatch.setattr(sys, "argv", ["tool", "--debug"])

@@ -6,28 +6,27 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
+
+from semseg.cli import add_debug_flag, run_tool
 
 _TOYCITY_COUNTS = {"train": 200, "val": 40, "test": 20}
 _ROSARIO_COUNTS = {"photos": 24, "labelled": 20}
 _SIZE = "512x256"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a sub-command; return the exit status."""
-    args = _build_parser().parse_args(arguments)
-    try:
-        return args.run(args)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+def main() -> int:
+    args = _build_parser().parse_args()
+    return args.run(args)
 
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
     _add_toycity(commands)
+    for command in commands.choices.values():
+        add_debug_flag(command)
     return parser
 
 
@@ -36,19 +35,26 @@ def _add_toycity(commands) -> None:
         "toycity",
         help="draw street scenes in the layout of Cityscapes",
         description=(
-            "Draw street scenes with Cityscapes' classes. Style toycity writes ROOT/leftImg8bit and ROOT/gtFine "
-            "exactly as Cityscapes does (polygons and label ids). Style rosario writes unlabelled photographs of "
-            "another city to ROOT, and a small set of other streets with train-id masks to ROOT_labelled. The same "
-            "seed gives the same files; files of an earlier run with the same names are replaced, others stay."
+            "Draw street scenes with Cityscapes' classes. Style toycity writes ROOT/leftImg8bit and "
+            "ROOT/gtFine exactly as Cityscapes does (polygons and label ids). Style rosario writes "
+            "unlabelled photographs of another city to ROOT, and a small set of other streets with train-id "
+            "masks to ROOT_labelled. The same seed gives the same files; files of an earlier run with the "
+            "same names are replaced, others stay."
         ),
     )
     parser.add_argument("root", type=Path, metavar="ROOT", help="folder to write, such as data/toycity")
     parser.add_argument(
-        "--style", choices=("toycity", "rosario"), default="toycity", help="what to draw (default: %(default)s)"
+        "--style",
+        choices=("toycity", "rosario"),
+        default="toycity",
+        help="what to draw (default: %(default)s)",
     )
     for name, count in _TOYCITY_COUNTS.items():
         parser.add_argument(
-            f"--{name}", type=int, metavar="N", help=f"toycity: pictures of the split {name} (default: {count})"
+            f"--{name}",
+            type=int,
+            metavar="N",
+            help=f"toycity: pictures of the split {name} (default: {count})",
         )
     parser.add_argument(
         "--size", metavar="WxH", help=f"toycity: width and height of the pictures (default: {_SIZE})"
@@ -57,9 +63,14 @@ def _add_toycity(commands) -> None:
         parser.add_argument(
             f"--{name}", type=int, metavar="N", help=f"rosario: {what} (default: {_ROSARIO_COUNTS[name]})"
         )
-    parser.add_argument("--seed", type=int, default=0, help="both: other seeds draw other streets (default: 0)")
     parser.add_argument(
-        "--nproc", type=int, metavar="N", help="both: processes that draw (default: one per CPU); any gives the same files"
+        "--seed", type=int, default=0, help="both: other seeds draw other streets (default: 0)"
+    )
+    parser.add_argument(
+        "--nproc",
+        type=int,
+        metavar="N",
+        help="both: processes that draw (default: one per CPU); any gives the same files",
     )
     parser.set_defaults(run=_run_toycity)
 
@@ -71,7 +82,10 @@ def _run_toycity(args: argparse.Namespace) -> int:
     for name in others:
         if getattr(args, name) is not None:
             raise ValueError(f"--{name} has no effect with --style {args.style}; leave it out")
-    counts = {name: default if getattr(args, name) is None else getattr(args, name) for name, default in counts.items()}
+    counts = {
+        name: default if getattr(args, name) is None else getattr(args, name)
+        for name, default in counts.items()
+    }
     size = _parse_size(args.size or _SIZE)
     if not args.root.name:
         raise ValueError(f"ROOT needs a name of its own such as data/toycity, got '{args.root}'")
@@ -80,7 +94,9 @@ def _run_toycity(args: argparse.Namespace) -> int:
 
     if args.style == "toycity":
         pictures = toycity.plan_cityscapes(args.root, counts, size, args.seed)
-        where = f"{args.root}: wrote {counts['train']} train, {counts['val']} val, {counts['test']} test pictures"
+        where = (
+            f"{args.root}: wrote {counts['train']} train, {counts['val']} val, {counts['test']} test pictures"
+        )
     else:
         pictures = toycity.plan_rosario(args.root, counts["photos"], counts["labelled"], args.seed)
         where = (
@@ -120,4 +136,4 @@ def _show_progress(items: Iterable, total: int, what: str) -> Iterable:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_tool(main)

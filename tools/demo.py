@@ -12,7 +12,7 @@ from pathlib import Path
 
 from semseg.cli import add_debug_flag, run_tool
 
-RECIPE = "pspnet_r18-d16_1xb8-500_toycity-128x256"
+RECIPE = "pspnet_r18-d8_1xb8-500_toycity-128x256"
 CONFIG = f"configs/toycity/{RECIPE}.py"
 ROSARIO_CONFIG = CONFIG.replace("_toycity-", "_rosario-")
 PANEL_DIR, INFER_DIR = "outputs/demo/rosario_labelled", "outputs/demo/rosario"

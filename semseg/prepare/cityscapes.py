@@ -1,38 +1,43 @@
-"""Cityscapes annotations: polygon files in, train-id images and split lists out.
-
-The pixels are those of cityscapesScripts (`json2labelImg(..., "trainIds")`), bit for bit.
-"""
+"""Cityscapes annotations: polygon files or label-id images in, train-id images and split lists out."""
 
 from __future__ import annotations
 
 import glob
-import json
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
-from multiprocessing import parent_process
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from semseg.labels import CITYSCAPES, Label
+from semseg.atomic import atomic_path
+from semseg.prepare.annotation import encode_png, read_label_ids, read_polygons
+from semseg.prepare.pool import run_all
 
-_POLYGONS = "_polygons.json"
+SOURCES = {
+    "auto": ("_labelIds.png", "_polygons.json"),
+    "polygons": ("_polygons.json",),
+    "labelids": ("_labelIds.png",),
+}
+"""What can be converted, by the name of the choice: suffixes, the preferred one first."""
+
+PUBLISHED = {
+    "gtFine": {"train": 2975, "val": 500, "test": 1525},
+    "gtCoarse": {"train": 2975, "val": 500, "train_extra": 19998},
+}
+"""How many annotations Cityscapes has, by folder and split."""
+
 _TRAIN_IDS = "_labelTrainIds.png"
+_READERS = {"_labelIds.png": read_label_ids, "_polygons.json": read_polygons}
 _ARCHIVES = {
     "gtFine": "gtFine_trainvaltest.zip",
     "gtCoarse": "gtCoarse.zip",
 }  # as the download page names them
+# unpacking or copying writes both files of an annotation within this time, in any order
+_SAME_TIME_NS = 60 * 10**9
 
 
 class Counts(NamedTuple):
-    """What happened to the polygon files of one split."""
+    """What happened to the annotations of one split."""
 
     written: int
     up_to_date: int
@@ -48,117 +53,112 @@ def convert(
     out_dir: str | Path | None = None,
     num_processes: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
+    source: str = "auto",
 ) -> dict[str, Counts]:
-    """Write a train-id image beside every polygon file, and one list of names per split.
+    """Write a train-id image beside every annotation, and one list of names per split.
 
-    An image that is readable and newer than its polygon file is left alone. Images and lists
+    An image that is readable and newer than what it is made from is left alone. Images and lists
     appear whole or not at all, also when the run is killed.
 
     Args:
-        root: holds `<gt_dir>/<split>/<city>/*_<gt_dir>_polygons.json`.
+        root: holds `<gt_dir>/<split>/<city>/*_<gt_dir>_polygons.json` or `…_labelIds.png`.
         gt_dir: the folder of the annotations, `gtFine` or `gtCoarse`.
         out_dir: where `<split>.txt` goes, lines like `ulm/ulm_000000_000019`; default `root`.
         num_processes: files are converted in this many processes.
         on_progress: called with the number of files done and the number of all.
+        source: "polygons" draws; "labelids" translates label-id images, which is faster and gives the
+            same pixels; "auto" translates where such an image is usable and not older than the
+            polygons, and draws elsewhere.
 
     Returns:
         Counts by split, in alphabetical order.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no polygon file in it.
+        FileNotFoundError: there is no such folder, or nothing to convert in it.
         ConversionError: files could not be read or written. The other images are there then,
             the lists are as they were.
     """
     if num_processes < 1:
         raise ValueError(f"{num_processes} processes; expected 1 or more")
+    if source not in SOURCES:
+        raise ValueError(f"no source {source!r}; expected one of {', '.join(SOURCES)}")
     gt_root = Path(root) / gt_dir
-    suffix = f"_{gt_root.name}{_POLYGONS}"
-    splits = _find(Path(root), gt_root, suffix)
+    splits = _find(Path(root), gt_root, SOURCES[source])
 
-    for leftover in _glob(gt_root, f"**/.*{_TRAIN_IDS}.*.tmp"):  # of a run that was killed
+    for leftover in _glob(gt_root, f"**/.*{_in_progress(_TRAIN_IDS)}"):  # of a run that was killed
         leftover.unlink(missing_ok=True)
 
-    paths = [path for split in splits.values() for path in split]
-    outcomes = _convert_files(paths, num_processes, on_progress)
+    annotations = [annotation for split in splits.values() for annotation in split.values()]
+    outcomes = dict(
+        zip(annotations, run_all(_convert_one, annotations, num_processes, on_progress), strict=True)
+    )
 
-    problems = [outcomes[path].problem for path in paths if outcomes[path].problem]
+    problems = [outcome.problem for outcome in outcomes.values() if outcome.problem]
     if problems:
         raise ConversionError(
-            f"{len(problems)} of {len(paths)} polygon files could not be converted: " + "\n".join(problems)
+            f"{len(problems)} of {len(annotations)} annotations could not be converted: "
+            + "\n".join(problems)
         )
 
     list_dir = Path(out_dir or root)
-    list_dir.mkdir(parents=True, exist_ok=True)
-    for split, polygon_paths in splits.items():
-        names = [path.relative_to(gt_root / split).as_posix().removesuffix(suffix) for path in polygon_paths]
+    for split, names in splits.items():
         _write_if_different(list_dir / f"{split}.txt", "".join(f"{name}\n" for name in names).encode())
 
     counts = {}
-    for split, polygon_paths in splits.items():
-        written = sum(outcomes[path].written for path in polygon_paths)
-        counts[split] = Counts(written, len(polygon_paths) - written)
+    for split, names in splits.items():
+        written = sum(outcomes[annotation].written for annotation in names.values())
+        counts[split] = Counts(written, len(names) - written)
     return counts
 
 
-def draw_train_ids(annotation: dict) -> np.ndarray:
-    """Draw the polygons of an annotation, later ones over earlier ones.
-
-    Args:
-        annotation: a polygon file's content: `imgWidth`, `imgHeight`, `objects`.
-
-    Returns:
-        Train ids (0 to 18, and 255), uint8, shape (height, width).
-
-    Raises:
-        ValueError: a key is missing, a label is unknown, or a polygon is not a list of points.
-    """
-    try:
-        size = int(annotation["imgWidth"]), int(annotation["imgHeight"])
-        image = Image.new("L", size, CITYSCAPES.by_name["unlabeled"].train_id)
-        objects = list(annotation["objects"])
-    except KeyError as error:
-        raise ValueError(f"no {error} in it") from None
-    except (TypeError, ValueError, OverflowError, MemoryError) as error:
-        raise ValueError(f"not the annotation of an image: {error}") from None
-    if min(size) < 1:
-        raise ValueError(f"imgWidth and imgHeight are {size[0]} and {size[1]}; expected 1 or more")
-
-    drawer = ImageDraw.Draw(image)
-    for index, shape in enumerate(objects):
-        try:
-            if shape.get("deleted"):
-                continue
-            label = _find_label(str(shape["label"]))
-            if label.label_id >= 0:
-                drawer.polygon([(point[0], point[1]) for point in shape["polygon"]], fill=label.train_id)
-        except KeyError as error:
-            raise ValueError(f"no {error} in object {index}") from None
-        except (AttributeError, TypeError, IndexError, OverflowError, ValueError) as error:
-            raise ValueError(f"object {index} cannot be drawn: {error}") from None
-    return np.asarray(image)
+def describe(counts: dict[str, Counts], gt_dir: str = "gtFine") -> list[str]:
+    """Say in one line per split what was found, beside what Cityscapes has, and what was written."""
+    published = PUBLISHED.get(Path(gt_dir).name, {})
+    lines = []
+    for split in [*published, *(split for split in counts if split not in published)]:
+        written, up_to_date = counts.get(split, (0, 0))
+        found = written + up_to_date
+        if split not in published:
+            line = f"{split}: {found} found"
+        elif found == published[split]:
+            line = f"{split}: {found} of {found}"
+        else:
+            line = f"{split}: {found} found, Cityscapes has {published[split]}"
+        lines.append(line + (f"; {written} written, {up_to_date} up to date" if found else ""))
+    return lines
 
 
-def _find_label(name: str) -> Label:
-    """Look a label up; `cargroup` counts as `car`."""
-    label = CITYSCAPES.by_name.get(name) or CITYSCAPES.by_name.get(name.removesuffix("group"))
-    if label is None:
-        raise ValueError(f"unknown label {name!r}")
-    return label
+class _Annotation(NamedTuple):
+    target_path: Path
+    source_paths: tuple[Path, ...]  # in the order of preference
 
 
-def _find(root: Path, gt_root: Path, suffix: str) -> dict[str, list[Path]]:
-    """List the polygon files by split, all sorted."""
+class _Outcome(NamedTuple):
+    written: bool
+    problem: str = ""
+
+
+def _find(root: Path, gt_root: Path, suffixes: tuple[str, ...]) -> dict[str, dict[str, _Annotation]]:
+    """List the annotations by split and name, all sorted."""
     if not root.is_dir():
         raise FileNotFoundError(f"no folder {root}")
     remedy = f"unpack {_ARCHIVES.get(gt_root.name, 'the annotations')} in {root}"
     if not gt_root.is_dir():
         raise FileNotFoundError(f"no folder {gt_root}; {remedy}")
-    splits: dict[str, list[Path]] = {}
-    for path in _glob(gt_root, f"*/**/*{suffix}"):
-        splits.setdefault(path.relative_to(gt_root).parts[0], []).append(path)
-    if not splits:
-        raise FileNotFoundError(f"no *{suffix} under {gt_root}; {remedy}")
-    return splits
+    paths_of: dict[str, list[Path]] = {}
+    for suffix in suffixes:
+        for path in _glob(gt_root, f"*/**/*_{gt_root.name}{suffix}"):
+            name = path.relative_to(gt_root).as_posix().removesuffix(f"_{gt_root.name}{suffix}")
+            paths_of.setdefault(name, []).append(path)
+    if not paths_of:
+        patterns = " or ".join(f"*_{gt_root.name}{suffix}" for suffix in reversed(suffixes))
+        raise FileNotFoundError(f"no {patterns} under {gt_root}; {remedy}")
+    splits: dict[str, dict[str, _Annotation]] = {}
+    for full_name, paths in sorted(paths_of.items()):
+        split, name = full_name.split("/", 1)
+        target_path = gt_root / f"{full_name}_{gt_root.name}{_TRAIN_IDS}"
+        splits.setdefault(split, {})[name] = _Annotation(target_path, tuple(paths))
+    return dict(sorted(splits.items()))
 
 
 def _glob(folder: Path, pattern: str) -> list[Path]:
@@ -167,76 +167,44 @@ def _glob(folder: Path, pattern: str) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
-class _Outcome(NamedTuple):
-    written: bool
-    problem: str = ""
-
-
-def _convert_file(polygon_path: Path) -> _Outcome:
-    target_path = polygon_path.with_name(polygon_path.name.removesuffix(_POLYGONS) + _TRAIN_IDS)
-    try:
-        if _is_up_to_date(target_path, polygon_path):
-            return _Outcome(written=False)
-        train_ids = draw_train_ids(json.loads(polygon_path.read_bytes()))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        return _Outcome(False, f"{polygon_path}: not JSON ({error})")
-    except ValueError as error:
-        return _Outcome(False, f"{polygon_path}: {error}")
-    except OSError as error:
-        return _Outcome(False, f"{polygon_path}: {error.strerror}")
-    try:
-        _write(target_path, _encode_png(train_ids))
-    except OSError as error:  # a full disk, a folder without write permission: the next file fails too
-        raise ConversionError(f"{target_path} could not be written: {error.strerror}") from None
-    return _Outcome(written=True)
-
-
-def _convert_files(
-    paths: list[Path], num_processes: int, on_progress: Callable[[int, int], None] | None
-) -> dict[Path, _Outcome]:
-    on_progress = on_progress or (lambda done, total: None)
-    outcomes = {}
-    if num_processes == 1:
-        for path in paths:
-            outcomes[path] = _convert_file(path)
-            on_progress(len(outcomes), len(paths))
-        return outcomes
-    with ProcessPoolExecutor(min(num_processes, len(paths)), initializer=_end_with_parent) as pool:
+def _convert_one(annotation: _Annotation) -> _Outcome:
+    outcome = _Outcome(written=False)
+    target_path, source_paths = annotation
+    for path in _without_stale(source_paths):
         try:
-            with _interrupts_held():
-                path_of = {pool.submit(_convert_file, path): path for path in paths}
-            for future in as_completed(path_of):
-                outcomes[path_of[future]] = future.result()
-                on_progress(len(outcomes), len(paths))
-        finally:
-            pool.shutdown(cancel_futures=True)
-    return outcomes
+            if _is_up_to_date(target_path, source_paths):
+                return _Outcome(written=False)
+            train_ids = _READERS[f"_{path.name.rpartition('_')[2]}"](path)
+            content = encode_png(train_ids)
+        except ValueError as error:
+            outcome = _Outcome(False, f"{path}: {error}")
+            continue
+        except OSError as error:
+            outcome = _Outcome(False, f"{path}: {error.strerror}")
+            continue
+        try:
+            _write(target_path, content)
+        except OSError as error:  # a full disk, a folder without write permission: the next file fails too
+            raise ConversionError(f"{target_path} could not be written: {error.strerror}") from None
+        return _Outcome(written=True)
+    return outcome
 
 
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Start processes that never see Ctrl-C (they inherit the mask): the parent alone answers it."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _without_stale(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Leave out label ids that are older than the polygons: somebody has edited those."""
+    if len(paths) < 2:
+        return paths
     try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        label_ids_ns, polygons_ns = (path.stat().st_mtime_ns for path in paths)
+    except OSError:  # named when it is read
+        return paths
+    return paths[1:] if polygons_ns - label_ids_ns > _SAME_TIME_NS else paths
 
 
-def _end_with_parent() -> None:
-    """Keep no worker waiting for work from a parent that was killed."""
-
-    def watch() -> None:
-        parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _is_up_to_date(target_path: Path, source_path: Path) -> bool:
-    source_time = source_path.stat().st_mtime_ns
+def _is_up_to_date(target_path: Path, source_paths: tuple[Path, ...]) -> bool:
+    source_ns = max(path.stat().st_mtime_ns for path in source_paths)
     try:
-        if target_path.stat().st_mtime_ns <= source_time:
+        if target_path.stat().st_mtime_ns <= source_ns:
             return False
         with Image.open(target_path) as image:
             image.verify()  # checksums of all chunks, without decoding
@@ -245,29 +213,18 @@ def _is_up_to_date(target_path: Path, source_path: Path) -> bool:
     return True
 
 
-def _encode_png(gray: np.ndarray) -> bytes:
-    """Encode a uint8 image without PNG's row filters.
-
-    Filters serve photographs; for areas of one value they only cost. Against Pillow's default, at
-    2048x1024: written in a fifth of the time, read in half of it (training reads every image many
-    times), file 1.6 times as large.
-    """
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
-    return cv2.imencode(".png", gray, options)[1].tobytes()
-
-
 def _write_if_different(path: Path, content: bytes) -> None:
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+    for leftover in path.parent.glob(f".{_in_progress(path.name)}"):
         leftover.unlink(missing_ok=True)
     if not path.is_file() or path.read_bytes() != content:
         _write(path, content)
 
 
+def _in_progress(name: str) -> str:
+    """The pattern of the temporary files that `atomic_path` makes for `name`, less the dot."""
+    return f"{Path(name).stem}.*.tmp{Path(name).suffix}"
+
+
 def _write(path: Path, content: bytes) -> None:
-    """Write a whole file or none."""
-    temporary_path = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic_path(path) as temporary_path:
         temporary_path.write_bytes(content)
-        temporary_path.replace(path)
-    finally:
-        temporary_path.unlink(missing_ok=True)

@@ -41,7 +41,9 @@ class Camera:
         pitch = np.array(
             [[1, 0, 0], [0, cos(self.pitch), sin(self.pitch)], [0, -sin(self.pitch), cos(self.pitch)]]
         )
-        roll = np.array([[cos(self.roll), sin(self.roll), 0], [-sin(self.roll), cos(self.roll), 0], [0, 0, 1]])
+        roll = np.array(
+            [[cos(self.roll), sin(self.roll), 0], [-sin(self.roll), cos(self.roll), 0], [0, 0, 1]]
+        )
         rotation = roll @ pitch @ yaw
         flip = np.diag([1.0, -1.0, 1.0])  # the picture's v points down
         intrinsics = np.array(

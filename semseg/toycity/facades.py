@@ -36,7 +36,7 @@ def building(stage: Stage, style: Style, x: float, z0: float, z1: float, floors:
     if is_pitched:
         tile = style.roof_rgb[rng.integers(len(style.roof_rgb))] + rng.uniform(-8, 8, 3)
         slope = np.array([(x - side * 0.3, height, z0), (x - side * 0.3, height, z1)])
-        back = slope[::-1] + (side * 3.6, 3.4, 0)
+        back = slope[::-1] + np.array([side * 3.6, 3.4, 0])
         inside = np.array([x + side * depth, 0, (z0 + z1) / 2])
         marks += stage.face(
             np.concatenate([slope, back]), inside, tile, texture="brick", grain=0.22, texel_m=0.02
@@ -48,7 +48,9 @@ def building(stage: Stage, style: Style, x: float, z0: float, z1: float, floors:
     normal = np.array([-side, 0.0, 0.0])
     # seen at a slant a facade is short: what would flicker is not drawn
     share = float(np.clip(2.2 * abs(x) / near, 0.4, 1.0))
-    image = facade_image(stage, style, (z1 - z0, height), floors, (fine * share, fine), normal, color, texture)
+    image = facade_image(
+        stage, style, (z1 - z0, height), floors, (fine * share, fine), normal, color, texture
+    )
     ends = (z0, z1) if side < 0 else (z1, z0)
     corners = [(x, 0, ends[0]), (x, 0, ends[1]), (x, height, ends[1]), (x, height, ends[0])]
     front = stage.art(image, np.array(corners, float))
@@ -74,7 +76,14 @@ def facing_building(stage: Stage, style: Style, x0: float, x1: float, z: float, 
     if stage.chance(style.pitched_roofs):
         tile = style.roof_rgb[rng.integers(len(style.roof_rgb))]
         rise = rng.uniform(2.0, 3.6)
-        roof = np.array([(x0 - 0.3, height, z), (x1 + 0.3, height, z), (x1 - 1.5, height + rise, z + 4), (x0 + 1.5, height + rise, z + 4)])
+        roof = np.array(
+            [
+                (x0 - 0.3, height, z),
+                (x1 + 0.3, height, z),
+                (x1 - 1.5, height + rise, z + 4),
+                (x0 + 1.5, height + rise, z + 4),
+            ]
+        )
         marks += stage.fill(roof, stage.light.on(tile, np.array([0, 0.6, -0.8])), texture="brick", grain=0.22)
     marks += stage.art(image, corners)
     return [Thing("building", tuple(marks), z)] if marks else []
@@ -166,7 +175,9 @@ def _cells(stage: Stage, height: int, width: int, lit: np.ndarray, trim: np.ndar
         shine = (0.15, 0.6, 0.3, 0.4, 0.25, 0.0)[kind]
         pane = light.reflection(shine) * (1.15 - 0.55 * rows) + np.zeros((1, right - left, 1), np.float32)
         if kind == 2:  # curtains
-            pane[:, : (right - left) // 4] = pane[:, -((right - left) // 4) :] = light.on(np.array([205.0, 200, 188])) * 0.8
+            pane[:, : (right - left) // 4] = pane[:, -((right - left) // 4) :] = (
+                light.on(np.array([205.0, 200, 188])) * 0.8
+            )
         if kind == 3:  # a blind, half down
             pane[: len(pane) // 2] = light.on(np.array([200.0, 196, 184]))
             pane[: len(pane) // 2 : 3] *= 0.85
@@ -198,7 +209,12 @@ def _ground_cell(stage: Stage, height: int, width: int, lit: np.ndarray, trim: n
     kind = rng.choice(["shop", "door", "window", "garage"], p=[0.36, 0.22, 0.3, 0.12])
     edge = max(1, height // 26)
     if kind == "shop":
-        top, bottom, left, right = int(height * 0.26), int(height * 0.88), int(width * 0.06), int(width * 0.94)
+        top, bottom, left, right = (
+            int(height * 0.26),
+            int(height * 0.88),
+            int(width * 0.06),
+            int(width * 0.94),
+        )
         cell[top:bottom, left:right] = light.on(np.array([40.0, 40, 42]))
         rows = np.linspace(0.9, 0.35, bottom - top - 2 * edge, dtype=np.float32)[:, None, None]
         pane = light.reflection(0.55) * rows
@@ -232,7 +248,12 @@ def _ground_cell(stage: Stage, height: int, width: int, lit: np.ndarray, trim: n
         cell[top :: max(3, height // 12), left:right] = color * 0.75
         cell[top : top + edge, left:right] = color * 0.4
     else:
-        top, bottom, left, right = int(height * 0.22), int(height * 0.66), int(width * 0.24), int(width * 0.76)
+        top, bottom, left, right = (
+            int(height * 0.22),
+            int(height * 0.66),
+            int(width * 0.24),
+            int(width * 0.76),
+        )
         cell[top - edge : bottom + edge, left - edge : right + edge] = trim
         cell[top:bottom, left:right] = light.reflection(rng.uniform(0.1, 0.6))
         cell[top:bottom, (left + right) // 2 : (left + right) // 2 + max(1, edge // 2)] = trim
@@ -271,7 +292,7 @@ def _roof_clutter(stage: Stage, x: float, side: float, z0: float, z1: float, hei
 
 def _awning(stage: Stage, x: float, side: float, z0: float, z1: float) -> list:
     """A striped cloth over the shop."""
-    length = min(z1 - z0 - 0.6, stage.between(2.5, 5))
+    length = min(z1 - z0 - 0.7, stage.between(2.5, 5))
     if length < 1.5:
         return []
     start = stage.between(z0 + 0.3, z1 - 0.3 - length)
@@ -284,5 +305,7 @@ def _awning(stage: Stage, x: float, side: float, z0: float, z1: float) -> list:
         slope = np.array([(x, 2.95, a), (x, 2.95, b), (out, 2.4, b), (out, 2.4, a)])
         skirt = np.array([(out, 2.4, a), (out, 2.4, b), (out, 2.15, b), (out, 2.15, a)])
         marks += stage.fill(slope, color * 0.8) + stage.fill(skirt, color)
-    end = np.array([(x, 2.95, start), (x - side * 1.1, 2.4, start), (x - side * 1.1, 2.15, start), (x, 2.4, start)])
+    end = np.array(
+        [(x, 2.95, start), (x - side * 1.1, 2.4, start), (x - side * 1.1, 2.15, start), (x, 2.4, start)]
+    )
     return marks + stage.fill(end, stage.light.on(first) * 0.7)

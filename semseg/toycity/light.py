@@ -61,72 +61,72 @@ def sample_light(rng: np.random.Generator, is_rosario: bool = False) -> Light:
     sun = np.array(
         [np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)]
     )
-    warmth = rng.uniform(-0.05, 0.05) + (0.06 if is_rosario else 0.0)
+    warmth = rng.uniform(-0.05, 0.05) + (0.11 if is_rosario else 0.0)
     tint = _rgb(1 + warmth, 1.0, 1 - warmth)
-    gain = rng.uniform(0.9, 1.1)
+    gain = rng.uniform(0.92, 1.12) * (1.1 if is_rosario else 1.0)
     if weather == "sun":
-        look = dict(
-            sun_rgb=_rgb(0.8, 0.73, 0.6) * rng.uniform(0.85, 1.15),
-            ambient_rgb=_rgb(0.52, 0.56, 0.64),
-            zenith_rgb=_rgb(66, 118, 190) + rng.uniform(-18, 18, 3),
-            horizon_rgb=_rgb(188, 210, 232) + rng.uniform(-10, 10, 3),
-            cloud_rgb=_rgb(248, 248, 250),
-            cloud_cover=rng.uniform(0.05, 0.6),
-            visibility_m=rng.uniform(350, 900),
-            shadow=rng.uniform(0.42, 0.6),
-            wetness=0.0,
-        )
+        look = {
+            "sun_rgb": _rgb(0.8, 0.73, 0.6) * rng.uniform(0.85, 1.15),
+            "ambient_rgb": _rgb(0.52, 0.56, 0.64),
+            "zenith_rgb": _rgb(66, 118, 190) + rng.uniform(-18, 18, 3),
+            "horizon_rgb": _rgb(188, 210, 232) + rng.uniform(-10, 10, 3),
+            "cloud_rgb": _rgb(248, 248, 250),
+            "cloud_cover": rng.uniform(0.05, 0.6),
+            "visibility_m": rng.uniform(350, 900),
+            "shadow": rng.uniform(0.42, 0.6),
+            "wetness": 0.0,
+        }
     elif weather == "overcast":
         grey = rng.uniform(175, 228)
-        look = dict(
-            sun_rgb=_rgb(0.14, 0.14, 0.13),
-            ambient_rgb=_rgb(0.74, 0.76, 0.78),
-            zenith_rgb=_rgb(grey - 32, grey - 26, grey - 16),
-            horizon_rgb=_rgb(grey, grey + 2, grey + 5),
-            cloud_rgb=_rgb(grey + 16, grey + 16, grey + 17),
-            cloud_cover=rng.uniform(0.7, 1.0),
-            visibility_m=rng.uniform(200, 500),
-            shadow=0.0,
-            wetness=rng.choice([0.0, 0.25]),
-        )
+        look = {
+            "sun_rgb": _rgb(0.14, 0.14, 0.13),
+            "ambient_rgb": _rgb(0.74, 0.76, 0.78),
+            "zenith_rgb": _rgb(grey - 32, grey - 26, grey - 16),
+            "horizon_rgb": _rgb(grey, grey + 2, grey + 5),
+            "cloud_rgb": _rgb(grey + 16, grey + 16, grey + 17),
+            "cloud_cover": rng.uniform(0.7, 1.0),
+            "visibility_m": rng.uniform(200, 500),
+            "shadow": 0.0,
+            "wetness": rng.choice([0.0, 0.25]),
+        }
     elif weather == "dusk":
-        look = dict(
-            sun_rgb=_rgb(0.75, 0.47, 0.27),
-            ambient_rgb=_rgb(0.44, 0.42, 0.52) * rng.uniform(0.85, 1.15),
-            zenith_rgb=_rgb(74, 84, 140) + rng.uniform(-14, 14, 3),
-            horizon_rgb=_rgb(246, 178, 118) + rng.uniform(-14, 14, 3),
-            cloud_rgb=_rgb(236, 148, 122),
-            cloud_cover=rng.uniform(0.2, 0.7),
-            visibility_m=rng.uniform(200, 500),
-            shadow=rng.uniform(0.25, 0.4),
-            wetness=0.0,
-        )
+        look = {
+            "sun_rgb": _rgb(0.75, 0.47, 0.27),
+            "ambient_rgb": _rgb(0.44, 0.42, 0.52) * rng.uniform(0.85, 1.15),
+            "zenith_rgb": _rgb(74, 84, 140) + rng.uniform(-14, 14, 3),
+            "horizon_rgb": _rgb(246, 178, 118) + rng.uniform(-14, 14, 3),
+            "cloud_rgb": _rgb(236, 148, 122),
+            "cloud_cover": rng.uniform(0.2, 0.7),
+            "visibility_m": rng.uniform(200, 500),
+            "shadow": rng.uniform(0.25, 0.4),
+            "wetness": 0.0,
+        }
     elif weather == "fog":
         grey = rng.uniform(178, 215)
-        look = dict(
-            sun_rgb=_rgb(0.08, 0.08, 0.07),
-            ambient_rgb=_rgb(0.74, 0.76, 0.78),
-            zenith_rgb=_rgb(grey - 8, grey - 4, grey),
-            horizon_rgb=_rgb(grey, grey, grey + 2),
-            cloud_rgb=_rgb(grey, grey, grey),
-            cloud_cover=0.0,
-            visibility_m=rng.uniform(45, 100),
-            shadow=0.0,
-            wetness=rng.choice([0.0, 0.4]),
-        )
+        look = {
+            "sun_rgb": _rgb(0.08, 0.08, 0.07),
+            "ambient_rgb": _rgb(0.74, 0.76, 0.78),
+            "zenith_rgb": _rgb(grey - 8, grey - 4, grey),
+            "horizon_rgb": _rgb(grey, grey, grey + 2),
+            "cloud_rgb": _rgb(grey, grey, grey),
+            "cloud_cover": 0.0,
+            "visibility_m": rng.uniform(45, 100),
+            "shadow": 0.0,
+            "wetness": rng.choice([0.0, 0.4]),
+        }
     else:
         grey = rng.uniform(130, 185)
-        look = dict(
-            sun_rgb=_rgb(0.08, 0.08, 0.08),
-            ambient_rgb=_rgb(0.62, 0.65, 0.69),
-            zenith_rgb=_rgb(grey - 38, grey - 32, grey - 20),
-            horizon_rgb=_rgb(grey, grey + 3, grey + 8),
-            cloud_rgb=_rgb(grey + 6, grey + 6, grey + 8),
-            cloud_cover=rng.uniform(0.8, 1.0),
-            visibility_m=rng.uniform(110, 260),
-            shadow=0.0,
-            wetness=rng.uniform(0.6, 1.0),
-        )
+        look = {
+            "sun_rgb": _rgb(0.08, 0.08, 0.08),
+            "ambient_rgb": _rgb(0.62, 0.65, 0.69),
+            "zenith_rgb": _rgb(grey - 38, grey - 32, grey - 20),
+            "horizon_rgb": _rgb(grey, grey + 3, grey + 8),
+            "cloud_rgb": _rgb(grey + 6, grey + 6, grey + 8),
+            "cloud_cover": rng.uniform(0.8, 1.0),
+            "visibility_m": rng.uniform(110, 260),
+            "shadow": 0.0,
+            "wetness": rng.uniform(0.6, 1.0),
+        }
     look["sun_rgb"] = look["sun_rgb"] * tint * gain
     look["ambient_rgb"] = look["ambient_rgb"] * tint * gain
     is_dark = bool(weather in ("dusk", "rain") and rng.random() < 0.7)

@@ -14,7 +14,7 @@ from semseg.toycity.outline import Annotation, bounds, fill_mask
 from semseg.toycity.scene import Art, Clear, Fill, Ground, Scene, Shadow, Thing
 
 _FINE = 2  # painted at this many pixels per pixel
-_SMALL = 100  # a mark whose box has fewer painted pixels gets one colour
+_SMALL = 250  # a mark whose box has fewer painted pixels gets one colour
 
 
 def photograph(scene: Scene, annotation: Annotation, rng: np.random.Generator) -> np.ndarray:
@@ -156,7 +156,11 @@ def _(mark: Art, canvas: np.ndarray, view: _View) -> None:
     place = np.array([[_FINE, 0, -0.5 - left], [0, _FINE, -0.5 - top], [0, 0, 1.0]])
     centre = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
     warped = cv2.warpPerspective(
-        mark.image, place @ mark.homography @ centre, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        mark.image,
+        place @ mark.homography @ centre,
+        size,
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     mask = np.zeros(size[::-1], np.uint8)
     fill_mask(mask, mark.polygon, _FINE, left, top)
@@ -264,7 +268,9 @@ def _add_reflections(
     rows = np.clip(2 * horizon - np.arange(camera.height) + 6, 0, camera.height - 1)
     mirror = cv2.GaussianBlur(image[rows], (0, 0), sigmaX=1.5, sigmaY=9 * camera.height / 256)
     names = CITYSCAPES.by_name
-    is_flat = np.isin(label_ids, [names["road"].label_id, names["sidewalk"].label_id, names["parking"].label_id])
+    is_flat = np.isin(
+        label_ids, [names["road"].label_id, names["sidewalk"].label_id, names["parking"].label_id]
+    )
     puddles = textures.window("cloud", tuple(rng.integers(0, 512, 2)), camera.width, camera.height, 1.6)
     puddles = cv2.GaussianBlur(puddles, (0, 0), 3, sigmaY=0.8)
     share = scene.light.wetness * (0.3 + 0.3 * np.clip(puddles + 0.3, 0, 1)) * is_flat

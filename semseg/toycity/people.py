@@ -8,11 +8,14 @@ from semseg.toycity.scene import Mark, Thing
 from semseg.toycity.stage import Pose, Stage
 
 SKIN = np.array([(236, 200, 172), (214, 168, 132), (172, 122, 88), (112, 76, 54), (78, 52, 40)], float)
-HAIR = np.array([(40, 30, 24), (86, 58, 36), (160, 120, 70), (190, 188, 184), (24, 22, 24), (140, 70, 40)], float)
+HAIR = np.array(
+    [(40, 30, 24), (86, 58, 36), (160, 120, 70), (190, 188, 184), (24, 22, 24), (140, 70, 40)], float
+)
 CLOTHES = np.array(
     [
-        (30, 34, 46), (52, 60, 84), (140, 140, 142), (220, 216, 208), (166, 40, 44), (44, 100, 70), (196, 150, 60),
-        (94, 60, 110), (60, 120, 170), (90, 74, 58), (212, 110, 60), (24, 24, 26), (200, 160, 170),
+        (30, 34, 46), (52, 60, 84), (140, 140, 142), (220, 216, 208), (166, 40, 44), (44, 100, 70),
+        (196, 150, 60), (94, 60, 110), (60, 120, 170), (90, 74, 58), (212, 110, 60), (24, 24, 26),
+        (200, 160, 170),
     ],
     float,
 )  # fmt: skip
@@ -68,7 +71,11 @@ def person(stage: Stage, pose: Pose, height: float | None = None) -> list[Thing]
 
     def arm(right: float, step: float) -> list[Mark]:
         points = pose.world(
-            [(0, shoulder - 0.02, right), (step * 0.3, 1.15 * s, right * 1.15), (step * 0.7 + 0.06, 0.92 * s, right * 1.1)]
+            [
+                (0, shoulder - 0.02, right),
+                (step * 0.3, 1.15 * s, right * 1.15),
+                (step * 0.7 + 0.06, 0.92 * s, right * 1.1),
+            ]
         )
         return (
             stage.blob(points[:2], [0.06 * s, 0.052 * s], top * 0.93, rounded=True)
@@ -87,7 +94,13 @@ def person(stage: Stage, pose: Pose, height: float | None = None) -> list[Thing]
         hem = pose.world([(0, hip, -0.09), (0, hip, 0.09), (0, low, -0.15), (0, low, 0.15)])
         marks += stage.blob(hem, [0.1 * s] * 4, legs if is_skirt else top * 0.92, rounded=True)
     marks += stage.blob(
-        pose.world(torso_points), [0.105 * s * build] * 4, top, rounded=True, texture="cloud", grain=0.12, texel_m=0.004
+        pose.world(torso_points),
+        [0.105 * s * build] * 4,
+        top,
+        rounded=True,
+        texture="cloud",
+        grain=0.12,
+        texel_m=0.004,
     )
     if stage.chance(0.3):
         bag = pose.world([(-0.18, hip + 0.15, 0), (-0.16, shoulder - 0.12, 0)])
@@ -109,7 +122,11 @@ def _umbrella(stage: Stage, pose: Pose, s: float) -> list[Mark]:
     angles = np.linspace(0, np.pi, 9)
     for turn in (0.0, np.pi / 2):
         rim = [
-            (0.1 + 0.55 * np.cos(a) * np.cos(turn), (1.8 + 0.3 * np.sin(a)) * s, 0.1 + 0.55 * np.cos(a) * np.sin(turn))
+            (
+                0.1 + 0.55 * np.cos(a) * np.cos(turn),
+                (1.8 + 0.3 * np.sin(a)) * s,
+                0.1 + 0.55 * np.cos(a) * np.sin(turn),
+            )
             for a in angles
         ]
         marks += stage.fill(pose.world(rim), stage.light.on(color) * 1.1, stage.light.on(color) * 0.7)
@@ -152,8 +169,13 @@ def bicycle(stage: Stage, pose: Pose) -> list[Thing]:
 
 def cyclist(stage: Stage, pose: Pose) -> list[Thing]:
     """Build a bicycle and its rider."""
-    rider = _rider(stage, pose, hip=(-0.2, 1.0), lean=0.32, hand=(0.4, 1.05), foot=0.32, helmet=stage.chance(0.5))
-    return [Thing("bicycle", tuple(_bicycle(stage, pose)), pose.z), Thing("rider", tuple(rider), pose.z - 0.01)]
+    rider = _rider(
+        stage, pose, hip=(-0.2, 1.0), lean=0.32, hand=(0.4, 1.05), foot=0.32, helmet=stage.chance(0.5)
+    )
+    return [
+        Thing("bicycle", tuple(_bicycle(stage, pose)), pose.z),
+        Thing("rider", tuple(rider), pose.z - 0.01),
+    ]
 
 
 def _rider(

@@ -13,7 +13,9 @@ from semseg.toycity.camera import NEAR_M, Camera
 from semseg.toycity.light import Light
 from semseg.toycity.scene import Art, Clear, Fill, Ground, Mark, Shadow
 
-_CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 13)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 13)[:-1])], 1)
+_CIRCLE = np.stack(
+    [np.cos(np.linspace(0, 2 * np.pi, 13)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 13)[:-1])], 1
+)
 UP = np.array([0.0, 1.0, 0.0])
 
 
@@ -205,9 +207,7 @@ class Stage:
 
     def paint_line(self, corners: Sequence[tuple[float, float]], color: np.ndarray) -> list[Mark]:
         """Mark paint on the road."""
-        return self.fill(
-            flat(corners), self.light.on(color, UP), texture="asphalt", grain=0.16, texel_m=0.01
-        )
+        return self.fill(flat(corners), self.light.on(color, UP), texture="asphalt", grain=0.16, texel_m=0.01)
 
     def shadows(self, pose: Pose, length: float, width: float, height: float) -> list[Shadow]:
         """The dark under a box-shaped thing, and its shadow if the sun shines."""

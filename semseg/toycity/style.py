@@ -29,14 +29,16 @@ class Style:
     wooden_poles: float  # share
     wires: bool
     bike_lane: float  # share
+    has_bonnet: bool  # the camera sees its own car, and a border that no evaluation looks at
 
 
 TOYCITY = Style(
     name="toycity",
     facade_rgb=np.array(
         [
-            (212, 200, 176), (178, 96, 72), (226, 222, 212), (196, 170, 120), (150, 152, 156), (166, 132, 110),
-            (224, 196, 150), (130, 84, 68), (188, 196, 186), (206, 160, 130), (110, 116, 124), (150, 168, 186),
+            (212, 200, 176), (178, 96, 72), (226, 222, 212), (196, 170, 120), (150, 152, 156),
+            (166, 132, 110), (224, 196, 150), (130, 84, 68), (188, 196, 186), (206, 160, 130),
+            (110, 116, 124), (150, 168, 186),
         ],
         float,
     ),
@@ -51,7 +53,10 @@ TOYCITY = Style(
     sidewalk_textures=(("slab", 6.0), ("slab", 4.0), ("cobble", 4.0), ("brick", 4.0)),
     sidewalk_rgb=np.array([(152, 148, 142), (134, 132, 130), (164, 150, 136), (146, 128, 118)], float),
     leaf_rgb=np.array(
-        [(70, 100, 40), (88, 116, 50), (52, 84, 42), (110, 124, 46), (160, 120, 44), (134, 92, 40), (64, 92, 60)],
+        [
+            (70, 100, 40), (88, 116, 50), (52, 84, 42), (110, 124, 46), (160, 120, 44), (134, 92, 40),
+            (64, 92, 60),
+        ],
         float,
     ),
     grass_rgb=np.array([(104, 126, 56), (122, 134, 70), (144, 138, 84), (86, 116, 48)], float),
@@ -59,14 +64,15 @@ TOYCITY = Style(
     wooden_poles=0.0,
     wires=False,
     bike_lane=0.2,
+    has_bonnet=True,
 )  # fmt: skip
 
 ROSARIO = Style(
     name="rosario",
     facade_rgb=np.array(
         [
-            (222, 178, 100), (236, 214, 170), (224, 160, 130), (242, 232, 206), (198, 212, 196), (232, 190, 178),
-            (204, 140, 84), (180, 200, 214), (238, 220, 130), (216, 208, 196),
+            (222, 178, 100), (236, 214, 170), (224, 160, 130), (242, 232, 206), (198, 212, 196),
+            (232, 190, 178), (204, 140, 84), (180, 200, 214), (238, 220, 130), (216, 208, 196),
         ],
         float,
     ),
@@ -81,13 +87,15 @@ ROSARIO = Style(
     sidewalk_textures=(("baldosa", 3.2), ("baldosa", 5.0)),
     sidewalk_rgb=np.array([(206, 190, 160), (196, 180, 164), (210, 200, 178)], float),
     leaf_rgb=np.array(
-        [(150, 112, 190), (168, 130, 206), (214, 110, 160), (224, 136, 178), (90, 118, 56), (76, 104, 46)], float
+        [(150, 112, 190), (168, 130, 206), (214, 110, 160), (224, 136, 178), (90, 118, 56), (76, 104, 46)],
+        float,
     ),
     grass_rgb=np.array([(134, 136, 72), (150, 140, 86)], float),
     wall_textures=("brick", "plaster"),
     wooden_poles=0.75,
     wires=True,
     bike_lane=0.6,
+    has_bonnet=False,
 )  # fmt: skip
 
 STYLES = {style.name: style for style in (TOYCITY, ROSARIO)}

@@ -6,7 +6,7 @@ The tiles are the same for every seed; where a tile begins, its scale and contra
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ EDGE = 512
 _LEVELS = 6
 
 
-@lru_cache(maxsize=None)
+@cache
 def tile(name: str) -> np.ndarray:
     """Return the tile of a name: grain, cloud, asphalt, leaf, grass, slab, cobble, brick, stone, plaster.
 
@@ -55,7 +55,7 @@ def window(name: str, offset: tuple[int, int], width: int, height: int, scale: f
     return cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _level(name: str, level: int) -> np.ndarray:
     """A tile made smaller by 2**level, for surfaces that are far away, and laid twice by twice."""
     edge = EDGE >> level

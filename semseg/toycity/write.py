@@ -7,7 +7,6 @@ complete or not at all.
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -223,4 +222,4 @@ def _encode(image: np.ndarray, suffix: str, options: list[int]) -> bytes:
 def _replace(path: Path, data: bytes) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(data)
-    os.replace(part, path)
+    part.replace(path)

@@ -1,44 +1,20 @@
-"""Polygon files in, train-id images and split lists out, pixel for pixel as cityscapesScripts draws them."""
+"""Annotations in, train-id images and split lists out, whole or not at all."""
 
 import json
 import multiprocessing
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from semseg.labels import CITYSCAPES
 from semseg.prepare import cityscapes
-
-GROUPS = ["cargroup", "persongroup", "ridergroup", "polegroup", "license plategroup"]
-NAMES = [label.name for label in CITYSCAPES.labels] + GROUPS
-
-
-def random_annotation(seed: int, width: int = 96, height: int = 64) -> dict:
-    """Polygons of every kind that the reference accepts, sane or not."""
-    rng = random.Random(seed)
-    objects = []
-    for _ in range(rng.randint(0, 40)):
-        num_points = rng.choice([2, 3, 3, 4, 8, 25])
-        reach = rng.choice([0, 20, 10_000])  # pixels outside the image
-        points = [[rng.randint(-reach, width + reach), rng.randint(-reach, height + reach)]] * num_points
-        if rng.random() < 0.9:  # else all points are one
-            points = [
-                [rng.uniform(-reach, width + reach), rng.uniform(-reach, height + reach)] for _ in points
-            ]
-            if rng.random() < 0.7:
-                points = [[round(x), round(y)] for x, y in points]
-        objects.append({"label": rng.choice(NAMES), "polygon": points})
-        if rng.random() < 0.2:
-            objects[-1]["deleted"] = rng.choice([0, 1])
-    return {"imgWidth": width, "imgHeight": height, "objects": objects}
 
 
 def square(label: str, **more) -> dict:
@@ -50,6 +26,14 @@ def write_polygons(root: Path, name: str, *objects: dict, gt: str = "gtFine") ->
     path = root / gt / f"{name}_{gt}_polygons.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"imgWidth": 16, "imgHeight": 12, "objects": objects or [square("car")]}))
+    return path
+
+
+def write_label_ids(polygon_path: Path, label_id: int, older_s: float = 0) -> Path:
+    """Write label ids beside a polygon file: one value, unlike what the polygons draw."""
+    path = Path(str(polygon_path).replace("_polygons.json", "_labelIds.png"))
+    Image.fromarray(np.full((12, 16), label_id, np.uint8)).save(path)
+    make_older(path, by_s=older_s)
     return path
 
 
@@ -78,57 +62,6 @@ def make_older(path: Path, by_s: float) -> None:
 
 def label_path(polygon_path: Path) -> Path:
     return Path(str(polygon_path).replace("_polygons.json", "_labelTrainIds.png"))
-
-
-@pytest.fixture
-def reference(tmp_path):
-    """Draw an annotation with cityscapesScripts."""
-    json2label = pytest.importorskip("cityscapesscripts.preparation.json2labelImg").json2labelImg
-
-    def draw(annotation: dict) -> np.ndarray:
-        (tmp_path / "reference.json").write_text(json.dumps(annotation))
-        json2label(str(tmp_path / "reference.json"), str(tmp_path / "reference.png"), "trainIds")
-        return np.asarray(Image.open(tmp_path / "reference.png"))
-
-    return draw
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_random_polygons_are_drawn_as_cityscapesscripts_draws_them(reference, seed):
-    annotation = random_annotation(seed)
-    train_ids = cityscapes.draw_train_ids(annotation)
-    assert np.array_equal(train_ids, reference(annotation))
-    assert set(np.unique(train_ids)) <= {*range(19), 255}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_label_is_drawn_as_cityscapesscripts_draws_it(reference, name):
-    annotation = {"imgWidth": 16, "imgHeight": 12, "objects": [square("road"), square(name)]}
-    assert np.array_equal(cityscapes.draw_train_ids(annotation), reference(annotation))
-
-
-def test_the_cases_that_differ_from_plain_drawing():
-    def center(*objects):
-        return cityscapes.draw_train_ids({"imgWidth": 16, "imgHeight": 12, "objects": objects})[5, 5]
-
-    assert center() == 255
-    assert center(square("car")) == 13
-    assert center(square("cargroup")) == 13
-    assert center(square("car"), square("sky", deleted=1)) == 13
-    assert center(square("car"), square("license plate")) == 13
-    assert center(square("car"), square("out of roi")) == 255
-    assert center(square("polegroup")) == 255  # a label of its own, not a group of poles
-
-
-@pytest.mark.parametrize("size", [(1, 1), (3, 7), (2048, 1024)])
-def test_the_png_is_gray_and_reads_back_the_same_everywhere(tmp_path, size):
-    gray = np.random.default_rng(0).integers(0, 256, size[::-1], np.uint8)
-    path = tmp_path / "x.png"
-    path.write_bytes(cityscapes._encode_png(gray))
-    image = Image.open(path)
-    assert image.mode == "L"
-    assert np.array_equal(np.asarray(image), gray)
-    assert np.array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), gray)
 
 
 def test_images_and_lists_are_written(root):
@@ -168,6 +101,7 @@ def test_linked_folders_are_followed_and_hidden_copies_are_not_read(tmp_path):
 
 @pytest.mark.parametrize("num_processes", [1, 2])
 def test_converting_twice_writes_nothing(root, num_processes):
+    write_label_ids(root / "gtFine/val/bonn/bonn_000000_000019_gtFine_polygons.json", 33)
     cityscapes.convert(root, num_processes=num_processes)
     before = snapshot(root)
     assert cityscapes.convert(root, num_processes=num_processes) == {"train": (0, 2), "val": (0, 1)}
@@ -193,8 +127,8 @@ def test_an_image_cut_short_anywhere_is_converted_again(tmp_path):
 
 
 def test_what_a_killed_run_left_is_removed(root):
-    image_leftover = root / "gtFine/val/bonn/.bonn_000000_000019_gtFine_labelTrainIds.png.123.tmp"
-    list_leftover = root / ".val.txt.123.tmp"
+    image_leftover = root / "gtFine/val/bonn/.bonn_000000_000019_gtFine_labelTrainIds.123.tmp.png"
+    list_leftover = root / ".val.123.tmp.txt"
     image_leftover.write_bytes(b"\x89PNG")
     list_leftover.write_text("bo")
     cityscapes.convert(root)
@@ -223,46 +157,12 @@ def test_broken_files_are_all_named_and_the_others_are_converted(root, num_proce
         cityscapes.convert(root, num_processes=num_processes)
     first, second = str(caught.value).splitlines()
     assert first == (
-        f"2 of 3 polygon files could not be converted: {unknown}: "
+        f"2 of 3 annotations could not be converted: {unknown}: "
         "object 0 cannot be drawn: unknown label 'cars'"
     )
     assert "bonn_000000_000019_gtFine_polygons.json: not JSON (Expecting" in second
     assert label_path(root / "gtFine/train/aachen/aachen_000000_000019_gtFine_polygons.json").is_file()
     assert not (root / "train.txt").exists()
-
-
-def with_polygon(polygon) -> str:
-    return json.dumps({"imgWidth": 4, "imgHeight": 4, "objects": [{"label": "car", "polygon": polygon}]})
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ("", r"not JSON \(Expecting value"),
-        (b"\xff\xfe\xfd", r"not JSON \("),
-        ("[]", "not the annotation of an image: list indices"),
-        ("3", "not the annotation of an image"),
-        ("{}", "no 'imgWidth' in it"),
-        ('{"imgWidth": 4, "imgHeight": 4}', "no 'objects' in it"),
-        ('{"imgWidth": 4, "imgHeight": 4, "objects": null}', "not the annotation of an image"),
-        ('{"imgWidth": "wide", "imgHeight": 4, "objects": []}', "not the annotation of an image"),
-        ('{"imgWidth": 0, "imgHeight": 4, "objects": []}', "imgWidth and imgHeight are 0 and 4"),
-        ('{"imgWidth": Infinity, "imgHeight": 4, "objects": []}', "not the annotation of an image"),
-        ('{"imgWidth": 4, "imgHeight": 4, "objects": [{"label": "car"}]}', "no 'polygon' in object 0"),
-        ('{"imgWidth": 4, "imgHeight": 4, "objects": [{"polygon": []}]}', "no 'label' in object 0"),
-        ('{"imgWidth": 4, "imgHeight": 4, "objects": ["car"]}', "object 0 cannot be drawn"),
-        (with_polygon([[1, 1]]), "object 0 cannot be drawn: coordinate list must contain at least 2"),
-        (with_polygon([[1], [2]]), "object 0 cannot be drawn"),
-        (with_polygon([["a", 1]] * 3), "object 0 cannot be drawn"),
-        (with_polygon(None), "object 0 cannot be drawn"),
-    ],
-)
-def test_a_broken_file_says_what_is_wrong_with_it(tmp_path, content, problem):
-    polygon_path = write_polygons(tmp_path, "train/ulm/ulm_0_0")
-    polygon_path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(cityscapes.ConversionError, match=f"ulm_0_0_gtFine_polygons.json: {problem}"):
-        cityscapes.convert(tmp_path)
-    assert not label_path(polygon_path).exists()
 
 
 def test_an_image_that_cannot_be_written_ends_the_run(tmp_path):
@@ -280,7 +180,8 @@ def test_wrong_folders_are_named_with_the_remedy(tmp_path):
     with pytest.raises(FileNotFoundError, match=message):
         cityscapes.convert(tmp_path)
     (tmp_path / "gtCoarse/train").mkdir(parents=True)
-    message = r"^no \*_gtCoarse_polygons.json under .*/gtCoarse; unpack gtCoarse.zip in "
+    patterns = r"\*_gtCoarse_polygons.json or \*_gtCoarse_labelIds.png"
+    message = rf"^no {patterns} under .*/gtCoarse; unpack gtCoarse.zip in "
     with pytest.raises(FileNotFoundError, match=message):
         cityscapes.convert(tmp_path, "gtCoarse")
 
@@ -302,6 +203,111 @@ def test_processes_may_be_started_in_any_way(root, method):
     )
     result = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60)
     assert (result.stdout, result.stderr) == ("2\n", "")
+
+
+ROAD, BICYCLE = 7, 33
+
+
+@pytest.mark.parametrize(
+    ("source", "corner", "centre"), [("auto", 18, 18), ("labelids", 18, 18), ("polygons", 255, 13)]
+)
+def test_label_ids_are_translated_unless_polygons_are_asked_for(root, source, corner, centre):
+    polygon_path = root / "gtFine/train/ulm/ulm_000001_000019_gtFine_polygons.json"
+    write_label_ids(polygon_path, BICYCLE)
+    counts = cityscapes.convert(root, source=source)
+    assert counts == ({"train": (1, 0)} if source == "labelids" else {"train": (2, 0), "val": (1, 0)})
+    image = np.asarray(Image.open(label_path(polygon_path)))
+    assert (image[0, 0], image[5, 5]) == (corner, centre)
+
+
+def test_label_ids_without_polygons_are_enough(root):
+    (root / "gtFine/test/kiel").mkdir(parents=True)
+    write_label_ids(root / "gtFine/test/kiel/kiel_0_0_gtFine_polygons.json", ROAD)
+    assert cityscapes.convert(root)["test"] == (1, 0)
+    assert (root / "test.txt").read_text() == "kiel/kiel_0_0\n"
+
+
+def test_edited_polygons_win_over_label_ids(root):
+    polygon_path = root / "gtFine/val/bonn/bonn_000000_000019_gtFine_polygons.json"
+    write_label_ids(polygon_path, BICYCLE, older_s=3600)
+    cityscapes.convert(root)
+    assert np.asarray(Image.open(label_path(polygon_path)))[5, 5] == 13
+
+
+def test_damaged_label_ids_leave_the_work_to_the_polygons(root):
+    polygon_path = root / "gtFine/val/bonn/bonn_000000_000019_gtFine_polygons.json"
+    label_ids_path = write_label_ids(polygon_path, BICYCLE)
+    label_ids_path.write_bytes(label_ids_path.read_bytes()[:50])
+    with pytest.raises(cityscapes.ConversionError, match=r"1 of 1 annot.*_labelIds.png: not a readable PNG"):
+        cityscapes.convert(root, source="labelids")
+    assert cityscapes.convert(root)["val"] == (1, 0)
+    assert np.asarray(Image.open(label_path(polygon_path)))[5, 5] == 13
+
+
+def test_newer_label_ids_are_converted_again(root):
+    polygon_path = root / "gtFine/val/bonn/bonn_000000_000019_gtFine_polygons.json"
+    cityscapes.convert(root)
+    make_older(label_path(polygon_path), by_s=60)
+    write_label_ids(polygon_path, ROAD)
+    assert cityscapes.convert(root)["val"] == (1, 0)
+    assert np.asarray(Image.open(label_path(polygon_path)))[5, 5] == 0
+
+
+def test_an_unknown_source_is_an_error(root):
+    with pytest.raises(ValueError, match=r"^no source 'masks'; expected one of auto, polygons, labelids$"):
+        cityscapes.convert(root, source="masks")
+
+
+def test_the_counts_stand_beside_what_cityscapes_has():
+    counts = {
+        "train": cityscapes.Counts(2900, 75),
+        "val": cityscapes.Counts(3, 0),
+        "mine": cityscapes.Counts(1, 0),
+    }
+    assert cityscapes.describe(counts) == [
+        "train: 2975 of 2975; 2900 written, 75 up to date",
+        "val: 3 found, Cityscapes has 500; 3 written, 0 up to date",
+        "test: 0 found, Cityscapes has 1525",
+        "mine: 1 found; 1 written, 0 up to date",
+    ]
+    assert cityscapes.describe({"train": cityscapes.Counts(1, 0)}, "myGt") == [
+        "train: 1 found; 1 written, 0 up to date"
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_processes", [1, 2])
+def test_killed_at_random_moments_it_leaves_only_whole_images_and_completes(tmp_path, num_processes):
+    for index in range(300):
+        polygon_path = write_polygons(tmp_path, f"train/ulm/ulm_{index:06}_000019")
+        if index % 2:
+            write_label_ids(polygon_path, BICYCLE)
+    call = f"cityscapes.convert({str(tmp_path)!r}, num_processes={num_processes})"
+    command = f"from semseg.prepare import cityscapes; {call}"
+    rng = random.Random(num_processes)
+    num_before = 0
+    for _ in range(8):
+        process = subprocess.Popen([sys.executable, "-c", command], start_new_session=True)
+        deadline = time.monotonic() + 30
+        while (
+            len(list(tmp_path.rglob("[!.]*_labelTrainIds.png"))) <= num_before and time.monotonic() < deadline
+        ):
+            if process.poll() is not None:
+                break
+        time.sleep(rng.uniform(0, 0.02))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        images = list(tmp_path.rglob("[!.]*_labelTrainIds.png"))
+        for path in images:
+            assert np.asarray(Image.open(path)).shape == (12, 16)
+        num_before = len(images)
+        if num_before == 300:
+            break
+    cityscapes.convert(tmp_path)
+    assert len(list(tmp_path.rglob("*_labelTrainIds.png"))) == 300
+    assert not list(tmp_path.rglob("*.tmp*"))
+    assert len((tmp_path / "train.txt").read_text().splitlines()) == 300
 
 
 @pytest.mark.slow
@@ -331,5 +337,5 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     for path in tmp_path.rglob("*_labelTrainIds.png"):
         Image.open(path).load()
     cityscapes.convert(tmp_path)
-    assert not list(tmp_path.rglob("*.tmp"))
+    assert not list(tmp_path.rglob("*.tmp*"))
     assert len(list(tmp_path.rglob("*.png"))) == 3000

@@ -37,10 +37,27 @@ def root(tmp_path):
 def test_it_says_what_it_wrote_and_the_second_time_that_nothing_was_to_do(root):
     first = run(root, "--nproc", 2, "-o", root / "lists")
     assert (first.returncode, first.stderr) == (0, "")
-    assert first.stdout == "train: 2 written, 0 up to date\nval: 1 written, 0 up to date\n"
+    assert first.stdout.splitlines() == [
+        "train: 2 found, Cityscapes has 2975; 2 written, 0 up to date",
+        "val: 1 found, Cityscapes has 500; 1 written, 0 up to date",
+        "test: 0 found, Cityscapes has 1525",
+    ]
     assert (root / "lists/train.txt").read_text() == "ulm/ulm_0_0\nulm/ulm_0_1\n"
     second = run(root, "--nproc", 2, "-o", root / "lists")
-    assert second.stdout == "train: 0 written, 2 up to date\nval: 0 written, 1 up to date\n"
+    assert second.stdout.splitlines() == [
+        "train: 2 found, Cityscapes has 2975; 0 written, 2 up to date",
+        "val: 1 found, Cityscapes has 500; 0 written, 1 up to date",
+        "test: 0 found, Cityscapes has 1525",
+    ]
+
+
+def test_the_source_is_chosen_by_name(root):
+    result = run(root, "--from", "labelids")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"error: no *_gtFine_labelIds.png under {root}/gtFine; unpack gtFine_trainvaltest.zip in {root}\n"
+    )
+    assert run(root, "--from", "polygons").returncode == 0
 
 
 def test_broken_files_are_named_and_the_exit_code_is_1(root):
@@ -48,7 +65,7 @@ def test_broken_files_are_named_and_the_exit_code_is_1(root):
     result = run(root)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
-        f"error: 1 of 3 polygon files could not be converted: {broken}: "
+        f"error: 1 of 3 annotations could not be converted: {broken}: "
         "object 0 cannot be drawn: unknown label 'cars'\n"
     )
 
@@ -95,7 +112,7 @@ def test_ctrl_c_ends_it_cleanly(tmp_path, num_processes):
     os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all processes
     stdout, stderr = process.communicate(timeout=10)
     assert (process.returncode, stdout, stderr) == (130, "", "interrupted\n")
-    assert not list(tmp_path.rglob("*.tmp"))
+    assert not list(tmp_path.rglob("*.tmp*"))
     assert 0 < len(list(tmp_path.rglob("*.png"))) < 500
 
 

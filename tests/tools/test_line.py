@@ -188,7 +188,7 @@ def test_a_checkpoint_of_another_model_is_refused(town, trained):
 
 def test_pretrained_weights_out_of_reach_name_both_ways_out(town):
     url = "model.pretrained=http://127.0.0.1:9/resnet18.pth"  # nobody listens on the discard port
-    done = run(town, "train.py", CONFIG, "--work-dir", "x", *SHORT, url, code=2)
+    done = run(town, "train.py", CONFIG, "--work-dir", "x", *SHORT, url, code=1)
     assert "cannot download the pretrained weights http://127.0.0.1:9/resnet18.pth" in done.stderr
     assert "model.pretrained=FILE" in done.stderr
     assert "model.pretrained=None" in done.stderr

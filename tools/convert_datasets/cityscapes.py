@@ -1,7 +1,7 @@
 """Write the train-id images and split lists of Cityscapes.
 
-Every `*_gtFine_polygons.json` gets its `*_gtFine_labelTrainIds.png`; `train.txt`, `val.txt` and
-`test.txt` list the images. What is up to date is left alone.
+Every `*_gtFine_labelIds.png` or `*_gtFine_polygons.json` gets its `*_gtFine_labelTrainIds.png`; `train.txt`,
+`val.txt` and `test.txt` list the images. What is up to date is left alone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,14 @@ def main() -> int:
     )
     parser.add_argument("root", type=Path, metavar="ROOT", help="the dataset's folder, as data/cityscapes")
     parser.add_argument("--gt-dir", default="gtFine", help="folder of the annotations (default: %(default)s)")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        choices=["auto", "polygons", "labelids"],
+        default="auto",
+        help="draw the polygons, or translate the label ids (same pixels, faster); auto: label ids where they "
+        "are there, readable, and not older than the polygons (default: %(default)s)",
+    )
     parser.add_argument("-o", "--out-dir", type=Path, help="where the split lists go (default: ROOT)")
     parser.add_argument("--nproc", type=int, default=1, help="number of processes (default: %(default)s)")
     add_debug_flag(parser)
@@ -40,15 +48,14 @@ def main() -> int:
             bar.update(task, completed=done, total=total, refresh=done % 10 == 0 or done == total)
 
         try:
-            counts = cityscapes.convert(args.root, args.gt_dir, args.out_dir, args.nproc, show)
+            counts = cityscapes.convert(args.root, args.gt_dir, args.out_dir, args.nproc, show, args.source)
         except cityscapes.ConversionError as error:
             if args.debug:
                 raise
             bar.stop()
             print(f"error: {error}", file=sys.stderr)
             return 1
-    for split, count in counts.items():
-        print(f"{split}: {count.written} written, {count.up_to_date} up to date")
+    print("\n".join(cityscapes.describe(counts, args.gt_dir)))
     return 0
 
 

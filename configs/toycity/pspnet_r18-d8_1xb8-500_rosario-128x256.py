@@ -1,7 +1,7 @@
 # The ToyCity model, tested on labelled photographs of a city that it never saw.
 #
-#   tools/dist_test.sh configs/toycity/pspnet_r18-d16_1xb8-500_rosario-128x256.py CHECKPOINT 2 --show-dir DIR
-_base_ = './pspnet_r18-d16_1xb8-500_toycity-128x256.py'
+#   tools/dist_test.sh configs/toycity/pspnet_r18-d8_1xb8-500_rosario-128x256.py CHECKPOINT 2 --show-dir DIR
+_base_ = './pspnet_r18-d8_1xb8-500_toycity-128x256.py'
 test_dataloader = dict(
     dataset=dict(
         data_root='data/rosario_labelled/',

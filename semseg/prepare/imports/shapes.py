@@ -1,0 +1,255 @@
+"""What annotation programs draw with, as plain values, and the one painter that turns them into train ids.
+
+Each kind of shape is filled as the program that it comes from fills it: `Outline` with Pillow as labelme
+does, `Polygons` with pycocotools as COCO and CVAT do, `Runs` and `Bitmap` hold their pixels themselves.
+Points are (x, y) in pixels from the upper left corner; sizes are (width, height).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from semseg.labels import IGNORED
+
+Points = tuple[tuple[float, float], ...]
+Size = tuple[int, int]
+
+_FAR = 10  # points this many image sizes away are not slips of the hand but another unit
+_NUM_POINTS = {  # least, most
+    "polygon": (3, math.inf),
+    "rectangle": (2, 2),
+    "oriented_rectangle": (4, 4),
+    "circle": (2, 2),
+    "line": (2, 2),
+    "linestrip": (2, math.inf),
+}
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A shape of labelme: `kind` is one of its shape types with an area, or a line of a width."""
+
+    label: str
+    kind: str
+    points: Points
+    line_width_px: int = 10
+
+    def problem(self, size: Size) -> str | None:
+        least, most = _NUM_POINTS[self.kind]
+        if not least <= len(self.points) <= most:
+            wanted = f"{least}" if least == most else f"{least} or more"
+            return f"{self.kind} of {len(self.points)} points; expected {wanted}"
+        return _find_far_point(self.points, size)
+
+    def sticks_out(self, size: Size) -> bool:
+        return _is_outside(self.points, size)
+
+    def mask(self, size: Size) -> np.ndarray:
+        image = Image.new("L", size)
+        draw = ImageDraw.Draw(image)
+        xs, ys = zip(*self.points, strict=True)
+        if self.kind == "circle":
+            radius = math.dist(*self.points)
+            draw.ellipse((xs[0] - radius, ys[0] - radius, xs[0] + radius, ys[0] + radius), fill=1, outline=1)
+        elif self.kind == "rectangle":
+            draw.rectangle((min(xs), min(ys), max(xs), max(ys)), fill=1, outline=1)
+        elif self.kind in ("line", "linestrip"):
+            draw.line(self.points, fill=1, width=self.line_width_px)
+        else:
+            draw.polygon(self.points, fill=1, outline=1)
+        return np.asarray(image).astype(bool)
+
+
+@dataclass(frozen=True)
+class Polygons:
+    """One or several polygons whose union is one object."""
+
+    label: str
+    polygons: tuple[Points, ...]
+
+    def problem(self, size: Size) -> str | None:
+        if not self.polygons:
+            return "no polygon in it"
+        for points in self.polygons:
+            if len(points) < 3:
+                return f"polygon of {len(points)} points; expected 3 or more"
+        return _find_far_point(self._all_points(), size)
+
+    def sticks_out(self, size: Size) -> bool:
+        return _is_outside(self._all_points(), size)
+
+    def mask(self, size: Size) -> np.ndarray:
+        codec = require_pycocotools()
+        flat = [[value for point in points for value in point] for points in self.polygons]
+        return codec.decode(codec.merge(codec.frPyObjects(flat, size[1], size[0]))).astype(bool)
+
+    def _all_points(self) -> Points:
+        return tuple(point for points in self.polygons for point in points)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Run lengths, the first one of background, in a box (left, top, width, height) or the whole image.
+
+    `counts` may be the compressed text of COCO; COCO counts down the columns (`order="F"`), CVAT along the rows.
+    """
+
+    label: str
+    counts: tuple[int, ...] | str
+    box: tuple[int, int, int, int]
+    order: str  # "C" or "F", as numpy says
+
+    def problem(self, size: Size) -> str | None:
+        _, _, width, height = self.box
+        if min(width, height) < 1:
+            return f"run lengths of a {width}x{height} box"
+        if self.order == "F" and (width, height) != size:
+            return f"run lengths of a {width}x{height} image; expected {size[0]}x{size[1]}"
+        if isinstance(self.counts, str):
+            try:
+                self._pixels()
+            except ValueError:
+                return "run lengths that pycocotools cannot read"
+        elif min(self.counts, default=0) < 0 or sum(self.counts) != width * height:
+            return f"run lengths that sum up to {sum(self.counts)} pixels; expected {width}x{height}={width * height}"
+        return None
+
+    def sticks_out(self, size: Size) -> bool:
+        left, top, width, height = self.box
+        return left < 0 or top < 0 or left + width > size[0] or top + height > size[1]
+
+    def mask(self, size: Size) -> np.ndarray:
+        return _place(self._pixels(), self.box[:2], size)
+
+    def _pixels(self) -> np.ndarray:
+        _, _, width, height = self.box
+        if isinstance(self.counts, str):
+            code = {"size": [height, width], "counts": self.counts.encode()}
+            return require_pycocotools().decode(code).astype(bool)
+        is_object = np.arange(len(self.counts)) % 2 == 1
+        return np.repeat(is_object, self.counts).reshape((height, width), order=self.order)
+
+
+@dataclass(frozen=True)
+class Bitmap:
+    """A small image in base64, whose upper left pixel stands at `corner`: labelme's shape type `mask`."""
+
+    label: str
+    png_base64: str
+    corner: tuple[int, int]
+
+    def problem(self, size: Size) -> str | None:
+        try:
+            self._pixels()
+        except (binascii.Error, OSError, ValueError):
+            return "mask that is not an image in base64"
+        return None
+
+    def sticks_out(self, size: Size) -> bool:
+        height, width = self._pixels().shape
+        left, top = self.corner
+        return left < 0 or top < 0 or left + width > size[0] or top + height > size[1]
+
+    def mask(self, size: Size) -> np.ndarray:
+        return _place(self._pixels(), self.corner, size)
+
+    def _pixels(self) -> np.ndarray:
+        with Image.open(io.BytesIO(base64.b64decode(self.png_base64))) as image:
+            return np.asarray(image.convert("L")).astype(bool)
+
+
+Shape = Outline | Polygons | Runs | Bitmap
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """One image and what was drawn on it, in the order of painting.
+
+    `name` is a relative path with slashes that names the mask; `image_paths` are the places where the image
+    may lie, the likeliest first; `size` is the one that was annotated, None where the format doesn't say.
+    """
+
+    name: str
+    image_paths: tuple[Path, ...]
+    size: Size | None
+    shapes: tuple[Shape, ...]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a reader of a format found.
+
+    `declared` are labels that the file lists without drawing them; `left_out` counts by kind what has no area.
+    """
+
+    images: tuple[Annotated, ...]
+    declared: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, int], ...] = ()
+
+
+def paint(shapes: Iterable[Shape], size: Size, id_of: Callable[[str], int]) -> tuple[np.ndarray, np.ndarray]:
+    """Paint shapes, later ones over earlier ones.
+
+    Args:
+        shapes: without a `problem`; what lies outside of the image is cut off.
+        size: width and height of the image.
+        id_of: gives a label's train id, IGNORED for one that neither trains nor counts.
+
+    Returns:
+        Train ids, uint8, shape (height, width), IGNORED where nothing was painted; and a bool array of
+        the same shape that is true where something was painted.
+    """
+    train_ids = np.full(size[::-1], IGNORED, np.uint8)
+    painted = np.zeros(size[::-1], bool)
+    for shape in shapes:
+        mask = shape.mask(size)
+        train_ids[mask] = id_of(shape.label)
+        painted |= mask
+    return train_ids, painted
+
+
+def require_pycocotools():
+    """Return `pycocotools.mask`.
+
+    Raises:
+        ValueError: it is not installed.
+    """
+    try:
+        from pycocotools import mask
+    except ImportError:
+        raise ValueError(
+            "COCO's and CVAT's polygons are drawn by pycocotools, which is not installed; "
+            "run pip install -e .[import]"
+        ) from None
+    return mask
+
+
+def _is_outside(points: Points, size: Size) -> bool:
+    return any(not (0 <= x <= size[0] and 0 <= y <= size[1]) for x, y in points)
+
+
+def _find_far_point(points: Points, size: Size) -> str | None:
+    limit = _FAR * max(size)
+    for x, y in points:
+        if not (abs(x) <= limit and abs(y) <= limit):  # also for NaN
+            return f"point ({x:g}, {y:g}), which is not near the {size[0]}x{size[1]} image"
+    return None
+
+
+def _place(pixels: np.ndarray, corner: tuple[int, int], size: Size) -> np.ndarray:
+    """Put a small mask into an empty one, without the part that is outside."""
+    left, top = corner
+    mask = np.zeros(size[::-1], bool)
+    inside = pixels[max(0, -top) : max(0, size[1] - top), max(0, -left) : max(0, size[0] - left)]
+    top, left = max(0, top), max(0, left)
+    mask[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    return mask

@@ -1,0 +1,156 @@
+"""Which mask belongs to which photograph."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from semseg.prepare.dataset_file import DatasetFile
+
+
+class Pair(NamedTuple):
+    """A photograph and its mask."""
+
+    image_path: Path
+    mask_path: Path
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The files of one split.
+
+    Attributes:
+        pairs: in the order of their names, or of the list.
+        images_without_mask: photographs that nobody labelled, or whose mask has another name.
+        masks_without_image: likewise.
+        ignored_files: neither a photograph nor a mask by their suffixes; hidden files are not among them.
+    """
+
+    pairs: tuple[Pair, ...]
+    images_without_mask: tuple[Path, ...] = ()
+    masks_without_image: tuple[Path, ...] = ()
+    ignored_files: tuple[Path, ...] = ()
+
+
+def find_pairs(dataset_file: DatasetFile, split: str) -> Pairing:
+    """Pair the photographs and masks of a split.
+
+    In folders, those belong together whose path below their folder is the same without the suffix. What has
+    no partner is returned, not refused.
+
+    Raises:
+        FileNotFoundError: a folder is missing, the list, or a file that the list names.
+        ValueError: the set has no such split, a folder holds no file with the suffix (the sentence says what
+            it holds instead), two files claim one name, or the list has a line that is not `image,mask`.
+    """
+    if split not in dataset_file.splits:
+        has = ", ".join(dataset_file.splits)
+        raise ValueError(f"{dataset_file.path} has no split {split!r}, only {has}; add it under splits")
+    places = dataset_file.splits[split]
+    if places.pairs is not None:
+        return _read_list(dataset_file.root / places.pairs, dataset_file.root)
+    image_dir, mask_dir = dataset_file.root / places.images, dataset_file.root / places.masks
+    for key, folder in (("images", image_dir), ("masks", mask_dir)):
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"no folder {folder}, which {dataset_file.path} names as splits.{split}.{key}"
+            )
+    image_suffix, mask_suffix = dataset_file.image_suffix, dataset_file.mask_suffix
+    if image_dir == mask_dir:
+        kinds = (image_suffix, mask_suffix)
+        images, masks, ignored = _sort_out(list(_files_below(image_dir, None)), kinds)
+    else:
+        images, _, ignored_images = _sort_out(list(_files_below(image_dir, mask_dir)), (image_suffix, ()))
+        _, masks, ignored_masks = _sort_out(list(_files_below(mask_dir, image_dir)), ((), mask_suffix))
+        ignored = ignored_images + ignored_masks
+    for key, folder, found, suffixes in (
+        ("image_suffix", image_dir, images, image_suffix),
+        ("mask_suffix", mask_dir, masks, mask_suffix),
+    ):
+        if not found:
+            raise ValueError(
+                f"no file in {folder} ends with {' or '.join(suffixes)} ({_found(folder)}); set {key}"
+            )
+    image_of, mask_of = _by_name(images, image_dir), _by_name(masks, mask_dir)
+    return Pairing(
+        pairs=tuple(Pair(image_of[name], mask_of[name]) for name in sorted(image_of.keys() & mask_of.keys())),
+        images_without_mask=tuple(image_of[name] for name in sorted(image_of.keys() - mask_of.keys())),
+        masks_without_image=tuple(mask_of[name] for name in sorted(mask_of.keys() - image_of.keys())),
+        ignored_files=tuple(sorted(ignored)),
+    )
+
+
+def _files_below(folder: Path, other: Path | None) -> Iterator[Path]:
+    """Yield the visible files; those of `other` are not its own, where that lies inside."""
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        foreign = other is not None and folder in other.parents and other in path.parents
+        if not hidden and not foreign and path.is_file():
+            yield path
+
+
+def _sort_out(
+    files: Sequence[Path], suffixes: tuple[Sequence[str], Sequence[str]]
+) -> tuple[list[tuple[Path, str]], list[tuple[Path, str]], list[Path]]:
+    """Tell images, masks (each with its suffix) and others apart; of two suffixes the longer decides."""
+    images, masks, others = [], [], []
+    for path in files:
+        image, mask = (_ending(path, kind) for kind in suffixes)
+        if len(mask) > len(image):
+            masks.append((path, mask))
+        elif image:
+            images.append((path, image))
+        else:
+            others.append(path)
+    return images, masks, others
+
+
+def _ending(path: Path, suffixes: Sequence[str]) -> str:
+    name = path.name.lower()
+    fitting = [s for s in suffixes if name.endswith(s.lower()) and len(name) > len(s)]
+    return max(fitting, key=len, default="")
+
+
+def _by_name(files: Sequence[tuple[Path, str]], folder: Path) -> dict[str, Path]:
+    by_name: dict[str, Path] = {}
+    for path, suffix in sorted(files):
+        name = path.relative_to(folder).as_posix()[: -len(suffix)]
+        if name in by_name:
+            raise ValueError(
+                f"{by_name[name]} and {path} have one name without suffix; rename one, or move it away"
+            )
+        by_name[name] = path
+    return by_name
+
+
+def _found(folder: Path) -> str:
+    counts = Counter(path.suffix or path.name for path in _files_below(folder, None))
+    listed = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
+    return f"found {listed}" if listed else "it is empty"
+
+
+def _read_list(list_path: Path, root: Path) -> Pairing:
+    if not list_path.is_file():
+        raise FileNotFoundError(f"no list of pairs {list_path}")
+    pairs, missing = [], []
+    with list_path.open(encoding="utf-8-sig", newline="") as lines:
+        for number, row in enumerate(csv.reader(lines), 1):
+            row = [cell.strip() for cell in row]
+            if not any(row) or row[0].startswith("#") or (number == 1 and row == ["image", "mask"]):
+                continue
+            if len(row) != 2 or not all(row):
+                raise ValueError(f"{list_path} line {number}: expected image,mask, found {','.join(row)!r}")
+            pair = Pair(root / row[0], root / row[1])
+            missing += [(number, path) for path in pair if not path.is_file()]
+            pairs.append(pair)
+    if missing:
+        number, path = missing[0]
+        more = f" ({len(missing)} files are missing in all)" if len(missing) > 1 else ""
+        raise FileNotFoundError(f"{list_path} line {number}: no file {path}{more}; paths start at {root}")
+    if not pairs:
+        raise ValueError(f"{list_path} lists no pair; expected lines of image,mask")
+    return Pairing(tuple(pairs))
