@@ -1,4 +1,4 @@
-"""Cityscapes polygons to train-id images, in one process: 8 files of 80 polygons, 2048x1024."""
+"""Cityscapes annotations to train-id images, in one process: 8 files of 80 polygons, 2048x1024."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import json
 import math
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from bench import Contender, stock_tools
 from semseg.labels import CITYSCAPES
 from semseg.prepare import cityscapes
+from semseg.prepare.annotation import draw_train_ids
 
 NUM_FILES = 8
 NUM_POLYGONS = 80
@@ -21,17 +23,25 @@ NUM_POINTS = 25
 
 
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
-    """Convert files that have no image yet, again with nothing changed, and read the images."""
+    """Convert files that have no image yet, from either source, again with nothing changed; read the images.
+
+    MMSegmentation's converter knows polygons only, and draws them in every case.
+    """
     sides = {"ours": _write_dataset(folder / "ours")}
-    programs = {"ours": lambda: cityscapes.convert(sides["ours"])}
+    programs = {"ours": lambda source: cityscapes.convert(sides["ours"], source=source)}
     if stock:
         convert_file = _load_stock_converter()
         sides["stock"] = _write_dataset(folder / "stock")
         paths = [str(path) for path in sorted(sides["stock"].rglob("*_polygons.json"))]
-        programs["stock"] = lambda: [convert_file(path) for path in paths]
+        programs["stock"] = lambda source: [convert_file(path) for path in paths]
 
-    def run(side: str) -> None:
-        programs[side]()
+    def contenders(source: str, prepare: Callable[[str], None] = lambda side: None) -> dict[str, Contender]:
+        def run(side: str) -> None:
+            programs[side](source)
+
+        return {
+            side: Contender(lambda side=side: run(side), lambda side=side: prepare(side)) for side in sides
+        }
 
     def remove_images(side: str) -> None:
         for path in sides[side].rglob("*_labelTrainIds.png"):
@@ -42,11 +52,9 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
             np.asarray(Image.open(path))
 
     return {
-        "first time": {
-            side: Contender(lambda side=side: run(side), lambda side=side: remove_images(side))
-            for side in sides
-        },
-        "again": {side: Contender(lambda side=side: run(side)) for side in sides},
+        "first time": contenders("polygons", remove_images),
+        "first time, label ids": contenders("labelids", remove_images),
+        "again": contenders("auto"),
         "read": {side: Contender(lambda side=side: read_images(side)) for side in sides},
     }
 
@@ -65,7 +73,7 @@ def _load_stock_converter():
 
 
 def _write_dataset(root: Path) -> Path:
-    """Write polygon files: a few large areas as roads and skies are, then ever smaller objects."""
+    """Write polygon files and label ids: a few large areas as roads are, then ever smaller objects."""
     rng = random.Random(0)
     names = [label.name for label in CITYSCAPES.labels]
     city_dir = root / "gtFine/train/aachen"
@@ -82,4 +90,6 @@ def _write_dataset(root: Path) -> Path:
         annotation = {"imgHeight": 1024, "imgWidth": 2048, "objects": objects}
         path = city_dir / f"aachen_{index:06}_000019_gtFine_polygons.json"
         path.write_text(json.dumps(annotation, indent=4))
+        label_ids = CITYSCAPES.to_label_ids(draw_train_ids(annotation))
+        Image.fromarray(label_ids).save(str(path).replace("_polygons.json", "_labelIds.png"))
     return root

@@ -28,7 +28,8 @@ def run_tool(main: Callable[[], int | None]) -> None:
     except (*WRONG_INPUT, OSError) as error:
         if "--debug" in sys.argv:
             raise
-        if int(os.environ.get("RANK", 0)) == 0:  # all ranks meet the same wrong input: one speaks
+        # all ranks meet the same wrong input, and one speaks; but a file is read by one rank only
+        if int(os.environ.get("RANK", 0)) == 0 or _is_from_worker(error):
             print(f"error: {_sentence(error)}", file=sys.stderr)
         code = 2 if isinstance(error, WRONG_INPUT) else 1
     except KeyboardInterrupt:
@@ -40,4 +41,11 @@ def run_tool(main: Callable[[], int | None]) -> None:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:  # str() of these starts with [Errno 2]
         return f"{error.filename}: {error.strerror.lower()}"
+    if _is_from_worker(error):
+        return str(error).strip().splitlines()[-1].partition(": ")[2]
     return str(error)
+
+
+def _is_from_worker(error: BaseException) -> bool:
+    """Return whether a data loader's process raised it; PyTorch then puts the traceback into the message."""
+    return str(error).startswith("Caught ") and "DataLoader worker" in str(error).partition("\n")[0]

@@ -43,6 +43,7 @@ def repair() -> None:
     load_weights_only()
     load_checkpoints_quietly()
     keep_long_records_off_screen()
+    average_weighted_losses()
 
 
 def silence_noise() -> None:
@@ -126,7 +127,7 @@ def load_checkpoint_file(file: Any, map_location: Any = None, weights_only: bool
         ) from error
     except (RuntimeError, EOFError) as error:
         raise ValueError(
-            f"{name} is not a complete checkpoint ({str(error).splitlines()[0]}); copy it again"
+            f"{name} is not a complete checkpoint ({(str(error) or 'empty').splitlines()[0]}); copy it again"
         ) from error
 
 
@@ -157,6 +158,28 @@ def load_checkpoints_quietly() -> None:
             print_log(message, logger, level)
 
     stock.print_log = print_log_unless_repeated
+
+
+def average_weighted_losses() -> None:
+    """Let class weights and `avg_non_ignore=True` go together in a CrossEntropyLoss.
+
+    Defect: the first iteration ends with an IndexError. Cause: `cross_entropy` sums the weights of the
+    labelled pixels, and then takes the ignored ones out of that sum a second time. With class weights the
+    mean is that over the labelled pixels in any case.
+    """
+    import mmseg.models.losses.cross_entropy_loss as stock
+
+    if getattr(stock.cross_entropy, "averages_weighted", False):
+        return
+    stock_cross_entropy = stock.cross_entropy
+
+    def cross_entropy(*args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("class_weight") is not None:
+            kwargs["avg_non_ignore"] = False
+        return stock_cross_entropy(*args, **kwargs)
+
+    cross_entropy.averages_weighted = True
+    stock.cross_entropy = cross_entropy
 
 
 def init_cpu_process_group() -> None:

@@ -17,7 +17,16 @@ import torch
 from mmengine.config import Config, DictAction
 
 from semseg import compat
+from semseg.config_classes import (
+    agree_on_classes,
+    check_split,
+    check_training,
+    use_dataset_file,
+)
 from semseg.config_keys import check_file, check_option
+from semseg.config_map import translate_classes
+from semseg.config_weights import check_class_weights, fill_in_class_weights, leave_out_class_weights
+
 
 def load_config(
     path: str | Path,
@@ -26,6 +35,7 @@ def load_config(
     work_dir: str | Path | None = None,
     launcher: str = "none",
     seed: int | None = None,
+    data: str | Path | None = None,
 ) -> Config:
     """Read a config file, check it, and apply the command line to it.
 
@@ -35,10 +45,12 @@ def load_config(
         work_dir: where the run writes; default: the config's own, else `work_dirs/<name of the file>`.
         launcher: none, pytorch, slurm or mpi.
         seed: default: the config's own, else drawn by MMEngine and logged.
+        data: a dataset.yaml, in place of the config's own data set: its splits, its classes.
 
     Raises:
         FileNotFoundError: no such file; the sentence names the nearest one.
-        ValueError: a key that no run reads, in the file or in `options`, with the nearest one that is read.
+        ValueError: a key that no run reads, in the file or in `options`, with the nearest one that is read; or
+            a head that counts other classes than the data set has.
     """
     path = Path(path)
     if not path.is_file():
@@ -52,7 +64,11 @@ def load_config(
     if "model" not in cfg:
         raise ValueError(f"{path} has no 'model'; a config composes a model, a dataset, a schedule by _base_")
 
+    if data is not None:
+        use_dataset_file(cfg, data)
     _apply_options(cfg, options)
+    agree_on_classes(cfg, path)
+    check_class_weights(cfg, path)
     cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs") / path.stem)
     cfg.launcher = launcher
     if seed is not None:
@@ -66,15 +82,19 @@ def for_training(cfg: Config, *, resume: bool = False, amp: bool = False) -> Con
     """Return the config of a training run.
 
     Args:
-        cfg: from `load_config`; not changed.
+        cfg: from `load_config`; not changed. `class_weight='auto'` becomes numbers.
         resume: continue the newest checkpoint of the work folder.
         amp: mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU.
 
     Raises:
         FileNotFoundError: `resume` and the work folder holds no checkpoint.
-        ValueError: `amp` with an optimizer wrapper that has a precision of its own.
+        ValueError: `amp` with an optimizer wrapper that has a precision of its own; a split that the data
+            set does not have; other classes in validation than in training, or in the heads.
     """
     cfg = copy.deepcopy(cfg)
+    check_split(cfg, "train")
+    check_split(cfg, "val", "test")
+    check_training(cfg)
     if resume:
         cfg.resume = True
     if cfg.get("resume") and not cfg.get("load_from") and not Path(cfg.work_dir, "last_checkpoint").is_file():
@@ -86,6 +106,18 @@ def for_training(cfg: Config, *, resume: bool = False, amp: bool = False) -> Con
             cfg.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
         else:
             cfg.optim_wrapper.update(type="Bf16OptimWrapper", enabled=True)
+    fill_in_class_weights(cfg)
+    return cfg
+
+
+def for_inference(cfg: Config) -> Config:
+    """Return the config of a model that only predicts; it needs no data set.
+
+    Args:
+        cfg: from `load_config`; not changed.
+    """
+    cfg = copy.deepcopy(cfg)
+    leave_out_class_weights(cfg)
     return cfg
 
 
@@ -96,6 +128,7 @@ def for_testing(
     out_dir: str | Path | None = None,
     show_dir: str | Path | None = None,
     tta: bool = False,
+    map_path: str | Path | None = None,
 ) -> Config:
     """Return the config of an evaluation.
 
@@ -105,12 +138,21 @@ def for_testing(
         out_dir: where to write the predicted train ids as PNG.
         show_dir: where to paint every image, truth left and prediction right.
         tta: average over scales and flips (`tta_pipeline`, `tta_model`).
+        map_path: a YAML file, `class of the model: class of the data set, or ignore`, for a data set of other
+            classes; predictions are translated before they are compared and painted.
 
     Raises:
         FileNotFoundError: no such checkpoint; the sentence lists those beside it.
+        ValueError: the checkpoint knows other classes than the data set, and no map says which is which.
     """
     cfg = copy.deepcopy(cfg)
-    cfg.load_from = str(existing_checkpoint(checkpoint))
+    checkpoint = existing_checkpoint(checkpoint)
+    check_split(cfg, "test", "val")
+    train_ids = translate_classes(cfg, checkpoint, map_path)
+    if train_ids is not None:
+        cfg.custom_hooks = [*cfg.get("custom_hooks", []), dict(type="ClassMapHook", train_ids=train_ids)]
+    leave_out_class_weights(cfg)
+    cfg.load_from = str(checkpoint)
     cfg.resume = False
     cfg.model.pretrained = None
     cfg.work_dir = str(Path(cfg.work_dir) / "test")

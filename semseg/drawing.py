@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+
+class Sample(NamedTuple):
+    """A picture with its truth, and what to call it.
+
+    Attributes:
+        image: RGB, uint8, shape (height, width, 3).
+        train_ids: uint8, shape (height, width); values without a class (255) are ignored.
+        name: shown under the picture.
+    """
+
+    image: np.ndarray
+    train_ids: np.ndarray
+    name: str
 
 
 def overlay(image: np.ndarray, train_ids: np.ndarray, palette: Sequence, opacity: float = 0.5) -> np.ndarray:
@@ -25,7 +41,9 @@ def overlay(image: np.ndarray, train_ids: np.ndarray, palette: Sequence, opacity
         ValueError: the two sizes differ.
     """
     if image.shape[:2] != train_ids.shape:
-        raise ValueError(f"image {image.shape[:2]} and train ids {train_ids.shape} differ in size (height, width)")
+        raise ValueError(
+            f"image {image.shape[:2]} and train ids {train_ids.shape} differ in size (height, width)"
+        )
     table = np.zeros((256, 3), np.uint8)
     table[: len(palette)] = palette
     blended = cv2.addWeighted(image, 1 - opacity, table[train_ids], opacity, 0)
@@ -34,8 +52,36 @@ def overlay(image: np.ndarray, train_ids: np.ndarray, palette: Sequence, opacity
     return blended
 
 
-def legend(classes: Sequence[str], palette: Sequence, width: int, font_px: int = 14) -> np.ndarray:
+def hatch(image: np.ndarray, marked: np.ndarray, period_px: int = 10) -> np.ndarray:
+    """Dim what is marked and lay thin stripes over it.
+
+    Args:
+        image: RGB, uint8, shape (height, width, 3).
+        marked: bool, shape (height, width).
+        period_px: from one stripe to the next, along a row.
+
+    Returns:
+        RGB, uint8, shape (height, width, 3); a new array.
+    """
+    rows, columns = np.indices(marked.shape, sparse=True)
+    striped = (rows + columns) % period_px < max(1, period_px // 6)
+    hatched = image.copy()
+    hatched[marked] = image[marked] // 3
+    hatched[marked & striped] = 200
+    return hatched
+
+
+def legend(
+    classes: Sequence[str], palette: Sequence, width: int, font_px: int = 14, ignored: bool = False
+) -> np.ndarray:
     """Draw colour chips with class names, in as many rows as the width needs.
+
+    Args:
+        classes: names.
+        palette: RGB, shape (num_classes, 3).
+        width: of the legend.
+        font_px: height of a line of text.
+        ignored: end with a hatched chip for pixels that are not labelled.
 
     Returns:
         RGB, uint8, shape (height, width, 3), on white.
@@ -43,7 +89,8 @@ def legend(classes: Sequence[str], palette: Sequence, width: int, font_px: int =
     font = ImageFont.load_default(font_px)
     pad, chip = font_px // 2, font_px
     places, x, y = [], pad, pad
-    for name in classes:
+    names = [*classes, "ignored"] if ignored else classes
+    for name in names:
         item_width = chip + pad + int(font.getlength(name)) + 2 * pad
         if x + item_width > width and x > pad:
             x, y = pad, y + chip + pad
@@ -51,8 +98,12 @@ def legend(classes: Sequence[str], palette: Sequence, width: int, font_px: int =
         x += item_width
     image = Image.new("RGB", (width, y + chip + pad), "white")
     draw = ImageDraw.Draw(image)
-    for (x, y), name, color in zip(places, classes, palette, strict=True):
+    for (x, y), color in zip(places, palette, strict=not ignored):
         draw.rectangle((x, y, x + chip, y + chip), fill=tuple(int(c) for c in color))
+    if ignored:
+        grey = np.full((chip + 1, chip + 1, 3), 120, np.uint8)
+        image.paste(Image.fromarray(hatch(grey, np.ones(grey.shape[:2], bool), chip // 2)), places[-1])
+    for (x, y), name in zip(places, names, strict=True):
         draw.text((x + chip + pad, y + chip // 2), name, fill="black", font=font, anchor="lm")
     return np.asarray(image)
 
@@ -90,3 +141,86 @@ def truth_and_prediction(
     present = sorted({*np.unique(target), *np.unique(predicted)} & set(range(len(classes))))
     foot = legend([classes[i] for i in present], [palette[i] for i in present], row.shape[1], font_px)
     return np.vstack([np.asarray(head), row, foot])
+
+
+def contact_sheet(
+    samples: Sequence[Sample],
+    classes: Sequence[str],
+    palette: Sequence,
+    title: str,
+    width: int = 1600,
+    opacity: float = 0.55,
+) -> np.ndarray:
+    """Put samples side by side, their classes over the pictures, with a legend of the classes that occur.
+
+    Args:
+        samples: at least one; one to four stand in a row.
+        classes: names, in the order of their train ids.
+        palette: RGB, shape (num_classes, 3).
+        title: one line on top.
+        width: of the sheet.
+        opacity: share of the colours, 0 to 1.
+
+    Returns:
+        RGB, uint8, shape (as high as it needs, width, 3), on white.
+
+    Raises:
+        ValueError: there is no sample, or one whose two sizes differ.
+    """
+    if not samples:
+        raise ValueError("a contact sheet needs at least one sample")
+    font_px, gap = 16, 12
+    num_columns = math.ceil(len(samples) / math.ceil(len(samples) / 4))  # full rows where that goes
+    cell_width = (width - gap) // num_columns - gap
+    # the tallest picture sets the height of every cell
+    cell_height = max(
+        round(cell_width * min(1.5, height / width))
+        for height, width in (sample.train_ids.shape for sample in samples)
+    )
+    num_rows = math.ceil(len(samples) / num_columns)
+    row_height = cell_height + font_px + 2 * gap
+    head_height = 2 * gap + font_px
+    sheet = Image.new("RGB", (width, head_height + num_rows * row_height), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(font_px - 2)
+    draw.text((gap, head_height // 2), title, fill="black", font=ImageFont.load_default(font_px), anchor="lm")
+    for number, sample in enumerate(samples):
+        row, column = divmod(number, num_columns)
+        x, y = gap + column * (cell_width + gap), head_height + row * row_height
+        picture = _sample_picture(sample, palette, (cell_width, cell_height), opacity)
+        height, width_ = picture.shape[:2]
+        left, top = x + (cell_width - width_) // 2, y + (cell_height - height) // 2
+        sheet.paste(Image.fromarray(picture), (left, top))
+        name = _shortened(sample.name, font, cell_width)
+        caption = (x + cell_width // 2, y + cell_height + gap // 2 + font_px // 2)
+        draw.text(caption, name, fill=(60, 60, 60), font=font, anchor="mm")
+    values = {int(value) for sample in samples for value in np.unique(sample.train_ids)}
+    present = sorted(value for value in values if value < len(palette))
+    names, colors = [classes[i] for i in present], [palette[i] for i in present]
+    indent = gap - font_px // 2  # a legend has a margin of its own
+    foot = legend(names, colors, width - indent, font_px, ignored=len(values) > len(present))
+    return np.vstack([np.asarray(sheet), np.pad(foot, ((0, 0), (indent, 0), (0, 0)), constant_values=255)])
+
+
+def _sample_picture(sample: Sample, palette: Sequence, box: tuple[int, int], opacity: float) -> np.ndarray:
+    """Return the overlay of a sample, as large as fits into the box (width, height)."""
+    height, width = sample.train_ids.shape
+    scale = min(box[0] / width, box[1] / height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    picture, train_ids = sample.image, cv2.resize(sample.train_ids, size, interpolation=cv2.INTER_NEAREST)
+    if scale >= 1:  # sharp edges: the colours go on after enlarging, and before shrinking
+        picture = overlay(
+            cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), train_ids, palette, opacity
+        )
+    else:
+        picture = overlay(picture, sample.train_ids, palette, opacity)
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return hatch(picture, train_ids >= len(palette))
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """Cut out the middle of a name until it fits."""
+    for num_kept in range(len(text), 1, -1):
+        short = text if num_kept == len(text) else f"{text[: num_kept // 2]}...{text[-(num_kept // 2) :]}"
+        if font.getlength(short) <= width:
+            return short
+    return ""

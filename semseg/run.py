@@ -6,9 +6,10 @@ import urllib.error
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import init_dist, is_distributed, is_main_process
 from mmengine.logging import print_log
 from mmengine.runner import Runner
+from mmengine.utils.dl_utils import set_multi_processing
 
 from semseg import compat
 
@@ -41,9 +42,23 @@ def evaluate(cfg: Config) -> dict[str, float]:
     return _build_runner(cfg).test()
 
 
-def _build_runner(cfg: Config) -> Runner:
+def join_processes(cfg: Config) -> None:
+    """Join the processes that the launcher started; once is enough, and alone there is nothing to join.
+
+    As `Runner.setup_env` does it, only before the Runner: what comes before the run can be decided together.
+    """
+    if cfg.launcher == "none" or is_distributed():
+        return
+    environment = cfg.get("env_cfg", {})
+    set_multi_processing(**environment.get("mp_cfg", {}), distributed=True)
     if cfg.launcher == "pytorch" and not torch.cuda.is_available():
         compat.init_cpu_process_group()
         if is_main_process():
             print(f"no GPU: {torch.distributed.get_world_size()} CPU processes over gloo, BN instead of SyncBN")
+    else:
+        init_dist(cfg.launcher, **environment.get("dist_cfg", {"backend": "nccl"}))
+
+
+def _build_runner(cfg: Config) -> Runner:
+    join_processes(cfg)
     return Runner.from_cfg(cfg)

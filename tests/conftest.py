@@ -1,6 +1,7 @@
 """A small town, drawn once, in which the real programs run as a user runs them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,10 +32,17 @@ def run(cwd, *command, code=0):
     return done
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_checks(tmp_path_factory):
+    """Keep what the checks remember out of the home folder."""
+    os.environ["SEMSEG_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def town(tmp_path_factory):
     """A folder with `data/toycity` (8 train, 3 val, 1 test), `data/rosario`, `data/rosario_labelled`."""
     cwd = tmp_path_factory.mktemp("town")
+    shutil.copytree(REPO / "configs/datasets", cwd / "configs/datasets")  # named from the work folder
     run(cwd, "dataset.py", "toycity", "data/toycity", "--train", 8, "--val", 3, "--test", 1, "--size", "256x128")
     run(cwd, "dataset.py", "toycity", "data/rosario", "--style", "rosario", "--photos", 3, "--labelled", 2)
     run(cwd, "convert_datasets/cityscapes.py", "data/toycity")

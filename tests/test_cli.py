@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from semseg.cli import run_tool
 
@@ -45,6 +46,21 @@ def test_other_ranks_keep_quiet(monkeypatch, capsys):
     monkeypatch.setenv("RANK", "1")
     assert ending(fail_with(ValueError("x")), monkeypatch) == 2
     assert capsys.readouterr().err == ""
+
+
+class Unreadable(torch.utils.data.Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        raise ValueError("a.png holds 7; expected 0 to 2")
+
+
+def test_what_a_loaders_process_refuses_is_one_sentence_from_whatever_rank(monkeypatch, capsys):
+    loader = torch.utils.data.DataLoader(Unreadable(), num_workers=1, multiprocessing_context="fork")
+    monkeypatch.setenv("RANK", "1")
+    assert ending(lambda: next(iter(loader)), monkeypatch) == 2
+    assert capsys.readouterr().err == "error: a.png holds 7; expected 0 to 2\n"
 
 
 def test_the_code_of_main_and_ctrl_c(monkeypatch):

@@ -66,6 +66,9 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
     (tmp_path / "a.pth").write_bytes((tmp_path / "a.pth").read_bytes()[:2000])
     with pytest.raises(ValueError, match=r"a\.pth is not a complete checkpoint"):
         compat.load_checkpoint_file(tmp_path / "a.pth")
+    (tmp_path / "a.pth").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"a\.pth is not a complete checkpoint \(.*\); copy it again"):
+        compat.load_checkpoint_file(tmp_path / "a.pth")
 
 
 def test_defect_mmengine_still_falls_back_to_running_code(tmp_path):
@@ -108,3 +111,20 @@ def test_sync_bn_becomes_bn_everywhere_for_cpu_processes():
     wrapper = compat.ready_for_cpu_processes(model)
     assert model == dict(backbone=dict(norm_cfg=dict(type="BN")), heads=[dict(norm_cfg=dict(type="BN", eps=1))])
     assert wrapper["device_ids"] is None
+
+
+WEIGHTED_LOSS = """
+import torch
+from mmseg.models.losses import CrossEntropyLoss
+scores, target = torch.rand(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
+target[0, 0], weights = 255, [1.0, 2.0, 3.0]
+found = CrossEntropyLoss(class_weight=weights, avg_non_ignore=True)(scores, target, ignore_index=255)
+expected = torch.nn.functional.cross_entropy(scores, target, torch.tensor(weights), ignore_index=255)
+torch.testing.assert_close(found, expected)
+"""
+
+
+def test_defect_class_weights_and_avg_non_ignore_still_break_in_mmseg():
+    assert "IndexError" in in_fresh_python(WEIGHTED_LOSS).stderr, "average_weighted_losses may go"
+    repaired = in_fresh_python("from semseg import compat; compat.repair()" + WEIGHTED_LOSS)
+    assert repaired.returncode == 0, repaired.stderr

@@ -14,6 +14,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("config", help="config file that the model was trained with")
     parser.add_argument("checkpoint", help="checkpoint file (.pth)")
     parser.add_argument("input", help="an image or a folder")
+    parser.add_argument("--data", metavar="FILE", help="the dataset.yaml that the model was trained on, if any")
     parser.add_argument("--out-dir", default="outputs", help="default: outputs")
     parser.add_argument("--opacity", type=float, default=0.6, help="of the colours in the overlays, 0 to 1")
     parser.add_argument("--device", help="such as cuda:1 or cpu; default: the GPU if there is one")
@@ -24,12 +25,13 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> int:
     args = parse_args()
-    from semseg.config import existing_checkpoint, load_config
+    from semseg.config import existing_checkpoint, for_inference, load_config
     from semseg.inference import Predictor, find_images, infer
 
     images = find_images(args.input)
     checkpoint = existing_checkpoint(args.checkpoint)
-    predictor = Predictor(load_config(args.config, args.cfg_options), checkpoint, args.device)
+    cfg = load_config(args.config, args.cfg_options, data=args.data)
+    predictor = Predictor(for_inference(cfg), checkpoint, args.device)
     failed = infer(predictor, images, args.out_dir, args.opacity)
     return 1 if failed else 0
 

@@ -12,9 +12,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("config", help="config file that the model was trained with")
     parser.add_argument("checkpoint", help="checkpoint file (.pth)")
     parser.add_argument("--work-dir", help="where the scores go, under test/; default: work_dirs/<name of the config>")
+    parser.add_argument("--data", metavar="FILE", help="a dataset.yaml to test on, not the config's data")
+    parser.add_argument("--map", metavar="FILE",
+                        help="YAML lines 'class of the model: class of the data set, or ignore'")  # fmt: skip
     parser.add_argument("--out", metavar="DIR", help="write the predicted train ids here, as PNG")
     parser.add_argument("--show-dir", metavar="DIR", help="paint every image here: truth left, prediction right")
     parser.add_argument("--tta", action="store_true", help="average over scales and flips")
+    parser.add_argument("--no-check", action="store_true", help="go on without a look at the data, or in spite of it")
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE",
                         help="override config values, such as test_dataloader.dataset.data_root=data/x")  # fmt: skip
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
@@ -28,10 +32,20 @@ def main() -> None:
     args = parse_args()
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     from semseg.config import for_testing, load_config
-    from semseg.run import evaluate
+    from semseg.run import evaluate, join_processes
 
-    cfg = load_config(args.config, args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
-    evaluate(for_testing(cfg, args.checkpoint, out_dir=args.out, show_dir=args.show_dir, tta=args.tta))
+    cfg = load_config(
+        args.config, args.cfg_options, work_dir=args.work_dir, launcher=args.launcher, data=args.data
+    )
+    cfg = for_testing(
+        cfg, args.checkpoint, out_dir=args.out, show_dir=args.show_dir, tta=args.tta, map_path=args.map
+    )
+    if not args.no_check:
+        from semseg.checks.gate import check_before
+
+        join_processes(cfg)  # one checks, all end
+        check_before(cfg, "test")
+    evaluate(cfg)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ env_cfg = dict(
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
 custom_hooks = [
+    dict(type='ContactSheetHook', num_samples=8),  # what the network receives, before the first iteration
     dict(type='PanelHook', num_images=8),  # the same images at every validation: truth left, prediction right
     dict(type='ProgressBarHook')  # on a terminal only
 ]

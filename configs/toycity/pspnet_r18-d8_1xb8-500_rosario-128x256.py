@@ -4,7 +4,8 @@
 _base_ = './pspnet_r18-d8_1xb8-500_toycity-128x256.py'
 test_dataloader = dict(
     dataset=dict(
-        data_root='data/rosario_labelled/',
-        data_prefix=dict(img_path='photos', seg_map_path='annotation'),
-        img_suffix='.jpg',
-        seg_map_suffix='_mask.png'))
+        _delete_=True,
+        type='FolderSegDataset',
+        dataset_file='configs/datasets/rosario.yaml',
+        split='test',
+        pipeline={{_base_.test_pipeline}}))

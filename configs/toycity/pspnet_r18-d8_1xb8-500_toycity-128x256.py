@@ -32,4 +32,9 @@ param_scheduler = [
 ]
 train_cfg = dict(max_iters=num_iters, val_interval=num_iters // 5)
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=num_iters // 5))
-custom_hooks = [dict(type='PanelHook', num_images=4), dict(type='ProgressBarHook'), dict(type='ChannelsLastHook')]
+custom_hooks = [
+    dict(type='ContactSheetHook', num_samples=8),
+    dict(type='PanelHook', num_images=4),
+    dict(type='ProgressBarHook'),
+    dict(type='ChannelsLastHook')
+]

@@ -17,7 +17,7 @@ class Predictor:
     """Segment images with the model of a config and the weights of a checkpoint.
 
     Args:
-        cfg: from `load_config`; not changed.
+        cfg: from `for_inference`; not changed.
         checkpoint: weights that fit the model exactly.
         device: such as 'cuda:0' or 'cpu'; default: the GPU if there is one.
 
@@ -46,7 +46,8 @@ class Predictor:
         self._device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
         self._model.to(self._device).eval()
         # an image has no annotation, and arrives as an array
-        steps = [step for step in cfg.test_dataloader.dataset.pipeline if step.type != "LoadAnnotations"]
+        loads_truth = ("LoadAnnotations", "LoadTrainIds")
+        steps = [step for step in cfg.test_dataloader.dataset.pipeline if step.type not in loads_truth]
         if steps[0].type == "LoadImageFromFile":
             steps[0] = dict(type="mmseg.LoadImageFromNDArray")
         self._pipeline = Compose(steps)

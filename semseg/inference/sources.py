@@ -53,4 +53,4 @@ def find_images(source: str | Path) -> list[SourceImage]:
 
 
 def _natural_key(path: Path) -> list:
-    return [(int(digits or 0), text) for text, digits in re.findall(r"(\D*)(\d*)", str(path).lower())][:-1]
+    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", str(path).lower())][:-1]

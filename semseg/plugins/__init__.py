@@ -5,4 +5,13 @@ from semseg import compat
 
 compat.repair()  # before the registries below are imported
 
-from semseg.plugins import hooks, logs, metric, precision  # noqa: E402, F401
+from semseg.plugins import (  # noqa: E402, F401
+    class_map,
+    contact_sheet,
+    dataset,
+    hooks,
+    logs,
+    metric,
+    precision,
+    transforms,
+)

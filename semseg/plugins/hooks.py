@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import mmcv
 import numpy as np
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
@@ -18,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from semseg import drawing
 from semseg.atomic import atomic_path
+from semseg.prepare.image_files import read_image
 
 TENSORBOARD_WIDTH_PX = 1024
 
@@ -51,7 +51,7 @@ class PanelHook(Hook):
 
     def after_val_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
         """Paint the chosen images of this batch."""
-        self._paint(runner.val_dataloader.dataset.metainfo, outputs)
+        self._paint(runner.val_dataloader.dataset, outputs)
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
         """Send what all ranks painted to TensorBoard."""
@@ -77,9 +77,9 @@ class PanelHook(Hook):
 
     def after_test_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
         """Paint the images of this batch."""
-        self._paint(runner.test_dataloader.dataset.metainfo, outputs)
+        self._paint(runner.test_dataloader.dataset, outputs)
 
-    def _paint(self, metainfo: dict, outputs: Sequence) -> None:
+    def _paint(self, dataset, outputs: Sequence) -> None:
         for sample in outputs:
             path = self._panel_paths.get(sample.img_path)
             if path is None:
@@ -88,11 +88,11 @@ class PanelHook(Hook):
                 field.data.squeeze(0).cpu().numpy().astype(np.uint8)
                 for field in (sample.gt_sem_seg, sample.pred_sem_seg)
             )
-            image = mmcv.imread(sample.img_path, channel_order="rgb")
+            image = read_image(sample.img_path, getattr(dataset, "exif", "apply"))
             if image.shape[:2] != target.shape:
                 image = cv2.resize(image, target.shape[::-1], interpolation=cv2.INTER_AREA)
             panel = drawing.truth_and_prediction(
-                image, target, predicted, metainfo["classes"], metainfo["palette"]
+                image, target, predicted, dataset.metainfo["classes"], dataset.metainfo["palette"]
             )
             with atomic_path(path) as temporary:
                 Image.fromarray(panel).save(temporary, quality=90)

@@ -15,8 +15,10 @@ from PIL import Image, ImageDraw
 
 from semseg.labels import CITYSCAPES, IGNORED, Label
 
-_LABEL_IDS = np.isin(np.arange(256), [label.label_id for label in CITYSCAPES.labels])
-_TRAIN_IDS = np.isin(np.arange(256), [*range(len(CITYSCAPES.classes)), IGNORED])
+# for cv2.LUT, which takes a fifth of the time that indexing an array takes
+_IS_LABEL_ID = np.isin(np.arange(256), [label.label_id for label in CITYSCAPES.labels]).astype(np.uint8)
+_IS_TRAIN_ID = np.isin(np.arange(256), [*range(len(CITYSCAPES.classes)), IGNORED]).astype(np.uint8)
+_TO_TRAIN_ID = CITYSCAPES.to_train_ids(np.arange(256, dtype=np.uint8))
 
 
 def read_polygons(path: Path) -> np.ndarray:
@@ -40,17 +42,23 @@ def read_label_ids(path: Path) -> np.ndarray:
     content = path.read_bytes()
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            mode = image.mode
             image.verify()  # checksums, which decoding leaves out
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            mode, label_ids = image.mode, np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # Pillow's words for damage
         raise ValueError("not a readable PNG") from None
-    if mode != "L":
+    label_ids = cv2.imdecode(
+        np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED
+    )  # in 2/3 of Pillow's time
+    if label_ids is None:
+        raise ValueError("not a readable PNG")
+    if mode != "L" or label_ids.ndim != 2:
         raise ValueError(f"a PNG of mode {mode}; label ids are gray, 8 bit")
-    if not _LABEL_IDS[label_ids].all():
-        value = label_ids[~_LABEL_IDS[label_ids]][0]
-        raise ValueError(f"it holds {value}, which is no label id; is it a train-id image?")
-    return CITYSCAPES.to_train_ids(label_ids)
+    known = cv2.LUT(label_ids, _IS_LABEL_ID)
+    if not known.all():
+        raise ValueError(
+            f"it holds {label_ids[known == 0][0]}, which is no label id; is it a train-id image?"
+        )
+    return cv2.LUT(label_ids, _TO_TRAIN_ID)
 
 
 def draw_train_ids(annotation: dict) -> np.ndarray:
@@ -109,8 +117,8 @@ def encode_png(train_ids: np.ndarray) -> bytes:
     Raises:
         ValueError: there are other values than 0 to 18 and 255.
     """
-    if not _TRAIN_IDS[train_ids].all():
-        value = train_ids[~_TRAIN_IDS[train_ids]][0]
-        raise ValueError(f"{value} would be written; train ids are 0 to 18 and 255")
+    known = cv2.LUT(train_ids, _IS_TRAIN_ID)
+    if not known.all():
+        raise ValueError(f"{train_ids[known == 0][0]} would be written; train ids are 0 to 18 and 255")
     options = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
     return cv2.imencode(".png", train_ids, options)[1].tobytes()

@@ -66,9 +66,9 @@ def convert(
         out_dir: where `<split>.txt` goes, lines like `ulm/ulm_000000_000019`; default `root`.
         num_processes: files are converted in this many processes.
         on_progress: called with the number of files done and the number of all.
-        source: "polygons" draws; "labelids" translates label-id images, which is faster and gives the
-            same pixels; "auto" translates where such an image is usable and not older than the
-            polygons, and draws elsewhere.
+        source: "polygons" draws; "labelids" translates label-id images, which gives the same pixels (sooner
+            where there are hundreds of polygons, later where there are few); "auto" translates where such an
+            image is usable and not older than the polygons, and draws elsewhere.
 
     Returns:
         Counts by split, in alphabetical order.

@@ -76,9 +76,7 @@ def stored_values(image: Image.Image, name: str = "the mask") -> np.ndarray:
         values = np.asarray(image)
         if values.size and (values.max() > 255 or values.min() < 0):
             found = most_frequent(*np.unique(values[(values > 255) | (values < 0)], return_counts=True))
-            raise ValueError(
-                f"{name} is a 16-bit mask with values outside 0..255: {listed(found)}; renumber them"
-            )
+            raise ValueError(f"{name} holds values outside 0..255: {listed(found)}; renumber them")
         return values.astype(np.uint8)
     raise ValueError(f"{name} is {image.mode}, not a mask of one channel")
 

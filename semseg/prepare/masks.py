@@ -169,7 +169,7 @@ def _nearest(packed: np.ndarray, dataset_file: DatasetFile) -> tuple[np.ndarray,
 
 
 def _value_table(image: Image.Image, rules: DatasetFile) -> tuple[np.ndarray, np.ndarray, list[RawValue]]:
-    """Return for the 256 values of a mask: train id or _UNKNOWN, whether it is snapped, what it stands for."""
+    """Return for the 256 values of a mask: train id or _UNKNOWN, if it is snapped, and what it stands for."""
     table = np.full(256, _UNKNOWN, np.uint8)
     snapped = np.zeros(256, bool)
     keys: list[RawValue] = list(range(256))

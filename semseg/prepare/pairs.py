@@ -57,7 +57,7 @@ def find_pairs(dataset_file: DatasetFile, split: str) -> Pairing:
     for key, folder in (("images", image_dir), ("masks", mask_dir)):
         if not folder.is_dir():
             raise FileNotFoundError(
-                f"no folder {folder}, which {dataset_file.path} names as splits.{split}.{key}"
+                f"no folder {folder}; {dataset_file.path} names it as splits.{split}.{key}"
             )
     image_suffix, mask_suffix = dataset_file.image_suffix, dataset_file.mask_suffix
     if image_dir == mask_dir:
@@ -120,9 +120,7 @@ def _by_name(files: Sequence[tuple[Path, str]], folder: Path) -> dict[str, Path]
     for path, suffix in sorted(files):
         name = path.relative_to(folder).as_posix()[: -len(suffix)]
         if name in by_name:
-            raise ValueError(
-                f"{by_name[name]} and {path} have one name without suffix; rename one, or move it away"
-            )
+            raise ValueError(f"{by_name[name]} and {path} have one name without suffix; rename one of them")
         by_name[name] = path
     return by_name
 
@@ -138,7 +136,7 @@ def _read_list(list_path: Path, root: Path) -> Pairing:
         raise FileNotFoundError(f"no list of pairs {list_path}")
     pairs, missing = [], []
     with list_path.open(encoding="utf-8-sig", newline="") as lines:
-        for number, row in enumerate(csv.reader(lines), 1):
+        for number, row in enumerate(csv.reader(lines, skipinitialspace=True), 1):
             row = [cell.strip() for cell in row]
             if not any(row) or row[0].startswith("#") or (number == 1 and row == ["image", "mask"]):
                 continue

@@ -1,13 +1,5 @@
 """Annotations in, train-id images and split lists out, whole or not at all."""
 
-import json
-import multiprocessing
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,26 +7,9 @@ import pytest
 from PIL import Image
 
 from semseg.prepare import cityscapes
+from tests.prepare.annotations import label_path, make_older, square, write_label_ids, write_polygons
 
-
-def square(label: str, **more) -> dict:
-    return {"label": label, "polygon": [[2, 2], [2, 9], [9, 9], [9, 2]], **more}
-
-
-def write_polygons(root: Path, name: str, *objects: dict, gt: str = "gtFine") -> Path:
-    """Write `<root>/<gt>/<name>_<gt>_polygons.json`, an image of 16 x 12 pixels."""
-    path = root / gt / f"{name}_{gt}_polygons.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"imgWidth": 16, "imgHeight": 12, "objects": objects or [square("car")]}))
-    return path
-
-
-def write_label_ids(polygon_path: Path, label_id: int, older_s: float = 0) -> Path:
-    """Write label ids beside a polygon file: one value, unlike what the polygons draw."""
-    path = Path(str(polygon_path).replace("_polygons.json", "_labelIds.png"))
-    Image.fromarray(np.full((12, 16), label_id, np.uint8)).save(path)
-    make_older(path, by_s=older_s)
-    return path
+ROAD, BICYCLE = 7, 33
 
 
 @pytest.fixture
@@ -53,15 +28,6 @@ def snapshot(root: Path) -> dict[str, tuple[int, int]]:
         for path in root.rglob("*")
         if path.is_file()
     }
-
-
-def make_older(path: Path, by_s: float) -> None:
-    time_s = path.stat().st_mtime - by_s
-    os.utime(path, (time_s, time_s))
-
-
-def label_path(polygon_path: Path) -> Path:
-    return Path(str(polygon_path).replace("_polygons.json", "_labelTrainIds.png"))
 
 
 def test_images_and_lists_are_written(root):
@@ -191,23 +157,6 @@ def test_no_processes_is_an_error(root):
         cityscapes.convert(root, num_processes=0)
 
 
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-def test_processes_may_be_started_in_any_way(root, method):
-    program = root / "program.py"
-    program.write_text(
-        "import multiprocessing, sys\n"
-        "from semseg.prepare import cityscapes\n"
-        "if __name__ == '__main__':\n"
-        f"    multiprocessing.set_start_method({method!r})\n"
-        f"    print(cityscapes.convert({str(root)!r}, num_processes=2)['train'].written)\n"
-    )
-    result = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60)
-    assert (result.stdout, result.stderr) == ("2\n", "")
-
-
-ROAD, BICYCLE = 7, 33
-
-
 @pytest.mark.parametrize(
     ("source", "corner", "centre"), [("auto", 18, 18), ("labelids", 18, 18), ("polygons", 255, 13)]
 )
@@ -273,69 +222,3 @@ def test_the_counts_stand_beside_what_cityscapes_has():
     assert cityscapes.describe({"train": cityscapes.Counts(1, 0)}, "myGt") == [
         "train: 1 found; 1 written, 0 up to date"
     ]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("num_processes", [1, 2])
-def test_killed_at_random_moments_it_leaves_only_whole_images_and_completes(tmp_path, num_processes):
-    for index in range(300):
-        polygon_path = write_polygons(tmp_path, f"train/ulm/ulm_{index:06}_000019")
-        if index % 2:
-            write_label_ids(polygon_path, BICYCLE)
-    call = f"cityscapes.convert({str(tmp_path)!r}, num_processes={num_processes})"
-    command = f"from semseg.prepare import cityscapes; {call}"
-    rng = random.Random(num_processes)
-    num_before = 0
-    for _ in range(8):
-        process = subprocess.Popen([sys.executable, "-c", command], start_new_session=True)
-        deadline = time.monotonic() + 30
-        while (
-            len(list(tmp_path.rglob("[!.]*_labelTrainIds.png"))) <= num_before and time.monotonic() < deadline
-        ):
-            if process.poll() is not None:
-                break
-        time.sleep(rng.uniform(0, 0.02))
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        images = list(tmp_path.rglob("[!.]*_labelTrainIds.png"))
-        for path in images:
-            assert np.asarray(Image.open(path)).shape == (12, 16)
-        num_before = len(images)
-        if num_before == 300:
-            break
-    cityscapes.convert(tmp_path)
-    assert len(list(tmp_path.rglob("*_labelTrainIds.png"))) == 300
-    assert not list(tmp_path.rglob("*.tmp*"))
-    assert len((tmp_path / "train.txt").read_text().splitlines()) == 300
-
-
-@pytest.mark.slow
-def test_workers_end_when_their_parent_is_killed(tmp_path):
-    for index in range(3000):
-        write_polygons(tmp_path, f"train/ulm/ulm_{index:06}_000019")
-    # parent and workers hold the writing end: reading ends when the last of them is gone
-    read_fd, write_fd = os.pipe()
-    command = f"from semseg.prepare import cityscapes; cityscapes.convert({str(tmp_path)!r}, num_processes=3)"
-    process = subprocess.Popen([sys.executable, "-c", command], pass_fds=[write_fd])
-    os.close(write_fd)
-    deadline = time.monotonic() + 30
-    while not list(tmp_path.rglob("*.png")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    os.set_blocking(read_fd, False)
-    while time.monotonic() < deadline:
-        try:
-            assert os.read(read_fd, 1) == b""
-            break
-        except BlockingIOError:
-            time.sleep(0.05)
-    else:
-        pytest.fail("a worker outlived its parent")
-    os.close(read_fd)
-    for path in tmp_path.rglob("*_labelTrainIds.png"):
-        Image.open(path).load()
-    cityscapes.convert(tmp_path)
-    assert not list(tmp_path.rglob("*.tmp*"))
-    assert len(list(tmp_path.rglob("*.png"))) == 3000

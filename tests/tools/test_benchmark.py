@@ -56,7 +56,7 @@ def test_both_sides_of_convert_make_the_same_images(tmp_path, monkeypatch):
 
     for contender in convert.cases(stock=True, folder=tmp_path)["first time"].values():
         contender.run()
-    ours, stock = (sorted((tmp_path / side).rglob("*.png")) for side in ("ours", "stock"))
+    ours, stock = (sorted((tmp_path / side).rglob("*_labelTrainIds.png")) for side in ("ours", "stock"))
     assert len(ours) == len(stock) == convert.NUM_FILES
     for our_path, stock_path in zip(ours, stock, strict=True):
         assert np.array_equal(np.asarray(Image.open(our_path)), np.asarray(Image.open(stock_path)))

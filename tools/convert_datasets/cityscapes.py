@@ -24,8 +24,8 @@ def main() -> int:
         dest="source",
         choices=["auto", "polygons", "labelids"],
         default="auto",
-        help="draw the polygons, or translate the label ids (same pixels, faster); auto: label ids where they "
-        "are there, readable, and not older than the polygons (default: %(default)s)",
+        help="draw the polygons, or translate the label ids (same pixels); auto: label ids where "
+        "they are there, readable, and not older than the polygons (default: %(default)s)",
     )
     parser.add_argument("-o", "--out-dir", type=Path, help="where the split lists go (default: ROOT)")
     parser.add_argument("--nproc", type=int, default=1, help="number of processes (default: %(default)s)")

@@ -4,7 +4,7 @@ data_root = 'data/cityscapes/'
 crop_size = (512, 1024)  # height, width
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
+    dict(type='LoadTrainIds'),
     dict(
         type='RandomResize',
         scale=(2048, 1024),  # width, height
@@ -19,7 +19,7 @@ test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(2048, 1024), keep_ratio=True),
     # after Resize: the truth keeps its own size, predictions are resized to it
-    dict(type='LoadAnnotations'),
+    dict(type='LoadTrainIds'),
     dict(type='PackSegInputs')
 ]
 img_ratios = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
@@ -31,7 +31,7 @@ tta_pipeline = [
                     [
                         dict(type='RandomFlip', prob=0., direction='horizontal'),
                         dict(type='RandomFlip', prob=1., direction='horizontal')
-                    ], [dict(type='LoadAnnotations')], [dict(type='PackSegInputs')]])
+                    ], [dict(type='LoadTrainIds')], [dict(type='PackSegInputs')]])
 ]
 train_dataloader = dict(
     batch_size=2,

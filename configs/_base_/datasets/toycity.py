@@ -5,7 +5,7 @@ crop_size = (128, 256)  # height, width
 scale = (512, 256)  # width, height
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
+    dict(type='LoadTrainIds'),
     dict(type='RandomResize', scale=scale, ratio_range=(0.75, 1.25), keep_ratio=True),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.75),
     dict(type='RandomFlip', prob=0.5),
@@ -15,7 +15,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=scale, keep_ratio=True),
-    dict(type='LoadAnnotations'),
+    dict(type='LoadTrainIds'),
     dict(type='PackSegInputs')
 ]
 train_dataloader = dict(

@@ -85,16 +85,13 @@ def discover_classes(labels: Iterable[str], label_map: Mapping[str, str]) -> Cla
     return _complete([(name, None) for name in sorted(names)], "from the annotations, sorted by name")
 
 
-def assign_train_ids(
-    counts: Counter, classes: Classes, label_map: Mapping[str, str], what: str = "shapes"
-) -> dict[str, int]:
+def assign_train_ids(counts: Counter, classes: Classes, label_map: Mapping[str, str]) -> dict[str, int]:
     """Find the train id of every label.
 
     Args:
-        counts: label -> number of `what` with it.
+        counts: label -> number of shapes with it.
         classes: the classes that there are.
         label_map: label -> class or `ignore`, before a label is looked up itself.
-        what: what is counted, in the plural.
 
     Raises:
         ValueError: labels without a class; the sentence has their counts and the nearest classes.
@@ -112,12 +109,13 @@ def assign_train_ids(
         listed = []
         for label in unknown[:5]:
             near = _nearest(label, classes)
-            listed.append(f"{label!r} ({counts[label]} {what}" + (f", nearest {near!r})" if near else ")"))
+            counted = f"{counts[label]} shape{'s' * (counts[label] != 1)}"
+            listed.append(f"{label!r} ({counted}" + (f", nearest {near!r})" if near else ")"))
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        first = unknown[0]
+        first, noun = unknown[0], "labels are" if len(unknown) > 1 else "label is"
         target = _nearest(first, classes) or IGNORE
         raise ValueError(
-            f"{len(unknown)} labels are not in {classes.origin}: {', '.join(listed)}{more}; "
+            f"{len(unknown)} {noun} not in {classes.origin}: {', '.join(listed)}{more}; "
             f"add them there, or give such as --map {_quote(f'{first}={target}')}"
         )
     return train_ids
@@ -149,7 +147,7 @@ def _complete(rows: list[tuple[str, Color | None]], origin: str) -> Classes:
         raise ValueError("no class in it")
     if len(rows) > MAX_CLASSES:
         raise ValueError(f"{len(rows)} classes; a mask of bytes has room for {MAX_CLASSES}")
-    taken: dict[Color, str] = {color: IGNORE for color in ignored}
+    taken: dict[Color, str] = dict.fromkeys(ignored, IGNORE)
     names: list[str] = []
     for name, color in rows:
         if name in names:
@@ -166,7 +164,7 @@ def _complete(rows: list[tuple[str, Color | None]], origin: str) -> Classes:
 
 def _parse_yaml(path: Path, rows: Any) -> Iterable[tuple[str, Color | None]]:
     if not isinstance(rows, list):
-        raise ValueError(f"{path}: expected a list of classes such as - {{name: road, color: [128, 64, 128]}}")
+        raise ValueError(f"{path}: expected a list such as - {{name: road, color: [128, 64, 128]}}")
     for row in rows:
         row = row if isinstance(row, dict) else {"name": row}
         name, color = row.get("name"), row.get("color")

@@ -1,7 +1,8 @@
 """Read COCO's instances files: polygons and run lengths, compressed or not.
 
-Painting order: crowds first, then larger areas before smaller ones (areas computed from the segmentation, as
-the field `area` is optional), then file order: what is small, and so rather in front, ends on top.
+Painting order `area`: crowds first, then larger areas before smaller ones (computed from the segmentation,
+as the field `area` is optional), then file order: what is small, and so rather in front, ends on top. Objects
+whose hidden parts are drawn too need the order `file`.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import json
 from pathlib import Path, PurePosixPath
 
-from semseg.prepare.imports.shapes import Annotated, Parsed, Polygons, Runs, Size, require_pycocotools
+import numpy as np
+
+from semseg.prepare.imports.shapes import Annotated, Parsed, Polygons, Runs, Size
 
 
-def parse(source: Path, images_dir: Path | None = None) -> Parsed:
+def parse(source: Path, images_dir: Path | None = None, order: str = "area") -> Parsed:
     """Read an instances file.
 
     Args:
         source: the JSON file.
         images_dir: where the images are; default: beside the file, in `images`, and in the folders that
             COCO's own archives make (`annotations/instances_val2017.json`, `val2017`).
+        order: of painting, `area` or `file`.
 
     Raises:
         FileNotFoundError: no such file.
@@ -44,23 +48,24 @@ def parse(source: Path, images_dir: Path | None = None) -> Parsed:
         if category_id not in label_of:
             raise ValueError(f"{what} has category {category_id!r}, which is not in 'categories'")
         try:
-            shape, area = _parse_segmentation(label_of[category_id], annotation.get("segmentation"), size_of[image_id])
-        except (IndexError, KeyError, TypeError, ValueError) as error:
+            shape, area = _parse_segmentation(label_of[category_id], annotation.get("segmentation"))
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise ValueError(f"{what} has a segmentation that is not COCO's ({error})") from None
-        drawn[image_id].append((not annotation.get("iscrowd"), -area, index, shape))
+        rank = (not annotation.get("iscrowd"), -area) if order == "area" else ()
+        drawn[image_id].append(((*rank, index), shape))
 
     images = []
     for image in content["images"]:
         name = str(image.get("file_name", ""))
         if not name:
             raise ValueError(f"{source}: image {image['id']!r} has no file_name")
-        ordered = sorted(drawn[image["id"]], key=lambda entry: entry[:3])
+        ordered = sorted(drawn[image["id"]], key=lambda entry: entry[0])
         images.append(
             Annotated(
                 name=mask_name(name),
                 image_paths=_list_image_paths(source, name, images_dir),
                 size=size_of[image["id"]],
-                shapes=tuple(entry[3] for entry in ordered),
+                shapes=tuple(shape for _, shape in ordered),
             )
         )
     return Parsed(tuple(images), declared=tuple(label_of.values()))
@@ -94,16 +99,13 @@ def _size(image: dict) -> Size | None:
     return (int(width), int(height)) if width and height else None
 
 
-def _parse_segmentation(label: str, segmentation, size: Size | None) -> tuple[Polygons | Runs, float]:
+def _parse_segmentation(label: str, segmentation) -> tuple[Polygons | Runs, float]:
     """Return the shape and its area in pixels."""
     if isinstance(segmentation, dict):
         height, width = (int(side) for side in segmentation["size"])
         counts = segmentation["counts"]
-        if isinstance(counts, str):
-            code = {"size": [height, width], "counts": counts.encode()}
-            return Runs(label, counts, (0, 0, width, height), "F"), float(require_pycocotools().area(code))
-        counts = tuple(int(count) for count in counts)
-        return Runs(label, counts, (0, 0, width, height), "F"), float(sum(counts[1::2]))
+        counts = np.array(_decompress(counts) if isinstance(counts, str) else counts, np.int64)
+        return Runs(label, counts, (0, 0, width, height), "F"), float(counts[1::2].sum())
     polygons = []
     for flat in segmentation or ():
         if len(flat) % 2:
@@ -112,11 +114,32 @@ def _parse_segmentation(label: str, segmentation, size: Size | None) -> tuple[Po
     return Polygons(label, tuple(polygons)), sum(_area(points) for points in polygons)
 
 
+def _decompress(text: str) -> list[int]:
+    """Read COCO's compressed run lengths (`rleFrString` in maskApi.c, which reads beyond a text cut short).
+
+    Six bits in each character: five of the number, least significant first, and one that says whether more
+    follow. From the fourth number on, the difference to the last but one is stored.
+    """
+    counts: list[int] = []
+    number, shift = 0, 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64:
+            raise ValueError(f"the character {character!r} in its counts")
+        number |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            number -= 1 << shift if bits & 16 else 0  # the sign
+            counts.append(number + counts[-2] if len(counts) > 2 else number)
+            number, shift = 0, 0
+    if shift:
+        raise ValueError("counts that are cut short")
+    return counts
+
+
 def _area(points: tuple) -> float:
     """Apply the shoelace formula."""
-    twice = sum(
-        x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True)
-    )
+    twice = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True))
     return abs(twice) / 2
 
 

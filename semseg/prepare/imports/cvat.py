@@ -10,6 +10,8 @@ from collections import Counter
 from pathlib import Path
 from xml.parsers import expat
 
+import numpy as np
+
 from semseg.prepare.imports.coco import mask_name
 from semseg.prepare.imports.shapes import Annotated, Outline, Parsed, Polygons, Runs, Shape
 
@@ -109,7 +111,7 @@ class _Reader:
             except (KeyError, ValueError) as error:
                 reason = f"no {error}" if isinstance(error, KeyError) else str(error)
                 raise ValueError(
-                    f"{self.path}: shape {len(shapes)} of image {image.get('name')!r} is not CVAT's ({reason})"
+                    f"{self.path}: a {tag} of image {image.get('name')!r} is not CVAT's ({reason})"
                 ) from None
 
 
@@ -120,7 +122,7 @@ def _parse_shape(tag: str, attributes: dict[str, str], line_width_px: int | None
         return [float(attributes[name]) for name in names]
 
     if tag == "mask":
-        counts = tuple(int(count) for count in attributes["rle"].split(","))
+        counts = np.array([int(count) for count in attributes["rle"].split(",")], np.int64)
         left, top, width, height = (int(value) for value in numbers("left", "top", "width", "height"))
         return Runs(label, counts, (left, top, width, height), "C")
     angle = math.radians(float(attributes.get("rotation", 0)))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -66,7 +67,7 @@ class Outline:
             draw.line(self.points, fill=1, width=self.line_width_px)
         else:
             draw.polygon(self.points, fill=1, outline=1)
-        return np.asarray(image).astype(bool)
+        return np.asarray(image).view(bool)
 
 
 @dataclass(frozen=True)
@@ -90,21 +91,22 @@ class Polygons:
     def mask(self, size: Size) -> np.ndarray:
         codec = require_pycocotools()
         flat = [[value for point in points for value in point] for points in self.polygons]
-        return codec.decode(codec.merge(codec.frPyObjects(flat, size[1], size[0]))).astype(bool)
+        columns = codec.decode(codec.merge(codec.frPyObjects(flat, size[1], size[0]))).T
+        return cv2.transpose(columns).view(bool)  # many times faster than numpy at turning columns into rows
 
     def _all_points(self) -> Points:
         return tuple(point for points in self.polygons for point in points)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Runs:
-    """Run lengths, the first one of background, in a box (left, top, width, height) or the whole image.
+    """Run lengths, the first one of background, in a box (left, top, width, height).
 
-    `counts` may be the compressed text of COCO; COCO counts down the columns (`order="F"`), CVAT along the rows.
+    COCO counts down columns (`order="F"`) of the whole image, CVAT along rows.
     """
 
     label: str
-    counts: tuple[int, ...] | str
+    counts: np.ndarray  # int64
     box: tuple[int, int, int, int]
     order: str  # "C" or "F", as numpy says
 
@@ -114,13 +116,8 @@ class Runs:
             return f"run lengths of a {width}x{height} box"
         if self.order == "F" and (width, height) != size:
             return f"run lengths of a {width}x{height} image; expected {size[0]}x{size[1]}"
-        if isinstance(self.counts, str):
-            try:
-                self._pixels()
-            except ValueError:
-                return "run lengths that pycocotools cannot read"
-        elif min(self.counts, default=0) < 0 or sum(self.counts) != width * height:
-            return f"run lengths that sum up to {sum(self.counts)} pixels; expected {width}x{height}={width * height}"
+        if (self.counts < 0).any() or self.counts.sum() != width * height:
+            return f"run lengths of {self.counts.sum()} pixels; expected {width}x{height}={width * height}"
         return None
 
     def sticks_out(self, size: Size) -> bool:
@@ -132,9 +129,6 @@ class Runs:
 
     def _pixels(self) -> np.ndarray:
         _, _, width, height = self.box
-        if isinstance(self.counts, str):
-            code = {"size": [height, width], "counts": self.counts.encode()}
-            return require_pycocotools().decode(code).astype(bool)
         is_object = np.arange(len(self.counts)) % 2 == 1
         return np.repeat(is_object, self.counts).reshape((height, width), order=self.order)
 
@@ -175,20 +169,22 @@ class Annotated:
     """One image and what was drawn on it, in the order of painting.
 
     `name` is a relative path with slashes that names the mask; `image_paths` are the places where the image
-    may lie, the likeliest first; `size` is the one that was annotated, None where the format doesn't say.
+    may lie, the likeliest first; `size` is the one that was annotated, None where the format doesn't say;
+    `mask_path` is a coloured mask, in place of shapes.
     """
 
     name: str
     image_paths: tuple[Path, ...]
     size: Size | None
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Shape, ...] = ()
+    mask_path: Path | None = None
 
 
 @dataclass(frozen=True)
 class Parsed:
     """What a reader of a format found.
 
-    `declared` are labels that the file lists without drawing them; `left_out` counts by kind what has no area.
+    `declared` are labels that the file lists, drawn or not; `left_out` counts by kind what has no area.
     """
 
     images: tuple[Annotated, ...]
@@ -212,7 +208,7 @@ def paint(shapes: Iterable[Shape], size: Size, id_of: Callable[[str], int]) -> t
     painted = np.zeros(size[::-1], bool)
     for shape in shapes:
         mask = shape.mask(size)
-        train_ids[mask] = id_of(shape.label)
+        np.copyto(train_ids, np.uint8(id_of(shape.label)), where=mask)
         painted |= mask
     return train_ids, painted
 

@@ -1,0 +1,1 @@
+"""The gate: what would go wrong, said before minutes are spent on it."""

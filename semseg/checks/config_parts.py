@@ -1,0 +1,177 @@
+"""What a config's dataloaders would read, and why that would be nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config, ConfigDict
+from mmseg.registry import DATASETS
+
+from semseg.checks.findings import Finding
+from semseg.checks.parts import Files, Part, foreign_files, read_part, unpaired, where_to_get
+from semseg.labels import IGNORED
+from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
+
+
+def read_config_parts(cfg: Config, split: str) -> tuple[list[Part], list[Finding]]:
+    """Build the datasets of a dataloader, without pipelines, and list their files."""
+    parts, findings = [], []
+    for key, dataset in inner_datasets(cfg[f"{split}_dataloader"].dataset, f"{split}_dataloader.dataset"):
+        if dataset.type == "FolderSegDataset":
+            rules = read_dataset_file(dataset.dataset_file)
+            if dataset.get("data_root") is not None:
+                rules = dataclasses.replace(rules, root=Path(dataset.data_root))
+            part, found = read_part(rules, dataset.split)
+            if part is not None:
+                files = _chosen(part.files, dataset.get("indices"))
+                part = dataclasses.replace(part, split=split, files=files)
+            found = [dataclasses.replace(finding, split=split) for finding in found]
+        else:
+            part, found = _read_plain(dataset, split, key, Path(cfg.filename or "config"))
+        parts += [part] if part is not None else []
+        findings += found
+    return parts, findings
+
+
+def inner_datasets(dataset: ConfigDict, key: str = "") -> Iterator[tuple[str, ConfigDict]]:
+    """Yield the datasets inside wrappers (RepeatDataset, ConcatDataset, …), with their keys in the config."""
+    if "datasets" in dataset:
+        for number, part in enumerate(dataset.datasets):
+            yield from inner_datasets(part, f"{key}.datasets.{number}")
+    elif "dataset" in dataset:
+        yield from inner_datasets(dataset.dataset, f"{key}.dataset")
+    else:
+        yield key, dataset
+
+
+def _read_plain(
+    dataset: ConfigDict, split: str, key: str, config_path: Path
+) -> tuple[Part | None, list[Finding]]:
+    """List the files of a dataset that describes itself: MMSegmentation's, or one of its kind."""
+
+    def fault(code: str, message: str) -> tuple[None, list[Finding]]:
+        return None, [Finding("error", code, split, 0, 0, message)]
+
+    built = DATASETS.build({**dataset, "pipeline": [], "lazy_init": True})
+    image_dir, mask_dir = (built.data_prefix.get(name) for name in ("img_path", "seg_map_path"))
+    image_suffix = getattr(built, "img_suffix", "")
+    # a list instead of a folder; and sets on a server or of their own kind are taken as they list themselves
+    is_folder = not built.ann_file and getattr(built, "backend_args", None) is None
+    for name, folder in (("img_path", image_dir), ("seg_map_path", mask_dir)):
+        if folder and is_folder and not Path(folder).is_dir():
+            root = Path(built.data_root or folder)
+            if root.is_dir():
+                setting = f"{key}.data_prefix.{name}"
+                return fault("no-folder", f"no folder {folder}; {root} holds {_listed(root)}; set {setting}")
+            setting = f"set {key}.data_root to where the set lies"
+            return fault("no-folder", f"no folder {root}; {where_to_get(root) or setting}")
+    if built.ann_file and not Path(built.ann_file).exists():
+        return fault("no-folder", f"no list {built.ann_file}; set {key}.ann_file")
+    items = _chosen(built.load_data_list(), dataset.get("indices"))
+    if not items:
+        if built.ann_file:
+            return fault("no-image", f"{built.ann_file} lists no image; set {key}.ann_file")
+        found = _suffixes(Path(image_dir))
+        message = (
+            f"0 images end with {image_suffix!r} under {image_dir} (found: {found}); set {key}.img_suffix"
+        )
+        return fault("no-image", message)
+
+    files = [Files(Path(item["img_path"]), _path(item.get("seg_map_path"))) for item in items]
+    lost = [pair for pair in files if pair.mask_path is not None and not pair.mask_path.is_file()]
+    kept = [pair for pair in files if pair not in set(lost)]
+    findings = []
+    if mask_dir:
+        folders = (Path(image_dir), Path(mask_dir)) if is_folder else ()
+        strays: list[Path] = []
+        if is_folder and not dataset.get("indices"):
+            used = {pair.mask_path for pair in kept}
+            mask_suffix = getattr(built, "seg_map_suffix", "") if lost or kept else ""
+            ends = Path(mask_dir).rglob("*.png" if not kept else f"*{mask_suffix}")
+            strays = sorted(path for path in ends if path not in used and not path.name.startswith("."))
+        findings = unpaired(
+            split,
+            [pair.image_path for pair in kept],
+            [pair.image_path for pair in lost],
+            strays,
+            folders,
+            f"{key}.img_suffix and seg_map_suffix",
+            f"list the names to use in {key}.ann_file",
+        )
+    if is_folder:
+        mask_suffix = getattr(built, "seg_map_suffix", "") if mask_dir == image_dir else "\n"
+        others = [
+            path
+            for path in sorted(Path(image_dir).rglob("*"))
+            if path.is_file()
+            and not path.name.startswith(".")
+            and not path.name.endswith((image_suffix, mask_suffix))
+        ]
+        findings += foreign_files(split, others, [Path(image_dir)])
+    if not kept:
+        return None, findings
+    rules = _rules(built, items[0], dataset, config_path)
+    return Part(split, rules, tuple(kept), None), findings
+
+
+def _rules(built: Any, item: Mapping, dataset: ConfigDict, config_path: Path) -> DatasetFile:
+    """State in the terms of a dataset.yaml what LoadTrainIds and LoadAnnotations make of a stored value."""
+    classes = tuple(built.metainfo.get("classes") or ())
+    label_map = {getattr(built, "ignore_index", IGNORED): IGNORED}
+    reduced = np.arange(256)
+    if item.get("reduce_zero_label"):
+        reduced = np.concatenate([[IGNORED], reduced[:254], [IGNORED]])
+    old_to_new = item.get("label_map") or {}
+    for value in range(256):
+        train_id = old_to_new.get(int(reduced[value]), int(reduced[value]))
+        if train_id < len(classes) or train_id == IGNORED:
+            label_map[value] = train_id
+    return DatasetFile(
+        path=config_path,
+        root=Path(built.data_root or "."),
+        splits={},
+        encoding="ids",
+        classes=classes,
+        palette=(),
+        label_map=label_map,
+        exif="ignore" if _ignores_orientation(dataset.get("pipeline", ())) else "apply",
+    )
+
+
+def _ignores_orientation(steps: Any) -> bool:
+    if isinstance(steps, Mapping):
+        color_type = str(steps.get("color_type", ""))
+        return (
+            color_type.endswith("ignore_orientation")
+            or color_type == "unchanged"
+            or any(_ignores_orientation(step) for step in steps.values())
+        )
+    return isinstance(steps, (list, tuple)) and any(map(_ignores_orientation, steps))
+
+
+def _chosen(items: Sequence, indices: int | Sequence[int] | None) -> tuple:
+    if indices is None:
+        return tuple(items)
+    if isinstance(indices, int):
+        return tuple(items[:indices] if indices >= 0 else items[indices:])
+    return tuple(items[index] for index in indices)
+
+
+def _path(path: str | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _listed(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "") or "nothing"
+
+
+def _suffixes(folder: Path) -> str:
+    visible = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    counts = Counter(path.suffix or path.name for path in visible)
+    return ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4)) or "nothing"

@@ -1,0 +1,165 @@
+"""Check a data set: all that can be wrong with its files, before a run meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from semseg.checks.cache import FactsCache
+from semseg.checks.classes import check_classes
+from semseg.checks.config_parts import inner_datasets, read_config_parts
+from semseg.checks.files import Job, read_facts
+from semseg.checks.findings import Finding, Report, sorted_findings
+from semseg.checks.masks import check_masks
+from semseg.checks.parts import Part, read_part
+from semseg.checks.pictures import check_readable, check_repeats, check_sizes
+from semseg.prepare.dataset_file import SPLITS, read_dataset_file
+from semseg.prepare.pool import run_all
+
+_PER_PROCESS = 32  # files that make another process worth its start
+
+
+def check_dataset_file(
+    path: str | Path,
+    splits: Sequence[str] = (),
+    *,
+    deep: bool = False,
+    num_processes: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Check the set of a dataset.yaml.
+
+    Args:
+        path: the file.
+        splits: which of its splits; default: all.
+        deep: decode every image; otherwise images are read, and masks decoded.
+        num_processes: files are read in this many processes.
+        on_progress: called with the number of pairs read and the number of all that must be.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file says what has no meaning, or has no such split.
+    """
+    rules = read_dataset_file(path)
+    parts, findings = [], []
+    for split in splits or rules.splits:
+        if split not in rules.splits:
+            raise ValueError(f"{path} has no split {split!r}, only {', '.join(rules.splits)}")
+        part, found = read_part(rules, split)
+        parts += [part] if part is not None else []
+        findings += found
+    way_out = f"python tools/dataset.py split {path} --group-by RULE --out DIR keeps neighbours together"
+    return _examine(str(path), parts, findings, way_out, deep, num_processes, on_progress)
+
+
+def check_config(
+    cfg: Config,
+    splits: Sequence[str] = (),
+    *,
+    deep: bool = False,
+    num_processes: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Check what the dataloaders of a finished config read, and its classes.
+
+    Args:
+        cfg: from `load_config`.
+        splits: which dataloaders, default: all; one that reads what an earlier one reads is not checked again.
+        deep: as in `check_dataset_file`, likewise the others.
+        num_processes: likewise.
+        on_progress: likewise.
+
+    Raises:
+        FileNotFoundError, ValueError: a dataset.yaml that the config names is missing or says nonsense.
+    """
+    parts, findings, seen = [], [], []
+    given = [split for split in splits or SPLITS if cfg.get(f"{split}_dataloader") is not None]
+    if not given:
+        raise ValueError(
+            f"{cfg.filename} has no dataloader for {' or '.join(splits or SPLITS)}: nothing to check"
+        )
+    for split in given:
+        found = inner_datasets(cfg[f"{split}_dataloader"].dataset)
+        sources = [{key: value for key, value in one.items() if key != "pipeline"} for _, one in found]
+        if sources in seen:
+            continue
+        seen.append(sources)
+        more_parts, more_findings = read_config_parts(cfg, split)
+        parts += more_parts
+        findings += more_findings
+    findings += check_classes(cfg, parts)
+    source = str(cfg.filename or "the config")
+    return _examine(source, parts, findings, "take them out of one", deep, num_processes, on_progress)
+
+
+def _examine(
+    source: str,
+    parts: Sequence[Part],
+    findings: Sequence[Finding],
+    way_out: str,
+    deep: bool,
+    num_processes: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> Report:
+    """Read the files of all parts, as far as they aren't known, and apply every check."""
+    findings = list(findings)
+    images, masks, num_read = _read(parts, deep, num_processes, on_progress)
+    by_split: dict[str, list] = {}
+    splits: dict[str, int] = {}
+    num_files = 0
+    for part in parts:
+        own_images = [(files.image_path, images[files.image_path]) for files in part.files]
+        own_masks = [(files.mask_path, masks[files.mask_path]) for files in part.files if files.mask_path]
+        num_files += len(own_images) + len(own_masks)
+        splits[part.split] = splits.get(part.split, 0) + len(part.files)
+        findings += check_readable(part.split, [*own_images, *own_masks])
+        good_masks = [row for row in own_masks if not row[1].problem]
+        pairs = [
+            ((files.image_path, images[files.image_path]), (files.mask_path, masks[files.mask_path]))
+            for files in part.files
+            if files.mask_path and not images[files.image_path].problem and not masks[files.mask_path].problem
+        ]
+        findings += check_sizes(part, pairs)
+        findings += check_masks(part, good_masks)
+        by_split.setdefault(part.split, []).extend(row for row in own_images if not row[1].problem)
+    findings += check_repeats(by_split, way_out)
+    return Report(source, deep, splits, sorted_findings(findings), num_read, num_files - num_read)
+
+
+def _read(
+    parts: Sequence[Part],
+    deep: bool,
+    num_processes: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> tuple[dict, dict, int]:
+    """Return the facts of all images and masks by path, and how many files had to be opened."""
+    images: dict = {}
+    masks: dict = {}
+    caches = [FactsCache([files.image_path for files in part.files]) for part in parts]
+    jobs, owners = [], []
+    for part, cache in zip(parts, caches, strict=True):
+        for image_path, mask_path in part.files:
+            image = cache.find("images", image_path)
+            if image is not None and deep and not image.thumbnail and not image.problem:
+                image = None
+            mask = None if mask_path is None else cache.find("masks", mask_path)
+            images[image_path], masks[mask_path] = image, mask
+            if image is None or (mask is None and mask_path is not None):
+                missing_mask = mask_path if mask is None else None
+                jobs.append(Job(None if image else str(image_path), missing_mask and str(missing_mask), deep))
+                owners.append(cache)
+    num_processes = max(1, min(num_processes, len(jobs) // (_PER_PROCESS // 8 if deep else _PER_PROCESS)))
+    num_read = 0
+    for job, cache, facts in zip(
+        jobs, owners, run_all(read_facts, jobs, num_processes, on_progress), strict=True
+    ):
+        for kind, known, path, found in zip(("images", "masks"), (images, masks), job, facts, strict=False):
+            if path is not None:
+                known[Path(path)] = found
+                cache.add(kind, Path(path), found)
+                num_read += 1
+    for cache in caches:
+        cache.save()
+    return images, masks, num_read

@@ -1,0 +1,247 @@
+"""Which classes a config is about: its data set says so; heads, loaders and checkpoints have to agree."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.utils import import_modules_from_strings
+from mmseg.registry import DATASETS
+
+from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
+
+_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+_HEADS = ("decode_head", "auxiliary_head")
+_OTHER_TASKS = ("STDCHead",)  # tells edges from the rest, whatever the classes are
+
+
+def use_dataset_file(cfg: Config, path: str | Path) -> None:
+    """Make a config train, validate and test on the set of a dataset.yaml (in place).
+
+    Training takes the split `train`; validation `val`, else `test`; testing `test`, else `val`. The pipelines
+    stay, with other loaders; every head gets as many classes as the set has.
+
+    Raises:
+        FileNotFoundError, ValueError: those of `read_dataset_file`.
+    """
+    rules = read_dataset_file(path)
+    plugins = "semseg.plugins"
+    imports = cfg.get("custom_imports", {}).get("imports", [])
+    if plugins not in imports:  # a config from elsewhere
+        cfg.custom_imports = {"imports": [*imports, plugins], "allow_failed_imports": False}
+    import_modules_from_strings([plugins])
+    wishes = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}
+    for name, splits in wishes.items():
+        loader = cfg.get(f"{name}_dataloader")
+        if loader is not None:
+            loader["dataset"] = {
+                "type": "FolderSegDataset",
+                "dataset_file": str(path),
+                "split": next((split for split in splits if split in rules.splits), splits[0]),
+                "pipeline": _with_our_loaders(inner_datasets(loader.dataset)[0].get("pipeline", []), rules),
+            }
+    if "tta_pipeline" in cfg:
+        cfg.tta_pipeline = _with_our_loaders(cfg.tta_pipeline, rules)
+    set_num_classes(cfg.model, len(rules.classes))
+
+
+def set_num_classes(model: ConfigDict, num_classes: int) -> None:
+    """Give every head that counts classes this many (in place); equal weights of classes stay equal."""
+    for _, head in _heads(model):
+        for _, loss, weights in _class_weights(head, ""):
+            known, others = (
+                weights[: head["num_classes"]],
+                weights[head["num_classes"] :],
+            )  # others: no object
+            if len(set(known)) == 1 and len(others) < 2:
+                loss["class_weight"] = [*known[:1] * num_classes, *others]
+        head["num_classes"] = num_classes
+
+
+def classes_of(loader: ConfigDict | None) -> tuple[str, ...] | None:
+    """Return the class names of a dataloader's set; None where the config doesn't say.
+
+    Raises:
+        ValueError: no such kind of dataset.
+    """
+    if loader is None:
+        return None
+    dataset = inner_datasets(loader.dataset)[0]
+    given = dataset.get("metainfo", {}).get("classes")
+    if given is not None:
+        return None if isinstance(given, str) else tuple(given)  # a string names a file
+    if dataset.type == "FolderSegDataset":
+        path = Path(dataset.dataset_file)  # not there: on a machine that only infers
+        return read_dataset_file(path).classes if path.is_file() else None
+    found = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
+    if found is None:
+        near = difflib.get_close_matches(dataset.type, DATASETS.module_dict, 1, 0.6)
+        hint = (
+            f"did you mean {near[0]!r}?" if near else "a set of your own needs none: describe it for --data"
+        )
+        raise ValueError(f"unknown dataset type {dataset.type!r}; {hint}")
+    classes = getattr(found, "METAINFO", {}).get("classes")
+    return None if classes is None else tuple(classes)
+
+
+def agree_on_classes(cfg: Config, path: Path) -> None:
+    """Check the heads against the data sets, and tell every mask loader how many classes there are.
+
+    Args:
+        cfg: with all options applied; changed in place.
+        path: its file, for the messages.
+
+    Raises:
+        ValueError: a head has another number of classes than any of the sets.
+    """
+    for name in _LOADERS:
+        loader = cfg.get(name)
+        classes = classes_of(loader)
+        for dataset in inner_datasets(loader.dataset) if classes is not None else ():
+            if dataset.type != "FolderSegDataset" and "pipeline" in dataset:
+                dataset["pipeline"] = _with_num_classes(dataset["pipeline"], len(classes))
+    test_classes = classes_of(cfg.get("test_dataloader"))
+    if "tta_pipeline" in cfg and test_classes is not None:
+        cfg.tta_pipeline = _with_num_classes(cfg.tta_pipeline, len(test_classes))
+
+    loaders = [loader for name in _LOADERS if (loader := cfg.get(name)) is not None]
+    found = [classes_of(loader) for loader in loaders]
+    counts = {len(classes) for classes in found if classes is not None}
+    for key, head in _heads(cfg.model):
+        if counts and None not in found and head["num_classes"] not in counts:
+            raise ValueError(f"{path}: {_miscount(key, head, loaders[0])}")
+
+
+def check_training(cfg: Config) -> None:
+    """Refuse a config that trains other classes than its heads and weights count, or than it validates on.
+
+    Raises:
+        ValueError: the first of these that is so.
+    """
+    classes, val = classes_of(cfg.get("train_dataloader")), classes_of(cfg.get("val_dataloader"))
+    if classes is None:
+        return
+    for key, head in _heads(cfg.model):
+        if head["num_classes"] != len(classes):
+            raise ValueError(_miscount(key, head, cfg.train_dataloader))
+        for place, _, weights in _class_weights(head, key):
+            if len(weights) not in (
+                len(classes),
+                len(classes) + 1,
+            ):  # + 1: some losses have one for no object
+                raise ValueError(
+                    f"{place} holds {len(weights)} weights, but {name_of(cfg.train_dataloader)} has"
+                    f" {len(classes)} classes; give one per class, or None"
+                )
+    if val is not None and val != classes:
+        raise ValueError(
+            f"{name_of(cfg.train_dataloader)}, which trains, and {name_of(cfg.val_dataloader)}, which"
+            f" validates, have other classes: {difference(classes, val)}; they have to be the same"
+        )
+
+
+def _miscount(key: str, head: ConfigDict, loader: ConfigDict) -> str:
+    classes = classes_of(loader) or ()
+    return (
+        f"{key}.num_classes is {head['num_classes']}, but {name_of(loader)} has {len(classes)} classes"
+        f" ({shortened(classes)}); set it to {len(classes)}"
+    )
+
+
+def check_split(cfg: Config, name: str, stand_in: str = "") -> None:
+    """Refuse a set whose dataset.yaml lacks the split that a step needs, and tell of one that stands in.
+
+    Args:
+        cfg: from `load_config`.
+        name: train, val or test: the loader and the split.
+        stand_in: the split that does as well.
+    """
+    loader = cfg.get(f"{name}_dataloader")
+    dataset = {} if loader is None else inner_datasets(loader.dataset)[0]
+    if dataset.get("type") != "FolderSegDataset":
+        return
+    path, splits = dataset.dataset_file, read_dataset_file(dataset.dataset_file).splits
+    if dataset.split not in splits:
+        step = "testing" if name == "test" else "training"
+        instead = f", or {stand_in!r} instead" if stand_in else ""
+        raise ValueError(
+            f"{path} has no split {dataset.split!r}, only {', '.join(splits)}; {step} needs it{instead}"
+        )
+    if dataset.split == stand_in and name not in splits and int(os.environ.get("RANK", 0)) == 0:
+        step = "testing" if name == "test" else "validating"
+        logging.getLogger("semseg").warning("%s on split %r: %s has no %r", step, stand_in, path, name)
+
+
+def inner_datasets(dataset: ConfigDict) -> list[ConfigDict]:
+    """Return the datasets inside wrappers (RepeatDataset, ConcatDataset, …)."""
+    if "datasets" in dataset:
+        return [inner for part in dataset.datasets for inner in inner_datasets(part)]
+    return inner_datasets(dataset.dataset) if "dataset" in dataset else [dataset]
+
+
+def _with_our_loaders(steps: Any, rules: DatasetFile) -> Any:
+    if isinstance(steps, (list, tuple)):
+        return type(steps)(_with_our_loaders(step, rules) for step in steps)  # crop sizes stay tuples
+    if not isinstance(steps, dict):
+        return steps
+    kind = str(steps.get("type")).rpartition(".")[2]
+    if kind in ("LoadAnnotations", "LoadTrainIds"):
+        return {"type": "LoadTrainIds"}
+    changed = {key: _with_our_loaders(value, rules) for key, value in steps.items()}
+    if kind == "LoadImageFromFile" and rules.exif == "ignore":
+        changed["color_type"] = "color_ignore_orientation"
+    return changed
+
+
+def _with_num_classes(steps: Any, num_classes: int) -> Any:
+    if isinstance(steps, (list, tuple)):
+        return type(steps)(_with_num_classes(step, num_classes) for step in steps)
+    if not isinstance(steps, dict):
+        return steps
+    changed = {key: _with_num_classes(value, num_classes) for key, value in steps.items()}
+    return {"num_classes": num_classes, **changed} if steps.get("type") == "LoadTrainIds" else changed
+
+
+def _heads(model: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
+    """Yield the heads that count classes, each with its place in the config."""
+    for name in _HEADS:
+        found = model.get(name)
+        rows = enumerate(found) if isinstance(found, (list, tuple)) else [("", found)]
+        for i, head in rows:
+            if head is not None and "num_classes" in head and head.get("type") not in _OTHER_TASKS:
+                yield f"model.{name}.{i}".rstrip("."), head
+
+
+def _class_weights(node: Any, key: str) -> Iterator[tuple[str, dict, list]]:
+    """Yield every list of class weights: its place, what holds it, the list."""
+    items = dict(enumerate(node)) if isinstance(node, (list, tuple)) else node
+    for name, child in list(items.items()) if isinstance(items, dict) else ():
+        if name == "class_weight" and isinstance(child, (list, tuple)):
+            yield f"{key}.{name}", node, list(child)
+        else:
+            yield from _class_weights(child, f"{key}.{name}")
+
+
+def name_of(loader: ConfigDict) -> str:
+    """Return what a message calls the set of a dataloader: its dataset.yaml, else its type."""
+    dataset = inner_datasets(loader.dataset)[0]
+    return str(dataset.get("dataset_file", dataset.type))
+
+
+def difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
+    """Say in words in what two lists of classes differ."""
+    only = [[name for name in one if name not in other] for one, other in ((ours, theirs), (theirs, ours))]
+    if not any(only):
+        return "the same names in another order"
+    named = zip(("first", "second"), only, strict=True)
+    return "; ".join(f"only the {which} has {shortened(names)}" for which, names in named if names)
+
+
+def shortened(names: Sequence[str], count: int = 6) -> str:
+    """List the first names, and count the others."""
+    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")

@@ -1,0 +1,85 @@
+"""Between the classes of a checkpoint and those of the set that it is tested on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from mmengine.config import Config
+
+from semseg import compat
+from semseg.config_classes import classes_of, difference, name_of, set_num_classes, shortened
+from semseg.labels import IGNORED
+from semseg.prepare.dataset_file import IGNORE
+
+
+def translate_classes(cfg: Config, checkpoint: Path, map_path: str | Path | None) -> list[int] | None:
+    """Compare the classes of a checkpoint and of the test set, and read the map between them.
+
+    Args:
+        cfg: whose test set it is. With a map, its heads get the classes of the checkpoint (in place).
+        checkpoint: what is to be tested.
+        map_path: a YAML file, `class of the model: class of the set, or ignore`; a class that both have needs
+            no line.
+
+    Returns:
+        With a map: the train id of the set by class of the model. None without.
+
+    Raises:
+        FileNotFoundError: no such map.
+        ValueError: the classes differ and there is no map; or it names a class that doesn't exist, or misses
+            one.
+    """
+    wanted, where = classes_of(cfg.test_dataloader), name_of(cfg.test_dataloader)
+    known = _checkpoint_classes(checkpoint)
+    if map_path is None:
+        if known is not None and wanted is not None and known != wanted:
+            raise ValueError(
+                f"{checkpoint} and {where} have other classes: {difference(known, wanted)}; say which is"
+                " which in a file, --map FILE, or test on the classes that it was trained on"
+            )
+        return None
+    if known is None or wanted is None:
+        raise ValueError(f"--map: {checkpoint if known is None else where} does not say which classes it has")
+    table = _read_map(Path(map_path))
+    for name, target in table.items():
+        if name not in known:
+            raise ValueError(f"{map_path}: the model has no class {name!r}{_near(name, known)}")
+        if target not in (*wanted, IGNORE):
+            raise ValueError(f"{map_path}: {where} has no class {target!r}{_near(target, (*wanted, IGNORE))}")
+    missing = [name for name in known if name not in table and name not in wanted]
+    if missing:
+        raise ValueError(
+            f"{map_path} does not say what becomes of {shortened(missing)}; a class, or {IGNORE}"
+        )
+    set_num_classes(cfg.model, len(known))
+    train_ids = {**{name: train_id for train_id, name in enumerate(wanted)}, IGNORE: IGNORED}
+    return [train_ids[table.get(name, name)] for name in known]
+
+
+def _checkpoint_classes(path: Path) -> tuple[str, ...] | None:
+    meta = compat.load_checkpoint_file(path, map_location="cpu").get("meta", {})
+    # MMSegmentation 0.x wrote CLASSES
+    classes = meta.get("dataset_meta", {}).get("classes", meta.get("CLASSES"))
+    return None if classes is None else tuple(classes)
+
+
+def _read_map(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise FileNotFoundError(f"--map: no file {path}")
+    try:
+        table = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {error}") from error
+    if not isinstance(table, dict) or not all(isinstance(word, str) for row in table.items() for word in row):
+        raise ValueError(
+            f"{path}: expected lines of 'class of the model: class of the data set', or {IGNORE}"
+        )
+    return table
+
+
+def _near(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, 1, 0.6)
+    return f"; did you mean {near[0]!r}?" if near else f"; it has {shortened(known)}"

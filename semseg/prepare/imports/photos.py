@@ -1,0 +1,78 @@
+"""The photographs that annotations belong to: where they are, and whether they have the annotated size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from semseg.prepare.imports.shapes import Annotated, Size
+
+_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 swap width and height
+_SWAPPED = (5, 6, 7, 8)
+
+
+class Photo(NamedTuple):
+    """An image file, and its size as stored and as turned upright by its EXIF orientation."""
+
+    annotated: Annotated
+    path: Path
+    stored: Size
+    upright: Size
+
+
+class Album(NamedTuple):
+    """The photographs of a set.
+
+    `exif` is `ignore` where annotations follow the stored orientation, None where nothing tells; the other
+    lists name what is missing, or not of the annotated size, in the words of an error.
+    """
+
+    photos: list[Photo]
+    exif: str | None
+    missing: list[str]
+    unfit: list[str]
+
+
+def find_photos(images: Sequence[Annotated]) -> Album:
+    """Look every photograph up and measure it; nothing is refused here but a contradiction.
+
+    Raises:
+        ValueError: some annotations follow the EXIF orientation and others do not.
+    """
+    photos, missing, unfit = [], [], []
+    witness: dict[str, Path] = {}
+    for annotated in images:
+        path = next((path for path in annotated.image_paths if path.is_file()), None)
+        if path is None:
+            missing.append(str(annotated.image_paths[0]))
+            continue
+        try:
+            photo = Photo(annotated, path, *_measure(path))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            unfit.append(f"{path}, which is not a readable image")
+            continue
+        if photo.stored != photo.upright and annotated.size in (photo.stored, photo.upright):
+            witness.setdefault("ignore" if annotated.size == photo.stored else "apply", path)
+        if annotated.size not in (None, photo.stored, photo.upright):
+            found, expected = ("x".join(map(str, size)) for size in (photo.upright, annotated.size))
+            unfit.append(f"{path}: {found}, annotated at {expected}")
+            continue
+        photos.append(photo)
+    if len(witness) > 1:
+        raise ValueError(
+            f"the annotation of {witness['apply']} follows its EXIF orientation, that of {witness['ignore']} "
+            "does not; import them apart"
+        )
+    return Album(photos, next(iter(witness), None), missing, unfit)
+
+
+def _measure(path: Path) -> tuple[Size, Size]:
+    with Image.open(path) as image:
+        # asking a PNG without the chunk would decode all of it
+        known = image.format != "PNG" or "exif" in image.info
+        orientation = image.getexif().get(_ORIENTATION, 1) if known else 1
+        width, height = image.size
+    return (width, height), (height, width) if orientation in _SWAPPED else (width, height)

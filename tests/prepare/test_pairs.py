@@ -1,0 +1,108 @@
+import re
+
+import pytest
+import yaml
+
+from semseg.prepare.dataset_file import read_dataset_file
+from semseg.prepare.pairs import find_pairs
+
+
+def write(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def pairing_of(root, split=None, **more):
+    content = {"splits": {"train": split or {"images": "photos", "masks": "annotation"}}, "encoding": "ids"}
+    (root / "dataset.yaml").write_text(yaml.safe_dump(content | {"classes": ["a", "b"]} | more))
+    return find_pairs(read_dataset_file(root / "dataset.yaml"), "train")
+
+
+def relative(root, paths):
+    return [tuple(p.relative_to(root).as_posix() for p in path) if isinstance(path, tuple)
+            else path.relative_to(root).as_posix() for path in paths]  # fmt: skip
+
+
+def test_images_and_masks_pair_by_folder_and_name_without_suffix(tmp_path):
+    write(tmp_path, "photos/a.jpg", "photos/b.JPG", "photos/city/a.jpeg", "annotation/a_mask.png",
+          "annotation/b_MASK.png", "annotation/city/a_mask.png")  # fmt: skip
+    pairing = pairing_of(tmp_path, image_suffix=[".jpg", ".jpeg"], mask_suffix="_mask.png")
+    assert relative(tmp_path, pairing.pairs) == [
+        ("photos/a.jpg", "annotation/a_mask.png"),
+        ("photos/b.JPG", "annotation/b_MASK.png"),
+        ("photos/city/a.jpeg", "annotation/city/a_mask.png"),
+    ]
+    assert pairing.images_without_mask == pairing.masks_without_image == pairing.ignored_files == ()
+
+
+def test_what_has_no_partner_is_told_and_hidden_files_are_not(tmp_path):
+    write(tmp_path, "photos/a.jpg", "photos/b.jpg", "photos/notes.txt", "photos/._a.jpg",
+          "photos/.trash/d.jpg", "annotation/a.png", "annotation/c.png", "annotation/Thumbs.db")  # fmt: skip
+    pairing = pairing_of(tmp_path)
+    assert relative(tmp_path, pairing.pairs) == [("photos/a.jpg", "annotation/a.png")]
+    assert relative(tmp_path, pairing.images_without_mask) == ["photos/b.jpg"]
+    assert relative(tmp_path, pairing.masks_without_image) == ["annotation/c.png"]
+    assert relative(tmp_path, pairing.ignored_files) == ["annotation/Thumbs.db", "photos/notes.txt"]
+
+
+def test_images_and_masks_may_share_a_folder_or_lie_in_each_other(tmp_path):
+    write(tmp_path, "x/a.png", "x/a_mask.png", "x/b.png", "x/b_mask.png")
+    suffixes = {"image_suffix": ".png", "mask_suffix": "_mask.png"}
+    pairing = pairing_of(tmp_path, {"images": "x", "masks": "x"}, **suffixes)
+    assert relative(tmp_path, pairing.pairs) == [("x/a.png", "x/a_mask.png"), ("x/b.png", "x/b_mask.png")]
+    write(tmp_path, "y/a.png", "y/masks/a.png")
+    pairing = pairing_of(tmp_path, {"images": "y", "masks": "y/masks"}, image_suffix=".png")
+    assert relative(tmp_path, pairing.pairs) == [("y/a.png", "y/masks/a.png")]
+    assert pairing.images_without_mask == ()
+
+
+def test_a_list_names_the_pairs(tmp_path):
+    write(tmp_path, "p/a.jpg", "m/other name.png")
+    (tmp_path / "list.csv").write_text('image,mask\n# chosen by hand\n\np/a.jpg, "m/other name.png"\n')
+    pairing = pairing_of(tmp_path, {"pairs": "list.csv"})
+    assert relative(tmp_path, pairing.pairs) == [("p/a.jpg", "m/other name.png")]
+
+
+def test_a_list_with_a_mistake_names_its_line(tmp_path):
+    write(tmp_path, "a.jpg")
+    with pytest.raises(FileNotFoundError, match=r"no list of pairs .*list\.csv"):
+        pairing_of(tmp_path, {"pairs": "list.csv"})
+    (tmp_path / "list.csv").write_text("a.jpg;a.png\n")
+    with pytest.raises(ValueError, match=r"list\.csv line 1: expected image,mask, found 'a\.jpg;a\.png'"):
+        pairing_of(tmp_path, {"pairs": "list.csv"})
+    (tmp_path / "list.csv").write_text("a.jpg,a.png\nb.jpg,b.png\n")
+    with pytest.raises(
+        FileNotFoundError, match=r"line 1: no file .*a\.png \(3 files are missing in all\); paths"
+    ):
+        pairing_of(tmp_path, {"pairs": "list.csv"})
+    (tmp_path / "list.csv").write_text("image,mask\n")
+    with pytest.raises(ValueError, match=r"list\.csv lists no pair; expected lines of image,mask"):
+        pairing_of(tmp_path, {"pairs": "list.csv"})
+
+
+def test_missing_splits_folders_and_suffixes_are_named(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"no folder .*photos; .*\.yaml names it as splits\.train\.images"
+    ):
+        pairing_of(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "annotation").mkdir()
+    with pytest.raises(ValueError, match=r"no file in .*photos ends with \.jpg \(it is empty\); set ima"):
+        pairing_of(tmp_path, image_suffix=".jpg")
+    write(tmp_path, "photos/a.png", "photos/b.png", "photos/c.JPEG", "annotation/a.bmp")
+    with pytest.raises(ValueError, match=re.escape("ends with .jpg or .tif (found 2 .png, 1 .JPEG); set")):
+        pairing_of(tmp_path, image_suffix=[".jpg", ".tif"])
+    with pytest.raises(
+        ValueError, match=r"in .*annotation ends with \.png \(found 1 \.bmp\); set mask_suffix"
+    ):
+        pairing_of(tmp_path)
+    rules = read_dataset_file(tmp_path / "dataset.yaml")
+    with pytest.raises(ValueError, match=r"dataset\.yaml has no split 'val', only train; add it under spl"):
+        find_pairs(rules, "val")
+
+
+def test_two_images_of_one_name_are_refused(tmp_path):
+    write(tmp_path, "photos/a.jpg", "photos/a.png", "annotation/a.png")
+    with pytest.raises(ValueError, match=r"a\.jpg and .*a\.png have one name without suffix; rename one"):
+        pairing_of(tmp_path)

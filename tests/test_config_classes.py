@@ -1,0 +1,293 @@
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from mmengine.config import Config
+
+from semseg import config, config_classes, labels
+from tests.conftest import CONFIG, REPO
+
+RECIPE = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
+STOCK_CONFIGS = Path(importlib.util.find_spec("mmseg").origin).parent / ".mim/configs"
+FOLDERS = {"images": "photos", "masks": "masks"}
+
+
+def write_dataset_file(folder, classes=("sand", "water", "boat"), splits=("train", "val", "test"), **more):
+    content = {"splits": dict.fromkeys(splits, FOLDERS), "encoding": "ids", "classes": list(classes)}
+    path = folder / "dataset.yaml"
+    path.write_text(yaml.safe_dump(content | more))
+    return path
+
+
+def write_config(folder, text):
+    path = folder / "a.py"
+    path.write_text(f"_base_ = {str(RECIPE)!r}\n{text}\n")
+    return path
+
+
+def write_checkpoint(folder, classes=labels.CITYSCAPES.classes, **meta):
+    path = folder / "model.pth"
+    meta = meta or {"dataset_meta": {"classes": classes, "palette": []}}
+    torch.save({"meta": meta, "state_dict": {}}, path)
+    return path
+
+
+def num_classes_of(model):
+    return [model.decode_head.num_classes, model.auxiliary_head.num_classes]
+
+
+def test_a_dataset_file_replaces_the_data_and_the_class_count(tmp_path):
+    cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path))
+    for name in ("train", "val", "test"):
+        dataset = cfg[f"{name}_dataloader"].dataset
+        assert (dataset.type, dataset.split) == ("FolderSegDataset", name)
+        assert dataset.dataset_file == str(tmp_path / "dataset.yaml")
+    plain = config.load_config(RECIPE)
+    types = [step.type for step in cfg.train_dataloader.dataset.pipeline]
+    assert types == [step.type for step in plain.train_dataloader.dataset.pipeline]
+    assert num_classes_of(cfg.model) == [3, 3]
+    assert num_classes_of(plain.model) == [19, 19]
+
+
+@pytest.mark.parametrize(
+    ("splits", "taken"),
+    [
+        (["train", "val"], ["train", "val", "val"]),
+        (["train", "test"], ["train", "test", "test"]),
+        (["test"], ["train", "test", "test"]),  # whoever trains is told: the set has no such split
+    ],
+)
+def test_validation_and_test_stand_in_for_each_other(tmp_path, splits, taken):
+    cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, splits=splits))
+    assert [cfg[f"{name}_dataloader"].dataset.split for name in ("train", "val", "test")] == taken
+
+
+def test_training_without_a_split_to_train_or_validate_on_is_refused(tmp_path):
+    cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, splits=["test"]))
+    with pytest.raises(ValueError, match=r"dataset\.yaml has no split 'train', only test; training needs it"):
+        config.for_training(cfg)
+    cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, splits=["train"]))
+    with pytest.raises(
+        ValueError, match=r"has no split 'val', only train; training needs it, or 'test' instead"
+    ):
+        config.for_training(cfg)
+    checkpoint = write_checkpoint(tmp_path, ["sand", "water", "boat"])
+    with pytest.raises(
+        ValueError, match=r"has no split 'test', only train; testing needs it, or 'val' instead"
+    ):
+        config.for_testing(cfg, checkpoint)
+
+
+def test_a_stand_in_is_told(tmp_path, caplog):
+    cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, splits=["train", "test"]))
+    config.for_training(cfg)
+    assert re.search(r"validating on split 'test': .*dataset\.yaml has no 'val'", caplog.text)
+    cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, splits=["train", "val"]))
+    caplog.clear()
+    config.for_training(cfg)
+    assert caplog.text == ""
+    config.for_testing(cfg, write_checkpoint(tmp_path, ["sand", "water", "boat"]))
+    assert re.search(r"testing on split 'val': .*dataset\.yaml has no 'test'", caplog.text)
+
+
+def test_lists_of_heads_and_foreign_pipelines_are_reached(tmp_path):
+    path = write_config(
+        tmp_path,
+        """
+head = dict(type='FCNHead', in_channels=1024, in_index=2, channels=8, num_convs=1, concat_input=False,
+            num_classes=19, norm_cfg=dict(type='BN'))
+model = dict(auxiliary_head=dict(_delete_=True, **head))
+train_dataloader = dict(dataset=dict(_delete_=True, type='RepeatDataset', times=2, dataset=dict(
+    type='CityscapesDataset', pipeline=[dict(type='LoadImageFromFile'),
+                                        dict(type='LoadAnnotations', reduce_zero_label=True)])))
+""",
+    )
+    text = path.read_text().replace("dict(_delete_=True, **head)", "[head, head]")
+    path.write_text(text)
+    cfg = config.load_config(path, data=write_dataset_file(tmp_path, exif="ignore"))
+    assert [head.num_classes for head in cfg.model.auxiliary_head] == [3, 3]
+    assert cfg.train_dataloader.dataset.pipeline == [
+        {"type": "LoadImageFromFile", "color_type": "color_ignore_orientation"},
+        {"type": "LoadTrainIds"},
+    ]
+    assert cfg.tta_pipeline[0].color_type == "color_ignore_orientation"
+
+
+def test_options_win_over_the_dataset_file(tmp_path):
+    data = write_dataset_file(tmp_path, splits=["train", "val", "test"])
+    cfg = config.load_config(RECIPE, ["test_dataloader.dataset.split=val"], data=data)
+    assert cfg.test_dataloader.dataset.split == "val"
+
+
+def test_a_missing_or_wrong_dataset_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no dataset file .*dataset\.yaml"):
+        config.load_config(RECIPE, data=tmp_path / "dataset.yaml")
+    with pytest.raises(ValueError, match=r"dataset\.yaml: exif: 'no'; expected apply, ignore"):
+        config.load_config(RECIPE, data=write_dataset_file(tmp_path, exif="no"))
+
+
+def test_every_loader_of_train_ids_knows_how_many_classes_there_are():
+    cfg = config.load_config(CONFIG)
+    pipelines = [cfg[f"{name}_dataloader"].dataset.pipeline for name in ("train", "val", "test")]
+    loaders = [step for steps in pipelines for step in steps if step.type == "LoadTrainIds"]
+    loaders += cfg.tta_pipeline[1].transforms[2]
+    assert [loader.num_classes for loader in loaders] == [19, 19, 19, 19]
+
+
+def test_a_head_that_counts_otherwise_is_refused(tmp_path):
+    message = r"a\.py: model\.auxiliary_head\.num_classes is 7, but CityscapesDataset has 19 classes \(road, "
+    with pytest.raises(ValueError, match=message):
+        config.load_config(write_config(tmp_path, "model = dict(auxiliary_head=dict(num_classes=7))"))
+    option = ["model.decode_head.num_classes=7"]
+    with pytest.raises(
+        ValueError, match=r"model\.decode_head\.num_classes is 7, but .*dataset\.yaml has 3 classes"
+    ):
+        config.load_config(RECIPE, option, data=write_dataset_file(tmp_path))
+
+
+def test_class_weights_count_too(tmp_path):
+    weights = "[1.0] * 18 + [2.0]"
+    path = write_config(tmp_path, f"model = dict(decode_head=dict(loss_decode=dict(class_weight={weights})))")
+    config.for_training(config.load_config(path))
+    cfg = config.load_config(path, data=write_dataset_file(tmp_path))
+    message = (
+        r"^model\.decode_head\.loss_decode\.class_weight holds 19 weights, but .*dataset\.yaml has 3 classes;"
+    )
+    with pytest.raises(ValueError, match=message):
+        config.for_training(cfg)
+
+
+@pytest.mark.parametrize(
+    ("weights", "fitting"), [("[2.0] * 19", [2, 2, 2]), ("[1.0] * 19 + [0.1]", [1, 1, 1, 0.1])]
+)
+def test_equal_class_weights_follow_the_number_of_classes(tmp_path, weights, fitting):
+    path = write_config(tmp_path, f"model = dict(decode_head=dict(loss_decode=dict(class_weight={weights})))")
+    cfg = config.for_training(config.load_config(path, data=write_dataset_file(tmp_path)))
+    assert cfg.model.decode_head.loss_decode.class_weight == fitting
+
+
+def test_a_head_of_another_task_keeps_its_count(tmp_path):
+    cfg = Config.fromfile(STOCK_CONFIGS / "stdc/stdc1_4xb12-80k_cityscapes-512x1024.py")
+    config_classes.agree_on_classes(cfg, tmp_path)
+    config_classes.check_training(cfg)
+    config_classes.use_dataset_file(cfg, write_dataset_file(tmp_path))
+    assert [head.num_classes for head in cfg.model.auxiliary_head] == [3, 3, 2]  # the last one finds edges
+
+
+def test_an_unknown_dataset_type_names_the_nearest(tmp_path):
+    path = write_config(tmp_path, "train_dataloader = dict(dataset=dict(type='CityscapeDataset'))")
+    with pytest.raises(
+        ValueError, match="unknown dataset type 'CityscapeDataset'; did you mean 'CityscapesDataset'"
+    ):
+        config.load_config(path)
+    path = write_config(tmp_path, "train_dataloader = dict(dataset=dict(type='Qq'))")
+    with pytest.raises(
+        ValueError, match="unknown dataset type 'Qq'; a set of your own needs none: describe it for --data"
+    ):
+        config.load_config(path)
+
+
+def test_training_and_validation_have_the_same_classes(tmp_path):
+    data = write_dataset_file(tmp_path)
+    text = f"""val_dataloader = dict(dataset=dict(_delete_=True, type='FolderSegDataset', split='val',
+                                  dataset_file={str(data)!r}, pipeline=[]))"""
+    cfg = config.load_config(write_config(tmp_path, text))
+    with pytest.raises(
+        ValueError, match=r"CityscapesDataset, which trains, and .*dataset\.yaml, which validates, have other"
+    ):
+        config.for_training(cfg)
+
+
+def test_a_config_whose_dataset_file_is_elsewhere_still_infers(tmp_path):
+    data = write_dataset_file(tmp_path)
+    text = f"""model = dict(decode_head=dict(num_classes=3), auxiliary_head=dict(num_classes=3))
+train_dataloader = dict(dataset=dict(_delete_=True, type='FolderSegDataset', split='train',
+                        dataset_file={str(data)!r}, pipeline=[]))"""
+    path = write_config(tmp_path, text)
+    config.load_config(path)
+    data.unlink()
+    assert num_classes_of(config.load_config(path).model) == [3, 3]
+
+
+def test_a_checkpoint_of_other_classes_is_refused_with_the_option(tmp_path):
+    cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, ["road", "sky", "boat"]))
+    checkpoint = write_checkpoint(tmp_path)
+    message = (
+        r"model\.pth and .*dataset\.yaml have other classes: only the first has sidewalk, .* second has boat;"
+    )
+    with pytest.raises(ValueError, match=message) as caught:
+        config.for_testing(cfg, checkpoint)
+    assert "--map FILE" in str(caught.value)
+    cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, labels.CITYSCAPES.classes[::-1]))
+    with pytest.raises(ValueError, match="have other classes: the same names in another order; say which"):
+        config.for_testing(cfg, checkpoint)
+    with pytest.raises(ValueError, match="only the second has boat"):  # as MMSegmentation 0.x wrote them
+        config.for_testing(
+            config.load_config(RECIPE, data=write_dataset_file(tmp_path, ["boat"])),
+            write_checkpoint(tmp_path, CLASSES=["sand"]),
+        )
+
+
+def test_a_checkpoint_of_the_same_classes_or_without_names_is_taken(tmp_path):
+    cfg = config.load_config(RECIPE)
+    config.for_testing(cfg, write_checkpoint(tmp_path))
+    config.for_testing(cfg, write_checkpoint(tmp_path, iter=3))
+
+
+def test_a_map_translates_many_classes_to_one(tmp_path):
+    cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, ["road", "ground", "boat"]))
+    checkpoint = write_checkpoint(tmp_path, ["sky", "road", "sidewalk", "terrain"])
+    map_path = tmp_path / "map.yaml"
+    map_path.write_text("sidewalk: ground\nterrain: ground\nsky: ignore\n")  # road stays road
+    finished = config.for_testing(cfg, checkpoint, map_path=map_path)
+    assert finished.custom_hooks[-1] == {"type": "ClassMapHook", "train_ids": [255, 0, 1, 1]}
+    assert num_classes_of(finished.model) == [4, 4]
+    assert num_classes_of(cfg.model) == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("raod: road\n", r"map\.yaml: the model has no class 'raod'; did you mean 'road'\?"),
+        ("sky: boot\n", r"map\.yaml: .*dataset\.yaml has no class 'boot'; did you mean 'boat'\?"),
+        ("sky: zebra\n", r"has no class 'zebra'; it has road, boat, ignore"),
+        ("", r"map\.yaml does not say what becomes of sky; a class, or ignore"),
+        ("- sky\n", r"map\.yaml: expected lines of 'class of the model: class of the data set', or ignore"),
+        ("sky: 3\n", r"map\.yaml: expected lines of"),
+        ("sky: [\n", r"map\.yaml is not YAML"),
+    ],
+)
+def test_a_map_with_a_mistake_is_refused(tmp_path, text, message):
+    cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, ["road", "boat"]))
+    (tmp_path / "map.yaml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        config.for_testing(cfg, write_checkpoint(tmp_path, ["sky", "road"]), map_path=tmp_path / "map.yaml")
+
+
+def test_a_map_needs_a_file_and_names(tmp_path):
+    cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, ["road", "boat"]))
+    with pytest.raises(FileNotFoundError, match=r"--map: no file none\.yaml"):
+        config.for_testing(cfg, write_checkpoint(tmp_path), map_path="none.yaml")
+    (tmp_path / "map.yaml").touch()
+    with pytest.raises(ValueError, match=r"--map: .*model\.pth does not say which classes it has"):
+        config.for_testing(cfg, write_checkpoint(tmp_path, iter=3), map_path=tmp_path / "map.yaml")
+
+
+@pytest.mark.slow  # half a minute
+def test_one_config_of_every_model_that_mmsegmentation_ships_takes_a_dataset_file(tmp_path):
+    data = write_dataset_file(tmp_path, exif="ignore")
+    families = [path for path in sorted(STOCK_CONFIGS.iterdir()) if path.is_dir() and path.name != "_base_"]
+    assert len(families) > 40
+    for family in families:
+        path = sorted(family.glob("*.py"))[0]
+        try:
+            cfg = Config.fromfile(path)
+        except ImportError:  # needs a package that is not installed
+            continue
+        config_classes.agree_on_classes(cfg, path)
+        config_classes.check_training(cfg)
+        config_classes.use_dataset_file(cfg, data)
+        config_classes.agree_on_classes(cfg, path)
