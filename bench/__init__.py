@@ -21,6 +21,7 @@ class Contender(NamedTuple):
 
     run: Callable[[], float | None]  # timed; may return the peak memory of its process in MiB
     prepare: Callable[[], None] = lambda: None  # called before every run, outside the clock
+    work: tuple[int, str] | None = None  # what one run gets through, such as (6, "pairs"), to show a rate
 
 
 def stock_tools() -> Path:

@@ -39,9 +39,7 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
         def run(side: str) -> None:
             programs[side](source)
 
-        return {
-            side: Contender(lambda side=side: run(side), lambda side=side: prepare(side)) for side in sides
-        }
+        return {side: Contender(lambda side=side: run(side), lambda side=side: prepare(side)) for side in sides}
 
     def remove_images(side: str) -> None:
         for path in sides[side].rglob("*_labelTrainIds.png"):

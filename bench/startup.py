@@ -23,8 +23,7 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
             sides["stock"] = stock_tools().joinpath(*(STOCK_NAMES.get(part, part) for part in name.parts))
         if all(side.is_file() for side in sides.values()):
             cases[f"{name} --help"] = {
-                side: Contender(lambda program=program: _run(program, folder))
-                for side, program in sides.items()
+                side: Contender(lambda program=program: _run(program, folder)) for side, program in sides.items()
             }
     return cases
 

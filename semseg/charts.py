@@ -49,9 +49,7 @@ def class_shares(
     pixels.barh(places, [shares[i] for i in order], **bars)
     images.barh(places, [image_shares[i] for i in order], **bars)
     last = len(order) + 0.5  # a gap, then the ignored
-    pixels.barh(
-        [last], [ignored_share], height=0.72, color="0.9", edgecolor=_GREY, hatch="////", linewidth=0.5
-    )
+    pixels.barh([last], [ignored_share], height=0.72, color="0.9", edgecolor=_GREY, hatch="////", linewidth=0.5)
     for place, i in zip(places, order, strict=True):
         _note(pixels, shares[i], place, _percent(shares[i]) if shares[i] else "does not occur")
         _note(images, image_shares[i], place, f"{image_shares[i] * 100:.0f} %")

@@ -91,7 +91,7 @@ def safe_globals() -> list[Any]:
     import numpy as np
     from mmengine.logging.history_buffer import HistoryBuffer
 
-    dtypes = {type(np.dtype(name)) for name in "? b B h H i I l L q Q e f d".split()}
+    dtypes = {type(np.dtype(name)) for name in "?bBhHiIlLqQefd"}
     return [
         HistoryBuffer,
         (restricted_getattr, "builtins.getattr"),

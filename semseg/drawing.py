@@ -41,9 +41,7 @@ def overlay(image: np.ndarray, train_ids: np.ndarray, palette: Sequence, opacity
         ValueError: the two sizes differ.
     """
     if image.shape[:2] != train_ids.shape:
-        raise ValueError(
-            f"image {image.shape[:2]} and train ids {train_ids.shape} differ in size (height, width)"
-        )
+        raise ValueError(f"image {image.shape[:2]} and train ids {train_ids.shape} differ in size (height, width)")
     table = np.zeros((256, 3), np.uint8)
     table[: len(palette)] = palette
     blended = cv2.addWeighted(image, 1 - opacity, table[train_ids], opacity, 0)
@@ -99,7 +97,8 @@ def legend(
     image = Image.new("RGB", (width, y + chip + pad), "white")
     draw = ImageDraw.Draw(image)
     for (x, y), color in zip(places, palette, strict=not ignored):
-        draw.rectangle((x, y, x + chip, y + chip), fill=tuple(int(c) for c in color))
+        color = tuple(int(c) for c in color)
+        draw.rectangle((x, y, x + chip, y + chip), fill=color, outline=(160, 160, 160))  # for a white class
     if ignored:
         grey = np.full((chip + 1, chip + 1, 3), 120, np.uint8)
         image.paste(Image.fromarray(hatch(grey, np.ones(grey.shape[:2], bool), chip // 2)), places[-1])
@@ -174,8 +173,7 @@ def contact_sheet(
     cell_width = (width - gap) // num_columns - gap
     # the tallest picture sets the height of every cell
     cell_height = max(
-        round(cell_width * min(1.5, height / width))
-        for height, width in (sample.train_ids.shape for sample in samples)
+        round(cell_width * min(1.5, height / width)) for height, width in (sample.train_ids.shape for sample in samples)
     )
     num_rows = math.ceil(len(samples) / num_columns)
     row_height = cell_height + font_px + 2 * gap
@@ -208,9 +206,7 @@ def _sample_picture(sample: Sample, palette: Sequence, box: tuple[int, int], opa
     size = max(1, round(width * scale)), max(1, round(height * scale))
     picture, train_ids = sample.image, cv2.resize(sample.train_ids, size, interpolation=cv2.INTER_NEAREST)
     if scale >= 1:  # sharp edges: the colours go on after enlarging, and before shrinking
-        picture = overlay(
-            cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), train_ids, palette, opacity
-        )
+        picture = overlay(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), train_ids, palette, opacity)
     else:
         picture = overlay(picture, sample.train_ids, palette, opacity)
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)

@@ -67,9 +67,7 @@ def padded_size(cfg: Config) -> tuple[int, int] | None:
     return cfg.model.get("data_preprocessor", {}).get("size")
 
 
-def from_dataset(
-    dataset: Any, num_samples: int, seed: int = 0, size: tuple[int, int] | None = None
-) -> Selection:
+def from_dataset(dataset: Any, num_samples: int, seed: int = 0, size: tuple[int, int] | None = None) -> Selection:
     """Take samples out of a set as MMSegmentation builds it; the global random state stays what it was.
 
     Args:

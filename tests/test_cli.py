@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(monkeypatch, capsys):
 
 
 def test_errors_of_the_operating_system_name_the_file(monkeypatch, capsys):
-    assert ending(lambda: open("/no/such"), monkeypatch) == 2
+    assert ending(Path("/no/such").read_text, monkeypatch) == 2
     assert capsys.readouterr().err == "error: /no/such: no such file or directory\n"
 
 

@@ -72,8 +72,7 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
 
 
 def test_defect_mmengine_still_falls_back_to_running_code(tmp_path):
-    with open(tmp_path / "evil.pth", "wb") as file:
-        pickle.dump({"extra": RunsCode()}, file)
+    (tmp_path / "evil.pth").write_bytes(pickle.dumps({"extra": RunsCode()}))
     in_fresh_python(f"""
 import os; os.chdir({str(tmp_path)!r})
 from mmengine.runner.checkpoint import CheckpointLoader

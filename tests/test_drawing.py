@@ -39,3 +39,39 @@ def test_a_legend_wraps_to_its_width_and_shows_each_colour():
     assert narrow.shape[0] > wide.shape[0]
     for color in palette:
         assert (narrow == color).all(axis=2).any()
+
+
+def test_hatching_dims_what_is_marked_and_nothing_else():
+    image = np.full((12, 12, 3), 90, np.uint8)
+    marked = np.zeros((12, 12), bool)
+    marked[:, :6] = True
+    hatched = drawing.hatch(image, marked, period_px=6)
+    assert (hatched[:, 6:] == 90).all()
+    assert set(np.unique(hatched[:, :6])) == {30, 200}  # dimmed, and stripes
+    assert image.min() == 90  # untouched
+
+
+def test_a_contact_sheet_shows_pictures_of_any_shape_and_the_classes_that_occur():
+    shapes = [(60, 80), (100, 50), (30, 200), (700, 900), (8, 8)]
+    samples = [
+        drawing.Sample(np.zeros((*shape, 3), np.uint8), np.full(shape, train_id, np.uint8), f"{train_id}.png")
+        for train_id, shape in zip([0, 0, 255, 0, 0], shapes, strict=True)
+    ]
+    names, palette = ["a", "b"], [[0, 200, 0], [0, 0, 255]]
+    sheet = drawing.contact_sheet(samples, names, palette, "title", width=700, opacity=1)
+    assert sheet.shape[1] == 700
+    assert (sheet == [0, 200, 0]).all(axis=2).sum() > 10000
+    assert not (sheet == [0, 0, 255]).all(axis=2).any()  # b occurs nowhere, not in the legend either
+    assert (sheet == 200).all(axis=2).any()  # stripes over the ignored picture
+
+
+def test_a_contact_sheet_of_nothing_is_an_error():
+    with pytest.raises(ValueError, match="a contact sheet needs at least one sample"):
+        drawing.contact_sheet([], ["a"], [[1, 2, 3]], "title")
+
+
+def test_a_long_name_is_shortened_in_the_middle():
+    sample = drawing.Sample(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8), "x" * 500 + ".png")
+    sheet = drawing.contact_sheet([sample] * 4, ["a"], [[0, 200, 0]], "", width=400)
+    assert (sheet[:, :4] == 255).all()  # the margins stay free
+    assert (sheet[:, -4:] == 255).all()

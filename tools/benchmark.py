@@ -63,7 +63,7 @@ def main() -> int:
 
 def measure(contenders: dict, num_rounds: int) -> dict:
     """Run all contenders in turns; the first round is not counted."""
-    sides = {side: {"times_s": [], "peak_mib": []} for side in contenders}
+    sides = {side: {"times_s": [], "peak_mib": [], "work": contender.work} for side, contender in contenders.items()}
     for round_index in range(num_rounds + 1):
         for side, contender in contenders.items():
             contender.prepare()
@@ -82,9 +82,7 @@ def summarize(sides: dict) -> dict:
 
     def spread(values: list[float]) -> dict:
         # not numpy: a child's peak memory counts from the size of this process
-        low, median, high = (
-            statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
-        )
+        low, median, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
         return {"median": median, "quartiles": [low, high]}
 
     result = {side: {"time_s": spread(runs["times_s"]), **runs} for side, runs in sides.items()}
@@ -95,14 +93,16 @@ def summarize(sides: dict) -> dict:
 
 
 def print_case(case: str, result: dict) -> None:
-    """Print one row per side: median, quartiles, peak memory; then the ratio of the two."""
+    """Print one row per side: median, quartiles, rate, peak memory; then the ratio of the two."""
     print(case)
     for side, entry in result.items():
         unit = " s" if "time_s" in entry else " x"
         times = entry.get("time_s", entry)
         low, high = times["quartiles"]
         peak = f"  {max(entry['peak_mib']):6.0f} MiB" if entry.get("peak_mib") else ""
-        print(f"  {side:12} {times['median']:8.3f}{unit}  ({low:.3f} to {high:.3f}){peak}", flush=True)
+        count, what = entry.get("work") or (0, "")
+        rate = f"  {count / times['median']:8.1f} {what}/s" if count else ""
+        print(f"  {side:12} {times['median']:8.3f}{unit}  ({low:.3f} to {high:.3f}){rate}{peak}", flush=True)
 
 
 def describe_machine() -> dict[str, str]:

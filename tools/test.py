@@ -34,12 +34,8 @@ def main() -> None:
     from semseg.config import for_testing, load_config
     from semseg.run import evaluate, join_processes
 
-    cfg = load_config(
-        args.config, args.cfg_options, work_dir=args.work_dir, launcher=args.launcher, data=args.data
-    )
-    cfg = for_testing(
-        cfg, args.checkpoint, out_dir=args.out, show_dir=args.show_dir, tta=args.tta, map_path=args.map
-    )
+    cfg = load_config(args.config, args.cfg_options, work_dir=args.work_dir, launcher=args.launcher, data=args.data)
+    cfg = for_testing(cfg, args.checkpoint, out_dir=args.out, show_dir=args.show_dir, tta=args.tta, map_path=args.map)
     if not args.no_check:
         from semseg.checks.gate import check_before
 

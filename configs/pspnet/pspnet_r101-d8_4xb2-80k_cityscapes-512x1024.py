@@ -5,8 +5,10 @@
 # To expect, as published there: mIoU 79.76 % on val (81.01 % with --tta), 9.6 GB per GPU,
 # about 18 hours on four V100. 4 GPUs x 2 images is the batch that the learning rate belongs to.
 _base_ = [
-    '../_base_/models/pspnet_r101-d8.py', '../_base_/datasets/cityscapes.py', '../_base_/default_runtime.py',
-    '../_base_/schedules/schedule_80k.py'
+    "../_base_/models/pspnet_r101-d8.py",
+    "../_base_/datasets/cityscapes.py",
+    "../_base_/default_runtime.py",
+    "../_base_/schedules/schedule_80k.py",
 ]
 crop_size = (512, 1024)  # height, width
 data_preprocessor = dict(size=crop_size)

@@ -3,8 +3,10 @@
 #
 #   python tools/train.py configs/toycity/pspnet_r18-d8_1xb8-500_toycity-128x256.py
 _base_ = [
-    '../_base_/models/pspnet_r101-d8.py', '../_base_/datasets/toycity.py', '../_base_/default_runtime.py',
-    '../_base_/schedules/schedule_80k.py'
+    "../_base_/models/pspnet_r101-d8.py",
+    "../_base_/datasets/toycity.py",
+    "../_base_/default_runtime.py",
+    "../_base_/schedules/schedule_80k.py",
 ]
 crop_size = (128, 256)  # height, width
 num_iters = 500
@@ -18,23 +20,24 @@ model = dict(
         num_stages=3,
         out_indices=(0, 1, 2),
         dilations=(1, 1, 2),
-        strides=(1, 2, 1)),
+        strides=(1, 2, 1),
+    ),
     decode_head=dict(in_channels=128, in_index=2, channels=96),
-    auxiliary_head=dict(in_channels=64, in_index=1, channels=64))
+    auxiliary_head=dict(in_channels=64, in_index=1, channels=64),
+)
 # from scratch and in few iterations AdamW gets further than SGD
 optim_wrapper = dict(
-    type='Bf16OptimWrapper',
-    enabled='auto',
-    optimizer=dict(_delete_=True, type='AdamW', lr=0.003, weight_decay=0.01))
+    type="Bf16OptimWrapper", enabled="auto", optimizer=dict(_delete_=True, type="AdamW", lr=0.003, weight_decay=0.01)
+)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, begin=0, end=num_iters // 20, by_epoch=False),
-    dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=num_iters // 20, end=num_iters, by_epoch=False)
+    dict(type="LinearLR", start_factor=0.1, begin=0, end=num_iters // 20, by_epoch=False),
+    dict(type="PolyLR", eta_min=1e-5, power=0.9, begin=num_iters // 20, end=num_iters, by_epoch=False),
 ]
 train_cfg = dict(max_iters=num_iters, val_interval=num_iters // 5)
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=num_iters // 5))
 custom_hooks = [
-    dict(type='ContactSheetHook', num_samples=8),
-    dict(type='PanelHook', num_images=4),
-    dict(type='ProgressBarHook'),
-    dict(type='ChannelsLastHook')
+    dict(type="ContactSheetHook", num_samples=8),
+    dict(type="PanelHook", num_images=4),
+    dict(type="ProgressBarHook"),
+    dict(type="ChannelsLastHook"),
 ]

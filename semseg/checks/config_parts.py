@@ -22,7 +22,7 @@ def read_config_parts(cfg: Config, split: str) -> tuple[list[Part], list[Finding
     """Build the datasets of a dataloader, without pipelines, and list their files."""
     parts, findings = [], []
     for key, dataset in inner_datasets(cfg[f"{split}_dataloader"].dataset, f"{split}_dataloader.dataset"):
-        if dataset.type == "FolderSegDataset":
+        if str(dataset.type).rpartition(".")[2] == "FolderSegDataset":
             rules = read_dataset_file(dataset.dataset_file)
             if dataset.get("data_root") is not None:
                 rules = dataclasses.replace(rules, root=Path(dataset.data_root))
@@ -49,9 +49,7 @@ def inner_datasets(dataset: ConfigDict, key: str = "") -> Iterator[tuple[str, Co
         yield key, dataset
 
 
-def _read_plain(
-    dataset: ConfigDict, split: str, key: str, config_path: Path
-) -> tuple[Part | None, list[Finding]]:
+def _read_plain(dataset: ConfigDict, split: str, key: str, config_path: Path) -> tuple[Part | None, list[Finding]]:
     """List the files of a dataset that describes itself: MMSegmentation's, or one of its kind."""
 
     def fault(code: str, message: str) -> tuple[None, list[Finding]]:
@@ -77,9 +75,7 @@ def _read_plain(
         if built.ann_file:
             return fault("no-image", f"{built.ann_file} lists no image; set {key}.ann_file")
         found = _suffixes(Path(image_dir))
-        message = (
-            f"0 images end with {image_suffix!r} under {image_dir} (found: {found}); set {key}.img_suffix"
-        )
+        message = f"0 images end with {image_suffix!r} under {image_dir} (found: {found}); set {key}.img_suffix"
         return fault("no-image", message)
 
     files = [Files(Path(item["img_path"]), _path(item.get("seg_map_path"))) for item in items]
@@ -100,7 +96,7 @@ def _read_plain(
             [pair.image_path for pair in lost],
             strays,
             folders,
-            f"{key}.img_suffix and seg_map_suffix",
+            (f"{key}.img_suffix", "seg_map_suffix"),
             f"list the names to use in {key}.ann_file",
         )
     if is_folder:
@@ -108,9 +104,7 @@ def _read_plain(
         others = [
             path
             for path in sorted(Path(image_dir).rglob("*"))
-            if path.is_file()
-            and not path.name.startswith(".")
-            and not path.name.endswith((image_suffix, mask_suffix))
+            if path.is_file() and not path.name.startswith(".") and not path.name.endswith((image_suffix, mask_suffix))
         ]
         findings += foreign_files(split, others, [Path(image_dir)])
     if not kept:

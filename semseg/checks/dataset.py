@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mmengine.config import Config
-
 from semseg.checks.cache import FactsCache
-from semseg.checks.classes import check_classes
-from semseg.checks.config_parts import inner_datasets, read_config_parts
 from semseg.checks.files import Job, read_facts
 from semseg.checks.findings import Finding, Report, sorted_findings
 from semseg.checks.masks import check_masks
 from semseg.checks.parts import Part, read_part
 from semseg.checks.pictures import check_readable, check_repeats, check_sizes
-from semseg.prepare.dataset_file import SPLITS, read_dataset_file
+from semseg.prepare.dataset_file import read_dataset_file
 from semseg.prepare.pool import run_all
 
 _PER_PROCESS = 32  # files that make another process worth its start
@@ -51,50 +47,10 @@ def check_dataset_file(
         parts += [part] if part is not None else []
         findings += found
     way_out = f"python tools/dataset.py split {path} --group-by RULE --out DIR keeps neighbours together"
-    return _examine(str(path), parts, findings, way_out, deep, num_processes, on_progress)
+    return examine(str(path), parts, findings, way_out, deep, num_processes, on_progress)
 
 
-def check_config(
-    cfg: Config,
-    splits: Sequence[str] = (),
-    *,
-    deep: bool = False,
-    num_processes: int = 1,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Report:
-    """Check what the dataloaders of a finished config read, and its classes.
-
-    Args:
-        cfg: from `load_config`.
-        splits: which dataloaders, default: all; one that reads what an earlier one reads is not checked again.
-        deep: as in `check_dataset_file`, likewise the others.
-        num_processes: likewise.
-        on_progress: likewise.
-
-    Raises:
-        FileNotFoundError, ValueError: a dataset.yaml that the config names is missing or says nonsense.
-    """
-    parts, findings, seen = [], [], []
-    given = [split for split in splits or SPLITS if cfg.get(f"{split}_dataloader") is not None]
-    if not given:
-        raise ValueError(
-            f"{cfg.filename} has no dataloader for {' or '.join(splits or SPLITS)}: nothing to check"
-        )
-    for split in given:
-        found = inner_datasets(cfg[f"{split}_dataloader"].dataset)
-        sources = [{key: value for key, value in one.items() if key != "pipeline"} for _, one in found]
-        if sources in seen:
-            continue
-        seen.append(sources)
-        more_parts, more_findings = read_config_parts(cfg, split)
-        parts += more_parts
-        findings += more_findings
-    findings += check_classes(cfg, parts)
-    source = str(cfg.filename or "the config")
-    return _examine(source, parts, findings, "take them out of one", deep, num_processes, on_progress)
-
-
-def _examine(
+def examine(
     source: str,
     parts: Sequence[Part],
     findings: Sequence[Finding],
@@ -103,7 +59,17 @@ def _examine(
     num_processes: int,
     on_progress: Callable[[int, int], None] | None,
 ) -> Report:
-    """Read the files of all parts, as far as they aren't known, and apply every check."""
+    """Read the files of all parts, as far as they aren't known, and apply every check.
+
+    Args:
+        source: the name of what is checked.
+        parts: what could be listed.
+        findings: what was found already.
+        way_out: what mends pictures in two splits.
+        deep: as in `check_dataset_file`, likewise the others.
+        num_processes: likewise.
+        on_progress: likewise.
+    """
     findings = list(findings)
     images, masks, num_read = _read(parts, deep, num_processes, on_progress)
     by_split: dict[str, list] = {}
@@ -152,9 +118,7 @@ def _read(
                 owners.append(cache)
     num_processes = max(1, min(num_processes, len(jobs) // (_PER_PROCESS // 8 if deep else _PER_PROCESS)))
     num_read = 0
-    for job, cache, facts in zip(
-        jobs, owners, run_all(read_facts, jobs, num_processes, on_progress), strict=True
-    ):
+    for job, cache, facts in zip(jobs, owners, run_all(read_facts, jobs, num_processes, on_progress), strict=True):
         for kind, known, path, found in zip(("images", "masks"), (images, masks), job, facts, strict=False):
             if path is not None:
                 known[Path(path)] = found

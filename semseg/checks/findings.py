@@ -101,9 +101,7 @@ class Report:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def found(
-    kind: str, code: str, split: str, rows: Sequence[tuple[Path, str]], total: int, message: str
-) -> Finding:
+def found(kind: str, code: str, split: str, rows: Sequence[tuple[Path, str]], total: int, message: str) -> Finding:
     """Make a finding out of the files that have a fault, the worst first.
 
     Args:

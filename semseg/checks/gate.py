@@ -12,7 +12,7 @@ import torch.distributed
 from mmengine.config import Config
 from mmengine.dist import is_distributed, is_main_process
 
-from semseg.checks.dataset import check_config
+from semseg.checks.config import check_config
 
 _SPLITS = {"train": ("train", "val"), "test": ("test",)}
 _LONGEST = timedelta(days=1)  # that the other processes wait for the first
@@ -67,6 +67,4 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     # refreshed by hand: a refreshing thread and forked processes do not go together
     with Progress(console=Console(stderr=True), auto_refresh=False, transient=True) as bar:
         task = bar.add_task("checking the data", total=None)
-        yield lambda done, total: bar.update(
-            task, completed=done, total=total, refresh=done % 10 == 0 or done == total
-        )
+        yield lambda done, total: bar.update(task, completed=done, total=total, refresh=done % 10 == 0 or done == total)

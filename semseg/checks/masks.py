@@ -136,9 +136,7 @@ def _way_to_import(part: Part, kind: str) -> str:
     return f"run {command} --split {part.split} --out DIR"
 
 
-def _unknown_values(
-    part: Part, unknown: Sequence[tuple[Path, dict[RawValue, int]]], num_masks: int
-) -> Finding:
+def _unknown_values(part: Part, unknown: Sequence[tuple[Path, dict[RawValue, int]]], num_masks: int) -> Finding:
     ordered = sorted(unknown, key=lambda row: -sum(row[1].values()))
     worst = [(path, listed(values)) for path, values in ordered]
     if isinstance(next(iter(ordered[0][1])), tuple):
@@ -203,7 +201,7 @@ def _check_shares(part: Part, counts: Counter[int], num_masks: int) -> list[Find
     if absent and len(absent) < len(classes):
         message = (
             f"no pixel of {', '.join(absent)} in {num_masks} mask{'s' * (num_masks > 1)}:"
-            f" {'it cannot be learnt' if part.split == 'train' else 'its IoU says nothing'}"
+            f" nothing to {'learn from' if part.split == 'train' else 'measure'}"
         )
         findings.append(warning("absent-class", len(absent), len(classes), message))
     largest = max(labelled, key=lambda train_id: labelled[train_id])

@@ -26,6 +26,7 @@ _WHERE_TO_GET = {  # by the name of the root
         "python tools/convert_datasets/cityscapes.py {root}",
     ),
 }
+_SEPARATORS = "_-."
 _NUM_COMPARED = 200  # names, to find a suffix
 
 
@@ -60,9 +61,7 @@ class Part:
     def folder_of(self, kind: int) -> Path:
         """Return the common folder of the images (0) or masks (1)."""
         paths = [os.path.abspath(files[kind].parent) for files in self.files if files[kind]]  # noqa: PTH100
-        common = Path(os.path.commonpath(paths))
-        here = Path.cwd()
-        return common.relative_to(here) if common.is_relative_to(here) else common
+        return from_here(Path(os.path.commonpath(paths)))
 
 
 def read_part(rules: DatasetFile, split: str) -> tuple[Part | None, list[Finding]]:
@@ -88,12 +87,17 @@ def read_part(rules: DatasetFile, split: str) -> tuple[Part | None, list[Finding
         pairing.images_without_mask,
         pairing.masks_without_image,
         folders,
-        "image_suffix and mask_suffix",
+        ("image_suffix", "mask_suffix"),
         f"list the pairs to use: {split}: {{pairs: FILE}} in {rules.path}",
     )
     findings += foreign_files(split, pairing.ignored_files, folders)
     part = Part(split, rules, tuple(Files(*pair) for pair in pairing.pairs), rules.path)
     return (part if part.files else None), findings
+
+
+def from_here(path: Path) -> Path:
+    """Shorten a path below the current folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def where_to_get(root: Path) -> str:
@@ -108,7 +112,7 @@ def unpaired(
     images_without_mask: Sequence[Path],
     masks_without_image: Sequence[Path],
     folders: Sequence[Path],
-    keys: str,
+    keys: tuple[str, str],
     way_out: str,
 ) -> list[Finding]:
     """Report what has no partner.
@@ -159,7 +163,7 @@ def foreign_files(split: str, others: Sequence[Path], folders: Sequence[Path]) -
     return [found("note", "foreign-files", split, rows, len(rows), message)]
 
 
-def _why_no_mask(images: Sequence[Path], masks: Sequence[Path], folders: Sequence[Path], keys: str) -> str:
+def _why_no_mask(images: Sequence[Path], masks: Sequence[Path], folders: Sequence[Path], keys: tuple[str, str]) -> str:
     for suffix in SOURCES["auto"] if folders else ():
         if next(folders[1].rglob(f"*{suffix}"), None):
             root = next((f for f in folders[1].parents if f.name not in ("gtFine", "gtCoarse")), folders[1])
@@ -167,7 +171,8 @@ def _why_no_mask(images: Sequence[Path], masks: Sequence[Path], folders: Sequenc
     suffixes = _matching_suffixes(images, masks, folders)
     if suffixes is None:
         return ""
-    return f"{keys} {suffixes[0]!r} and {suffixes[1]!r} would match {suffixes[2]} of them; set these"
+    ends = " and ".join(f"{key} {suffix!r}" for key, suffix in zip(keys, suffixes[:2], strict=True))
+    return f"with {ends} {suffixes[2]} of them would match; set these"
 
 
 def _matching_suffixes(
@@ -183,7 +188,7 @@ def _matching_suffixes(
         place = bisect.bisect(image_names, name)
         near = image_names[max(0, place - 1) : place + 1]
         shared, best = max((_num_shared(name, other), other) for other in near)
-        if shared:
+        if shared and name[shared] in _SEPARATORS and best[shared] in _SEPARATORS:
             ends[best[shared:], name[shared:]] += 1
     if not ends:
         return None
@@ -195,9 +200,7 @@ def _matching_suffixes(
 
 
 def _num_shared(name: str, other: str) -> int:
-    """Count the characters that two names begin with, without the separators at their end."""
-    count = next(
-        (place for place, (a, b) in enumerate(zip(name, other, strict=False)) if a != b),
-        min(len(name), len(other)),
-    )
-    return len(name[:count].rstrip("_-."))
+    """Count the characters that two names begin with, without extensions and the separators at their end."""
+    stems = [one.rpartition(".")[0] for one in (name, other)]
+    same = [a == b for a, b in zip(*stems, strict=False)]
+    return len(name[: [*same, False].index(False)].rstrip(_SEPARATORS))

@@ -153,9 +153,7 @@ class ProgressBarHook(Hook):
     def before_train(self, runner) -> None:
         """Start the bar of the training loop."""
         if self._progress is not None:
-            self._train_task = self._progress.add_task(
-                "train", total=runner.max_iters, completed=runner.iter, note=""
-            )
+            self._train_task = self._progress.add_task("train", total=runner.max_iters, completed=runner.iter, note="")
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict | None = None) -> None:
         """Advance it."""

@@ -105,6 +105,4 @@ def _check_size(path: str, mask_shape: tuple[int, int], results: dict) -> None:
     if (mask_width, mask_height) == (height, width):
         hint = "if EXIF turns the image and not the mask, set exif: ignore in a dataset.yaml"
     image_path = results.get("img_path")
-    raise ValueError(
-        f"{path} is {mask_width}x{mask_height}, its image {image_path} is {width}x{height}; {hint}"
-    )
+    raise ValueError(f"{path} is {mask_width}x{mask_height}, its image {image_path} is {width}x{height}; {hint}")

@@ -67,6 +67,4 @@ def _read_netrc(path: Path) -> dict[str, tuple]:
     try:
         return netrc.netrc(path).hosts
     except netrc.NetrcParseError as error:  # its text may quote a password
-        raise ValueError(
-            f"{path}, line {error.lineno}, is not in the form of a netrc file; mend that line"
-        ) from None
+        raise ValueError(f"{path}, line {error.lineno}, is not in the form of a netrc file; mend that line") from None

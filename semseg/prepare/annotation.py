@@ -46,18 +46,14 @@ def read_label_ids(path: Path) -> np.ndarray:
             image.verify()  # checksums, which decoding leaves out
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # Pillow's words for damage
         raise ValueError("not a readable PNG") from None
-    label_ids = cv2.imdecode(
-        np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED
-    )  # in 2/3 of Pillow's time
+    label_ids = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)  # in 2/3 of Pillow's time
     if label_ids is None:
         raise ValueError("not a readable PNG")
     if mode != "L" or label_ids.ndim != 2:
         raise ValueError(f"a PNG of mode {mode}; label ids are gray, 8 bit")
     known = cv2.LUT(label_ids, _IS_LABEL_ID)
     if not known.all():
-        raise ValueError(
-            f"it holds {label_ids[known == 0][0]}, which is no label id; is it a train-id image?"
-        )
+        raise ValueError(f"it holds {label_ids[known == 0][0]}, which is no label id; is it a train-id image?")
     return cv2.LUT(label_ids, _TO_TRAIN_ID)
 
 

@@ -89,15 +89,12 @@ def convert(
         leftover.unlink(missing_ok=True)
 
     annotations = [annotation for split in splits.values() for annotation in split.values()]
-    outcomes = dict(
-        zip(annotations, run_all(_convert_one, annotations, num_processes, on_progress), strict=True)
-    )
+    outcomes = dict(zip(annotations, run_all(_convert_one, annotations, num_processes, on_progress), strict=True))
 
     problems = [outcome.problem for outcome in outcomes.values() if outcome.problem]
     if problems:
         raise ConversionError(
-            f"{len(problems)} of {len(annotations)} annotations could not be converted: "
-            + "\n".join(problems)
+            f"{len(problems)} of {len(annotations)} annotations could not be converted: " + "\n".join(problems)
         )
 
     list_dir = Path(out_dir or root)

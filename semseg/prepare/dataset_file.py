@@ -79,9 +79,7 @@ def read_dataset_file(path: str | Path) -> DatasetFile:
     path = Path(path)
     if not path.is_file():
         inside = path / "dataset.yaml"
-        raise FileNotFoundError(
-            f"no dataset file {path}" + (f"; did you mean {inside}?" if inside.is_file() else "")
-        )
+        raise FileNotFoundError(f"no dataset file {path}" + (f"; did you mean {inside}?" if inside.is_file() else ""))
     try:
         return _parse(path, yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
@@ -108,9 +106,7 @@ def parse_color(value: Any) -> Color:
         return red, green, blue
     if isinstance(value, (list, tuple)) and len(value) == 3 and all(map(_is_byte, value)):
         return tuple(value)
-    raise ValueError(
-        f"{value!r} is not a colour; expected [red, green, blue] of 0 to 255, or '#rrggbb' in quotes"
-    )
+    raise ValueError(f"{value!r} is not a colour; expected [red, green, blue] of 0 to 255, or '#rrggbb' in quotes")
 
 
 def _parse(path: Path, content: Any) -> DatasetFile:
@@ -154,9 +150,7 @@ def _read_splits(value: Any) -> dict[str, Split]:
         if not isinstance(places, dict):
             raise ValueError(f"splits.{name}: {example}")
         _check_keys(places, Split._fields, f"key in splits.{name}:")
-        if set(places) not in ({"images", "masks"}, {"pairs"}) or not all(
-            isinstance(p, str) for p in places.values()
-        ):
+        if set(places) not in ({"images", "masks"}, {"pairs"}) or not all(isinstance(p, str) for p in places.values()):
             raise ValueError(f"splits.{name}: {example}")
         splits[name] = Split(**{key: Path(place) for key, place in places.items()})
     return splits
@@ -167,9 +161,7 @@ def _read_classes(value: Any, encoding: str) -> tuple[tuple[str, ...], tuple[Col
         space = labels.CITYSCAPES
         return space.classes, tuple(tuple(color) for color in space.palette)
     if not isinstance(value, list) or not value:
-        raise ValueError(
-            "classes: expected a list such as - {name: road, color: [128, 64, 128]}, or cityscapes"
-        )
+        raise ValueError("classes: expected a list such as - {name: road, color: [128, 64, 128]}, or cityscapes")
     if len(value) > MAX_CLASSES:
         raise ValueError(f"classes: {len(value)} of them; a mask of bytes has room for {MAX_CLASSES}")
     names: list[str] = []
@@ -215,9 +207,7 @@ def _read_label_map(value: Any, classes: tuple[str, ...], encoding: str) -> dict
                 raise ValueError(f"label_map: {error}") from error
         if name not in train_ids:
             near = _did_you_mean(name, train_ids)
-            raise ValueError(
-                f"label_map: {key!r} becomes {name!r}, which is neither a class nor {IGNORE}{near}"
-            )
+            raise ValueError(f"label_map: {key!r} becomes {name!r}, which is neither a class nor {IGNORE}{near}")
         if raw in label_map:
             raise ValueError(f"label_map: {key!r} stands there twice")
         label_map[raw] = train_ids[name]

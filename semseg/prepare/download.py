@@ -89,9 +89,7 @@ def download(
         for name, package in wanted.items():
             try:
                 archive_path = _fetch(site, package, root, on_progress, retry_s)
-                num_files = unpack(
-                    archive_path, root, lambda *b, name=name: on_progress(f"unpacking {name}", *b)
-                )
+                num_files = unpack(archive_path, root, lambda *b, name=name: on_progress(f"unpacking {name}", *b))
                 if not keep_archives:
                     archive_path.unlink()
             except (ConnectionError, PermissionError, FileExistsError):
@@ -119,15 +117,11 @@ def _locked(root: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _sign_in(
-    url: str, names: list[str], find_account: Callable[[str], Account]
-) -> tuple[Site, dict[str, Package]]:
+def _sign_in(url: str, names: list[str], find_account: Callable[[str], Account]) -> tuple[Site, dict[str, Package]]:
     try:
         from semseg.prepare.site import Site
     except ModuleNotFoundError as error:
-        raise ValueError(
-            f"downloads need {error.name}, which is not installed: pip install -e .[download]"
-        ) from None
+        raise ValueError(f"downloads need {error.name}, which is not installed: pip install -e .[download]") from None
     site = Site(url)
     site.sign_in(find_account(site.host))
     offered = site.packages()
@@ -169,15 +163,11 @@ def _fetch(
     if archive_path.is_file():
         found = verify(archive_path)
         if found != expected:
-            raise ValueError(
-                f"{archive_path} has the md5 sum {found}, {site.host} says {expected}: remove the file"
-            )
+            raise ValueError(f"{archive_path} has the md5 sum {found}, {site.host} says {expected}: remove the file")
         return archive_path
 
     part_path = _part_path(archive_path)
-    _receive(
-        site, package, part_path, lambda *num_bytes: on_progress(f"downloading {name}", *num_bytes), retry_s
-    )
+    _receive(site, package, part_path, lambda *num_bytes: on_progress(f"downloading {name}", *num_bytes), retry_s)
     found = verify(part_path)
     if found != expected:
         part_path.unlink()

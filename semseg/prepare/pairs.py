@@ -56,9 +56,7 @@ def find_pairs(dataset_file: DatasetFile, split: str) -> Pairing:
     image_dir, mask_dir = dataset_file.root / places.images, dataset_file.root / places.masks
     for key, folder in (("images", image_dir), ("masks", mask_dir)):
         if not folder.is_dir():
-            raise FileNotFoundError(
-                f"no folder {folder}; {dataset_file.path} names it as splits.{split}.{key}"
-            )
+            raise FileNotFoundError(f"no folder {folder}; {dataset_file.path} names it as splits.{split}.{key}")
     image_suffix, mask_suffix = dataset_file.image_suffix, dataset_file.mask_suffix
     if image_dir == mask_dir:
         kinds = (image_suffix, mask_suffix)
@@ -72,9 +70,7 @@ def find_pairs(dataset_file: DatasetFile, split: str) -> Pairing:
         ("mask_suffix", mask_dir, masks, mask_suffix),
     ):
         if not found:
-            raise ValueError(
-                f"no file in {folder} ends with {' or '.join(suffixes)} ({_found(folder)}); set {key}"
-            )
+            raise ValueError(f"no file in {folder} ends with {' or '.join(suffixes)} ({_found(folder)}); set {key}")
     image_of, mask_of = _by_name(images, image_dir), _by_name(masks, mask_dir)
     return Pairing(
         pairs=tuple(Pair(image_of[name], mask_of[name]) for name in sorted(image_of.keys() & mask_of.keys())),

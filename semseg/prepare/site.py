@@ -87,9 +87,7 @@ class Site:
         response = self._get(f"/md5-sum/?packageID={package.package_id}", f"the checksum of {package.name}")
         match = re.match(r"\s*([0-9a-fA-F]{32})\b", response.text)
         if not match:
-            raise PermissionError(
-                f"{self.host} sent no checksum of {package.name}; has the account access to it?"
-            )
+            raise PermissionError(f"{self.host} sent no checksum of {package.name}; has the account access to it?")
         return match[1].lower()
 
     @contextmanager
@@ -141,9 +139,7 @@ class Site:
         if response.status_code >= 500 or response.status_code in (408, 429):
             raise ConnectionError(f"{self.host} answers {status} to {what}; run this again later")
         if response.status_code >= 400 and response.status_code != 416:
-            raise PermissionError(
-                f"{self.host} answers {status} to {what}; sign in there with a browser and see why"
-            )
+            raise PermissionError(f"{self.host} answers {status} to {what}; sign in there with a browser and see why")
         return response
 
 

@@ -50,16 +50,12 @@ class Division:
         for split, groups in self.members.items():
             pairs = sorted(pair for pairs in groups.values() for pair in pairs)
             write_pairs(path.parent / list_name(split), pairs)
-        write_text(
-            path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None)
-        )
+        write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None))
         return path
 
     def table(self) -> list[str]:
         """Write groups, images and shares per split, against the asked ones, as lines of text."""
-        num_images = {
-            split: sum(len(pairs) for pairs in groups.values()) for split, groups in self.members.items()
-        }
+        num_images = {split: sum(len(pairs) for pairs in groups.values()) for split, groups in self.members.items()}
         lines = [f"{'split':<8}{'groups':>8}{'images':>8}{'share':>10}{'asked':>10}"]
         for split, groups in self.members.items():
             share = num_images[split] / sum(num_images.values())

@@ -78,9 +78,7 @@ def _find_images(root: Path, split: str) -> dict[str, Path]:
         )
     paths = sorted(folder.rglob(f"[!.]*{_IMAGE_SUFFIX}"))
     if not paths:
-        raise FileNotFoundError(
-            f"no *{_IMAGE_SUFFIX} under {folder}; unpack leftImg8bit_trainvaltest.zip in {root}"
-        )
+        raise FileNotFoundError(f"no *{_IMAGE_SUFFIX} under {folder}; unpack leftImg8bit_trainvaltest.zip in {root}")
     return {path.name.removesuffix(_IMAGE_SUFFIX): path for path in paths}
 
 
@@ -153,9 +151,7 @@ def _encode_label_ids(path: Path) -> bytes:
     counts = np.bincount(train_ids.ravel(), minlength=256)
     wrong = {int(value): int(counts[value]) for value in np.flatnonzero(counts) if value >= _NUM_CLASSES}
     if wrong:
-        hint = (
-            "they are ignored pixels of a label image" if list(wrong) == [IGNORED] else "are these label ids?"
-        )
+        hint = "they are ignored pixels of a label image" if list(wrong) == [IGNORED] else "are these label ids?"
         first = ", ".join(f"{value}: {count} px" for value, count in list(wrong.items())[:3])
         raise ValueError(f"holds {{{first}}}; expected train ids 0 to {_NUM_CLASSES - 1}, {hint}")
     buffer = io.BytesIO()

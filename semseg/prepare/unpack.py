@@ -51,9 +51,7 @@ def unpack(archive_path: Path, root: Path, on_progress: Callable[[int, int], Non
         with atomic_path(_list_path(root, archive_path.stem)) as temporary_path:
             temporary_path.write_text("".join(f"{name}\n" for name in names))
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise ValueError(
-            f"{archive_path} is not a zip archive that can be read ({error}); remove it"
-        ) from None
+        raise ValueError(f"{archive_path} is not a zip archive that can be read ({error}); remove it") from None
     finally:
         shutil.rmtree(staging_dir, ignore_errors=True)
     return len(names)
@@ -101,9 +99,7 @@ def _check(entry: zipfile.ZipInfo, archive_path: Path, root: Path) -> None:
         fault = "is a link or a device"
     else:
         return
-    raise ValueError(
-        f"{archive_path}: its entry {entry.filename!r} {fault}; nothing was unpacked, remove the archive"
-    )
+    raise ValueError(f"{archive_path}: its entry {entry.filename!r} {fault}; nothing was unpacked, remove the archive")
 
 
 def _write(

@@ -39,15 +39,11 @@ class Body:
         self.marks += found
         return bool(found)
 
-    def patch(
-        self, corners: list[tuple[float, float, float]], lit: np.ndarray, end: np.ndarray | None = None
-    ) -> None:
+    def patch(self, corners: list[tuple[float, float, float]], lit: np.ndarray, end: np.ndarray | None = None) -> None:
         """Add a detail in a colour that is lit already."""
         self.marks += self.stage.fill(self.world(corners), lit, end)
 
-    def side_patch(
-        self, low: tuple[float, float], high: tuple[float, float], right: float, lit, end=None
-    ) -> None:
+    def side_patch(self, low: tuple[float, float], high: tuple[float, float], right: float, lit, end=None) -> None:
         """Add a rectangle on a side, from (forward, up) to (forward, up)."""
         (f0, u0), (f1, u1) = low, high
         self.patch([(f0, u0, right), (f1, u0, right), (f1, u1, right), (f0, u1, right)], lit, end)
@@ -92,9 +88,7 @@ class Body:
         if self.stage.px_per_m(self.pose.z) * radius < 8:
             layers = layers[1:3]
         for share, color in layers:
-            circle = np.column_stack(
-                [_CIRCLE * share * radius + (forward, radius), np.full(len(_CIRCLE), right)]
-            )
+            circle = np.column_stack([_CIRCLE * share * radius + (forward, radius), np.full(len(_CIRCLE), right)])
             self.patch(circle, light.on(color))
 
     def glass(self, corners: list[tuple[float, float, float]], strength: float = 0.5) -> None:

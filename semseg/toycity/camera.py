@@ -38,17 +38,11 @@ class Camera:
         """Projection matrix, shape (3, 4): homogeneous metres to homogeneous pixels."""
         sin, cos = np.sin, np.cos
         yaw = np.array([[cos(self.yaw), 0, -sin(self.yaw)], [0, 1, 0], [sin(self.yaw), 0, cos(self.yaw)]])
-        pitch = np.array(
-            [[1, 0, 0], [0, cos(self.pitch), sin(self.pitch)], [0, -sin(self.pitch), cos(self.pitch)]]
-        )
-        roll = np.array(
-            [[cos(self.roll), sin(self.roll), 0], [-sin(self.roll), cos(self.roll), 0], [0, 0, 1]]
-        )
+        pitch = np.array([[1, 0, 0], [0, cos(self.pitch), sin(self.pitch)], [0, -sin(self.pitch), cos(self.pitch)]])
+        roll = np.array([[cos(self.roll), sin(self.roll), 0], [-sin(self.roll), cos(self.roll), 0], [0, 0, 1]])
         rotation = roll @ pitch @ yaw
         flip = np.diag([1.0, -1.0, 1.0])  # the picture's v points down
-        intrinsics = np.array(
-            [[self.focal_px, 0, self.width / 2], [0, self.focal_px, self.height / 2], [0, 0, 1]]
-        )
+        intrinsics = np.array([[self.focal_px, 0, self.width / 2], [0, self.focal_px, self.height / 2], [0, 0, 1]])
         matrix = intrinsics @ flip @ rotation
         return np.column_stack([matrix, -matrix @ np.array([0, self.height_m, 0])])
 

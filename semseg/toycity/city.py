@@ -118,11 +118,7 @@ def _add_furniture(site: Site, wants: dict[str, bool]) -> None:
             verge = street.verge(side)
             tx = street.kerb(side) + side * (verge / 2 if verge else 0.9)
             while z < end:
-                if (
-                    not site.is_crossing(z - 3, z + 3)
-                    and stage.chance(0.75)
-                    and site.is_free(tx, z, 0.5, 0.8)
-                ):
+                if not site.is_crossing(z - 3, z + 3) and stage.chance(0.75) and site.is_free(tx, z, 0.5, 0.8):
                     site.plant(tx, z, stage.between(0.7, 1.0))
                 z += stage.between(7, 13)
     if wants["light"]:
@@ -156,18 +152,14 @@ def _add_furniture(site: Site, wants: dict[str, bool]) -> None:
     if style.wires:
         for side in SIDES:
             if len(anchors[side]) > 1:
-                hung = furniture.wires(
-                    stage, [(anchors[side][0][0], 2.0), *anchors[side]], stage.between(0, 0.4)
-                )
+                hung = furniture.wires(stage, [(anchors[side][0][0], 2.0), *anchors[side]], stage.between(0, 0.4))
                 # wires hang in front of everything but the nearest things
                 site.put(hung, street.kerb(side), street.kerb(side) + 0.01, 1.0, 1.5)
     if style.bike_lane > 0.5 and street.bike_lane:
         x = street.right_kerb - street.parking - 1.6
         for z in np.arange(8, 40, 2.2):
             marks = stage.box(Pose(x, z), (-0.5, 0.5), (0, 0.14), (-0.09, 0.09), np.array([232.0, 196, 40]))
-            site.put(
-                [Thing("static", tuple(marks), z)] if marks else [], x - 0.09, x + 0.09, z - 0.5, z + 0.5
-            )
+            site.put([Thing("static", tuple(marks), z)] if marks else [], x - 0.09, x + 0.09, z - 0.5, z + 0.5)
 
 
 def _frame(stage: Stage) -> list[Thing]:

@@ -38,9 +38,7 @@ def building(stage: Stage, style: Style, x: float, z0: float, z1: float, floors:
         slope = np.array([(x - side * 0.3, height, z0), (x - side * 0.3, height, z1)])
         back = slope[::-1] + np.array([side * 3.6, 3.4, 0])
         inside = np.array([x + side * depth, 0, (z0 + z1) / 2])
-        marks += stage.face(
-            np.concatenate([slope, back]), inside, tile, texture="brick", grain=0.22, texel_m=0.02
-        )
+        marks += stage.face(np.concatenate([slope, back]), inside, tile, texture="brick", grain=0.22, texel_m=0.02)
     else:
         marks += _roof_clutter(stage, x, side, z0, z1, height)
     near = max(z0, abs(x) * 2 * stage.camera.focal_px / stage.camera.width * 0.8)
@@ -48,9 +46,7 @@ def building(stage: Stage, style: Style, x: float, z0: float, z1: float, floors:
     normal = np.array([-side, 0.0, 0.0])
     # seen at a slant a facade is short: what would flicker is not drawn
     share = float(np.clip(2.2 * abs(x) / near, 0.4, 1.0))
-    image = facade_image(
-        stage, style, (z1 - z0, height), floors, (fine * share, fine), normal, color, texture
-    )
+    image = facade_image(stage, style, (z1 - z0, height), floors, (fine * share, fine), normal, color, texture)
     ends = (z0, z1) if side < 0 else (z1, z0)
     corners = [(x, 0, ends[0]), (x, 0, ends[1]), (x, height, ends[1]), (x, height, ends[0])]
     front = stage.art(image, np.array(corners, float))
@@ -305,7 +301,5 @@ def _awning(stage: Stage, x: float, side: float, z0: float, z1: float) -> list:
         slope = np.array([(x, 2.95, a), (x, 2.95, b), (out, 2.4, b), (out, 2.4, a)])
         skirt = np.array([(out, 2.4, a), (out, 2.4, b), (out, 2.15, b), (out, 2.15, a)])
         marks += stage.fill(slope, color * 0.8) + stage.fill(skirt, color)
-    end = np.array(
-        [(x, 2.95, start), (x - side * 1.1, 2.4, start), (x - side * 1.1, 2.15, start), (x, 2.4, start)]
-    )
+    end = np.array([(x, 2.95, start), (x - side * 1.1, 2.4, start), (x - side * 1.1, 2.15, start), (x, 2.4, start)])
     return marks + stage.fill(end, stage.light.on(first) * 0.7)

@@ -35,11 +35,7 @@ def street_lamp(stage: Stage, x: float, z: float, toward: float) -> list[Thing]:
     marks += stage.blob(points[[0, 0]] + [(0, 0, 0), (0, 0.9, 0)], [0.15, 0.14], color * 0.8, rounded=True)
     marks += stage.blob(points[1:], [0.06, 0.05], color)
     head = points[2] + np.array([(0, 0, 0), (toward * 0.6, 0.05, 0)])
-    glow = (
-        np.array([255.0, 236, 190]) / np.maximum(stage.light.on(np.ones(3)), 0.3)
-        if stage.light.is_dark
-        else STEEL
-    )
+    glow = np.array([255.0, 236, 190]) / np.maximum(stage.light.on(np.ones(3)), 0.3) if stage.light.is_dark else STEEL
     marks += stage.blob(head, [0.1, 0.08], glow)
     return [Thing("pole", tuple(marks), z)]
 
@@ -55,9 +51,7 @@ def wooden_pole(stage: Stage, x: float, z: float) -> list[Thing]:
         marks += stage.blob(at + np.array([(-0.8, 0, 0), (0.8, 0.06, 0)]), [0.055, 0.055], color * 0.85)
     if stage.chance(0.35):  # a transformer
         at = points[0] * 0.25 + points[1] * 0.75
-        marks += stage.blob(
-            at + np.array([(0.3, 0, -0.05), (0.3, 0.7, -0.05)]), [0.22, 0.22], STEEL, rounded=True
-        )
+        marks += stage.blob(at + np.array([(0.3, 0, -0.05), (0.3, 0.7, -0.05)]), [0.22, 0.22], STEEL, rounded=True)
     return [Thing("pole", tuple(marks), z)]
 
 
@@ -112,9 +106,7 @@ def _lamps(stage: Stage, x: float, y: float, z: float, state: int, small: bool =
             _plate(x - half * 1.35, x + half * 1.35, y - tall * 1.18, y + tall * 1.18, z),
             light.on(BLACK * 1.1),
         )
-    marks += stage.fill(
-        _plate(x - half, x + half, y - tall, y + tall, z), light.on(BLACK * 1.5), light.on(BLACK)
-    )
+    marks += stage.fill(_plate(x - half, x + half, y - tall, y + tall, z), light.on(BLACK * 1.5), light.on(BLACK))
     colors = np.array([(255, 52, 40), (255, 190, 40), (60, 240, 130)], float)
     for index, color in enumerate(colors):
         up = y + tall * (0.64 - 0.64 * index)
@@ -149,9 +141,7 @@ def direction_board(stage: Stage, x: float, z: float) -> list[Thing]:
     posts = []
     for at in (x - wide * 0.35, x + wide * 0.35):
         posts += stage.blob(np.array([(at, 0, z), (at, low + tall, z)]), [0.06, 0.06], STEEL, rounded=True)
-    color = np.array([(30, 80, 170), (240, 200, 40), (30, 110, 70), (240, 240, 238)], float)[
-        stage.rng.integers(4)
-    ]
+    color = np.array([(30, 80, 170), (240, 200, 40), (30, 110, 70), (240, 240, 238)], float)[stage.rng.integers(4)]
     ink = light.on(np.array([245.0, 245, 245]) if color.sum() < 400 else np.array([20.0, 20, 22]))
     board = stage.fill(_plate(x - wide / 2, x + wide / 2, low, low + tall, z - 0.08), ink)
     edge = 0.05
@@ -161,9 +151,7 @@ def direction_board(stage: Stage, x: float, z: float) -> list[Thing]:
     )
     for row in np.arange(low + tall - 0.3, low + 0.1, -0.28):
         at = x - wide / 2 + 0.45
-        arrow = np.array(
-            [(at - 0.3, row, z - 0.1), (at - 0.12, row + 0.1, z - 0.1), (at - 0.12, row - 0.1, z - 0.1)]
-        )
+        arrow = np.array([(at - 0.3, row, z - 0.1), (at - 0.12, row + 0.1, z - 0.1), (at - 0.12, row - 0.1, z - 0.1)])
         board += stage.fill(arrow, ink)
         while at < x + wide / 2 - 0.35:
             letter = stage.between(0.07, 0.2)
@@ -179,9 +167,7 @@ def _sign_face(stage: Stage, x: float, y: float, z: float) -> list:
         for color in ((205, 28, 36), (28, 84, 176), (240, 240, 238), (22, 22, 24), (245, 200, 30))
     )
     r = rng.uniform(0.32, 0.44)
-    kind = str(
-        rng.choice(["limit", "warning", "yield", "stop", "mandatory", "parking", "priority", "no entry"])
-    )
+    kind = str(rng.choice(["limit", "warning", "yield", "stop", "mandatory", "parking", "priority", "no entry"]))
     if kind == "limit":
         marks = stage.fill(_disc(x, y, z, r), red) + stage.fill(_disc(x, y, z, r * 0.76), white)
         for dx in (-0.36, 0.1):
@@ -221,9 +207,7 @@ def wall(stage: Stage, style: Style, x: float, z0: float, z1: float) -> list[Thi
     rng, light = stage.rng, stage.light
     height = rng.uniform(1.7, 2.6)
     texture = str(rng.choice(style.wall_textures))
-    color = np.array(
-        [(158, 150, 138), (164, 92, 70), (190, 182, 166), (120, 116, 110), (176, 150, 116)], float
-    )
+    color = np.array([(158, 150, 138), (164, 92, 70), (190, 182, 166), (120, 116, 110), (176, 150, 116)], float)
     color = color[rng.integers(len(color))] + rng.uniform(-12, 12, 3)
     side = 1.0 if x > 0 else -1.0
     lit = light.on(color, np.array([-side, 0, 0]))
@@ -262,11 +246,7 @@ def fence(stage: Stage, x: float, z0: float, z1: float, height: float | None = N
     rows, columns = max(12, int(height * fine)), max(24, int((z1 - z0) * fine))
     image = np.zeros((rows, columns, 4), np.float32)
     dark = np.array([(40, 44, 42), (60, 70, 64), (230, 230, 226), (44, 66, 52), (120, 124, 128)], float)
-    color = (
-        dark[rng.integers(len(dark))]
-        if kind != "planks"
-        else np.array([140.0, 108, 76]) + rng.uniform(-40, 60)
-    )
+    color = dark[rng.integers(len(dark))] if kind != "planks" else np.array([140.0, 108, 76]) + rng.uniform(-40, 60)
     lit = light.on(color, np.array([-side, 0, 0]))
     image[..., :3] = lit
     if kind == "mesh":

@@ -44,9 +44,7 @@ def tree(stage: Stage, style: Style, x: float, z: float, scale: float = 1.0) -> 
     marks = stage.blob(trunk, [thick, thick * 0.75], BARK + rng.uniform(-16, 16, 3), rounded=True,
                        texture="grass", grain=0.3, texel_m=0.008)  # fmt: skip
     for end in (-1, 1):
-        branch = np.array(
-            [(x + lean, crown_low + 0.4, z), (x + lean + end * spread * 0.5, crown_low + 1.5, z)]
-        )
+        branch = np.array([(x + lean, crown_low + 0.4, z), (x + lean + end * spread * 0.5, crown_low + 1.5, z)])
         marks += stage.blob(branch, [thick * 0.6, thick * 0.3], BARK)
     spread_px = stage.px_per_m(z) * spread
     count = 13 if spread_px > 40 else 8 if spread_px > 16 else 4
@@ -92,13 +90,9 @@ def tree_line(stage: Stage, style: Style, x0: float, x1: float, z: float) -> lis
     color = style.leaf_rgb[stage.rng.integers(len(style.leaf_rgb))]
     x = np.arange(x0, x1, 1.5)
     knots = stage.rng.uniform(3, 9, len(x) // 5 + 2)
-    tops = np.interp(np.arange(len(x)), np.arange(len(knots)) * 5, knots) + stage.rng.uniform(
-        -0.5, 0.5, len(x)
-    )
+    tops = np.interp(np.arange(len(x)), np.arange(len(knots)) * 5, knots) + stage.rng.uniform(-0.5, 0.5, len(x))
     edge = np.stack([x, tops, np.full(len(x), z)], axis=1)
     lit = stage.light.on(color)
     foot = np.array([(x1, 0.0, z), (x0, 0.0, z)])
-    marks = stage.fill(
-        np.concatenate([edge, foot]), lit * 1.2, lit * 0.6, texture="leaf", grain=0.4, texel_m=0.06
-    )
+    marks = stage.fill(np.concatenate([edge, foot]), lit * 1.2, lit * 0.6, texture="leaf", grain=0.4, texel_m=0.06)
     return [Thing("vegetation", tuple(marks), z)] if marks else []

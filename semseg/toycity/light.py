@@ -58,9 +58,7 @@ def sample_light(rng: np.random.Generator, is_rosario: bool = False) -> Light:
     if weather == "dusk":
         elevation = rng.uniform(0.12, 0.3)
     azimuth = rng.uniform(0.5, 2 * np.pi - 0.5) if weather != "dusk" else rng.uniform(0, 2 * np.pi)
-    sun = np.array(
-        [np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)]
-    )
+    sun = np.array([np.cos(elevation) * np.sin(azimuth), np.sin(elevation), np.cos(elevation) * np.cos(azimuth)])
     warmth = rng.uniform(-0.05, 0.05) + (0.11 if is_rosario else 0.0)
     tint = _rgb(1 + warmth, 1.0, 1 - warmth)
     gain = rng.uniform(0.92, 1.12) * (1.1 if is_rosario else 1.0)

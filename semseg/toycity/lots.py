@@ -51,9 +51,7 @@ def _add_lot(site: Site, side: int, x: float, z0: float, z1: float, kind: str) -
         site.put(furniture.fence(stage, x, z0, z1 - 0.3), x, x + side * 0.1, z0, z1 - 0.3)
     elif stage.chance(0.35):
         height = stage.between(0.8, 1.5)
-        site.put(
-            greenery.hedge(stage, style, x + side * 0.3, z0, z1 - 1, height), x, x + side * 1.3, z0, z1 - 1
-        )
+        site.put(greenery.hedge(stage, style, x + side * 0.3, z0, z1 - 1, height), x, x + side * 1.3, z0, z1 - 1)
     if stage.chance(0.5):
         back = x + side * stage.between(6, 10)
         site.put(facades.building(stage, style, back, z0 + 1, z1 - 0.5, max(1, floors - 1)),
@@ -65,6 +63,4 @@ def _add_lot(site: Site, side: int, x: float, z0: float, z1: float, kind: str) -
     for _ in range(int(rng.integers(0, 3))):
         bx, bz = x + side * stage.between(1.0, 3.0), stage.between(z0 + 0.5, z1 - 1)
         if site.is_free(bx, bz, 0.4, 0.4):
-            site.put(
-                greenery.bush(stage, style, bx, bz, stage.between(0.7, 1.4)), bx - 0.4, bx + 0.4, bz, bz + 0.4
-            )
+            site.put(greenery.bush(stage, style, bx, bz, stage.between(0.7, 1.4)), bx - 0.4, bx + 0.4, bz, bz + 0.4)

@@ -86,9 +86,7 @@ def draw_label_ids(objects: list[dict], width: int, height: int) -> np.ndarray:
     image = Image.new("L", (width, height), 0)
     drawer = ImageDraw.Draw(image)
     for item in objects:
-        label = (
-            CITYSCAPES.by_name.get(item["label"]) or CITYSCAPES.by_name[item["label"].removesuffix("group")]
-        )
+        label = CITYSCAPES.by_name.get(item["label"]) or CITYSCAPES.by_name[item["label"].removesuffix("group")]
         if label.label_id >= 0:
             drawer.polygon([tuple(point) for point in item["polygon"]], fill=label.label_id)
     return np.array(image)

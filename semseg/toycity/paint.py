@@ -259,18 +259,14 @@ def _add_haze(image: np.ndarray, depth_m: np.ndarray, scene: Scene) -> np.ndarra
     return image * (1 - share) + scene.light.horizon_rgb.astype(np.float32) * share
 
 
-def _add_reflections(
-    image: np.ndarray, label_ids: np.ndarray, scene: Scene, rng: np.random.Generator
-) -> np.ndarray:
+def _add_reflections(image: np.ndarray, label_ids: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.ndarray:
     """A wet road mirrors what stands behind it, torn by the roughness of the asphalt."""
     camera = scene.camera
     horizon = int(camera.height / 2 - camera.focal_px * np.tan(camera.pitch))
     rows = np.clip(2 * horizon - np.arange(camera.height) + 6, 0, camera.height - 1)
     mirror = cv2.GaussianBlur(image[rows], (0, 0), sigmaX=1.5, sigmaY=9 * camera.height / 256)
     names = CITYSCAPES.by_name
-    is_flat = np.isin(
-        label_ids, [names["road"].label_id, names["sidewalk"].label_id, names["parking"].label_id]
-    )
+    is_flat = np.isin(label_ids, [names["road"].label_id, names["sidewalk"].label_id, names["parking"].label_id])
     puddles = textures.window("cloud", tuple(rng.integers(0, 512, 2)), camera.width, camera.height, 1.6)
     puddles = cv2.GaussianBlur(puddles, (0, 0), 3, sigmaY=0.8)
     share = scene.light.wetness * (0.3 + 0.3 * np.clip(puddles + 0.3, 0, 1)) * is_flat

@@ -8,9 +8,7 @@ from semseg.toycity.scene import Mark, Thing
 from semseg.toycity.stage import Pose, Stage
 
 SKIN = np.array([(236, 200, 172), (214, 168, 132), (172, 122, 88), (112, 76, 54), (78, 52, 40)], float)
-HAIR = np.array(
-    [(40, 30, 24), (86, 58, 36), (160, 120, 70), (190, 188, 184), (24, 22, 24), (140, 70, 40)], float
-)
+HAIR = np.array([(40, 30, 24), (86, 58, 36), (160, 120, 70), (190, 188, 184), (24, 22, 24), (140, 70, 40)], float)
 CLOTHES = np.array(
     [
         (30, 34, 46), (52, 60, 84), (140, 140, 142), (220, 216, 208), (166, 40, 44), (44, 100, 70),
@@ -169,18 +167,14 @@ def bicycle(stage: Stage, pose: Pose) -> list[Thing]:
 
 def cyclist(stage: Stage, pose: Pose) -> list[Thing]:
     """Build a bicycle and its rider."""
-    rider = _rider(
-        stage, pose, hip=(-0.2, 1.0), lean=0.32, hand=(0.4, 1.05), foot=0.32, helmet=stage.chance(0.5)
-    )
+    rider = _rider(stage, pose, hip=(-0.2, 1.0), lean=0.32, hand=(0.4, 1.05), foot=0.32, helmet=stage.chance(0.5))
     return [
         Thing("bicycle", tuple(_bicycle(stage, pose)), pose.z),
         Thing("rider", tuple(rider), pose.z - 0.01),
     ]
 
 
-def _rider(
-    stage: Stage, pose: Pose, *, hip: tuple, lean: float, hand: tuple, foot: float, helmet: bool
-) -> list[Mark]:
+def _rider(stage: Stage, pose: Pose, *, hip: tuple, lean: float, hand: tuple, foot: float, helmet: bool) -> list[Mark]:
     top, legs, shoe = _wear(stage), _wear(stage), _wear(stage) * 0.4
     shoulder = (hip[0] + lean, hip[1] + 0.5)
     phase = stage.between(0, 2 * np.pi)

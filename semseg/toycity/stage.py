@@ -13,9 +13,7 @@ from semseg.toycity.camera import NEAR_M, Camera
 from semseg.toycity.light import Light
 from semseg.toycity.scene import Art, Clear, Fill, Ground, Mark, Shadow
 
-_CIRCLE = np.stack(
-    [np.cos(np.linspace(0, 2 * np.pi, 13)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 13)[:-1])], 1
-)
+_CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 13)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 13)[:-1])], 1)
 UP = np.array([0.0, 1.0, 0.0])
 
 

@@ -139,9 +139,7 @@ def lay_ground(stage: Stage, style: Style, street: Street) -> list[Thing]:
             if side < 0 and street.track_is_own:
                 edge += TRACK_WIDTH_M
             end = street.crossing[0] - 6 if street.crossing else END_M
-            bay = stage.ground(
-                _strip(edge - side * 2.1, edge, BEGIN_M, end), paving * 0.82, "cobble", 0.22, 4.0
-            )
+            bay = stage.ground(_strip(edge - side * 2.1, edge, BEGIN_M, end), paving * 0.82, "cobble", 0.22, 4.0)
             things.append(Thing("parking", tuple(bay), 50.0))
     things += _lay_track(stage, street, grass)
     return [thing for thing in things if thing.marks]
@@ -164,9 +162,7 @@ def _lay_track(stage: Stage, street: Street, grass: np.ndarray) -> list[Thing]:
             marks += stage.ground(_strip(low, high), gravel, "grain", 0.3, 8.0)
             sleeper = stage.light.on(np.array([128.0, 122, 114]), UP)
             for z in np.arange(4, 45, 0.75):
-                marks += stage.fill(
-                    _flat(_strip(street.track - 1.2, street.track + 1.2, z, z + 0.26)), sleeper
-                )
+                marks += stage.fill(_flat(_strip(street.track - 1.2, street.track + 1.2, z, z + 0.26)), sleeper)
     for rail in (street.track - 0.72, street.track + 0.72):
         groove = stage.light.on(np.array([48.0, 46, 46]), UP)
         shine = stage.light.on(np.array([176.0, 176, 182]), UP)

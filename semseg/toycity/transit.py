@@ -47,9 +47,7 @@ def bus(stage: Stage, pose: Pose) -> list[Thing]:
             else:
                 body.glass([(f0, 2.42, side), (f1, 2.42, side), (f1, low, side), (f0, low, side)], 0.42)
             if is_door:
-                body.side_patch(
-                    ((f0 + f1) / 2 - 0.04, low), ((f0 + f1) / 2 + 0.04, 2.42), side, light.on(DARK)
-                )
+                body.side_patch(((f0 + f1) / 2 - 0.04, low), ((f0 + f1) / 2 + 0.04, 2.42), side, light.on(DARK))
         for f in (front - 2.6, back + 3.0):
             body.wheel(f, side, 0.48)
     is_front = body.faces_front(front)
@@ -106,9 +104,7 @@ def tram(stage: Stage, pose: Pose) -> list[Thing]:
         body.marks += stage.blob(points[1:], [0.05, 0.05], DARK)
     bar = body.world([(middle, height + 1.2, -0.8), (middle, height + 1.2, 0.8)])
     body.marks += stage.blob(bar, [0.06, 0.06], DARK)
-    body.marks += stage.box(
-        pose, (back + 1, front - 1), (height, height + 0.3), (-half * 0.7, half * 0.7), roof
-    )
+    body.marks += stage.box(pose, (back + 1, front - 1), (height, height + 0.3), (-half * 0.7, half * 0.7), roof)
     body.marks += stage.box(pose, (back + 0.5, front - 0.5), (0.0, 0.5), (-half + 0.15, half - 0.15), DARK)
     # the nose bows forward and narrows
     nose = [

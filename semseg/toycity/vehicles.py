@@ -150,12 +150,8 @@ def truck(stage: Stage, pose: Pose) -> list[Thing]:
         body.marks.extend(
             stage.box(pose, (back + 0.1, front - 0.3), (0.35, 0.95), (-half + 0.25, half - 0.25), DARK * 1.3)
         )
-        body.marks.extend(
-            stage.box(pose, (back + 0.4, back + 1.6), (0, 0.9), (-half + 0.1, half - 0.1), DARK * 0.7)
-        )
-        body.marks.extend(
-            stage.box(pose, (front - 1.7, front - 0.8), (0, 0.9), (-half + 0.1, half - 0.1), DARK * 0.7)
-        )
+        body.marks.extend(stage.box(pose, (back + 0.4, back + 1.6), (0, 0.9), (-half + 0.1, half - 0.1), DARK * 0.7))
+        body.marks.extend(stage.box(pose, (front - 1.7, front - 0.8), (0, 0.9), (-half + 0.1, half - 0.1), DARK * 0.7))
 
     def load() -> None:
         texture = "plaster" if kind != "tipper" else "grain"
@@ -210,9 +206,7 @@ def truck(stage: Stage, pose: Pose) -> list[Thing]:
         if is_front:
             f, w = front + 0.01, half * 0.9
             top = front - 0.2
-            body.glass(
-                [(top, cab_high - 0.25, -w), (top, cab_high - 0.25, w), (f, 1.4, w), (f, 1.4, -w)], 0.6
-            )
+            body.glass([(top, cab_high - 0.25, -w), (top, cab_high - 0.25, w), (f, 1.4, w), (f, 1.4, -w)], 0.6)
             body.end_patch((-w * 0.75, 0.75), (w * 0.75, 1.28), f, light.on(DARK * 1.4))
             for u in (0.85, 0.99, 1.13):
                 body.end_patch((-w * 0.7, u), (w * 0.7, u + 0.05), f, light.on(RIM))

@@ -23,7 +23,7 @@ def test_a_single_image_is_named_after_itself(tmp_path):
 
 
 def test_wrong_inputs_say_what_was_expected(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no image or folder .*none"):
+    with pytest.raises(FileNotFoundError, match=r"no image or folder .*none"):
         find_images(tmp_path / "none")
     with pytest.raises(FileNotFoundError, match=r"no image in .* \(it is empty\); expected \.jpg"):
         find_images(tmp_path)

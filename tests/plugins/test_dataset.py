@@ -5,11 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 from PIL import Image
 
 import semseg.plugins  # noqa: F401
 from tests.conftest import REPO
+
+
+@pytest.fixture(autouse=True)
+def names_are_those_of_mmsegmentation():
+    init_default_scope("mmseg")  # as every run does; other tests may have set it or not
 
 
 def write_set(folder, num_images=3, **more):
@@ -35,9 +41,9 @@ def build(dataset_file, split="train", **more):
 
 def test_a_dataset_file_becomes_a_dataset(tmp_path):
     pipeline = [
-        {"type": "mmseg.LoadImageFromFile"},
-        {"type": "mmseg.LoadTrainIds"},
-        {"type": "mmseg.PackSegInputs"},
+        {"type": "LoadImageFromFile"},
+        {"type": "LoadTrainIds"},
+        {"type": "PackSegInputs"},
     ]
     dataset = build(write_set(tmp_path), pipeline=pipeline)
     assert dataset.metainfo["classes"] == ("road", "grass")
@@ -80,9 +86,7 @@ def test_a_mask_without_image_is_left_out(tmp_path):
 
 def test_a_missing_split_or_file_is_named(tmp_path):
     dataset_file = write_set(tmp_path)
-    with pytest.raises(
-        ValueError, match=r"dataset\.yaml has no split 'test', only train; add it under splits"
-    ):
+    with pytest.raises(ValueError, match=r"dataset\.yaml has no split 'test', only train; add it under splits"):
         build(dataset_file, "test")
     with pytest.raises(FileNotFoundError, match=r"no dataset file .*other\.yaml"):
         build(str(tmp_path / "other.yaml"))

@@ -70,9 +70,7 @@ def test_label_ids_of_cityscapes_are_recognised(tmp_path):
 
 def test_other_values_ask_for_a_label_map(tmp_path):
     path = save(tmp_path / "m.png", np.array([[0, 1, 2, 77]], np.uint8))
-    with pytest.raises(
-        ValueError, match=r"outside 0\.\.1 and 255: \{2: 1 px, 77: 1 px\}; describe the set in a data"
-    ):
+    with pytest.raises(ValueError, match=r"outside 0\.\.1 and 255: \{2: 1 px, 77: 1 px\}; describe the set in a data"):
         load(path, num_classes=2)
     assert load(path, num_classes=None)["gt_seg_map"].max() == 77  # nobody said how many classes there are
 
@@ -80,9 +78,7 @@ def test_other_values_ask_for_a_label_map(tmp_path):
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
 def test_coloured_masks_are_refused_with_two_ways_out(tmp_path, mode):
     path = save(tmp_path / "m.png", np.array([[[9, 9, 9], [0, 0, 0]]], np.uint8), mode)
-    message = (
-        f"m.png is {mode} with 2 colours, not train ids: describe the set in a dataset.yaml with encoding"
-    )
+    message = f"m.png is {mode} with 2 colours, not train ids: describe the set in a dataset.yaml with encoding"
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         load(path)
     assert "tools/dataset.py import colors" in str(caught.value)
@@ -95,9 +91,7 @@ def test_a_mask_of_another_size_is_refused(tmp_path):
         ValueError, match=r"m\.png is 4x2, its image a\.jpg is 8x4; masks are drawn at the size of their"
     ):
         load(path, ori_shape=(4, 8), img_path="a.jpg")
-    with pytest.raises(
-        ValueError, match=r"is 4x2, its image a\.jpg is 2x4; if EXIF turns the image and not the mask"
-    ):
+    with pytest.raises(ValueError, match=r"is 4x2, its image a\.jpg is 2x4; if EXIF turns the image and not the mask"):
         load(path, ori_shape=(4, 2), img_path="a.jpg")
 
 

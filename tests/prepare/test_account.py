@@ -48,9 +48,7 @@ def test_a_netrc_file_that_others_may_read_is_refused(netrc_path):
 
 def test_a_broken_netrc_file_is_named_without_its_words(netrc_path):
     netrc_path.write_text(f"machine {HOST}\nlogin ada\npasword hunter2\n")
-    with pytest.raises(
-        ValueError, match=r"netrc, line 3, is not in the form of a netrc file; mend"
-    ) as caught:
+    with pytest.raises(ValueError, match=r"netrc, line 3, is not in the form of a netrc file; mend") as caught:
         find_account(HOST, never, {"NETRC": str(netrc_path)})
     assert "hunter2" not in str(caught.value)
 

@@ -25,9 +25,7 @@ def random_annotation(seed: int, width: int = 96, height: int = 64) -> dict:
         reach = rng.choice([0, 20, 10_000])  # pixels outside the image
         points = [[rng.randint(-reach, width + reach), rng.randint(-reach, height + reach)]] * num_points
         if rng.random() < 0.9:  # else all points are one
-            points = [
-                [rng.uniform(-reach, width + reach), rng.uniform(-reach, height + reach)] for _ in points
-            ]
+            points = [[rng.uniform(-reach, width + reach), rng.uniform(-reach, height + reach)] for _ in points]
             if rng.random() < 0.7:
                 points = [[round(x), round(y)] for x, y in points]
         objects.append({"label": rng.choice(NAMES), "polygon": points})

@@ -123,8 +123,7 @@ def test_broken_files_are_all_named_and_the_others_are_converted(root, num_proce
         cityscapes.convert(root, num_processes=num_processes)
     first, second = str(caught.value).splitlines()
     assert first == (
-        f"2 of 3 annotations could not be converted: {unknown}: "
-        "object 0 cannot be drawn: unknown label 'cars'"
+        f"2 of 3 annotations could not be converted: {unknown}: object 0 cannot be drawn: unknown label 'cars'"
     )
     assert "bonn_000000_000019_gtFine_polygons.json: not JSON (Expecting" in second
     assert label_path(root / "gtFine/train/aachen/aachen_000000_000019_gtFine_polygons.json").is_file()

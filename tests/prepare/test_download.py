@@ -59,16 +59,10 @@ FETCHED = [f".{GT}.unpacked", "README", "gtFine/val/bonn/b_gtFine_polygons.json"
 
 def test_packages_are_downloaded_verified_and_unpacked(site, tmp_path):
     steps = {}
-    done = fetch(
-        site, tmp_path, *PACKAGES, on_progress=lambda what, done, total: steps.update({what: (done, total)})
-    )
+    done = fetch(site, tmp_path, *PACKAGES, on_progress=lambda what, done, total: steps.update({what: (done, total)}))
     assert done == {GT: Outcome(3, True), IMAGES: Outcome(3, True)}
-    assert names(tmp_path) == sorted(
-        [*FETCHED, f".{IMAGES}.unpacked", "leftImg8bit/val/bonn/b_leftImg8bit.png"]
-    )
-    assert list(steps) == [
-        f"{step} {name}" for name in PACKAGES for step in ("downloading", "verifying", "unpacking")
-    ]
+    assert names(tmp_path) == sorted([*FETCHED, f".{IMAGES}.unpacked", "leftImg8bit/val/bonn/b_leftImg8bit.png"])
+    assert list(steps) == [f"{step} {name}" for name in PACKAGES for step in ("downloading", "verifying", "unpacking")]
     assert all(done == total for done, total in steps.values())
 
 
@@ -119,13 +113,9 @@ def test_an_unknown_package_is_named_with_the_known_ones(site, tmp_path):
 
 def test_a_page_in_place_of_the_archive_is_not_kept(site, tmp_path):
     site.pages_for = {f"{GT}.zip"}
-    with pytest.raises(
-        PermissionError, match=rf"^127.0.0.1 sent a page instead of {GT}.zip; sign in there with"
-    ):
+    with pytest.raises(PermissionError, match=rf"^127.0.0.1 sent a page instead of {GT}.zip; sign in there with"):
         fetch(site, tmp_path)
-    with pytest.raises(
-        PermissionError, match=r"^127.0.0.1 sent something else than a zip archive as odd.zip$"
-    ):
+    with pytest.raises(PermissionError, match=r"^127.0.0.1 sent something else than a zip archive as odd.zip$"):
         fetch(site, tmp_path, "odd")
     assert not names(tmp_path)
 
@@ -178,9 +168,7 @@ def test_a_part_that_is_complete_or_too_long_needs_no_more_bytes(site, tmp_path)
 
 def test_a_damaged_download_is_removed(site, tmp_path):
     site.md5_sums = {f"{GT}.zip": "0" * 32}
-    message = (
-        rf"^{GT}.zip arrived damaged \(md5 sum [0-9a-f]{{32}}, 127.0.0.1 says 0{{32}}\) and was removed; run"
-    )
+    message = rf"^{GT}.zip arrived damaged \(md5 sum [0-9a-f]{{32}}, 127.0.0.1 says 0{{32}}\) and was removed; run"
     with pytest.raises(DownloadError, match=message):
         fetch(site, tmp_path)
     assert not names(tmp_path)
@@ -188,9 +176,7 @@ def test_a_damaged_download_is_removed(site, tmp_path):
 
 def test_a_wrong_archive_of_the_person_is_named_and_kept(site, tmp_path):
     (tmp_path / f"{GT}.zip").write_bytes(b"PK mine")
-    with pytest.raises(
-        ValueError, match=rf"{GT}.zip has the md5 sum .*, 127.0.0.1 says .*: remove the file$"
-    ):
+    with pytest.raises(ValueError, match=rf"{GT}.zip has the md5 sum .*, 127.0.0.1 says .*: remove the file$"):
         fetch(site, tmp_path)
     assert names(tmp_path) == [f"{GT}.zip"]
 
@@ -208,9 +194,7 @@ def test_archives_that_would_write_elsewhere_are_refused(site, tmp_path):
 def test_too_little_room_is_said_before_the_first_byte(site, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=10**6)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(
-        ValueError, match=rf"^{tmp_path} needs 1.2 MB for {GT} and has 1.0 MB; free some space or"
-    ):
+    with pytest.raises(ValueError, match=rf"^{tmp_path} needs 1.2 MB for {GT} and has 1.0 MB; free some space or"):
         fetch(site, tmp_path)
     assert not site.num_bytes_asked()
 

@@ -84,9 +84,7 @@ def test_what_is_no_class_list_is_named(tmp_path, name, text, message):
 
 
 def test_no_file_is_named():
-    with pytest.raises(
-        FileNotFoundError, match=r"no file nowhere\.txt with classes; give a YAML or text file, or"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"no file nowhere\.txt with classes; give a YAML or text file, or"):
         read_classes("nowhere.txt")
 
 
@@ -107,9 +105,7 @@ def test_unknown_labels_are_errors_with_counts_and_the_nearest_class(tmp_path):
 
 def test_maps_to_nowhere_are_errors(tmp_path):
     classes = read_classes(write(tmp_path, "car\nroad"))
-    with pytest.raises(
-        ValueError, match=r"--map x=caar: no class 'caar' in .*classes\.txt; did you mean 'car'\?"
-    ):
+    with pytest.raises(ValueError, match=r"--map x=caar: no class 'caar' in .*classes\.txt; did you mean 'car'\?"):
         assign_train_ids(Counter(), classes, {"x": "caar"})
     with pytest.raises(ValueError, match=r"--map expects label=class, or label=ignore, got 'car'"):
         parse_map(["car"])

@@ -15,9 +15,7 @@ IDS = {"a": 1, "b": 2}
 def write(path, *shapes, before="", name="street/1.jpg"):
     image = f'<image id="0" name="{name}" width="{SIZE[0]}" height="{SIZE[1]}">{"".join(shapes)}</image>'
     version = "<version>1.1</version><meta><task><name>x</name></task></meta>"
-    path.write_text(
-        f'<?xml version="1.0" encoding="utf-8"?>{before}<annotations>{version}{image}</annotations>'
-    )
+    path.write_text(f'<?xml version="1.0" encoding="utf-8"?>{before}<annotations>{version}{image}</annotations>')
     return path
 
 
@@ -145,9 +143,7 @@ def test_what_is_not_cvats_is_named(tmp_path, text, message):
 
 
 def test_no_file_and_a_packed_file_are_named(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r"no file .*annotations\.xml; unpack an export of the format"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"no file .*annotations\.xml; unpack an export of the format"):
         cvat.parse(tmp_path)
     (tmp_path / "x.zip").write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"x\.zip: a packed export; unpack it and give the folder"):

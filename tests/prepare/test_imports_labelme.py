@@ -125,9 +125,7 @@ def test_what_is_not_labelmes_is_named(tmp_path, text, message):
 
 
 def test_nothing_to_read_is_named(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r"no \.json files under .*; give the folder where labelme saved"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"no \.json files under .*; give the folder where labelme saved"):
         labelme.parse(tmp_path)
     with pytest.raises(FileNotFoundError, match="no file or folder nowhere"):
         labelme.parse(Path("nowhere"))

@@ -121,9 +121,7 @@ def test_further_splits_share_the_classes(source):
     with pytest.raises(ValueError, match=r"1 label is not in .*dataset\.yaml: 'moon' \(1 shape\)"):
         plan(request(source.parent / "more", split="val"))
     (source.parent / "c.txt").write_text("moon\n")
-    with pytest.raises(
-        ValueError, match=r"c\.txt and .*dataset\.yaml have other classes, or in another order; the"
-    ):
+    with pytest.raises(ValueError, match=r"c\.txt and .*dataset\.yaml have other classes, or in another order; the"):
         plan(request(source.parent / "more", split="val", classes=str(source.parent / "c.txt")))
 
 
@@ -145,9 +143,7 @@ def test_a_dataset_file_from_elsewhere_stays(source, text):
     path = source.parent / "out/dataset.yaml"
     path.parent.mkdir()
     path.write_text(text)
-    with pytest.raises(
-        ValueError, match=r"dataset\.yaml is not as an import left it; give another --out, or --over"
-    ):
+    with pytest.raises(ValueError, match=r"dataset\.yaml is not as an import left it; give another --out, or --over"):
         plan(request(source))
     plan(request(source, overwrite=True)).write()
     assert path.with_name("dataset.yaml.bak").read_text() == text
@@ -167,9 +163,7 @@ def test_missing_images_are_counted_and_may_be_left_out(source):
 def test_images_of_another_size_are_counted_and_may_be_left_out(source):
     Image.new("RGB", (24, 16)).save(source / "3.jpg")
     (source / "street/2.jpg").write_text("no image")
-    message = (
-        r"2 of 3 images are not those that were annotated, first .*3\.jpg: 24x16, annotated at 12x8; give"
-    )
+    message = r"2 of 3 images are not those that were annotated, first .*3\.jpg: 24x16, annotated at 12x8; give"
     with pytest.raises(ValueError, match=message):
         plan(request(source))
     assert len(plan(request(source, skip_broken=True)).pictures) == 1
@@ -177,15 +171,12 @@ def test_images_of_another_size_are_counted_and_may_be_left_out(source):
 
 def test_shapes_that_cannot_be_drawn_are_counted_and_may_be_left_out(source):
     annotate(source / "3", "sky", points=[[1, 1], [2, 2]])
-    message = (
-        r"1 of 4 shapes cannot be drawn, first in 3 a 'sky': polygon of 2 points; expected 3 or more; mend"
-    )
+    message = r"1 of 4 shapes cannot be drawn, first in 3 a 'sky': polygon of 2 points; expected 3 or more; mend"
     with pytest.raises(ValueError, match=message):
         plan(request(source))
     work = plan(request(source, skip_broken=True))
     assert work.notes == (
-        "left out: 1 of 4 shapes that cannot be drawn, first in 3 a 'sky': "
-        "polygon of 2 points; expected 3 or more",
+        "left out: 1 of 4 shapes that cannot be drawn, first in 3 a 'sky': polygon of 2 points; expected 3 or more",
         "left out: 1 images without shapes; --background CLASS keeps them",
     )
 
@@ -212,9 +203,7 @@ def test_images_without_shapes_stay_with_a_background(source):
     assert len(plan(request(source, background="road")).pictures) == 3
     for name in ("3", "street/1", "street/2"):
         annotate(source / name)
-    with pytest.raises(
-        ValueError, match=r"no image with annotations to import; left out: 3 images without shapes"
-    ):
+    with pytest.raises(ValueError, match=r"no image with annotations to import; left out: 3 images without shapes"):
         plan(request(source))
 
 

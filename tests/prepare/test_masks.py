@@ -12,9 +12,7 @@ from semseg.prepare.masks import census, decode_mask
 
 ROAD, GRASS, SKY = (128, 64, 128), (0, 255, 0), (0, 0, 255)
 TRAIN_IDS = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
-CLASSES = [
-    {"name": name, "color": list(color)} for name, color in zip("abc", (ROAD, GRASS, SKY), strict=True)
-]
+CLASSES = [{"name": name, "color": list(color)} for name, color in zip("abc", (ROAD, GRASS, SKY), strict=True)]
 
 
 def rules(folder, encoding, **more):
@@ -67,9 +65,7 @@ def test_one_bit_masks_are_zeros_and_ones(tmp_path):
 
 def test_the_label_map_goes_before_the_ids(tmp_path):
     described = rules(tmp_path, "ids", label_map={0: "ignore", 200: "b", 255: "c"})
-    assert decode_mask(save(tmp_path / "m.png", colored((0, 200, 255, 1))), described).tolist() == [
-        [255, 1, 2, 1]
-    ]
+    assert decode_mask(save(tmp_path / "m.png", colored((0, 200, 255, 1))), described).tolist() == [[255, 1, 2, 1]]
 
 
 def test_unknown_values_are_named_with_pixels_and_the_nearest_known(tmp_path):
@@ -103,9 +99,7 @@ def test_only_the_colours_that_occur_have_to_be_known(tmp_path):
     path = palette_png(tmp_path / "m.png", [[0, 0, 1]], ROAD, GRASS, (9, 9, 9))
     assert decode_mask(path, rules(tmp_path, "palette")).tolist() == [[0, 0, 1]]
     path = palette_png(tmp_path / "m.png", [[0, 2, 1, 3]], ROAD, GRASS, (9, 9, 9), (9, 9, 9))
-    with pytest.raises(
-        ValueError, match=r"holds 1 colour not in the list: \{#090909: 2 px \(nearest a, \d+ away\)\}"
-    ):
+    with pytest.raises(ValueError, match=r"holds 1 colour not in the list: \{#090909: 2 px \(nearest a, \d+ away\)\}"):
         decode_mask(path, rules(tmp_path, "palette"))
     label_map = {2: "ignore", "#090909": "c"}  # an index goes before a colour
     assert decode_mask(path, rules(tmp_path, "palette", label_map=label_map)).tolist() == [[0, 255, 1, 2]]
@@ -120,9 +114,7 @@ def test_colours_are_found_in_rgb_masks(tmp_path, mode):
 
 def test_black_and_white_mean_what_the_list_says(tmp_path):
     path = save(tmp_path / "m.png", colored((0, 255, 255)))
-    with pytest.raises(
-        ValueError, match=r"2 colours not in the list: \{#ffffff: 2 px \(.*\), #000000: 1 px \("
-    ):
+    with pytest.raises(ValueError, match=r"2 colours not in the list: \{#ffffff: 2 px \(.*\), #000000: 1 px \("):
         decode_mask(path, rules(tmp_path, "rgb"))
     assert decode_mask(path, rules(tmp_path, "rgb", label_map={"#000000": "a", 255: "ignore"})).tolist() == [
         [0, 255, 255]
@@ -165,9 +157,7 @@ def test_snapping_takes_the_nearest_of_all_colours(tmp_path):
     distances = np.linalg.norm(image[:, :, None].astype(float) - palette, axis=-1)
     described = rules(tmp_path, "rgb", classes="cityscapes", snap=442)
     decoded = decode_mask(Image.fromarray(image), described)
-    assert np.allclose(
-        np.take_along_axis(distances, decoded[..., None].astype(int), -1)[..., 0], distances.min(-1)
-    )
+    assert np.allclose(np.take_along_axis(distances, decoded[..., None].astype(int), -1)[..., 0], distances.min(-1))
 
 
 @pytest.mark.parametrize(
@@ -188,21 +178,15 @@ def test_a_mask_of_another_kind_is_refused_with_the_encoding_to_set(tmp_path, en
 
 def test_transparent_pixels_are_refused(tmp_path):
     rgba = np.dstack([RGB, np.array([[255, 255, 0], [255, 9, 255]], np.uint8)])
-    with pytest.raises(
-        ValueError, match=r"m\.png has 2 pixels that are not opaque; export it without transparency"
-    ):
+    with pytest.raises(ValueError, match=r"m\.png has 2 pixels that are not opaque; export it without transparency"):
         decode_mask(save(tmp_path / "m.png", rgba), rules(tmp_path, "rgb"))
 
 
 def test_a_jpeg_mask_needs_snap(tmp_path):
     path = save(tmp_path / "m.jpg", np.kron(RGB, np.ones((32, 32, 1), np.uint8)), quality=95, subsampling=0)
-    with pytest.raises(
-        ValueError, match=r"m\.jpg is a JPEG, which changes .* edges; export PNG, or set snap"
-    ):
+    with pytest.raises(ValueError, match=r"m\.jpg is a JPEG, which changes .* edges; export PNG, or set snap"):
         decode_mask(path, rules(tmp_path, "rgb"))
-    assert (
-        decode_mask(path, rules(tmp_path, "rgb", snap=150)) == np.kron(TRAIN_IDS, np.ones((32, 32)))
-    ).mean() > 0.95
+    assert (decode_mask(path, rules(tmp_path, "rgb", snap=150)) == np.kron(TRAIN_IDS, np.ones((32, 32)))).mean() > 0.95
 
 
 def test_missing_and_broken_files_are_named(tmp_path):

@@ -72,9 +72,7 @@ def test_a_list_with_a_mistake_names_its_line(tmp_path):
     with pytest.raises(ValueError, match=r"list\.csv line 1: expected image,mask, found 'a\.jpg;a\.png'"):
         pairing_of(tmp_path, {"pairs": "list.csv"})
     (tmp_path / "list.csv").write_text("a.jpg,a.png\nb.jpg,b.png\n")
-    with pytest.raises(
-        FileNotFoundError, match=r"line 1: no file .*a\.png \(3 files are missing in all\); paths"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"line 1: no file .*a\.png \(3 files are missing in all\); paths"):
         pairing_of(tmp_path, {"pairs": "list.csv"})
     (tmp_path / "list.csv").write_text("image,mask\n")
     with pytest.raises(ValueError, match=r"list\.csv lists no pair; expected lines of image,mask"):
@@ -82,9 +80,7 @@ def test_a_list_with_a_mistake_names_its_line(tmp_path):
 
 
 def test_missing_splits_folders_and_suffixes_are_named(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r"no folder .*photos; .*\.yaml names it as splits\.train\.images"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*photos; .*\.yaml names it as splits\.train\.images"):
         pairing_of(tmp_path)
     (tmp_path / "photos").mkdir()
     (tmp_path / "annotation").mkdir()
@@ -93,9 +89,7 @@ def test_missing_splits_folders_and_suffixes_are_named(tmp_path):
     write(tmp_path, "photos/a.png", "photos/b.png", "photos/c.JPEG", "annotation/a.bmp")
     with pytest.raises(ValueError, match=re.escape("ends with .jpg or .tif (found 2 .png, 1 .JPEG); set")):
         pairing_of(tmp_path, image_suffix=[".jpg", ".tif"])
-    with pytest.raises(
-        ValueError, match=r"in .*annotation ends with \.png \(found 1 \.bmp\); set mask_suffix"
-    ):
+    with pytest.raises(ValueError, match=r"in .*annotation ends with \.png \(found 1 \.bmp\); set mask_suffix"):
         pairing_of(tmp_path)
     rules = read_dataset_file(tmp_path / "dataset.yaml")
     with pytest.raises(ValueError, match=r"dataset\.yaml has no split 'val', only train; add it under spl"):

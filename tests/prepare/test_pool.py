@@ -48,9 +48,7 @@ def test_killed_at_random_moments_it_leaves_only_whole_images_and_completes(tmp_
     for _ in range(8):
         process = subprocess.Popen([sys.executable, "-c", command], start_new_session=True)
         deadline = time.monotonic() + 30
-        while (
-            len(list(tmp_path.rglob("[!.]*_labelTrainIds.png"))) <= num_before and time.monotonic() < deadline
-        ):
+        while len(list(tmp_path.rglob("[!.]*_labelTrainIds.png"))) <= num_before and time.monotonic() < deadline:
             if process.poll() is not None:
                 break
         time.sleep(rng.uniform(0, 0.02))

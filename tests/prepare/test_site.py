@@ -93,9 +93,7 @@ def test_sizes_of_the_list_are_read():
         _parse_size("many")
 
 
-def test_the_official_downloader_understands_the_server_and_asks_for_the_same_pages(
-    server, tmp_path, monkeypatch
-):
+def test_the_official_downloader_understands_the_server_and_asks_for_the_same_pages(server, tmp_path, monkeypatch):
     official = pytest.importorskip("cityscapesscripts.download.downloader")
 
     class Session(official.requests.Session):

@@ -151,13 +151,9 @@ def test_rules_without_meaning_are_errors(town, group_by, message):
         divide(town, FRACTIONS, group_by)
 
 
-@pytest.mark.parametrize(
-    "pairs", [["train"], ["dev=1"], ["train=0.5", "train=0.5"], ["train=0"], ["train=70"]]
-)
+@pytest.mark.parametrize("pairs", [["train"], ["dev=1"], ["train=0.5", "train=0.5"], ["train=0"], ["train=70"]])
 def test_fractions_without_meaning_are_errors(pairs):
-    with pytest.raises(
-        ValueError, match=r"--fractions expects such as train=0\.7 val=0\.15 test=0\.15, got '"
-    ):
+    with pytest.raises(ValueError, match=r"--fractions expects such as train=0\.7 val=0\.15 test=0\.15, got '"):
         parse_fractions(pairs)
 
 
@@ -171,9 +167,7 @@ def test_an_image_in_two_splits_is_an_error(town):
     text = (town / "dataset.yaml").read_text()
     again = "  val: {images: photos, masks: masks}\nencoding"
     (town / "dataset.yaml").write_text(text.replace("encoding", again))
-    with pytest.raises(
-        ValueError, match=r"dataset\.yaml lists 32 images more than once, first .*; list each once"
-    ):
+    with pytest.raises(ValueError, match=r"dataset\.yaml lists 32 images more than once, first .*; list each once"):
         divide(town, FRACTIONS, "folder")
 
 

@@ -86,9 +86,7 @@ def test_the_official_evaluation_finds_every_prediction_and_agrees(root, predict
 
 def test_missing_predictions_are_counted_and_the_first_is_named(root, predictions, tmp_path):
     (predictions / f"{NAMES[2]}.png").unlink()
-    message = (
-        rf"^1 of 3 images of test have no prediction, first .*/{NAMES[2]}_leftImg8bit.png; predict them all$"
-    )
+    message = rf"^1 of 3 images of test have no prediction, first .*/{NAMES[2]}_leftImg8bit.png; predict them all$"
     fails(ValueError, message, predictions, tmp_path / "x.zip", root)
     assert not (tmp_path / "x.zip").exists()
 
@@ -96,17 +94,13 @@ def test_missing_predictions_are_counted_and_the_first_is_named(root, prediction
 @pytest.mark.parametrize("name", ["bonn_000007_000019.png", "IMG_1.png", "berlin.png"])
 def test_unknown_predictions_are_named(root, predictions, tmp_path, name):
     write_png(predictions / name, random_train_ids(0))
-    message = (
-        rf"^1 of 4 predictions belong to no image of test, first .*/{name}; move what is not meant away, or"
-    )
+    message = rf"^1 of 4 predictions belong to no image of test, first .*/{name}; move what is not meant away, or"
     fails(ValueError, message, predictions, tmp_path / "x.zip", root)
 
 
 def test_two_predictions_for_one_image_are_named(root, predictions, tmp_path):
     write_png(predictions / f"b/{NAMES[2]}_leftImg8bit.png", random_train_ids(0))
-    message = (
-        rf"^{NAMES[2]} has two predictions, .*/b/{NAMES[2]}_left.*.png and .*/{NAMES[2]}.png; remove one$"
-    )
+    message = rf"^{NAMES[2]} has two predictions, .*/b/{NAMES[2]}_left.*.png and .*/{NAMES[2]}.png; remove one$"
     fails(ValueError, message, predictions, tmp_path / "x.zip", root)
 
 
@@ -121,9 +115,7 @@ def test_another_size_is_named(root, predictions, tmp_path):
 
 def test_overlays_are_told_from_predictions(root, predictions, tmp_path):
     write_png(predictions / f"{NAMES[2]}.png", np.zeros((16, 32, 3)))
-    message = (
-        r"^1 of 3 predictions are neither gray nor palette PNGs, first .*.png \(RGB\); the train ids are want"
-    )
+    message = r"^1 of 3 predictions are neither gray nor palette PNGs, first .*.png \(RGB\); the train ids are want"
     fails(ValueError, message, predictions, tmp_path / "x.zip", root)
 
 
@@ -134,9 +126,7 @@ def test_overlays_are_told_from_predictions(root, predictions, tmp_path):
         (255, r"holds {255: 2 px}; expected train ids 0 to 18, they are ignored pixels of a label image"),
     ],
 )
-def test_values_that_are_no_train_ids_are_named_and_no_archive_appears(
-    root, predictions, tmp_path, value, message
-):
+def test_values_that_are_no_train_ids_are_named_and_no_archive_appears(root, predictions, tmp_path, value, message):
     train_ids = random_train_ids(0)
     train_ids[0, :2] = value
     path = write_png(predictions / f"{NAMES[2]}.png", train_ids)
@@ -157,16 +147,12 @@ def test_damaged_predictions_are_named(root, predictions, tmp_path):
     message = rf"^1 of 3 predictions cannot be used, first {path} is cut short or damaged; write it again$"
     fails(ValueError, message, predictions, tmp_path / "x.zip", root)
     path.write_bytes(b"no PNG")
-    fails(
-        ValueError, rf"^{path} is not a readable PNG; write it again$", predictions, tmp_path / "x.zip", root
-    )
+    fails(ValueError, rf"^{path} is not a readable PNG; write it again$", predictions, tmp_path / "x.zip", root)
 
 
 def test_wrong_folders_and_names_are_named(root, predictions, tmp_path):
     fails(ValueError, r"x.tar does not end in .zip, which", predictions, tmp_path / "x.tar", root)
-    message = (
-        r"^no folder .*/leftImg8bit/val; the images say which predictions belong in, see --root and --split$"
-    )
+    message = r"^no folder .*/leftImg8bit/val; the images say which predictions belong in, see --root and --split$"
     fails(FileNotFoundError, message, predictions, tmp_path / "x.zip", root, "val")
     (root / "leftImg8bit/val").mkdir()
     message = r"^no \*_leftImg8bit.png under .*/val; unpack leftImg8bit_trainvaltest.zip in "

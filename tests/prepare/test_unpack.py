@@ -54,9 +54,7 @@ def test_entries_outside_of_the_folder_are_refused_before_anything_is_written(tm
     root = tmp_path / "root"
     root.mkdir()
     archive_path = write(root / "gt.zip", {**FILES, name: b"evil"})
-    with pytest.raises(
-        ValueError, match=r"gt.zip: its entry .* would land outside of .*; nothing was unpacked"
-    ):
+    with pytest.raises(ValueError, match=r"gt.zip: its entry .* would land outside of .*; nothing was unpacked"):
         unpack(archive_path, root)
     assert [path.name for path in root.iterdir()] == ["gt.zip"]
     assert [path.name for path in tmp_path.iterdir()] == ["root"]
@@ -64,9 +62,7 @@ def test_entries_outside_of_the_folder_are_refused_before_anything_is_written(tm
 
 def test_links_are_refused(tmp_path):
     archive_path = write(tmp_path / "gt.zip", {"gtFine/a": b""}, links={"gtFine/link": "/etc"})
-    with pytest.raises(
-        ValueError, match=r"its entry 'gtFine/link' is a link or a device; nothing was unpacked"
-    ):
+    with pytest.raises(ValueError, match=r"its entry 'gtFine/link' is a link or a device; nothing was unpacked"):
         unpack(archive_path, tmp_path)
     assert not (tmp_path / "gtFine").exists()
 
@@ -88,18 +84,14 @@ def test_an_archive_with_a_damaged_file_leaves_nothing(tmp_path):
 
 def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
     (tmp_path / "gtFine").write_text("")
-    with pytest.raises(
-        FileExistsError, match=r"gtFine is a file and the archive has a folder there; move it"
-    ):
+    with pytest.raises(FileExistsError, match=r"gtFine is a file and the archive has a folder there; move it"):
         unpack(write(tmp_path / "gt.zip", FILES), tmp_path)
 
 
 def test_the_disk_is_looked_at_first(tmp_path):
     free = shutil.disk_usage(tmp_path).free
     check_disk(tmp_path, free // 2, "a")
-    with pytest.raises(
-        ValueError, match=r"needs \d+\.\d GB for a, b and has [\d.]+ [GM]B; free some space or"
-    ):
+    with pytest.raises(ValueError, match=r"needs \d+\.\d GB for a, b and has [\d.]+ [GM]B; free some space or"):
         check_disk(tmp_path, 2 * free + 10**9, "a, b")
 
 
@@ -154,9 +146,7 @@ def test_killed_at_random_moments_it_shows_only_whole_files_and_completes(tmp_pa
     )
     rng = random.Random(0)
     for _ in range(10):
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, archive_path, tmp_path], stdout=subprocess.PIPE
-        )
+        process = subprocess.Popen([sys.executable, "-c", program, archive_path, tmp_path], stdout=subprocess.PIPE)
         process.stdout.readline()
         time.sleep(rng.uniform(0, 0.6))
         process.send_signal(signal.SIGKILL)

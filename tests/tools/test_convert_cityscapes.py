@@ -65,8 +65,7 @@ def test_broken_files_are_named_and_the_exit_code_is_1(root):
     result = run(root)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
-        f"error: 1 of 3 annotations could not be converted: {broken}: "
-        "object 0 cannot be drawn: unknown label 'cars'\n"
+        f"error: 1 of 3 annotations could not be converted: {broken}: object 0 cannot be drawn: unknown label 'cars'\n"
     )
 
 
@@ -119,7 +118,5 @@ def test_ctrl_c_ends_it_cleanly(tmp_path, num_processes):
 def test_help_is_quick_because_nothing_heavy_is_imported():
     program = "import runpy, sys; sys.argv[1:] = ['--help']\ntry: runpy.run_path({!r}, run_name='__main__')\n"
     program += "finally: print([name for name in ('numpy', 'PIL', 'rich', 'torch') if name in sys.modules])"
-    result = subprocess.run(
-        [sys.executable, "-c", program.format(TOOL[1])], capture_output=True, text=True, timeout=60
-    )
+    result = subprocess.run([sys.executable, "-c", program.format(TOOL[1])], capture_output=True, text=True, timeout=60)
     assert result.stdout.splitlines()[-1] == "[]"

@@ -29,9 +29,7 @@ def test_rosario_writes_two_folders_and_says_where(tmp_path):
     done = run(root, "--style", "rosario", "--photos", 1, "--labelled", 1, "--nproc", 1)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{root}: wrote 1 photographs; {root}_labelled: wrote 1 labelled pictures\n"
-    assert (
-        len(list(root.rglob("*.jpg"))) == len(list(tmp_path.glob("rosario_labelled/annotation/*.png"))) == 1
-    )
+    assert len(list(root.rglob("*.jpg"))) == len(list(tmp_path.glob("rosario_labelled/annotation/*.png"))) == 1
 
 
 @pytest.mark.parametrize(

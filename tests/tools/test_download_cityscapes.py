@@ -50,8 +50,7 @@ def test_it_says_what_it_did_and_the_second_time_that_nothing_was_to_do(site, tm
     second = run(site, tmp_path, account={})
     assert (second.returncode, second.stderr) == (0, "")
     assert second.stdout == (
-        "data: gtFine_trainvaltest there already, 2 files\n"
-        "data: leftImg8bit_trainvaltest there already, 2 files\n"
+        "data: gtFine_trainvaltest there already, 2 files\ndata: leftImg8bit_trainvaltest there already, 2 files\n"
     )
 
 
@@ -59,9 +58,7 @@ def test_a_wrong_password_is_one_sentence_and_shown_nowhere(site, tmp_path):
     account = {**ACCOUNT, "CITYSCAPES_PASSWORD": "hunter2"}
     done = run(site, tmp_path, account=account)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(
-        "error: 127.0.0.1 does not accept the account from CITYSCAPES_USERNAME and "
-    )
+    assert done.stderr.startswith("error: 127.0.0.1 does not accept the account from CITYSCAPES_USERNAME and ")
     assert done.stderr.count("\n") == 1
     debug = run(site, tmp_path, "--debug", account=account)
     assert "Traceback" in debug.stderr
@@ -98,9 +95,7 @@ def test_a_missing_package_is_one_sentence(site, tmp_path):
     (tmp_path / "requests.py").write_text("raise ModuleNotFoundError('no', name='requests')")
     done = run(site, tmp_path, account={**ACCOUNT, "PYTHONPATH": str(tmp_path)})
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "error: downloads need requests, which is not installed: pip install -e .[download]\n"
-    )
+    assert done.stderr == ("error: downloads need requests, which is not installed: pip install -e .[download]\n")
 
 
 def test_a_terminal_is_asked_and_sees_progress_but_no_password(site, tmp_path):

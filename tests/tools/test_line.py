@@ -35,8 +35,8 @@ def test_a_run_leaves_its_log_table_config_and_checkpoints(trained):
     (log_path,) = trained.glob("*/*.log")
     log = log_path.read_text()
     line = next(line for line in log.splitlines() if "Iter(train) [4/4]" in line)
-    for word in "lr: eta: time: data_time: memory: loss: decode.loss_ce: decode.acc_seg: aux.loss_ce:".split():
-        assert word in line
+    for word in ("lr", "eta", "time", "data_time", "memory", "loss", "decode.loss_ce", "decode.acc_seg", "aux.loss_ce"):
+        assert f"  {word}: " in line
     assert re.search(r"\|\s+Class\s+\|\s+IoU\s+\|\s+Acc\s+\|", log)
     assert re.search(r"Iter\(val\) \[3/3\]\s+aAcc: \S+  mIoU: \S+  mAcc: \S+  data_time", log)
     assert "System environment" in log

@@ -24,9 +24,7 @@ def test_it_packs_and_says_so_or_says_what_is_missing(tmp_path):
         image.save(tmp_path / "data/cityscapes/leftImg8bit/val/bonn" / name)
         done = run(tmp_path, "pred", "--out", "x.zip", "--split", "val")
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith(
-            "error: no PNG in pred;" if index == 0 else "error: 1 of 2 images of val have"
-        )
+        assert done.stderr.startswith("error: no PNG in pred;" if index == 0 else "error: 1 of 2 images of val have")
         image.save(tmp_path / "pred" / name)
     done = run(tmp_path, "pred", "--out", "x.zip", "--split", "val")
     assert (done.returncode, done.stdout, done.stderr) == (0, "x.zip: 2 predictions of val\n", "")

@@ -14,10 +14,7 @@ from semseg.toycity import textures
 
 @pytest.fixture(scope="module")
 def rendered() -> list:
-    return [
-        toycity.render(picture)
-        for picture in toycity.plan_cityscapes(Path("r"), {"train": 6}, (512, 256), seed=0)
-    ]
+    return [toycity.render(picture) for picture in toycity.plan_cityscapes(Path("r"), {"train": 6}, (512, 256), seed=0)]
 
 
 def test_the_picture_is_not_flat(rendered):

@@ -14,9 +14,7 @@ from semseg.cli import add_debug_flag, run_tool
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path, metavar="ROOT", help="the dataset's folder, as data/cityscapes")
     parser.add_argument("--gt-dir", default="gtFine", help="folder of the annotations (default: %(default)s)")
     parser.add_argument(
@@ -38,9 +36,7 @@ def main() -> int:
     from semseg.prepare import cityscapes
 
     # refreshed by hand: a refreshing thread and forked processes do not go together
-    bar = Progress(
-        console=Console(stderr=True), auto_refresh=False, transient=True, disable=not sys.stderr.isatty()
-    )
+    bar = Progress(console=Console(stderr=True), auto_refresh=False, transient=True, disable=not sys.stderr.isatty())
     with bar:
         task = bar.add_task("converting", total=None)
 

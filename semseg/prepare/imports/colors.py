@@ -28,9 +28,7 @@ from semseg.prepare.pool import run_all
 _SHOWN = 5
 
 
-def describe_colors(
-    classes: Classes, label_map: Mapping[str, str], snap: float | None, source: Path
-) -> DatasetFile:
+def describe_colors(classes: Classes, label_map: Mapping[str, str], snap: float | None, source: Path) -> DatasetFile:
     """State which colour means which class, in the form that `masks.decode_mask` reads.
 
     Args:
@@ -46,9 +44,7 @@ def describe_colors(
     for key, name in label_map.items():
         train_id = classes.train_id(name)
         if train_id is None:
-            raise ValueError(
-                f"--map {key}={name}: no class {name!r} in {classes.origin}; expected a class or {IGNORE}"
-            )
+            raise ValueError(f"--map {key}={name}: no class {name!r} in {classes.origin}; expected a class or {IGNORE}")
         try:
             colors[parse_color(key)] = train_id
         except ValueError:
@@ -122,9 +118,7 @@ def list_colors(source: Path, mask_suffix: Sequence[str] = ()) -> str:
     suffixes = tuple(suffix.lower() for suffix in mask_suffix) or (".png",)
     paths = sorted(path for path in source.rglob("*") if path.name.lower().endswith(suffixes))
     if not paths:
-        raise FileNotFoundError(
-            f"no mask {' or '.join(suffixes)} under {source}; give its folder, or --mask-suffix"
-        )
+        raise FileNotFoundError(f"no mask {' or '.join(suffixes)} under {source}; give its folder, or --mask-suffix")
     counts: Counter = Counter()
     for path in paths[:_SHOWN]:
         with Image.open(path) as mask:
@@ -149,8 +143,7 @@ def check_colors(masks: Sequence[Path], described: DatasetFile, origin: str, num
         in_masks.update(counts.keys())
     if unknown:
         listed = [
-            f"{_name(color)} ({num_px} px in {in_masks[color]} of {len(masks)} masks, "
-            f"{_nearest(color, described)})"
+            f"{_name(color)} ({num_px} px in {in_masks[color]} of {len(masks)} masks, {_nearest(color, described)})"
             for color, num_px in unknown.most_common(_SHOWN)
         ]
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""

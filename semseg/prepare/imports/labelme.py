@@ -82,9 +82,7 @@ def _parse_shape(shape: dict, kind: str, line_width_px: int) -> Shape | None:
     return None
 
 
-def _list_image_paths(
-    path: Path, relative: Path, image_path: str, images_dir: Path | None
-) -> tuple[Path, ...]:
+def _list_image_paths(path: Path, relative: Path, image_path: str, images_dir: Path | None) -> tuple[Path, ...]:
     """Name the places of an image; labelme on Windows writes backslashes."""
     image = PurePosixPath(PureWindowsPath(image_path).as_posix())
     if images_dir is None:

@@ -84,9 +84,7 @@ class Plan:
         split, out_dir = self.request.split, self.request.out_dir
         paint = partial(writing.write_picture, self.brush)
         counts = run_all(paint, self.pictures, self.request.num_processes, on_progress)
-        pairs = [
-            Pair(picture.copy_path or picture.image_path, picture.target_path) for picture in self.pictures
-        ]
+        pairs = [Pair(picture.copy_path or picture.image_path, picture.target_path) for picture in self.pictures]
         write_pairs(out_dir / list_name(split), pairs)
         origins = {**(self.existing.origins if self.existing else {}), split: _origin(self.request)}
         writing.write_dataset_file(out_dir / "dataset.yaml", origins, self.classes, self.exif)
@@ -202,8 +200,7 @@ def _choose_classes(request: Request, siblings: writing.Existing | None) -> Clas
     if given is None and request.format == "colors":
         found = colors.list_colors(request.source, request.mask_suffix)
         raise ValueError(
-            "coloured masks need --classes, a file with lines such as 'road #804080'; "
-            f"{request.source} holds {found}"
+            f"coloured masks need --classes, a file with lines such as 'road #804080'; {request.source} holds {found}"
         )
     return given
 

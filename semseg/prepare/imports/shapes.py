@@ -223,8 +223,7 @@ def require_pycocotools():
         from pycocotools import mask
     except ImportError:
         raise ValueError(
-            "COCO's and CVAT's polygons are drawn by pycocotools, which is not installed; "
-            "run pip install -e .[import]"
+            "COCO's and CVAT's polygons are drawn by pycocotools, which is not installed; run pip install -e .[import]"
         ) from None
     return mask
 

@@ -36,9 +36,7 @@ def vet_photos(num_images: int, missing: Sequence[str], unfit: Sequence[str], sk
         )
     notes = [f"left out: {len(missing)} images that are not there, first {missing[0]}"] if missing else []
     if unfit:
-        notes.append(
-            f"left out: {len(unfit)} images that are not those that were annotated, first {unfit[0]}"
-        )
+        notes.append(f"left out: {len(unfit)} images that are not those that were annotated, first {unfit[0]}")
     return notes
 
 
@@ -90,9 +88,7 @@ def vet_targets(pictures: Sequence[Picture]) -> None:
         for target in filter(None, (picture.target_path, picture.copy_path)):
             other = targets.setdefault(target, picture)
             if other is not picture:
-                raise ValueError(
-                    f"{other.image_path} and {picture.image_path} would both become {target}; rename one"
-                )
+                raise ValueError(f"{other.image_path} and {picture.image_path} would both become {target}; rename one")
             if target.resolve() in sources:
                 raise ValueError(f"{target} is a source and would be replaced; give another --out")
 

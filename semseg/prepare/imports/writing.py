@@ -92,9 +92,7 @@ def read_existing(out_dir: Path, overwrite: bool) -> Existing | None:
     raise ValueError(f"{path} is not as an import left it; give another --out, or --overwrite to replace it")
 
 
-def make_brush(
-    classes: Classes, train_ids: dict[str, int], background: int, described: DatasetFile | None
-) -> Brush:
+def make_brush(classes: Classes, train_ids: dict[str, int], background: int, described: DatasetFile | None) -> Brush:
     """Prepare the colours of the index PNGs: those of the classes, white for 255."""
     palette = np.zeros((256, 3), np.uint8)
     palette[: len(classes.colors)] = classes.colors
@@ -131,8 +129,7 @@ def write_dataset_file(path: Path, origins: Mapping[str, Origin], classes: Class
         "encoding": "ids",
         "exif": exif,
         "classes": [
-            {"name": name, "color": hex_color(color)}
-            for name, color in zip(classes.names, classes.colors, strict=True)
+            {"name": name, "color": hex_color(color)} for name, color in zip(classes.names, classes.colors, strict=True)
         ],
     }
     body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000)

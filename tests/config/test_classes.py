@@ -7,7 +7,8 @@ import torch
 import yaml
 from mmengine.config import Config
 
-from semseg import config, config_classes, labels
+from semseg import config, labels
+from semseg.config import classes as config_classes
 from tests.conftest import CONFIG, REPO
 
 RECIPE = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
@@ -70,14 +71,10 @@ def test_training_without_a_split_to_train_or_validate_on_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"dataset\.yaml has no split 'train', only test; training needs it"):
         config.for_training(cfg)
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, splits=["train"]))
-    with pytest.raises(
-        ValueError, match=r"has no split 'val', only train; training needs it, or 'test' instead"
-    ):
+    with pytest.raises(ValueError, match=r"has no split 'val', only train; training needs it, or 'test' instead"):
         config.for_training(cfg)
     checkpoint = write_checkpoint(tmp_path, ["sand", "water", "boat"])
-    with pytest.raises(
-        ValueError, match=r"has no split 'test', only train; testing needs it, or 'val' instead"
-    ):
+    with pytest.raises(ValueError, match=r"has no split 'test', only train; testing needs it, or 'val' instead"):
         config.for_testing(cfg, checkpoint)
 
 
@@ -142,9 +139,7 @@ def test_a_head_that_counts_otherwise_is_refused(tmp_path):
     with pytest.raises(ValueError, match=message):
         config.load_config(write_config(tmp_path, "model = dict(auxiliary_head=dict(num_classes=7))"))
     option = ["model.decode_head.num_classes=7"]
-    with pytest.raises(
-        ValueError, match=r"model\.decode_head\.num_classes is 7, but .*dataset\.yaml has 3 classes"
-    ):
+    with pytest.raises(ValueError, match=r"model\.decode_head\.num_classes is 7, but .*dataset\.yaml has 3 classes"):
         config.load_config(RECIPE, option, data=write_dataset_file(tmp_path))
 
 
@@ -153,16 +148,12 @@ def test_class_weights_count_too(tmp_path):
     path = write_config(tmp_path, f"model = dict(decode_head=dict(loss_decode=dict(class_weight={weights})))")
     config.for_training(config.load_config(path))
     cfg = config.load_config(path, data=write_dataset_file(tmp_path))
-    message = (
-        r"^model\.decode_head\.loss_decode\.class_weight holds 19 weights, but .*dataset\.yaml has 3 classes;"
-    )
+    message = r"^model\.decode_head\.loss_decode\.class_weight holds 19 weights, but .*dataset\.yaml has 3 classes;"
     with pytest.raises(ValueError, match=message):
         config.for_training(cfg)
 
 
-@pytest.mark.parametrize(
-    ("weights", "fitting"), [("[2.0] * 19", [2, 2, 2]), ("[1.0] * 19 + [0.1]", [1, 1, 1, 0.1])]
-)
+@pytest.mark.parametrize(("weights", "fitting"), [("[2.0] * 19", [2, 2, 2]), ("[1.0] * 19 + [0.1]", [1, 1, 1, 0.1])])
 def test_equal_class_weights_follow_the_number_of_classes(tmp_path, weights, fitting):
     path = write_config(tmp_path, f"model = dict(decode_head=dict(loss_decode=dict(class_weight={weights})))")
     cfg = config.for_training(config.load_config(path, data=write_dataset_file(tmp_path)))
@@ -179,9 +170,7 @@ def test_a_head_of_another_task_keeps_its_count(tmp_path):
 
 def test_an_unknown_dataset_type_names_the_nearest(tmp_path):
     path = write_config(tmp_path, "train_dataloader = dict(dataset=dict(type='CityscapeDataset'))")
-    with pytest.raises(
-        ValueError, match="unknown dataset type 'CityscapeDataset'; did you mean 'CityscapesDataset'"
-    ):
+    with pytest.raises(ValueError, match="unknown dataset type 'CityscapeDataset'; did you mean 'CityscapesDataset'"):
         config.load_config(path)
     path = write_config(tmp_path, "train_dataloader = dict(dataset=dict(type='Qq'))")
     with pytest.raises(
@@ -215,9 +204,7 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='FolderSegDataset', spl
 def test_a_checkpoint_of_other_classes_is_refused_with_the_option(tmp_path):
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, ["road", "sky", "boat"]))
     checkpoint = write_checkpoint(tmp_path)
-    message = (
-        r"model\.pth and .*dataset\.yaml have other classes: only the first has sidewalk, .* second has boat;"
-    )
+    message = r"model\.pth and .*dataset\.yaml have other classes: only the first has sidewalk, .* second has boat;"
     with pytest.raises(ValueError, match=message) as caught:
         config.for_testing(cfg, checkpoint)
     assert "--map FILE" in str(caught.value)

@@ -95,7 +95,9 @@ def check_option(cfg: Config, key: str) -> None:
         if isinstance(node, (list, tuple)):
             if not part.isdigit() or int(part) >= len(node):
                 where = ".".join(key.split(".")[:depth])
-                raise ValueError(f"--cfg-options {key}: {where} is a list of {len(node)}; expected 0 to {len(node) - 1}")
+                raise ValueError(
+                    f"--cfg-options {key}: {where} is a list of {len(node)}; expected 0 to {len(node) - 1}"
+                )
             node = node[int(part)]
         elif isinstance(node, dict):
             if part not in node:
@@ -150,7 +152,7 @@ def _places_of(node: Any, name: str, path: str = "") -> Iterator[str]:
     for key, child in items:
         here = f"{path}.{key}" if path else str(key)
         top = here.split(".")[0]
-        if top in EFFECTIVE_KEYS and not (top == "data_preprocessor"):
+        if top in EFFECTIVE_KEYS and top != "data_preprocessor":
             if key == name and path:
                 yield here
             yield from _places_of(child, name, here)

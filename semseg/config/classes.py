@@ -81,9 +81,7 @@ def classes_of(loader: ConfigDict | None) -> tuple[str, ...] | None:
     found = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
     if found is None:
         near = difflib.get_close_matches(dataset.type, DATASETS.module_dict, 1, 0.6)
-        hint = (
-            f"did you mean {near[0]!r}?" if near else "a set of your own needs none: describe it for --data"
-        )
+        hint = f"did you mean {near[0]!r}?" if near else "a set of your own needs none: describe it for --data"
         raise ValueError(f"unknown dataset type {dataset.type!r}; {hint}")
     classes = getattr(found, "METAINFO", {}).get("classes")
     return None if classes is None else tuple(classes)
@@ -169,9 +167,7 @@ def check_split(cfg: Config, name: str, stand_in: str = "") -> None:
     if dataset.split not in splits:
         step = "testing" if name == "test" else "training"
         instead = f", or {stand_in!r} instead" if stand_in else ""
-        raise ValueError(
-            f"{path} has no split {dataset.split!r}, only {', '.join(splits)}; {step} needs it{instead}"
-        )
+        raise ValueError(f"{path} has no split {dataset.split!r}, only {', '.join(splits)}; {step} needs it{instead}")
     if dataset.split == stand_in and name not in splits and int(os.environ.get("RANK", 0)) == 0:
         step = "testing" if name == "test" else "validating"
         logging.getLogger("semseg").warning("%s on split %r: %s has no %r", step, stand_in, path, name)

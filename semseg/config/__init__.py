@@ -17,15 +17,15 @@ import torch
 from mmengine.config import Config, DictAction
 
 from semseg import compat
-from semseg.config_classes import (
+from semseg.config.class_map import translate_classes
+from semseg.config.class_weights import check_class_weights, fill_in_class_weights, leave_out_class_weights
+from semseg.config.classes import (
     agree_on_classes,
     check_split,
     check_training,
     use_dataset_file,
 )
-from semseg.config_keys import check_file, check_option
-from semseg.config_map import translate_classes
-from semseg.config_weights import check_class_weights, fill_in_class_weights, leave_out_class_weights
+from semseg.config.keys import check_file, check_option
 
 
 def load_config(

@@ -18,7 +18,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, TRANSFORMS
 
 from semseg.atomic import atomic_path
-from semseg.config_classes import inner_datasets
+from semseg.config.classes import inner_datasets
 from semseg.prepare import statistics
 
 _AUTO = "auto"
@@ -66,9 +66,7 @@ def fill_in_class_weights(cfg: Config) -> None:
     if not places:
         return
     if cfg.get("train_dataloader") is None:
-        raise ValueError(
-            "class_weight 'auto' is computed from the training masks, and there is no train_dataloader"
-        )
+        raise ValueError("class_weight 'auto' is computed from the training masks, and there is no train_dataloader")
     counts = _remembered_counts(cfg, Path(cfg.work_dir, "class_counts.json"))
     for node in places:
         weights = statistics.class_weights(counts, _formula(node["class_weight"]))
@@ -119,9 +117,7 @@ def _mask_sets(cfg: Config, split: str) -> list[_MaskSet]:
         steps = dataset_cfg.get("pipeline", [])
         step = next((step for step in steps if str(step.get("type")).rpartition(".")[2] in _LOADERS), None)
         if step is None:
-            raise ValueError(
-                f"{split}_dataloader: its pipeline has no {' or '.join(_LOADERS)} that loads masks"
-            )
+            raise ValueError(f"{split}_dataloader: its pipeline has no {' or '.join(_LOADERS)} that loads masks")
         dataset = DATASETS.build({**copy.deepcopy(dataset_cfg), "pipeline": []})
         infos = [dataset.get_data_info(i) for i in range(len(dataset))]
         sets.append(_MaskSet(partial(_read, TRANSFORMS.build(copy.deepcopy(step))), dataset.metainfo, infos))
@@ -138,9 +134,7 @@ def _count(
     total, histograms = sum(len(part.infos) for part in sets), []
     for part in sets:
         before = len(histograms)
-        show = (
-            None if on_progress is None else lambda done, _, before=before: on_progress(before + done, total)
-        )
+        show = None if on_progress is None else lambda done, _, before=before: on_progress(before + done, total)
         histograms += statistics.count_masks(part.read, part.infos, num_processes, show)
     return statistics.add_up(histograms, len(sets[0].metainfo["classes"]))
 
@@ -199,6 +193,9 @@ def _formula(word: str) -> str:
 
 
 def _expected(word: str) -> str:
-    known = [_AUTO, *(f"{_AUTO}:{name}" for name in statistics.FORMULAS)]
-    near = difflib.get_close_matches(word, known, 1, 0.5)
-    return f"did you mean {near[0]!r}?" if near else f"expected {', '.join(known)}, or a list of numbers"
+    known, meant = list(statistics.FORMULAS), word.removeprefix(f"{_AUTO}:")
+    near = [name for name in known if meant and meant in name] or difflib.get_close_matches(meant, known, 1)
+    if near:
+        return f"did you mean '{_AUTO}:{near[0]}'?"
+    words = ", ".join([_AUTO, *(f"{_AUTO}:{name}" for name in known)])
+    return f"expected {words}, or a list of numbers"

@@ -10,7 +10,7 @@ import yaml
 from mmengine.config import Config
 
 from semseg import compat
-from semseg.config_classes import classes_of, difference, name_of, set_num_classes, shortened
+from semseg.config.classes import classes_of, difference, name_of, set_num_classes, shortened
 from semseg.labels import IGNORED
 from semseg.prepare.dataset_file import IGNORE
 
@@ -51,9 +51,7 @@ def translate_classes(cfg: Config, checkpoint: Path, map_path: str | Path | None
             raise ValueError(f"{map_path}: {where} has no class {target!r}{_near(target, (*wanted, IGNORE))}")
     missing = [name for name in known if name not in table and name not in wanted]
     if missing:
-        raise ValueError(
-            f"{map_path} does not say what becomes of {shortened(missing)}; a class, or {IGNORE}"
-        )
+        raise ValueError(f"{map_path} does not say what becomes of {shortened(missing)}; a class, or {IGNORE}")
     set_num_classes(cfg.model, len(known))
     train_ids = {**{name: train_id for train_id, name in enumerate(wanted)}, IGNORE: IGNORED}
     return [train_ids[table.get(name, name)] for name in known]
@@ -74,9 +72,7 @@ def _read_map(path: Path) -> dict[str, str]:
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {error}") from error
     if not isinstance(table, dict) or not all(isinstance(word, str) for row in table.items() for word in row):
-        raise ValueError(
-            f"{path}: expected lines of 'class of the model: class of the data set', or {IGNORE}"
-        )
+        raise ValueError(f"{path}: expected lines of 'class of the model: class of the data set', or {IGNORE}")
     return table
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from semseg import config, config_keys
+from semseg import config
+from semseg.config import keys
 from tests.conftest import CONFIG, REPO
 
 RECIPE = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
@@ -126,9 +127,9 @@ def test_of_all_shipped_configs_only_one_is_refused():
     refused = set()
     for path in sorted(STOCK_CONFIGS.rglob("*.py")):
         try:
-            config_keys.check_file(path)
+            keys.check_file(path)
         except ValueError as error:
-            refused.add(str(error).replace('../', ''))
+            refused.add(str(error).replace("../", ""))
     # in that file and those built on it, a `models = dict(...)` never took effect
     assert refused
     assert all("bisenetv2_fcn_4xb4-ohem" in text and "'models'; did you mean 'model'?" in text for text in refused)
@@ -158,5 +159,5 @@ def test_a_missing_checkpoint_lists_those_beside_it(tmp_path):
 
 def test_resume_without_a_checkpoint_is_an_error(tmp_path):
     cfg = config.load_config(CONFIG, work_dir=tmp_path)
-    with pytest.raises(FileNotFoundError, match="--resume: no checkpoint in .*; leave it out to start a new run"):
+    with pytest.raises(FileNotFoundError, match=r"--resume: no checkpoint in .*; leave it out to start a new run"):
         config.for_training(cfg, resume=True)

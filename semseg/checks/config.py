@@ -1,0 +1,53 @@
+"""Check what a config reads: its data sets, and whether all of it speaks of the same classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from semseg.checks.classes import check_classes
+from semseg.checks.config_parts import inner_datasets, read_config_parts
+from semseg.checks.dataset import examine
+from semseg.checks.findings import Report
+from semseg.checks.parts import from_here
+from semseg.prepare.dataset_file import SPLITS
+
+
+def check_config(
+    cfg: Config,
+    splits: Sequence[str] = (),
+    *,
+    deep: bool = False,
+    num_processes: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Check what the dataloaders of a finished config read, and its classes.
+
+    Args:
+        cfg: from `load_config`.
+        splits: which dataloaders, default: all; one that reads what an earlier one reads is left out.
+        deep: as in `check_dataset_file`, likewise the others.
+        num_processes: likewise.
+        on_progress: likewise.
+
+    Raises:
+        FileNotFoundError, ValueError: a dataset.yaml that the config names is missing or says nonsense.
+    """
+    parts, findings, seen = [], [], []
+    given = [split for split in splits or SPLITS if cfg.get(f"{split}_dataloader") is not None]
+    if not given:
+        raise ValueError(f"the config has no dataloader for {' or '.join(splits or SPLITS)}: nothing to check")
+    for split in given:
+        found = inner_datasets(cfg[f"{split}_dataloader"].dataset)
+        sources = [{key: value for key, value in one.items() if key != "pipeline"} for _, one in found]
+        if sources in seen:
+            continue
+        seen.append(sources)
+        more_parts, more_findings = read_config_parts(cfg, split)
+        parts += more_parts
+        findings += more_findings
+    findings += check_classes(cfg, parts)
+    source = str(from_here(Path(cfg.filename))) if cfg.filename else "the config"
+    return examine(source, parts, findings, "take them out of one", deep, num_processes, on_progress)

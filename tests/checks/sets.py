@@ -1,0 +1,77 @@
+"""Small labelled sets, healthy as they are written, for the tests to break."""
+
+import numpy as np
+import yaml
+from PIL import Image
+
+SIZE = (48, 32)  # width, height
+CLASSES = ["road", "grass", "sky"]
+
+
+def photograph(seed, size=SIZE):
+    """A picture that looks like no other seed's."""
+    small = np.random.default_rng(seed).integers(0, 255, (6, 7, 3), np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+def train_ids(seed=0, size=SIZE, num_classes=3):
+    """A mask with every class and some ignored pixels."""
+    values = np.random.default_rng(seed).integers(0, num_classes, (size[1], size[0])).astype(np.uint8)
+    values[0, :5] = 255
+    return values
+
+
+def write_set(folder, counts=None, image_suffix=".png", **changes):
+    """Write a set and its dataset.yaml, and return that.
+
+    Args:
+        folder: gets `images/SPLIT/NN.png`, `masks/SPLIT/NN.png`.
+        counts: pairs by split.
+        image_suffix: .png or .jpg.
+        changes: keys of the dataset.yaml; None takes one out.
+    """
+    splits = {}
+    seed = 0
+    for split, count in (counts or {"train": 4, "val": 2}).items():
+        for number in range(count):
+            for kind in ("images", "masks"):
+                (folder / kind / split).mkdir(parents=True, exist_ok=True)
+            photograph(seed).save(folder / "images" / split / f"{number:02}{image_suffix}")
+            Image.fromarray(train_ids(seed)).save(folder / "masks" / split / f"{number:02}.png")
+            seed += 1
+        splits[split] = {"images": f"images/{split}", "masks": f"masks/{split}"}
+    content = {"splits": splits, "encoding": "ids", "classes": CLASSES, **changes}
+    path = folder / "dataset.yaml"
+    path.write_text(yaml.safe_dump({key: value for key, value in content.items() if value is not None}))
+    return path
+
+
+def plain_config(root, **changes):
+    """Return a config whose dataloaders read such a set by itself, as in MMSegmentation."""
+    from mmengine.config import Config
+
+    from semseg import compat
+
+    compat.repair()
+
+    def loader(split):
+        dataset = {
+            "type": "BaseSegDataset",
+            "data_root": str(root),
+            "data_prefix": {"img_path": f"images/{split}", "seg_map_path": f"masks/{split}"},
+            "img_suffix": ".png",
+            "metainfo": {"classes": CLASSES, "palette": [[0, 0, 0], [1, 1, 1], [2, 2, 2]]},
+            "pipeline": [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations"}],
+            **changes,
+        }
+        return {"batch_size": 1, "dataset": dataset}
+
+    head = {"num_classes": len(CLASSES)}
+    return Config(
+        {
+            "train_dataloader": loader("train"),
+            "val_dataloader": loader("val"),
+            "test_dataloader": loader("val"),
+            "model": {"decode_head": head, "auxiliary_head": [dict(head)]},
+        }
+    )
