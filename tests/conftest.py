@@ -1,7 +1,6 @@
 """A small town, drawn once, in which the real programs run as a user runs them."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 
 REPO = Path(__file__).parents[1]
 CONFIG = REPO / "configs/toycity/pspnet_r18-d8_1xb8-500_toycity-128x256.py"
-ROSARIO_CONFIG = REPO / "configs/toycity/pspnet_r18-d8_1xb8-500_rosario-128x256.py"
 SHORT = [
     "--cfg-options", "train_cfg.max_iters=4", "train_cfg.val_interval=2", "train_dataloader.batch_size=2",
     "train_dataloader.num_workers=1", "default_hooks.logger.interval=1", "default_hooks.checkpoint.interval=2",
@@ -42,7 +40,6 @@ def cache_of_checks(tmp_path_factory):
 def town(tmp_path_factory):
     """A folder with `data/toycity` (8 train, 3 val, 1 test), `data/rosario`, `data/rosario_labelled`."""
     cwd = tmp_path_factory.mktemp("town")
-    shutil.copytree(REPO / "configs/datasets", cwd / "configs/datasets")  # named from the work folder
     run(cwd, "dataset.py", "toycity", "data/toycity", "--train", 8, "--val", 3, "--test", 1, "--size", "256x128")
     run(cwd, "dataset.py", "toycity", "data/rosario", "--style", "rosario", "--photos", 3, "--labelled", 2)
     run(cwd, "convert_datasets/cityscapes.py", "data/toycity")

@@ -14,7 +14,8 @@ from semseg.cli import add_debug_flag, run_tool
 
 RECIPE = "pspnet_r18-d8_1xb8-500_toycity-128x256"
 CONFIG = f"configs/toycity/{RECIPE}.py"
-ROSARIO_CONFIG = CONFIG.replace("_toycity-", "_rosario-")
+ROSARIO = "data/rosario_labelled/dataset.yaml"
+ROSARIO_WORK_DIR = "work_dirs/demo_rosario"
 PANEL_DIR, INFER_DIR = "outputs/demo/rosario_labelled", "outputs/demo/rosario"
 
 
@@ -54,14 +55,25 @@ def main() -> None:
     run("python", "tools/train.py", CONFIG, "--seed", "0", *overrides)
     checkpoint = str(newest(f"work_dirs/{RECIPE}", "best_mIoU_iter_*.pth"))
     run("python", "tools/test.py", CONFIG, checkpoint)
-    run("tools/dist_test.sh", ROSARIO_CONFIG, checkpoint, "2", "--show-dir", PANEL_DIR)
+    run(
+        "tools/dist_test.sh",
+        CONFIG,
+        checkpoint,
+        "2",
+        "--data",
+        ROSARIO,
+        "--work-dir",
+        ROSARIO_WORK_DIR,
+        "--show-dir",
+        PANEL_DIR,
+    )
     run("python", "tools/infer.py", CONFIG, checkpoint, "data/rosario", "--out-dir", INFER_DIR)
 
     print(f"""
 Done in {(time.monotonic() - started) / 60:.1f} minutes.
 
 ToyCity val, streets like those it learnt   {scores(f"work_dirs/{RECIPE}")}
-Rosario, a city that it never saw           {scores(f"work_dirs/{Path(ROSARIO_CONFIG).stem}")}
+Rosario, a city that it never saw           {scores(ROSARIO_WORK_DIR)}
 
 How the predictions improved    {newest(f"work_dirs/{RECIPE}", "*/panels")}
 Truth beside prediction         {PANEL_DIR}

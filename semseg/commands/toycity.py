@@ -83,6 +83,8 @@ def _run_toycity(args: argparse.Namespace) -> int:
     num_processes = count_cpus() if args.nproc is None else args.nproc
     for _ in show_progress(toycity.write_all(pictures, num_processes), len(pictures), "drawing"):
         pass
+    if args.style == "rosario" and counts["labelled"]:
+        toycity.describe_labelled(args.root)
     print(where)
     return 0
 

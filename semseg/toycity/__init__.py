@@ -4,6 +4,14 @@ Scenes (city, street, vehicles, people, ...) say what stands where, paint and ou
 arrays, write is the only module that touches the disk.
 """
 
-from semseg.toycity.write import Picture, labelled_root, plan_cityscapes, plan_rosario, render, write_all
+from semseg.toycity.write import (
+    Picture,
+    describe_labelled,
+    labelled_root,
+    plan_cityscapes,
+    plan_rosario,
+    render,
+    write_all,
+)
 
-__all__ = ["Picture", "labelled_root", "plan_cityscapes", "plan_rosario", "render", "write_all"]
+__all__ = ["Picture", "describe_labelled", "labelled_root", "plan_cityscapes", "plan_rosario", "render", "write_all"]

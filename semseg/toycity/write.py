@@ -38,6 +38,15 @@ LABELLED_SIZE = (512, 256)
 MIN_SIZE = (128, 64)
 """(width, height); smaller pictures show nothing."""
 
+_LABELLED_SET = """\
+root: .  # relative to this file
+splits:
+  test: {images: photos, masks: annotation}
+image_suffix: .jpg
+mask_suffix: _mask.png
+encoding: ids  # the masks hold positions in the list of classes
+classes: cityscapes
+"""
 _FRAME_NUMBER = 19  # Cityscapes annotates the 20th frame of every sequence
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 4]
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92]
@@ -131,6 +140,13 @@ def plan_rosario(root: Path, num_photos: int, num_labelled: int, seed: int) -> l
     return pictures
 
 
+def describe_labelled(root: Path) -> Path:
+    """Write the dataset.yaml of the labelled set beside `root`, and return its path."""
+    path = labelled_root(root) / "dataset.yaml"
+    _replace(path, _LABELLED_SET.encode())
+    return path
+
+
 def render(picture: Picture) -> tuple[np.ndarray, Annotation]:
     """Draw a picture.
 
@@ -220,6 +236,6 @@ def _encode(image: np.ndarray, suffix: str, options: list[int]) -> bytes:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.part")  # one name: the next run overwrites what a killed one left
     part.write_bytes(data)
     part.replace(path)

@@ -4,6 +4,8 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from semseg.checks.dataset import check_dataset_file
+
 SIZE = (48, 32)  # width, height
 CLASSES = ["road", "grass", "sky"]
 
@@ -75,3 +77,19 @@ def plain_config(root, **changes):
             "model": {"decode_head": head, "auxiliary_head": [dict(head)]},
         }
     )
+
+
+def found(path, **options):
+    """Check, and return `{code: line}`; each code at most once."""
+    report = check_dataset_file(path, **options)
+    lines = {finding.code: f"{finding.kind} {finding.line()}" for finding in report.findings}
+    assert len(lines) == len(report.findings), report.lines()
+    return lines
+
+
+def mask_of(path, number=0, split="train"):
+    return path.parent / "masks" / split / f"{number:02}.png"
+
+
+def image_of(path, number=0, split="train", suffix=".png"):
+    return path.parent / "images" / split / f"{number:02}{suffix}"

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.conftest import CONFIG, run
 
 pytestmark = pytest.mark.slow
-YAML = "configs/datasets/rosario.yaml"  # in the town
+YAML = "data/rosario_labelled/dataset.yaml"  # in the town
 
 
 def test_browse_paints_what_the_network_receives(town):
@@ -45,7 +45,7 @@ def test_stats_count_the_masks_and_draw_a_chart(town):
 def test_stats_of_a_dataset_file_write_nothing_unless_told(town):
     before = set(town.rglob("*"))
     done = run(town, "dataset.py", "stats", YAML, "--split", "test", "--nproc", 1)
-    assert done.stdout.startswith("rosario.yaml, test: 2 images\nclass ")
+    assert done.stdout.startswith("dataset.yaml, test: 2 images\nclass ")
     assert set(town.rglob("*")) == before
 
 

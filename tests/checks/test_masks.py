@@ -1,0 +1,146 @@
+"""Masks whose values, kind or classes are wrong, each reported by name."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from semseg import labels
+from semseg.checks.dataset import check_dataset_file
+from tests.checks.sets import CLASSES, found, mask_of, train_ids, write_set
+
+LABEL_IDS = [label.label_id for label in labels.CITYSCAPES.labels if label.label_id >= 0]
+
+
+def test_label_ids_where_train_ids_belong_name_the_converter(here):
+    path = write_set(here, {"train": 3}, classes="cityscapes")
+    Image.fromarray(np.resize(np.array(LABEL_IDS, np.uint8), (32, 48))).save(mask_of(path, 1))
+    assert found(path) == {
+        "mask-values": "error train: 1 of 3 masks hold values outside 0..18 and 255, worst"
+        " x/masks/train/01.png"
+        " {19: 45 px, 20: 45 px, 21: 45 px, 22: 45 px, and 11 more}; these look like Cityscapes label ids"
+        " where train ids"
+        " belong: run python tools/convert_datasets/cityscapes.py ROOT"
+    }
+
+
+def test_other_strange_values_name_label_map_and_the_worst_mask(here):
+    path = write_set(here)
+    for number, count in ((0, 2), (2, 7)):
+        values = train_ids()
+        values[1, :count] = 77
+        Image.fromarray(values).save(mask_of(path, number))
+    assert found(path) == {
+        "mask-values": "error train: 2 of 4 masks hold values outside 0..2 and 255, worst"
+        " x/masks/train/02.png {77: 7 px};"
+        " name them in label_map in x/dataset.yaml, as a class or as ignore"
+    }
+
+
+def test_binary_masks_whose_object_would_be_ignored(here):
+    path = write_set(here, {"train": 2}, classes=["background", "crack"])
+    for number in range(2):
+        Image.fromarray((train_ids(number) % 2 * 255).astype(np.uint8)).save(mask_of(path, number))
+    assert found(path) == {
+        "binary-masks": "error train: all 2 masks hold only 0 and 255, and 255 is ignored: the object would"
+        " never be"
+        " learnt; set label_map: {255: crack} in x/dataset.yaml"
+    }
+    path.write_text(path.read_text() + "label_map: {255: crack}\n")
+    assert found(path) == {}
+
+
+def test_colours_that_nobody_named(here):
+    classes = [{"name": "road", "color": [128, 64, 128]}, {"name": "grass", "color": [0, 255, 0]}]
+    path = write_set(here, {"train": 1}, encoding="rgb", classes=classes)
+    colors = np.array([(128, 64, 128), (0, 255, 0)], np.uint8)[train_ids(0, num_classes=2) % 2]
+    Image.fromarray(colors).save(mask_of(path))
+    assert found(path) == {}
+    colors[0, 0] = (1, 2, 3)
+    Image.fromarray(colors).save(mask_of(path))
+    assert found(path) == {
+        "mask-values": "error train: 1 of 1 masks hold colours that are not in the list, worst"
+        " x/masks/train/00.png"
+        " {#010203: 1 px}; add them to classes or label_map in x/dataset.yaml"
+    }
+    colors[:, ::2] = np.random.default_rng(0).integers(0, 255, colors[:, ::2].shape)
+    Image.fromarray(colors).save(mask_of(path))
+    assert found(path)["mask-values"].endswith("edges look smoothed: set snap: 40 in x/dataset.yaml")
+
+
+EXPECTED = "an index image is expected, first x/masks/train/00.png"
+IMPORT = "python tools/dataset.py import colors x/masks/train --images x/images/train --classes FILE"
+
+
+def as_kind(kind, values):
+    gray = Image.fromarray(values)
+    if kind == "I;16":
+        return Image.fromarray(values.astype(np.uint16) * 1000)
+    return gray.convert(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("RGB", f"are RGB where {EXPECTED} (RGB, 4 colours); run {IMPORT} --split train --out DIR"),
+        ("RGBA", f"are RGBA where {EXPECTED} (RGBA, 4 colours); run {IMPORT} --split train --out DIR"),
+        ("LA", f"are grey with alpha where {EXPECTED} (LA, 4 colours); run {IMPORT} --split train --out DIR"),
+        (
+            "I;16",
+            f"are 16-bit where {EXPECTED} (values 0 to 60000); renumber them to 0..2 and 255, and save them"
+            " with 8 bits",
+        ),
+    ],
+)
+def test_other_kinds_of_picture_name_the_import(here, kind, sentence):
+    path = write_set(here)
+    values = train_ids()
+    if kind == "I;16":
+        values = np.minimum(values, 60)
+    as_kind(kind, values).save(mask_of(path))
+    assert found(path) == {"mask-kind": f"error train: 1 of 4 masks {sentence}"}
+
+
+def test_jpeg_masks_name_png_and_the_import(here):
+    path = write_set(here, {"train": 2}, mask_suffix=".jpg")
+    for number in range(2):
+        mask = mask_of(path, number)
+        Image.open(mask).save(mask.with_suffix(".jpg"))
+        mask.unlink()
+    line = found(path)["mask-kind"]
+    assert line.startswith(
+        "error train: all 2 masks are JPEG, which changes labels near edges, where an index image is"
+    )
+    assert line.endswith(f"; export PNG, or run {IMPORT} --mask-suffix .jpg --snap 40 --split train --out DIR")
+
+
+def test_a_palette_is_an_index_image_and_16_bit_with_small_values_too(here):
+    path = write_set(here)
+    palette = Image.fromarray(train_ids())
+    palette.putpalette(bytes(range(256)) * 3)
+    palette.save(mask_of(path, 0))
+    Image.fromarray(train_ids().astype(np.uint16)).save(mask_of(path, 1))
+    assert found(path) == {}
+
+
+def test_classes_without_a_pixel(here):
+    path = write_set(here, classes=[*CLASSES, "rider", "truck"])
+    report = check_dataset_file(path)
+    assert [finding.line() for finding in report.findings] == [
+        "train: no pixel of rider, truck in 4 masks: nothing to learn from",
+        "val: no pixel of rider, truck in 2 masks: nothing to measure",
+    ]
+    assert {finding.kind for finding in report.findings} == {"warning"}
+
+
+def test_a_set_that_is_mostly_ignored_and_of_one_class(here):
+    path = write_set(here, {"train": 1})
+    values = np.full((32, 48), 255, np.uint8)
+    values[:8] = 1
+    values[0, 0], values[0, 1] = 0, 2
+    Image.fromarray(values).save(mask_of(path))
+    assert found(path) == {
+        "mostly-ignored": "warning train: 75.0 % of the pixels are ignored (255); is that meant?",
+        "one-class": "warning train: 99.5 % of the labelled pixels are grass: a model that always says so"
+        " looks good; read"
+        " the IoU of the other classes",
+    }

@@ -1,0 +1,119 @@
+"""Files that cannot be read, do not fit, or stand in two splits, each reported by name."""
+
+import struct
+import zlib
+
+import pytest
+from PIL import Image
+
+from tests.checks.sets import found, image_of, mask_of, photograph, train_ids, write_set
+
+
+def test_a_mask_of_another_size(here):
+    path = write_set(here)
+    Image.fromarray(train_ids(size=(24, 16))).save(mask_of(path, 2))
+    assert found(path) == {
+        "sizes": "error train: 1 of 4 masks have another size than their image, first x/masks/train/02.png"
+        " (24x16, its"
+        " image 02.png 48x32); scale them with nearest neighbour, or find the right image"
+    }
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_mask_that_fits_the_photograph_only_as_stored(here, suffix):
+    path = write_set(here, image_suffix=suffix)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photograph(9).save(image_of(path, suffix=suffix), exif=exif)
+    assert found(path) == {
+        "sizes-exif": "error train: 1 of 4 masks have another size than their image, first"
+        " x/masks/train/00.png (48x32,"
+        f" its image 00{suffix} 32x48); EXIF turns the image and not the mask: set exif: ignore in"
+        f" x/dataset.yaml"
+    }
+    path.write_text(path.read_text() + "exif: ignore\n")
+    assert found(path) == {}
+
+
+def test_a_mask_drawn_on_the_turned_photograph_fits(here):
+    path = write_set(here)
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    photograph(9).save(image_of(path), exif=exif)
+    Image.fromarray(train_ids(size=(32, 48))).save(mask_of(path))
+    assert found(path) == {}
+
+
+def test_a_photograph_upside_down_is_doubtful(here):
+    path = write_set(here)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    photograph(9).save(image_of(path), exif=exif)
+    assert found(path)["orientation"].startswith(
+        "warning train: 1 of 4 images are turned or mirrored by EXIF and their masks are not, first"
+        " x/images/train/00.png (EXIF orientation 3); look at them"
+    )
+
+
+def test_every_file_that_cannot_be_read_is_named(here):
+    path = write_set(here)
+    image_of(path, 0).write_bytes(b"")
+    image_of(path, 1).write_bytes(image_of(path, 1).read_bytes()[:-20])
+    image_of(path, 2).write_text("hello")
+    content = bytearray(mask_of(path, 3).read_bytes())
+    mask_of(path, 3).write_bytes(content[: len(content) // 2])
+    line = found(path)["unreadable"]
+    assert line == (
+        "error train: 4 of 8 files cannot be read: x/images/train/00.png (zero bytes),"
+        " x/images/train/01.png (truncated:"
+        " no end mark), x/images/train/02.png (not an image), x/masks/train/03.png (damaged: image file is"
+        " truncated);"
+        " copy them again, or remove these pairs"
+    )
+
+
+def test_a_decompression_bomb_is_not_opened(here):
+    path = write_set(here)
+    content = image_of(path).read_bytes()
+    header = b"IHDR" + struct.pack(">II", 30000, 30000) + content[24:29]
+    image_of(path).write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+    assert found(path) == {
+        "decompression-bomb": "error train: 1 of 8 files claim more pixels than is safe to open:"
+        " x/images/train/00.png"
+        " (decompression bomb: 900000000 pixels); cut them into tiles, or remove these pairs"
+    }
+
+
+def test_deep_finds_what_only_a_decoder_sees(here):
+    path = write_set(here, image_suffix=".jpg")
+    photograph(0, (400, 300)).save(image_of(path, 0, suffix=".jpg"), quality=95)
+    content = bytearray(image_of(path, 0, suffix=".jpg").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 300] = bytes(300)
+    image_of(path, 0, suffix=".jpg").write_bytes(content)
+    assert "damaged" not in found(path)
+    assert found(path, deep=True)["damaged"].startswith(
+        "warning train: 1 of 8 files are damaged and can be read in part: x/images/train/00.jpg (Corrupt JPEG data: "
+    )
+
+
+def test_the_same_picture_in_two_splits(here):
+    path = write_set(here)
+    image_of(path, 1, "val").write_bytes(image_of(path, 2).read_bytes())
+    assert found(path) == {
+        "repeated": "warning train, val: 1 of 2 images of val are in train too: x/images/val/01.png (same as"
+        " x/images/train/02.png); scores on val flatter the model: python tools/dataset.py split"
+        " x/dataset.yaml"
+        " --group-by RULE --out DIR keeps neighbours together"
+    }
+
+
+def test_deep_finds_a_picture_that_was_saved_again(here):
+    path = write_set(here, image_suffix=".jpg")
+    photograph(2).save(image_of(path, 1, "val", ".jpg"), quality=60)
+    assert found(path) == {}
+    assert found(path, deep=True)["near-repeated"].startswith(
+        "warning train, val: 1 of 2 images of val look the same as one of train: x/images/val/01.jpg (looks"
+        " like"
+        " x/images/train/02.jpg); scores on val flatter the model"
+    )
