@@ -12,7 +12,7 @@ from pathlib import Path
 
 from semseg.cli import add_debug_flag, run_tool
 
-RECIPE = "pspnet_r18-d8_1xb8-500_toycity-128x256"
+RECIPE = "pspnet_r18-d8_1xb4-1100_toycity-128x256"
 CONFIG = f"configs/toycity/{RECIPE}.py"
 ROSARIO = "data/rosario_labelled/dataset.yaml"
 ROSARIO_WORK_DIR = "work_dirs/demo_rosario"

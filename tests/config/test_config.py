@@ -83,7 +83,7 @@ def test_a_missing_config_names_the_nearest(monkeypatch):
         ("data_root=x", "data_root is a helper name inside the config file; set train_dataloader.dataset.data_root"),
         ("optimizer.lr=1", "optimizer is a helper name inside the config file; set optim_wrapper.optimizer.lr"),
         ("data_preprocessor.size=(1,1)", "set model.data_preprocessor.size"),
-        ("train_dataloader.dataset.pipeline.9.x=1", "pipeline is a list of 7; expected 0 to 6"),
+        ("train_dataloader.dataset.pipeline.9.x=1", "pipeline is a list of 6; expected 0 to 5"),
         ("lr", "expected key.path=value"),
     ],
 )

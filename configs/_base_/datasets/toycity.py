@@ -1,15 +1,15 @@
-# ToyCity: Cityscapes' layout at 512x256, drawn by `tools/dataset.py toycity data/toycity`.
+# ToyCity: Cityscapes' layout at 512x256, drawn by `tools/dataset.py toycity data/toycity`. The network sees it at half
+# that size; predictions are compared at the full size.
 _base_ = "./cityscapes.py"
 data_root = "data/toycity/"
 crop_size = (128, 256)  # height, width
-scale = (512, 256)  # width, height
+scale = (256, 128)  # width, height
 train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadTrainIds"),
-    dict(type="RandomResize", scale=scale, ratio_range=(0.75, 1.25), keep_ratio=True),
+    dict(type="RandomResize", scale=scale, ratio_range=(0.9, 1.15), keep_ratio=True),
     dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
     dict(type="RandomFlip", prob=0.5),
-    dict(type="PhotoMetricDistortion"),
     dict(type="PackSegInputs"),
 ]
 test_pipeline = [
@@ -18,6 +18,22 @@ test_pipeline = [
     dict(type="LoadTrainIds"),
     dict(type="PackSegInputs"),
 ]
-train_dataloader = dict(batch_size=8, num_workers=2, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+img_ratios = [0.4, 0.5, 0.6]
+tta_pipeline = [
+    dict(type="LoadImageFromFile", backend_args=None),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [dict(type="Resize", scale_factor=r, keep_ratio=True) for r in img_ratios],
+            [
+                dict(type="RandomFlip", prob=0.0, direction="horizontal"),
+                dict(type="RandomFlip", prob=1.0, direction="horizontal"),
+            ],
+            [dict(type="LoadTrainIds")],
+            [dict(type="PackSegInputs")],
+        ],
+    ),
+]
+train_dataloader = dict(batch_size=4, num_workers=1, dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
