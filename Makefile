@@ -30,6 +30,9 @@ clean:  ## remove .venv; data, work_dirs and outputs stay
 	  { echo "$(PYTHON) is not Python 3.10 to 3.13; choose one that is: PYTHON=python3.12 make $(MAKECMDGOALS)"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@# MMCV brings the OpenCV that opens windows; where its libGL is missing, the one without windows replaces it
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps opencv-python-headless
 	@touch $@
 
 .venv/installed-test: .venv/installed

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).parents[1]
-CONFIG = REPO / "configs/toycity/pspnet_r18-d8_1xb4-1100_toycity-128x256.py"
+CONFIG = REPO / "configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py"
 SHORT = [
     "--cfg-options", "train_cfg.max_iters=4", "train_cfg.val_interval=2", "train_dataloader.batch_size=2",
     "train_dataloader.num_workers=1", "default_hooks.logger.interval=1", "default_hooks.checkpoint.interval=2",

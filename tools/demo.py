@@ -12,7 +12,7 @@ from pathlib import Path
 
 from semseg.cli import add_debug_flag, run_tool
 
-RECIPE = "pspnet_r18-d8_1xb4-1100_toycity-128x256"
+RECIPE = "pspnet_r18-d8_1xb4-1000_toycity-128x256"
 CONFIG = f"configs/toycity/{RECIPE}.py"
 ROSARIO = "data/rosario_labelled/dataset.yaml"
 ROSARIO_WORK_DIR = "work_dirs/demo_rosario"
@@ -55,18 +55,8 @@ def main() -> None:
     run("python", "tools/train.py", CONFIG, "--seed", "0", *overrides)
     checkpoint = str(newest(f"work_dirs/{RECIPE}", "best_mIoU_iter_*.pth"))
     run("python", "tools/test.py", CONFIG, checkpoint)
-    run(
-        "tools/dist_test.sh",
-        CONFIG,
-        checkpoint,
-        "2",
-        "--data",
-        ROSARIO,
-        "--work-dir",
-        ROSARIO_WORK_DIR,
-        "--show-dir",
-        PANEL_DIR,
-    )
+    rosario = ("--data", ROSARIO, "--work-dir", ROSARIO_WORK_DIR, "--show-dir", PANEL_DIR)
+    run("tools/dist_test.sh", CONFIG, checkpoint, "2", *rosario)
     run("python", "tools/infer.py", CONFIG, checkpoint, "data/rosario", "--out-dir", INFER_DIR)
 
     print(f"""

@@ -101,7 +101,7 @@ def _add_furniture(site: Site, wants: dict[str, bool]) -> None:
     anchors: dict[int, list[tuple[float, float]]] = {-1: [], 1: []}
     for side in SIDES:
         x = street.kerb(side) + side * 0.55
-        z, step = stage.between(8, 17), stage.between(22, 34)
+        z, step = stage.between(8, 17), stage.between(36, 60)
         is_wooden = stage.chance(style.wooden_poles)
         while z < end:
             if not site.is_crossing(z - 1, z + 1) and site.is_free(x, z, 0.25, 0.25):
@@ -113,14 +113,14 @@ def _add_furniture(site: Site, wants: dict[str, bool]) -> None:
                 site.put(things, x - 0.1, x + 0.1, z - 0.1, z + 0.1)
                 site.cast(x, z, 0.2, 0.2, 6.5)
             z += step
-        if stage.chance(0.6):
+        if stage.chance(0.4):
             z = stage.between(9, 16)
             verge = street.verge(side)
             tx = street.kerb(side) + side * (verge / 2 if verge else 0.9)
             while z < end:
                 if not site.is_crossing(z - 3, z + 3) and stage.chance(0.75) and site.is_free(tx, z, 0.5, 0.8):
                     site.plant(tx, z, stage.between(0.7, 1.0))
-                z += stage.between(9, 16)
+                z += stage.between(12, 20)
     if wants["light"]:
         z = (street.crossing[0] - 6.5) if street.crossing else (street.zebra or stage.between(13, 26)) - 2.2
         z = max(z, 10.5)

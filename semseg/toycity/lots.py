@@ -56,11 +56,11 @@ def _add_lot(site: Site, side: int, x: float, z0: float, z1: float, kind: str) -
         back = x + side * stage.between(6, 10)
         site.put(facades.building(stage, style, back, z0 + 1, z1 - 0.5, max(1, floors - 1)),
                  back, back + side * 11, z0 + 1, z1 - 0.5)  # fmt: skip
-    for _ in range(int(rng.integers(1, 4))):
+    for _ in range(int(rng.integers(0, 2))):
         tx, tz = x + side * stage.between(2.0, 5.5), stage.between(z0 + 1, z1 - 1)
         if site.is_free(tx, tz, 0.8, 0.8):
             site.plant(tx, tz)
-    for _ in range(int(rng.integers(0, 3))):
+    for _ in range(int(rng.integers(0, 2))):
         bx, bz = x + side * stage.between(1.0, 3.0), stage.between(z0 + 0.5, z1 - 1)
         if site.is_free(bx, bz, 0.4, 0.4):
             site.put(greenery.bush(stage, style, bx, bz, stage.between(0.7, 1.4)), bx - 0.4, bx + 0.4, bz, bz + 0.4)

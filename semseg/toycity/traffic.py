@@ -54,13 +54,13 @@ def add_vehicles(site: Site, wants: dict[str, bool]) -> None:
         ]
         drive(build, stage.between(-8, 8), middle, float(rng.choice([1, -1]) * np.pi / 2), length, 2.0, 1.8)
     for _ in range(int(rng.integers(1, 4))):
-        drive(vehicles.car, ahead + stage.between(-0.3, 0.3), stage.between(9, 70), 0.0, 4.3, 1.8, 1.5)
+        drive(vehicles.car, ahead + stage.between(-0.3, 0.3), stage.between(9, 40), 0.0, 4.3, 1.8, 1.5)
     for _ in range(int(rng.integers(1, 5))):
-        drive(vehicles.car, opposite + stage.between(-0.3, 0.3), stage.between(8, 75), np.pi, 4.3, 1.8, 1.5)
+        drive(vehicles.car, opposite + stage.between(-0.3, 0.3), stage.between(8, 45), np.pi, 4.3, 1.8, 1.5)
     if street.parking:
         for x, yaw, share in ((parked, 0.0, 0.55), (left_edge + 1.1, np.pi, 0.55)):
             z = stage.between(7, 12)
-            while z < 56:
+            while z < 36:
                 if stage.chance(share) and not site.is_crossing(z - 8, z + 6):
                     drive(vehicles.car, x, z, yaw, 4.3, 1.8, 1.5)
                 z += stage.between(5.3, 7)
@@ -112,11 +112,11 @@ def add_people(site: Site, wants: dict[str, bool]) -> None:
         for index in range(int(rng.integers(1, 4))):
             x = street.kerb(side) + side * (1.1 if name == "parked bicycle" else stage.between(-0.5, 1.0))
             stand(build, x, start + index * 1.15, turn + stage.between(-0.15, 0.15), 0.5, 1.6, 0.9)
-    for _ in range(int(rng.integers(4, 11))):
+    for _ in range(int(rng.integers(3, 7))):
         side = int(rng.choice(SIDES))
         inner, outer = street.walk(side)
         low, high = sorted((inner + side * 0.4, outer - side * 0.5))
-        x, z = stage.between(low, high), stage.between(9, 45) if stage.chance(0.6) else stage.between(9, 20)
+        x, z = stage.between(low, high), stage.between(9, 28)
         yaw = float(rng.choice([0.0, np.pi])) + stage.between(-0.5, 0.5)
         if stand(people.person, x, z, yaw, 0.3, 0.4, 1.6) and stage.chance(0.3):
             stand(people.person, x + 0.62, z + 0.1, yaw, 0.3, 0.4, 1.6)

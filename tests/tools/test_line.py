@@ -62,7 +62,7 @@ def test_tensorboard_holds_curves_scores_per_class_and_pictures(trained):
     scalars, images = board.Tags()["scalars"], board.Tags()["images"]
     assert {"loss", "lr", "mIoU", "aAcc", "IoU/road", "IoU/car", "Acc/sky"} <= set(scalars)
     assert [event.step for event in board.Scalars("mIoU")] == [2, 4]
-    assert len(images) == 3
+    assert len(images) == 4  # the contact sheet, and one for each validation image
     assert [event.step for event in board.Images(images[0])] == [2, 4]
 
 

@@ -1,13 +1,13 @@
-# ToyCity: Cityscapes' layout at 512x256, drawn by `tools/dataset.py toycity data/toycity`. The network sees it at half
-# that size; predictions are compared at the full size.
+# ToyCity: Cityscapes' layout at 512x256, drawn by `tools/dataset.py toycity data/toycity`. The network sees it at five
+# eighths of that size; predictions are compared at the full size.
 _base_ = "./cityscapes.py"
 data_root = "data/toycity/"
 crop_size = (128, 256)  # height, width
-scale = (256, 128)  # width, height
+scale = (320, 160)  # width, height
 train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadTrainIds"),
-    dict(type="RandomResize", scale=scale, ratio_range=(0.9, 1.15), keep_ratio=True),
+    dict(type="RandomResize", scale=scale, ratio_range=(0.8, 1.25), keep_ratio=True),
     dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackSegInputs"),
@@ -18,7 +18,7 @@ test_pipeline = [
     dict(type="LoadTrainIds"),
     dict(type="PackSegInputs"),
 ]
-img_ratios = [0.4, 0.5, 0.6]
+img_ratios = [0.5, 0.625, 0.75]
 tta_pipeline = [
     dict(type="LoadImageFromFile", backend_args=None),
     dict(
