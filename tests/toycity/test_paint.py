@@ -23,7 +23,7 @@ def test_the_picture_is_not_flat(rendered):
         assert image.std() > 20
         for name in ("road", "building", "vegetation"):
             pixels = image[annotation.label_ids == CITYSCAPES.by_name[name].label_id]
-            assert len(np.unique(pixels, axis=0)) > 500
+            assert len(np.unique(pixels, axis=0)) > min(500, len(pixels) / 2)
             assert pixels.std(axis=0).min() > 2
 
 
