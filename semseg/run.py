@@ -22,6 +22,7 @@ def train(cfg: Config) -> None:
     """
     runner = _build_runner(cfg)
     print_log(f"watch it: tensorboard --logdir {cfg.work_dir}", "current")
+    _log_orientation(cfg.train_dataloader)
     try:
         runner.train()
     except urllib.error.URLError as error:
@@ -39,7 +40,9 @@ def evaluate(cfg: Config) -> dict[str, float]:
     Returns:
         Scores in percent: aAcc, mIoU, mAcc, `IoU/<class>`, `Acc/<class>`.
     """
-    return _build_runner(cfg).test()
+    runner = _build_runner(cfg)
+    _log_orientation(cfg.test_dataloader)
+    return runner.test()
 
 
 def join_processes(cfg: Config) -> None:
@@ -57,6 +60,11 @@ def join_processes(cfg: Config) -> None:
             print(f"no GPU: {torch.distributed.get_world_size()} CPU processes over gloo, BN instead of SyncBN")
     else:
         init_dist(cfg.launcher, **environment.get("dist_cfg", {"backend": "nccl"}))
+
+
+def _log_orientation(dataloader: dict) -> None:
+    done = "ignored" if "color_ignore_orientation" in str(dataloader) else "applied"
+    print_log(f"EXIF orientation of photographs: {done}", "current")
 
 
 def _build_runner(cfg: Config) -> Runner:

@@ -32,9 +32,12 @@ def check_masks(part: Part, masks: Sequence[tuple[Path, MaskFacts]]) -> list[Fin
         return findings
     class_counts: Counter[int] = Counter()
     unknown: list[tuple[Path, dict[RawValue, int]]] = []
+    snapped: list[tuple[Path, str]] = []
     for path, facts in right:
-        train_ids, names = _read_strip(part.rules, facts.format, facts.mode, facts.palette, facts.values)
+        train_ids, names, is_snapped = _read_strip(part.rules, facts.format, facts.mode, facts.palette, facts.values)
         strange: dict[RawValue, int] = {}
+        if num_snapped := sum(count for count, is_one in zip(facts.counts, is_snapped, strict=True) if is_one):
+            snapped.append((path, f"{num_snapped} px"))
         for train_id, name, count in zip(train_ids, names, facts.counts, strict=True):
             class_counts[train_id] += count
             if name is not None:
@@ -45,17 +48,25 @@ def check_masks(part: Part, masks: Sequence[tuple[Path, MaskFacts]]) -> list[Fin
         findings.append(_unknown_values(part, unknown, len(masks)))
     binary = _check_binary(part, [facts for _, facts in right])
     findings += binary
-    return findings if findings else _check_shares(part, class_counts, len(right))
+    findings = findings or _check_shares(part, class_counts, len(right))
+    if snapped:
+        snapped.sort(key=lambda row: -int(row[1].split()[0]))
+        message = (
+            f"{share(len(snapped), len(masks), 'masks')} hold colours that became the nearest in the list"
+            f" (snap: {part.rules.snap:g}), most in {named(snapped, 1)}"
+        )
+        findings.append(found("note", "snapped", part.split, snapped, len(masks), message))
+    return findings
 
 
 @lru_cache(maxsize=1 << 14)
 def _read_strip(
     rules: DatasetFile, file_format: str, mode: str, palette: str, values: tuple[int, ...]
-) -> tuple[tuple[int, ...], tuple[RawValue | None, ...]]:
+) -> tuple[tuple[int, ...], tuple[RawValue | None, ...], tuple[bool, ...]]:
     """Read the distinct values of a mask as if they were a mask, by the code that reads masks in training.
 
     Returns:
-        By value: its train id, and what to call it if no rule names it, else None.
+        By value: its train id; what to call it if no rule names it, else None; whether it was snapped.
     """
     if mode in _SINGLE or len(mode) == 1 or mode.startswith("I"):
         strip = Image.frombytes("P" if mode == "P" else "L", (len(values), 1), bytes(values))
@@ -74,7 +85,7 @@ def _read_strip(
     strip.format = file_format
     counted = census(strip, rules)
     called = [name if name in counted.unknown else None for name in names]
-    return tuple(counted.train_ids[0].tolist()), tuple(called)
+    return tuple(counted.train_ids[0].tolist()), tuple(called), tuple(name in counted.snapped for name in names)
 
 
 def _check_kinds(

@@ -67,6 +67,19 @@ def test_colours_that_nobody_named(here):
     assert found(path)["mask-values"].endswith("edges look smoothed: set snap: 40 in x/dataset.yaml")
 
 
+def test_colours_that_snap_are_counted(here):
+    classes = [{"name": "road", "color": [128, 64, 128]}, {"name": "grass", "color": [0, 255, 0]}]
+    path = write_set(here, {"train": 2}, encoding="rgb", classes=classes, snap=10)
+    for number, count in ((0, 3), (1, 0)):
+        colors = np.array([(128, 64, 128), (0, 255, 0)], np.uint8)[train_ids(number, num_classes=2) % 2]
+        colors[1, :count] = (3, 250, 2)
+        Image.fromarray(colors).save(mask_of(path, number))
+    assert found(path) == {
+        "snapped": "note train: 1 of 2 masks hold colours that became the nearest in the list (snap: 10), most in"
+        " x/masks/train/00.png (3 px)"
+    }
+
+
 EXPECTED = "an index image is expected, first x/masks/train/00.png"
 IMPORT = "python tools/dataset.py import colors x/masks/train --images x/images/train --classes FILE"
 
