@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable
 
 WRONG_INPUT = (ValueError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError)
@@ -30,7 +31,9 @@ def run_tool(main: Callable[[], int | None]) -> None:
             raise
         # all ranks meet the same wrong input, and one speaks; but a file is read by one rank only
         if int(os.environ.get("RANK", 0)) == 0 or _is_from_worker(error):
-            print(f"error: {_sentence(error)}", file=sys.stderr)
+            print(f"error: {_sentence(error)}", file=sys.stderr, flush=True)
+        else:
+            time.sleep(2)  # the launcher ends all processes when the first one ends: let rank 0 speak
         code = 2 if isinstance(error, WRONG_INPUT) else 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

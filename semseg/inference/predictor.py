@@ -24,6 +24,7 @@ class Predictor:
     Attributes:
         classes: names, in the order of their train ids.
         palette: RGB, shape (num_classes, 3).
+        exif: what the set that it learnt from does with EXIF orientation: `apply` or `ignore`.
 
     Raises:
         ValueError: the weights don't fit the model, or the file holds no class names.
@@ -48,6 +49,7 @@ class Predictor:
         # an image has no annotation, and arrives as an array
         loads_truth = ("LoadAnnotations", "LoadTrainIds")
         steps = [step for step in cfg.test_dataloader.dataset.pipeline if step.type not in loads_truth]
+        self.exif = "ignore" if steps[0].get("color_type") == "color_ignore_orientation" else "apply"
         if steps[0].type == "LoadImageFromFile":
             steps[0] = dict(type="mmseg.LoadImageFromNDArray")
         self._pipeline = Compose(steps)

@@ -40,7 +40,7 @@ def infer(predictor: Predictor, images: Sequence[SourceImage], out_dir: str | Pa
     console = Console(stderr=True)
     for source in track(images, "infer", console=console, disable=not sys.stderr.isatty()):
         try:
-            image = read_image(source.path)
+            image = read_image(source.path, predictor.exif)
         except (OSError, UnidentifiedImageError, ValueError) as error:
             console.print(f"skipped {source.path}: not a readable image ({error})", markup=False, soft_wrap=True)
             failed.append(source.path)
@@ -53,12 +53,20 @@ def infer(predictor: Predictor, images: Sequence[SourceImage], out_dir: str | Pa
         with atomic_path(out_dir / "vis" / f"{source.name}.jpg") as temporary:
             Image.fromarray(drawing.overlay(image, train_ids, palette, opacity)).save(temporary, quality=90)
     print(f"{len(images) - len(failed)} of {len(images)} images segmented: {out_dir}/vis, {out_dir}/pred")
+    if predictor.exif == "ignore":
+        print("EXIF orientation of photographs: ignored, as in the training set")
     if failed:
         print(f"{len(failed)} could not be read, first {failed[0]}", file=sys.stderr)
     return failed
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Read a photograph, turned upright by its EXIF orientation: RGB, uint8, shape (height, width, 3)."""
+def read_image(path: Path, exif: str = "apply") -> np.ndarray:
+    """Read a photograph: RGB, uint8, shape (height, width, 3); Pillow, since OpenCV accepts truncated files.
+
+    Args:
+        path: of the photograph.
+        exif: `apply` turns it upright by its EXIF orientation, `ignore` takes it as stored.
+    """
     with Image.open(path) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        upright = ImageOps.exif_transpose(image) if exif == "apply" else image
+        return np.asarray(upright.convert("RGB"))
