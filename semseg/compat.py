@@ -43,6 +43,7 @@ def repair() -> None:
     load_weights_only()
     load_checkpoints_quietly()
     keep_long_records_off_screen()
+    write_scores_once()
     average_weighted_losses()
 
 
@@ -254,3 +255,16 @@ _LOG_FILE_ONLY = (
     '"HardDiskBackend" is the alias',
     "The prefix is not set in metric class",
 )
+
+
+def write_scores_once() -> None:
+    """Let rank 0 alone write the scores of a test.
+
+    Defect: every rank writes the same JSON file at the same time, and now and then it is left garbled.
+    Cause: `LoggerHook.after_test_epoch` dumps without asking for the rank.
+    """
+    from mmengine.dist import master_only
+    from mmengine.hooks import LoggerHook
+
+    if not hasattr(LoggerHook.after_test_epoch, "__wrapped__"):
+        LoggerHook.after_test_epoch = master_only(LoggerHook.after_test_epoch)

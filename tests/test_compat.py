@@ -127,3 +127,16 @@ def test_defect_class_weights_and_avg_non_ignore_still_break_in_mmseg():
     assert "IndexError" in in_fresh_python(WEIGHTED_LOSS).stderr, "average_weighted_losses may go"
     repaired = in_fresh_python("from semseg import compat; compat.repair()" + WEIGHTED_LOSS)
     assert repaired.returncode == 0, repaired.stderr
+
+
+def test_defect_every_rank_still_writes_the_scores():
+    show = (
+        "import inspect; from mmengine.hooks import LoggerHook; print(inspect.getsource(LoggerHook.after_test_epoch))"
+    )
+    source = in_fresh_python(show).stdout
+    assert "dump(" in source
+    assert "master" not in source, "write_scores_once may go"
+    compat.repair()
+    from mmengine.hooks import LoggerHook
+
+    assert hasattr(LoggerHook.after_test_epoch, "__wrapped__")
