@@ -1,4 +1,4 @@
-"""What tools/benchmark.py runs: every module here is a station.
+"""What tools/benchmark.py runs: every module here that has `cases` is a station; the others are experiments.
 
 A station's docstring begins with the line that `--help` shows. It has one function:
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
+
+from semseg.stopping import Stopped
 
 WRONG_INPUT = (ValueError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError)
 """What the package raises when a person can mend it. Anything but this and OSError is a bug."""
@@ -17,12 +20,21 @@ def add_debug_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
+def duration_s(text: str) -> float:
+    """Read a length of time such as `3h`, `1h30m` or `90s` in seconds, for argparse."""
+    found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text)
+    if not text or found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no length of time; write 3h, 1h30m or 90s")
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
 def run_tool(main: Callable[[], int | None]) -> None:
     """Run a program and leave the process.
 
     Exit codes: 0, or what `main` returns; 2 for wrong usage or input, and 1 when the machine fails (a full
-    disk, no network), both in one sentence without a traceback (unless `--debug` is given); 130 for Ctrl-C;
-    1 for everything else, with its traceback.
+    disk, no network), both in one sentence without a traceback (unless `--debug` is given); what a `Stopped`
+    says; 130 for Ctrl-C; 1 for everything else, with its traceback.
     """
     try:
         code = main() or 0
@@ -35,6 +47,12 @@ def run_tool(main: Callable[[], int | None]) -> None:
         else:
             time.sleep(2)  # the launcher ends all processes when the first one ends: let rank 0 speak
         code = 2 if isinstance(error, WRONG_INPUT) else 1
+    except Stopped as stopped:  # all ranks stop together and one speaks, or one alone has something to say
+        if not str(stopped):
+            time.sleep(2)  # another rank speaks: as above
+        elif int(os.environ.get("RANK", 0)) == 0 or stopped.exit_code == 1:
+            print(stopped, file=sys.stderr, flush=True)
+        code = stopped.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130

@@ -7,16 +7,22 @@ stack has mended it, so that the repair can go. Nothing else in this project tou
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import logging
-import os
-import pickle
-import re
 import sys
 import warnings
 from typing import Any
 
 import torch
+
+from semseg import compat_losses
+from semseg.compat_checkpoints import (  # noqa: F401
+    checkpoints_are_trusted,
+    load_checkpoint_file,
+    load_weights_only,
+    trust_checkpoints,
+)
 
 _NOISE = (
     # Each is printed at import or at every start, and tells a user of this project nothing to act on.
@@ -45,6 +51,7 @@ def repair() -> None:
     keep_long_records_off_screen()
     write_scores_once()
     average_weighted_losses()
+    compat_losses.repair()
 
 
 def silence_noise() -> None:
@@ -72,77 +79,6 @@ def import_quietly() -> None:
     for line in printed.getvalue().splitlines():
         if "Could not import OneDL" not in line:
             print(line, file=sys.stderr)
-
-
-def restricted_getattr(owner: Any, name: str) -> Any:
-    """Stand in for `getattr` inside a checkpoint: the four statistics of HistoryBuffer, nothing else.
-
-    Raises:
-        pickle.UnpicklingError: any other attribute of any other object is asked for.
-    """
-    from mmengine.logging.history_buffer import HistoryBuffer
-
-    if owner is HistoryBuffer and name in ("min", "max", "mean", "current"):
-        return getattr(owner, name)
-    raise pickle.UnpicklingError(f"attribute {name!r} of {owner!r} is not allowed in a checkpoint")
-
-
-def safe_globals() -> list[Any]:
-    """List what a checkpoint may name beyond tensors: the few classes that MMEngine really stores."""
-    import numpy as np
-    from mmengine.logging.history_buffer import HistoryBuffer
-
-    dtypes = {type(np.dtype(name)) for name in "?bBhHiIlLqQefd"}
-    return [
-        HistoryBuffer,
-        (restricted_getattr, "builtins.getattr"),
-        np.ndarray,
-        np.dtype,
-        *sorted(dtypes, key=str),
-        np._core.multiarray._reconstruct,
-        np._core.multiarray.scalar,
-    ]
-
-
-def load_checkpoint_file(file: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
-    """Read a checkpoint file without running code from it.
-
-    Args:
-        file: a path, or an open binary file.
-        map_location: as in `torch.load`.
-        weights_only: ignored: it is always True.
-
-    Raises:
-        ValueError: the file would run code, or is damaged; the sentence names the file and the reason.
-    """
-    name = file if isinstance(file, (str, os.PathLike)) else getattr(file, "name", "the checkpoint")
-    try:
-        with torch.serialization.safe_globals(safe_globals()):
-            return torch.load(file, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"Unsupported global: GLOBAL (\S+)|attribute \S+ of .* is not allowed", str(error))
-        what = (found.group(1) or found.group(0)) if found else str(error).splitlines()[0]
-        raise ValueError(
-            f"{name} is not loaded: it holds more than weights ({what}) and could run code;"
-            " get a copy with weights only, from someone you trust"
-        ) from error
-    except (RuntimeError, EOFError) as error:
-        raise ValueError(
-            f"{name} is not a complete checkpoint ({(str(error) or 'empty').splitlines()[0]}); copy it again"
-        ) from error
-
-
-def load_weights_only() -> None:
-    """Make every checkpoint load safe.
-
-    Defect: MMEngine tries `weights_only=True` first, but falls back to `weights_only=False`, which runs
-    code out of the file; and its list of allowed names holds `getattr`, which reaches everything.
-    Cause: `mmengine.runner.checkpoint._safe_torch_load` and `get_torch_safe_globals`.
-    """
-    import mmengine.runner.checkpoint as stock
-
-    stock._safe_torch_load = load_checkpoint_file
-    stock.get_torch_safe_globals = safe_globals
 
 
 def load_checkpoints_quietly() -> None:
@@ -254,6 +190,7 @@ _LOG_FILE_ONLY = (
     '"FileClient" will be deprecated',
     '"HardDiskBackend" is the alias',
     "The prefix is not set in metric class",
+    " is skipped since its requires_grad=False",  # frozen, one line per parameter
 )
 
 
@@ -268,3 +205,20 @@ def write_scores_once() -> None:
 
     if not hasattr(LoggerHook.after_test_epoch, "__wrapped__"):
         LoggerHook.after_test_epoch = master_only(LoggerHook.after_test_epoch)
+
+
+def use_registered_names_only() -> None:
+    """Build what is registered and nothing else, from now on in this process: for a config that a stranger wrote.
+
+    Defect: a name that no registry knows is imported and called: `type='os.system'` runs a command. Cause:
+    `Registry.get` falls back to `get_object_from_string`, and imports `<scope>.registry` for a name with a dot.
+    """
+    import mmengine.registry.registry as stock
+
+    def import_known(name: str) -> Any:
+        if name.partition(".")[0] not in ("mmengine", "mmcv", "mmseg") and name not in sys.modules:
+            raise ImportError(f"{name} is not imported for a name in a config")
+        return importlib.import_module(name)
+
+    stock.get_object_from_string = lambda name: None
+    stock.import_module = import_known

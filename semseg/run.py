@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import re
 import urllib.error
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import init_dist, is_distributed, is_main_process
+from mmengine.dist import get_rank, init_dist, is_distributed, is_main_process
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils import set_multi_processing
+from mmseg.registry import RUNNERS
 
-from semseg import compat
+from semseg import compat, slurm
+from semseg.stopping import Stopped
+
+_LOST_PEER = re.compile(r"[Cc]onnection (?:closed|reset) by (?:remote )?peer|Broken pipe|remote process exited")
 
 
 def train(cfg: Config) -> None:
@@ -19,17 +25,27 @@ def train(cfg: Config) -> None:
 
     Raises:
         ConnectionError: the pretrained weights cannot be downloaded; the sentence names the ways out.
+        Stopped: a signal, the clock or a fault ended the run.
     """
     runner = _build_runner(cfg)
+    if runner.deterministic:  # some operations of a GPU have no deterministic kernel: they warn
+        torch.use_deterministic_algorithms(True, warn_only=True)
     print_log(f"watch it: tensorboard --logdir {cfg.work_dir}", "current")
     _log_orientation(cfg.train_dataloader)
     try:
         runner.train()
+    except Stopped:
+        runner.visualizer.close()  # what TensorBoard has not written yet
+        raise
+    except RuntimeError as error:
+        if not is_distributed() or not _LOST_PEER.search(str(error)):
+            raise
+        raise Stopped(f"process {get_rank()} lost its connection to another process, which has ended", 1) from error
     except urllib.error.URLError as error:
         raise ConnectionError(
-            f"cannot download the pretrained weights {cfg.model.pretrained} ({error.reason}): download them"
-            " elsewhere and set --cfg-options model.pretrained=FILE, or train from scratch with"
-            " model.pretrained=None"
+            f"cannot download the pretrained weights {cfg.model.get('pretrained') or cfg.get('load_from')}"
+            f" ({error.reason}): download them elsewhere and set --cfg-options model.pretrained=FILE, or --load-from"
+            " FILE, or train from scratch with model.pretrained=None"
         ) from error
     print_log(f"checkpoints and pictures: {cfg.work_dir}, {runner.log_dir}", "current")
 
@@ -53,13 +69,19 @@ def join_processes(cfg: Config) -> None:
     if cfg.launcher == "none" or is_distributed():
         return
     environment = cfg.get("env_cfg", {})
+    launcher = cfg.launcher
+    if launcher == "slurm":  # MMEngine's own way needs a GPU and scontrol
+        launcher = "pytorch"
+        os.environ.update(slurm.rank_variables(os.environ))
+        if torch.cuda.device_count() == 1:  # each task sees its own only
+            os.environ["LOCAL_RANK"] = "0"
     set_multi_processing(**environment.get("mp_cfg", {}), distributed=True)
-    if cfg.launcher == "pytorch" and not torch.cuda.is_available():
+    if launcher == "pytorch" and not torch.cuda.is_available():
         compat.init_cpu_process_group()
         if is_main_process():
             print(f"no GPU: {torch.distributed.get_world_size()} CPU processes over gloo, BN instead of SyncBN")
     else:
-        init_dist(cfg.launcher, **environment.get("dist_cfg", {"backend": "nccl"}))
+        init_dist(launcher, **environment.get("dist_cfg", {"backend": "nccl"}))
 
 
 def _log_orientation(dataloader: dict) -> None:
@@ -69,4 +91,4 @@ def _log_orientation(dataloader: dict) -> None:
 
 def _build_runner(cfg: Config) -> Runner:
     join_processes(cfg)
-    return Runner.from_cfg(cfg)
+    return RUNNERS.build(cfg)

@@ -82,7 +82,7 @@ def from_dataset(dataset: Any, num_samples: int, seed: int = 0, size: tuple[int,
     """
     indices = _choose(len(dataset), num_samples, seed)
     with _own_randomness(seed):
-        samples = [_as_sample(dataset[i], size) for i in indices]
+        samples = [as_sample(dataset[i], size) for i in indices]
     return Selection(samples, len(dataset), dataset.metainfo["classes"], dataset.metainfo["palette"])
 
 
@@ -133,7 +133,8 @@ def _own_randomness(seed: int) -> Iterator[None]:
         torch.random.set_rng_state(states[2])
 
 
-def _as_sample(item: dict, size: tuple[int, int] | None) -> Sample:
+def as_sample(item: dict, size: tuple[int, int] | None) -> Sample:
+    """Turn an item of a dataset, see `from_dataset`, into a picture with its truth, padded to `size`."""
     inputs, data_sample = item["inputs"], item["data_samples"]
     image = np.ascontiguousarray(inputs.numpy()[2::-1].transpose(1, 2, 0))  # to RGB
     image = np.clip(image, 0, 255).astype(np.uint8)
@@ -149,4 +150,6 @@ def _as_sample(item: dict, size: tuple[int, int] | None) -> Sample:
         missing = [(0, max(0, wanted - found)) for wanted, found in zip(size, train_ids.shape, strict=True)]
         image = np.pad(image, [*missing, (0, 0)], constant_values=_PADDING_GREY)
         train_ids = np.pad(train_ids, missing, constant_values=IGNORED)
-    return Sample(image, train_ids, Path(data_sample.img_path).name)
+    name = Path(data_sample.img_path).name
+    rare_class = data_sample.get("rare_class")  # which RareClassDataset cropped around
+    return Sample(image, train_ids, name if rare_class is None else f"{rare_class}: {name}")

@@ -1,16 +1,20 @@
 """Each test of a defect fails when the stack has mended it: then its repair in semseg/compat.py may go."""
 
+import functools
+import http.server
+import inspect
 import os
 import pickle
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from semseg import compat
+from semseg import compat, compat_checkpoints
 
 
 class RunsCode:
@@ -140,3 +144,87 @@ def test_defect_every_rank_still_writes_the_scores():
     from mmengine.hooks import LoggerHook
 
     assert hasattr(LoggerHook.after_test_epoch, "__wrapped__")
+
+
+def test_a_config_as_text_is_taken_out_of_a_checkpoint(tmp_path):
+    # Runner.resume would execute it
+    torch.save({"meta": {"config": "import os; os.mkdir('x')", "iter": 3}}, tmp_path / "a.pth")
+    assert compat.load_checkpoint_file(tmp_path / "a.pth")["meta"] == {"iter": 3}
+
+
+def test_defect_resuming_still_executes_a_config_in_the_checkpoint():
+    from mmengine.runner import Runner
+
+    assert "Config.fromstring" in inspect.getsource(Runner.resume), "load_checkpoint_file need not take it out"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<!DOCTYPE html>", b"version https://git-lfs.github.com/spec/v1\n", b"\0" * 99]
+)
+def test_what_is_no_checkpoint_is_named(tmp_path, content):
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.pth is not a complete checkpoint \([^)]+\); copy it again") as caught:
+        compat.load_checkpoint_file(tmp_path / "a.pth")
+    assert "\n" not in str(caught.value)
+
+
+def test_only_trust_loads_a_checkpoint_that_carries_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(compat_checkpoints, "_trusted", False)  # and again at the end
+    torch.save({"state_dict": {}, "extra": RunsCode()}, "evil.pth")
+    with pytest.raises(ValueError, match=r"\(posix\.mkdir\) and could run code; .* or load it with --trust-checkpoint"):
+        compat.load_checkpoint_file("evil.pth")
+    compat.trust_checkpoints()
+    assert compat.load_checkpoint_file("evil.pth")["state_dict"] == {}
+    assert (tmp_path / "code_was_run").is_dir()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """The address of a web server for the folder `tmp_path/site`."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    (tmp_path / "site").mkdir()
+    handler = functools.partial(Quiet, directory=tmp_path / "site")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_download_that_carries_code_is_refused_too(tmp_path, monkeypatch, site):
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    monkeypatch.chdir(tmp_path)
+    compat.repair()
+    torch.save({"w": torch.ones(2)}, "site/good.pth")
+    torch.save({"extra": RunsCode()}, "site/evil.pth")
+    assert CheckpointLoader.load_checkpoint(f"{site}/good.pth", "cpu")["w"].tolist() == [1, 1]
+    with pytest.raises(ValueError, match=r"http://\S+/evil\.pth is not loaded: it holds more than weights"):
+        CheckpointLoader.load_checkpoint(f"{site}/evil.pth", "cpu")
+    assert not (tmp_path / "code_was_run").exists()
+
+
+def test_defect_mmengine_still_loads_downloads_with_their_code():
+    from torch.utils.model_zoo import load_url  # what MMEngine calls
+
+    assert inspect.signature(load_url).parameters["weights_only"].default is False, "load_url need not be replaced"
+
+
+def test_defect_a_registry_still_calls_what_is_not_registered(tmp_path, monkeypatch):
+    import mmengine.registry.registry as stock
+
+    for name in ("get_object_from_string", "import_module"):
+        monkeypatch.setattr(stock, name, getattr(stock, name))  # as before at the end
+    hostile = dict(type="os.mkdir", path=str(tmp_path / "a"))
+    stock.Registry("parts").build(hostile)
+    assert (tmp_path / "a").is_dir(), "use_registered_names_only may go"
+    (tmp_path / "a").rmdir()
+    compat.use_registered_names_only()
+    with pytest.raises(KeyError, match=r"os\.mkdir is not in the"):
+        stock.Registry("parts").build(hostile)
+    assert not (tmp_path / "a").exists()

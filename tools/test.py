@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Evaluate a model: python tools/test.py CONFIG CHECKPOINT [--show-dir DIR] [--tta]"""
+"""Evaluate a model: python tools/test.py [CONFIG] CHECKPOINT [--show-dir DIR] [--tta]"""
 
 import argparse
 import os
@@ -9,8 +9,9 @@ from semseg.cli import add_debug_flag, run_tool
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Evaluate a segmentation model on its test set.")
-    parser.add_argument("config", help="config file that the model was trained with")
-    parser.add_argument("checkpoint", help="checkpoint file (.pth)")
+    parser.add_argument("config", nargs="?", help="config file that the model was trained with; not needed for a"
+                        " checkpoint that describes itself")  # fmt: skip
+    parser.add_argument("checkpoint", help="checkpoint file (.pth, .safetensors)")
     parser.add_argument("--work-dir", help="where the scores go, under test/; default: work_dirs/<name of the config>")
     parser.add_argument("--data", metavar="FILE", help="a dataset.yaml to test on, not the config's data")
     parser.add_argument("--map", metavar="FILE",
@@ -24,17 +25,30 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
                         help="set by tools/dist_test.sh")  # fmt: skip
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--trust-checkpoint", action="store_true", help="load it even if it carries code, and run that")
     add_debug_flag(parser)
-    return parser.parse_args()
+    args = parser.parse_intermixed_args()
+    if args.checkpoint.endswith(".py"):
+        parser.error("CHECKPOINT is missing: expected [CONFIG] CHECKPOINT")
+    return args
 
 
 def main() -> None:
     args = parse_args()
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    from semseg import compat
     from semseg.config import for_testing, load_config
     from semseg.run import evaluate, join_processes
 
-    cfg = load_config(args.config, args.cfg_options, work_dir=args.work_dir, launcher=args.launcher, data=args.data)
+    if args.trust_checkpoint:
+        compat.trust_checkpoints()
+    cfg = load_config(
+        args.config or args.checkpoint,
+        args.cfg_options,
+        work_dir=args.work_dir,
+        launcher=args.launcher,
+        data=args.data,
+    )
     cfg = for_testing(cfg, args.checkpoint, out_dir=args.out, show_dir=args.show_dir, tta=args.tta, map_path=args.map)
     if not args.no_check:
         from semseg.checks.gate import check_before

@@ -14,16 +14,12 @@ from typing import Any
 
 from semseg.atomic import atomic_path
 from semseg.checks.files import ImageFacts, MaskFacts
+from semseg.prepare.cache import cache_dir
 
 _VERSION = 1  # of what the facts mean
 _KINDS: dict[str, type] = {"images": ImageFacts, "masks": MaskFacts}
 _KEPT_S = 90 * 24 * 3600
 _MAX_COLORS = 1 << 13  # a mask with more is read again each time
-
-
-def cache_dir() -> Path:
-    """Return where caches lie: $SEMSEG_CACHE, else ~/.cache/semseg."""
-    return Path(os.environ.get("SEMSEG_CACHE") or Path.home() / ".cache/semseg")
 
 
 class FactsCache:

@@ -13,7 +13,9 @@ from semseg.checks.parts import Part
 
 
 def check_classes(cfg: Config, parts: Sequence[Part]) -> list[Finding]:
-    """Compare the classes of all parts with each other, with every head, and with those of `load_from`.
+    """Compare the classes of all parts with each other, with every head, and with those of a resumed checkpoint.
+
+    A run that only starts from the weights of `load_from` carries them over by the names of the classes.
 
     A test set of other classes is none of this: `tools/test.py --map` says which is which.
     """
@@ -44,7 +46,7 @@ def check_classes(cfg: Config, parts: Sequence[Part]) -> list[Finding]:
                 )
                 findings.append(_error("num-classes", "", message))
     checkpoint = cfg.get("load_from")
-    if checkpoint and Path(checkpoint).is_file():
+    if cfg.get("resume") and checkpoint and Path(checkpoint).is_file():
         findings += _check_checkpoint(Path(checkpoint), lead)
     return findings
 
@@ -64,14 +66,11 @@ def _check_checkpoint(path: Path, lead: Part) -> list[Finding]:
     if known is None or tuple(known) == lead.rules.classes:
         return []
     what = difference(tuple(known), lead.rules.classes)
-    if len(known) == len(lead.rules.classes):  # its last layer would be loaded, and mean something else
-        message = f"{path} (load_from) and {_name(lead)} have other classes: {what}; give both one list"
-        return [_error("checkpoint-classes", "", message)]
     message = (
-        f"{path} (load_from) knows {len(known)} classes, {_name(lead)} {len(lead.rules.classes)}:"
-        " the last layers start from random weights"
+        f"{path}, which is resumed, and {_name(lead)} have other classes: {what}; start a new run from its"
+        " weights, with --load-from"
     )
-    return [Finding("warning", "checkpoint-classes", "", 1, 1, message)]
+    return [_error("checkpoint-classes", "", message)]
 
 
 def _error(code: str, split: str, message: str) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,13 +12,17 @@ from mmengine.config import Config
 from mmengine.dist import is_distributed, is_main_process
 
 from semseg.checks.config import check_config
+from semseg.checks.findings import sorted_findings
+from semseg.checks.machine import check_machine
+from semseg.checks.recipe import check_recipe
+from semseg.machine import num_cpus
 
 _SPLITS = {"train": ("train", "val"), "test": ("test",)}
 _LONGEST = timedelta(days=1)  # that the other processes wait for the first
 
 
 def check_before(cfg: Config, step: str) -> None:
-    """Check the data that a step is going to read; warnings are printed.
+    """Check the data that a step is going to read, and what a training asks of the machine; warnings are printed.
 
     Of several processes the first one checks and the others wait; all of them raise.
 
@@ -28,7 +31,7 @@ def check_before(cfg: Config, step: str) -> None:
         step: train or test.
 
     Raises:
-        ValueError: the data has faults; one line for each.
+        ValueError: there are faults; one line for each.
     """
     complaint = [_complaint(cfg, step) if is_main_process() else ""]
     if is_distributed():
@@ -40,19 +43,22 @@ def check_before(cfg: Config, step: str) -> None:
 
 def _complaint(cfg: Config, step: str) -> str:
     """Return the errors as one text; a fault of the check itself is one too, so that nobody waits for it."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         with _progress() as show:
-            report = check_config(cfg, _SPLITS[step], num_processes=cpus, on_progress=show)
+            report = check_config(cfg, _SPLITS[step], num_processes=num_cpus(), on_progress=show)
+        own = [*check_recipe(cfg), *check_machine(cfg)] if step == "train" else []
     except (ValueError, FileNotFoundError) as error:
         return str(error)
-    for warning in report.of_kind("warning"):
-        print(f"{warning.kind}: {warning.line()}")
-    errors = report.of_kind("error")
+    findings = sorted_findings([*report.findings, *own])
+    for finding in findings:
+        if finding.kind == "warning":
+            print(f"{finding.kind}: {finding.line()}")
+    errors = [finding for finding in findings if finding.kind == "error"]
     if not errors:
         return ""
     lines = "\n".join(f"  {error.line()}" for error in errors)
-    return f"the data of {report.source} cannot be used as it is (--no-check goes on with it):\n{lines}"
+    what = f"the data of {report.source}" if report.of_kind("error") else report.source
+    return f"{what} cannot be used as it is (--no-check goes on with it):\n{lines}"
 
 
 @contextmanager

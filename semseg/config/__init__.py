@@ -15,9 +15,13 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.utils import import_modules_from_strings
 
 from semseg import compat
-from semseg.config.class_map import translate_classes
+from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
+from semseg.config.balance import balance, crop_around_rare_classes
+from semseg.config.batch import settle_batch
+from semseg.config.class_map import check_class_count, translate_classes
 from semseg.config.class_weights import check_class_weights, fill_in_class_weights, leave_out_class_weights
 from semseg.config.classes import (
     agree_on_classes,
@@ -25,7 +29,16 @@ from semseg.config.classes import (
     check_training,
     use_dataset_file,
 )
+from semseg.config.fine_tuning import fine_tune
+from semseg.config.from_checkpoint import config_of_checkpoint, existing_checkpoint, leave_out_pretrained
+from semseg.config.hooks import ensure_hook
 from semseg.config.keys import check_file, check_option
+from semseg.config.overfit import overfit as overfit_few
+from semseg.config.preflight import try_first
+from semseg.config.resume import resume_checkpoint
+from semseg.config.schedule import fit_schedule, length_of
+from semseg.config.survival import survive
+from semseg.config.tracking import track
 
 
 def load_config(
@@ -40,7 +53,8 @@ def load_config(
     """Read a config file, check it, and apply the command line to it.
 
     Args:
-        path: a Python config file with `_base_` files, as in MMSegmentation.
+        path: a Python config file with `_base_` files, as in MMSegmentation; or a checkpoint that describes
+            itself, for testing and predicting.
         options: `key.path=value` strings, as `--cfg-options` takes them.
         work_dir: where the run writes; default: the config's own, else `work_dirs/<name of the file>`.
         launcher: none, pytorch, slurm or mpi.
@@ -50,55 +64,90 @@ def load_config(
     Raises:
         FileNotFoundError: no such file; the sentence names the nearest one.
         ValueError: a key that no run reads, in the file or in `options`, with the nearest one that is read; or
-            a head that counts other classes than the data set has.
+            a head that counts other classes than the data set has; or a checkpoint without description.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no config file {path}{_nearest_config(path)}")
     compat.repair()
-    check_file(path)
-    try:
-        cfg = Config.fromfile(path)
-    except (SyntaxError, NameError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not a config that can be read: {error}") from error
-    if "model" not in cfg:
-        raise ValueError(f"{path} has no 'model'; a config composes a model, a dataset, a schedule by _base_")
-
+    import_modules_from_strings(["semseg.plugins"])  # every run has hooks of this project
+    if is_checkpoint(path):
+        cfg, name = config_of_checkpoint(existing_checkpoint(path))
+    else:
+        cfg, name = _read_config(path), path.stem
     if data is not None:
         use_dataset_file(cfg, data)
+    planned_iters = length_of(cfg)
     _apply_options(cfg, options)
+    fit_schedule(cfg, planned_iters, options)
+    crop_around_rare_classes(cfg)
     agree_on_classes(cfg, path)
     check_class_weights(cfg, path)
-    cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs") / path.stem)
+    cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs") / name)
     cfg.launcher = launcher
     if seed is not None:
         cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
     if launcher != "none" and not torch.cuda.is_available():
         cfg.model_wrapper_cfg = compat.ready_for_cpu_processes(cfg.model)
+        cfg.model_wrapper_cfg.find_unused_parameters = cfg.get("find_unused_parameters", False)
     return cfg
 
 
-def for_training(cfg: Config, *, resume: bool = False, amp: bool = False) -> Config:
+def for_training(
+    cfg: Config,
+    *,
+    resume: str | None = None,
+    load_from: str | None = None,
+    freeze: Sequence[str] = (),
+    amp: bool = False,
+    deterministic: bool = False,
+    max_time_s: float | None = None,
+    loss: str | None = None,
+    class_weight: str | None = None,
+    rare_crops: float | None = None,
+    early_stop: int | None = None,
+    monitor: str | None = None,
+    val_loss: bool = False,
+    ema: float | None = None,
+    accumulate: str | None = None,
+    scale_lr: bool = True,
+    check: bool = True,
+    dry_run: bool = False,
+    overfit: int | None = None,
+    options: Sequence[str] = (),
+) -> Config:
     """Return the config of a training run.
 
     Args:
         cfg: from `load_config`; not changed. `class_weight='auto'` becomes numbers.
-        resume: continue the newest checkpoint of the work folder.
+        resume: a checkpoint to continue; `newest` of the work folder; `auto`: that, if there is one.
+        load_from: a checkpoint to start a new run from.
+        freeze: modules that don't learn, such as `backbone`.
         amp: mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU.
+        deterministic: the same weights from the same seed on the same machine, also on a GPU; slower.
+        max_time_s: save and stop after so many seconds.
+        loss, class_weight, rare_crops: against imbalance, see `balance`.
+        early_stop, monitor, val_loss, ema: what the run is judged by, see `track`.
+        accumulate, scale_lr: the batch against the recipe's, see `settle_batch`.
+        check, dry_run: the trial before the first iteration, see `try_first`.
+        overfit: learn this many images by heart, see `overfit_few`.
+        options: those of `load_config`.
 
     Raises:
-        FileNotFoundError: `resume` and the work folder holds no checkpoint.
-        ValueError: `amp` with an optimizer wrapper that has a precision of its own; a split that the data
-            set does not have; other classes in validation than in training, or in the heads.
+        FileNotFoundError: `resume` and there is no such checkpoint.
+        ValueError: the checkpoint to continue is damaged; `amp` with an optimizer wrapper that has a precision
+            of its own; a split that the data set does not have; other classes in validation than in training,
+            or in the heads.
     """
     cfg = copy.deepcopy(cfg)
+    if cfg.get("train_dataloader") is None:
+        raise ValueError("nothing to train on: a training needs a config, which a checkpoint does not replace")
     check_split(cfg, "train")
     check_split(cfg, "val", "test")
+    balance(cfg, loss=loss, class_weight=class_weight, rare_crops=rare_crops)
     check_training(cfg)
-    if resume:
-        cfg.resume = True
-    if cfg.get("resume") and not cfg.get("load_from") and not Path(cfg.work_dir, "last_checkpoint").is_file():
-        raise FileNotFoundError(f"--resume: no checkpoint in {cfg.work_dir}; leave it out to start a new run")
+    resume_checkpoint(cfg, resume)
+    fine_tune(cfg, load_from, freeze, resume)
+    if deterministic:
+        cfg.randomness = dict(cfg.get("randomness", {}), deterministic=True)
     if amp and cfg.optim_wrapper.type not in ("AmpOptimWrapper", "Bf16OptimWrapper"):
         if cfg.optim_wrapper.type != "OptimWrapper":
             raise ValueError(f"--amp works with optim_wrapper.type 'OptimWrapper', not {cfg.optim_wrapper.type!r}")
@@ -107,17 +156,32 @@ def for_training(cfg: Config, *, resume: bool = False, amp: bool = False) -> Con
         else:
             cfg.optim_wrapper.update(type="Bf16OptimWrapper", enabled=True)
     fill_in_class_weights(cfg)
+    settle_batch(cfg, accumulate, scale_lr)
+    track(cfg, early_stop=early_stop, monitor=monitor, val_loss=val_loss, ema=ema)
+    overfit_few(cfg, overfit, options)
+    survive(cfg, max_time_s)
+    ensure_hook(cfg, dict(type="GuardHook"))
+    ensure_hook(cfg, dict(type="DescriptionHook"))
+    try_first(cfg, check, dry_run)
     return cfg
 
 
-def for_inference(cfg: Config) -> Config:
-    """Return the config of a model that only predicts; it needs no data set.
+def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
+    """Return the config of a model that only predicts; it needs no data set and no network.
 
     Args:
         cfg: from `load_config`; not changed.
+        checkpoint: weights that will be loaded.
+
+    Raises:
+        FileNotFoundError: no such checkpoint; the sentence lists those beside it.
+        ValueError: it holds a model of another number of classes.
     """
     cfg = copy.deepcopy(cfg)
+    checkpoint = existing_checkpoint(checkpoint)
+    check_class_count(cfg, checkpoint, read_checkpoint(checkpoint, mmap=True))
     leave_out_class_weights(cfg)
+    leave_out_pretrained(cfg.model)
     return cfg
 
 
@@ -143,18 +207,24 @@ def for_testing(
 
     Raises:
         FileNotFoundError: no such checkpoint; the sentence lists those beside it.
-        ValueError: the checkpoint knows other classes than the data set, and no map says which is which.
+        ValueError: the checkpoint knows other classes than the data set, and no map says which is which; or it
+            holds a model of another number of classes.
     """
     cfg = copy.deepcopy(cfg)
     checkpoint = existing_checkpoint(checkpoint)
     check_split(cfg, "test", "val")
-    train_ids = translate_classes(cfg, checkpoint, map_path)
+    if "test_evaluator" not in cfg:
+        raise ValueError(f"{checkpoint} does not say how it is judged: name the config that it was trained with")
+    content = read_checkpoint(checkpoint, mmap=True)
+    train_ids = translate_classes(cfg, checkpoint, content, map_path)
+    check_class_count(cfg, checkpoint, content)
+    ensure_hook(cfg, dict(type="StrictWeightsHook"))
     if train_ids is not None:
         cfg.custom_hooks = [*cfg.get("custom_hooks", []), dict(type="ClassMapHook", train_ids=train_ids)]
     leave_out_class_weights(cfg)
     cfg.load_from = str(checkpoint)
     cfg.resume = False
-    cfg.model.pretrained = None
+    leave_out_pretrained(cfg.model)
     cfg.work_dir = str(Path(cfg.work_dir) / "test")
     if out_dir is not None:
         cfg.test_evaluator.update(output_dir=str(out_dir), keep_results=True)
@@ -177,18 +247,17 @@ def for_testing(
     return cfg
 
 
-def existing_checkpoint(path: str | Path) -> Path:
-    """Return `path` if a file is there.
-
-    Raises:
-        FileNotFoundError: it is not; the sentence lists the checkpoints of that folder.
-    """
-    path = Path(path)
-    if path.is_file():
-        return path
-    beside = sorted(p.name for p in path.parent.glob("*.pth"))
-    hint = f"; {path.parent} holds {', '.join(beside)}" if beside else f"; {path.parent} holds none"
-    raise FileNotFoundError(f"no checkpoint {path}{hint}")
+def _read_config(path: Path) -> Config:
+    if not path.is_file():
+        raise FileNotFoundError(f"no config file {path}{_nearest_config(path)}")
+    check_file(path)
+    try:
+        cfg = Config.fromfile(path)
+    except (SyntaxError, NameError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} is not a config that can be read: {error}") from error
+    if "model" not in cfg:
+        raise ValueError(f"{path} has no 'model'; a config composes a model, a dataset, a schedule by _base_")
+    return cfg
 
 
 def _nearest_config(path: Path) -> str:

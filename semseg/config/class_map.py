@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from mmengine.config import Config
 
-from semseg import compat
+from semseg.checkpoints.description import classes_of as classes_of_checkpoint
+from semseg.checkpoints.description import description_of
 from semseg.config.classes import classes_of, difference, name_of, set_num_classes, shortened
 from semseg.labels import IGNORED
 from semseg.prepare.dataset_file import IGNORE
 
+_LAST_LAYER = "decode_head.conv_seg.weight"
 
-def translate_classes(cfg: Config, checkpoint: Path, map_path: str | Path | None) -> list[int] | None:
+
+def translate_classes(
+    cfg: Config, checkpoint: Path, content: Mapping[str, Any], map_path: str | Path | None
+) -> list[int] | None:
     """Compare the classes of a checkpoint and of the test set, and read the map between them.
 
     Args:
         cfg: whose test set it is. With a map, its heads get the classes of the checkpoint (in place).
         checkpoint: what is to be tested.
+        content: what it holds.
         map_path: a YAML file, `class of the model: class of the set, or ignore`; a class that both have needs
             no line.
 
@@ -33,7 +40,7 @@ def translate_classes(cfg: Config, checkpoint: Path, map_path: str | Path | None
             one.
     """
     wanted, where = classes_of(cfg.test_dataloader), name_of(cfg.test_dataloader)
-    known = _checkpoint_classes(checkpoint)
+    known = classes_of_checkpoint(content)
     if map_path is None:
         if known is not None and wanted is not None and known != wanted:
             raise ValueError(
@@ -57,11 +64,36 @@ def translate_classes(cfg: Config, checkpoint: Path, map_path: str | Path | None
     return [train_ids[table.get(name, name)] for name in known]
 
 
-def _checkpoint_classes(path: Path) -> tuple[str, ...] | None:
-    meta = compat.load_checkpoint_file(path, map_location="cpu").get("meta", {})
-    # MMSegmentation 0.x wrote CLASSES
-    classes = meta.get("dataset_meta", {}).get("classes", meta.get("CLASSES"))
-    return None if classes is None else tuple(classes)
+def check_class_count(cfg: Config, checkpoint: Path, content: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint whose last layer counts other classes than the config's.
+
+    Args:
+        cfg: whose model will load it.
+        checkpoint: the file, for the message.
+        content: what it holds.
+
+    Raises:
+        ValueError: the counts differ.
+    """
+    heads = cfg.model.get("decode_head")
+    is_cascade = isinstance(heads, (list, tuple))
+    for i, head in enumerate(heads if is_cascade else [heads or {}]):
+        rows = content["state_dict"].get(f"decode_head.{i}.conv_seg.weight" if is_cascade else _LAST_LAYER)
+        expected = head.get("out_channels") or head.get("num_classes")
+        if rows is None or expected is None or len(rows) == expected:
+            continue
+        loader = cfg.get("test_dataloader")
+        where = name_of(loader) if loader is not None and "dataset_file" in str(loader) else cfg.filename
+        known, wanted = classes_of_checkpoint(content), classes_of(loader)
+        raise ValueError(
+            f"{checkpoint} holds a model of {len(rows)} classes{_in_brackets(known)}, {where or 'the config'} has"
+            f" {expected}{_in_brackets(wanted)}: use the config or the --data that it was trained with"
+            + (", or no config at all" if description_of(content, checkpoint) else "")
+        )
+
+
+def _in_brackets(classes: Sequence[str] | None) -> str:
+    return f" ({shortened(classes, 3)})" if classes else ""
 
 
 def _read_map(path: Path) -> dict[str, str]:

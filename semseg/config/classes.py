@@ -39,12 +39,14 @@ def use_dataset_file(cfg: Config, path: str | Path) -> None:
     for name, splits in wishes.items():
         loader = cfg.get(f"{name}_dataloader")
         if loader is not None:
-            loader["dataset"] = {
+            folder = {
                 "type": "FolderSegDataset",
                 "dataset_file": str(path),
                 "split": next((split for split in splits if split in rules.splits), splits[0]),
                 "pipeline": _with_our_loaders(inner_datasets(loader.dataset)[0].get("pipeline", []), rules),
             }
+            is_sampled = loader.dataset.get("type") == "RareClassDataset"
+            loader["dataset"] = {**loader.dataset, "dataset": folder} if is_sampled else folder
     if "tta_pipeline" in cfg:
         cfg.tta_pipeline = _with_our_loaders(cfg.tta_pipeline, rules)
     set_num_classes(cfg.model, len(rules.classes))

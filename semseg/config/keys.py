@@ -23,6 +23,8 @@ EFFECTIVE_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"se
     "find_unused_parameters",
     "sync_bn",
     "compile",
+    "frozen_parts",
+    "runner_type",
     "tta_model",
     "tta_pipeline",
 }

@@ -9,8 +9,11 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import load_checkpoint
 from mmseg.registry import MODELS
+
+from semseg.checkpoints.description import classes_of, palette_of
+from semseg.checkpoints.loading import load_strictly
+from semseg.checkpoints.reading import read_checkpoint
 
 
 class Predictor:
@@ -32,18 +35,12 @@ class Predictor:
 
     def __init__(self, cfg: Config, checkpoint: str | Path, device: str | None = None) -> None:
         init_default_scope(cfg.get("default_scope", "mmseg"))
-        model_cfg = cfg.copy().model
-        model_cfg.pretrained = None
-        self._model = MODELS.build(model_cfg)
-        try:
-            loaded = load_checkpoint(self._model, str(checkpoint), map_location="cpu", strict=True, logger="silent")
-        except RuntimeError as error:
-            first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-            raise ValueError(f"{checkpoint} does not fit the model of the config: {first}") from error
-        meta = loaded.get("meta", {}).get("dataset_meta")
-        if meta is None:
-            raise ValueError(f"{checkpoint} does not say which classes it knows (no meta.dataset_meta)")
-        self.classes, self.palette = meta["classes"], meta["palette"]
+        self._model = MODELS.build(cfg.copy().model)
+        content = read_checkpoint(checkpoint)
+        load_strictly(self._model, content, checkpoint)
+        self.classes, self.palette = classes_of(content), palette_of(content)
+        if self.classes is None or self.palette is None:
+            raise ValueError(f"{checkpoint} does not say which classes and colours it knows (no meta.dataset_meta)")
         self._device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
         self._model.to(self._device).eval()
         # an image has no annotation, and arrives as an array

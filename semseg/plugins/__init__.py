@@ -6,12 +6,24 @@ from semseg import compat
 compat.repair()  # before the registries below are imported
 
 from semseg.plugins import (  # noqa: E402, F401
+    checkpoint,
     class_map,
     contact_sheet,
+    continuing,
     dataset,
+    description,
+    exact,
+    fine_tuning,
+    guard,
     hooks,
     logs,
     metric,
+    overfit,
     precision,
+    preflight,
+    rare_classes,
+    stopping,
+    strict_weights,
+    tracking,
     transforms,
 )

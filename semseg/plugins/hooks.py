@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -139,6 +140,7 @@ class ProgressBarHook(Hook):
             redirect_stdout=True,
         )
         self._progress.start()
+        atexit.register(self.after_run, runner)  # a run that ends early leaves the terminal as it was
         for handler in runner.logger.handlers[:1]:
             handler.setStream(sys.stdout)  # rich's stand-in, which prints above the bar
 

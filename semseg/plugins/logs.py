@@ -5,9 +5,30 @@ from __future__ import annotations
 import re
 import resource
 import sys
+from collections.abc import Sequence
 
+from mmengine.hooks import Hook
 from mmengine.runner import LogProcessor
-from mmseg.registry import LOG_PROCESSORS
+from mmseg.registry import HOOKS, LOG_PROCESSORS
+
+
+@HOOKS.register_module()
+class NotesHook(Hook):
+    """Write into the log what became of the config before the run.
+
+    Args:
+        lines: one for each change.
+    """
+
+    priority = "VERY_HIGH"
+
+    def __init__(self, lines: Sequence[str] = ()) -> None:
+        self.lines = lines
+
+    def before_run(self, runner) -> None:
+        """Write them."""
+        for line in self.lines:
+            runner.logger.info(line)
 
 
 @LOG_PROCESSORS.register_module()

@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS
 
@@ -52,5 +53,13 @@ class ChannelsLastHook(Hook):
     """
 
     def before_run(self, runner) -> None:
-        """Convert the model once; the activations follow its layout."""
-        runner.model.to(memory_format=torch.channels_last)
+        """Convert the model once; the activations follow its layout.
+
+        A DDP wrapper has laid out its buckets for the old layout, and would mix up the elements of the first
+        gradients: it is made anew.
+        """
+        is_wrapped = is_model_wrapper(runner.model)
+        model = runner.model.module if is_wrapped else runner.model
+        model.to(memory_format=torch.channels_last)
+        if is_wrapped:
+            runner.model = runner.wrap_model(runner.cfg.get("model_wrapper_cfg"), model)

@@ -136,14 +136,13 @@ def test_heads_that_count_otherwise(x):
     assert lines(cfg) == ["error model.auxiliary_head.0.num_classes is 19, but x has 3 classes; set it to 3"]
 
 
-def test_a_checkpoint_of_other_classes(x):
+def test_a_checkpoint_of_other_classes_is_a_start_and_is_not_resumed(x):
     cfg = plain_config(x)
     cfg.load_from = "x/before.pth"
     torch.save({"meta": {"dataset_meta": {"classes": CLASSES[::-1]}}, "state_dict": {}}, cfg.load_from)
+    assert lines(cfg) == []
+    cfg.resume = True
     assert lines(cfg) == [
-        "error x/before.pth (load_from) and x have other classes: the same names in another order; give both one list"
-    ]
-    torch.save({"meta": {"dataset_meta": {"classes": CLASSES[:2]}}, "state_dict": {}}, cfg.load_from)
-    assert lines(cfg) == [
-        "warning x/before.pth (load_from) knows 2 classes, x 3: the last layers start from random weights"
+        "error x/before.pth, which is resumed, and x have other classes: the same names in another order; start a"
+        " new run from its weights, with --load-from"
     ]

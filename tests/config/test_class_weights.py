@@ -79,8 +79,8 @@ def test_evaluation_and_inference_need_no_masks(data):
     cfg = load(data, f"{HEAD}=auto", f"{AUXILIARY}=auto:enet")
     for mask in (data.parent / "masks").iterdir():
         mask.unlink()
-    assert weights_of(config.for_inference(cfg)) == [None, None]
     torch.save({"state_dict": {}}, data.parent / "a.pth")
+    assert weights_of(config.for_inference(cfg, data.parent / "a.pth")) == [None, None]
     tested = config.for_testing(cfg, data.parent / "a.pth", tta=True)
     assert tested.model.module.decode_head.loss_decode.class_weight is None
 

@@ -70,7 +70,8 @@ def test_a_set_of_ones_own_is_trained_on_tested_and_used(town, mine):
     run(town, "infer.py", CONFIG, checkpoint, mine / "photos/val", *data, "--out-dir", "mine_used")
     assert len(list((town / "mine_used/pred").glob("*.png"))) == 3
     done = run(town, "infer.py", CONFIG, checkpoint, mine / "photos/val", code=2)
-    assert "does not fit the model of the config" in done.stderr
+    assert "holds a model of 3 classes (ground, sky, thing), " in done.stderr
+    assert "has 19 (road, sidewalk, building and 16 more): use the config or the --data" in done.stderr
 
 
 def test_a_model_of_other_classes_needs_a_map_and_is_scored_with_it(town, mine, trained):

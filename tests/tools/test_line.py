@@ -172,7 +172,7 @@ def test_the_stock_test_tool_takes_our_config_and_finds_the_same_scores(town, tr
         (["dist_test.sh", CONFIG, "none.pth", 2], "no checkpoint none.pth"),
         (["dist_train.sh", CONFIG, "x"], "number of GPUs: expected 1 or more, got 'x'"),
         (["dist_train.sh"], "tools/dist_train.sh CONFIG GPUS"),
-        (["dist_test.sh"], "tools/dist_test.sh CONFIG CHECKPOINT GPUS"),
+        (["dist_test.sh"], "tools/dist_test.sh [CONFIG] CHECKPOINT GPUS"),
     ],
 )
 def test_wrong_input_is_one_sentence(town, command, message):

@@ -1,0 +1,135 @@
+"""Train ToyCity with every remedy against imbalance, over three seeds, and print what becomes of its rarest classes.
+
+    python bench/imbalance.py                    1000 iterations each, one after the other
+    python bench/imbalance.py --jobs 2           two at a time, one thread each
+    python bench/imbalance.py --only plain focal --seeds 0 --cfg-options train_cfg.max_iters=20
+
+Every run is tools/train.py with the demo's recipe and the flags below, judged on val by its last weights. Runs that
+are done are not trained again: it can be stopped at any time, and goes on where it was when it is called again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+REPO = Path(__file__).parents[1]
+CONFIG = REPO / "configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py"
+VARIANTS = {
+    "plain": [],
+    "class weights": ["--class-weight", "auto"],
+    "OHEM": ["--loss", "ohem"],
+    "focal": ["--loss", "focal"],
+    "Dice": ["--loss", "dice"],
+    "Lovász": ["--loss", "lovasz"],
+    "rare crops 0.5": ["--rare-crops", "0.5"],
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT",
+                        help=f"some of: {', '.join(VARIANTS)}")  # fmt: skip
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+    parser.add_argument("--rarest", type=int, default=5, help="how many classes to show (default: 5)")
+    parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/imbalance"))
+    parser.add_argument("--cfg-options", nargs="+", default=[], help="for every training, such as other iterations")
+    args = parser.parse_args()
+
+    sys.path.insert(0, str(REPO))
+    rarest = rarest_classes(args.rarest)
+    runs = [(variant, seed) for seed in args.seeds for variant in args.only]
+    pool = ThreadPoolExecutor(args.jobs)
+    scores: dict[str, list[dict]] = {variant: [] for variant in args.only}
+    try:
+        futures = [pool.submit(train, variant, seed, args) for variant, seed in runs]
+        for (variant, _), future in zip(runs, futures, strict=True):
+            if future.result() is not None:
+                scores[variant].append(future.result())
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C: no further run begins
+    print(
+        f"\nRarest classes of train, by share of the labelled pixels: {', '.join(f'{n} {s:.2%}' for n, s in rarest)}.\n"
+    )
+    print(table(scores, [name for name, _ in rarest]))
+    return 0 if all(len(found) == len(args.seeds) for found in scores.values()) else 1
+
+
+def rarest_classes(count: int) -> list[tuple[str, float]]:
+    """Return the classes with the fewest pixels in the training masks, and their shares."""
+    from semseg.config import load_config
+    from semseg.config.class_weights import count_config
+
+    counts, metainfo = count_config(load_config(CONFIG), "train", os.cpu_count() or 1)
+    order = [i for i in counts.shares.argsort() if counts.pixels[i]]
+    return [(metainfo["classes"][i], float(counts.shares[i])) for i in order[:count]]
+
+
+def train(variant: str, seed: int, args: argparse.Namespace) -> dict | None:
+    """Train once, unless it is done; return the scores of the last validation, None if it failed."""
+    work_dir = args.work_dir / variant.replace(" ", "_") / f"seed_{seed}"
+    command = [str(REPO / "tools/train.py"), str(CONFIG), *VARIANTS[variant], "--seed", str(seed)]
+    command += ["--cfg-options", "custom_hooks.1.num_images=0", *args.cfg_options]
+    result_path = work_dir / "scores.json"
+    if result_path.is_file() and (found := json.loads(result_path.read_text()))["command"] == command:
+        return found["scores"]
+    shutil.rmtree(work_dir, ignore_errors=True)
+    work_dir.mkdir(parents=True)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"} if args.jobs > 1 else None
+    with (work_dir / "output.txt").open("w") as output:
+        code = subprocess.run([sys.executable, *command, "--work-dir", str(work_dir)], env=environment,
+                              stdout=output, stderr=subprocess.STDOUT).returncode  # fmt: skip
+    if code:
+        print(f"{variant}, seed {seed}: exit code {code}, see {work_dir}/output.txt", flush=True)
+        return None
+    (scalars,) = work_dir.glob("*/vis_data/scalars.json")
+    rows = [json.loads(line) for line in scalars.read_text().splitlines()]
+    found = [row for row in rows if "mIoU" in row][-1]
+    found["time"] = statistics.median(row["time"] for row in rows if "loss" in row)
+    temporary_path = result_path.with_suffix(".tmp")
+    temporary_path.write_text(json.dumps({"command": command, "scores": found}, indent=1) + "\n")
+    temporary_path.replace(result_path)
+    for checkpoint in work_dir.glob("*.pth"):
+        checkpoint.unlink()
+    print(f"{variant}, seed {seed}: mIoU {found['mIoU']:.2f}, {found['time']:.2f} s per iteration", flush=True)
+    return found
+
+
+def table(scores: dict[str, list[dict]], rarest: list[str]) -> str:
+    """Return a Markdown table: mean and standard deviation over the seeds, and the difference to plain."""
+    columns = {"mIoU": ["mIoU"], "mean of these": [f"IoU/{name}" for name in rarest]}
+    columns |= {name: [f"IoU/{name}"] for name in rarest}
+    lines = [f"| | {' | '.join(columns)} | s per iteration |", "|---" * (len(columns) + 2) + "|"]
+    for variant, found in scores.items():
+        cells = []
+        for keys in columns.values():
+            values, plain = (
+                [statistics.mean(row[key] for key in keys) for row in rows] for rows in (found, scores.get("plain", []))
+            )
+            cells.append(cell(values, None if variant == "plain" else plain))
+        times = [row["time"] for row in found]
+        lines.append(
+            f"| {variant} | {' | '.join(cells)} | {statistics.mean(times):.2f} |" if times else f"| {variant} |"
+        )
+    return "\n".join(lines)
+
+
+def cell(values: list[float], plain: list[float] | None) -> str:
+    if not values:
+        return "failed"
+    text = f"{statistics.mean(values):.1f}"
+    if len(values) > 1:
+        text += f" ± {statistics.stdev(values):.1f}"
+    return text + (f" ({statistics.mean(values) - statistics.mean(plain):+.1f})" if plain else "")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,65 @@
+"""The first batch of a run that resumes at iteration 40,000 of 80,000: 2975 images of 2048x1024, batch 2, 2 workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bench import Contender
+from semseg import compat
+
+NUM_IMAGES, NUM_FILES = 2975, 35  # every file is read as often as it takes
+DONE_ITERS, BATCH = 40_000, 2
+
+
+def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
+    """Build a loader, take it to the iteration, and wait for its batch; the stock side is the installed MMEngine."""
+    compat.repair()
+    import semseg.plugins  # noqa: F401
+
+    rng = np.random.default_rng(0)
+    for number in range(NUM_FILES):
+        image = rng.integers(0, 255, (1024, 2048, 3), np.uint8)
+        for kind, array in (("images", image), ("masks", image[..., 0] % 19)):
+            (folder / kind).mkdir(exist_ok=True)
+            Image.fromarray(array).save(folder / kind / f"{number}.png", compress_level=1)
+    sides = {"ours": Contender(lambda: _first_batch(folder, seeded=True))}
+    if stock:
+        sides["stock"] = Contender(lambda: _first_batch(folder, seeded=False))
+    return {"first batch at iteration 40,000": sides}
+
+
+def _first_batch(folder: Path, seeded: bool) -> None:
+    from mmengine.registry import init_default_scope
+    from mmengine.runner import Runner
+    from mmengine.runner.loops import _InfiniteDataloaderIterator
+
+    init_default_scope("mmseg")
+    images = dict(
+        type="BaseSegDataset",
+        data_root=str(folder),
+        data_prefix=dict(img_path="images", seg_map_path="masks"),
+        img_suffix=".png",
+        metainfo=dict(classes=("thing",)),
+        pipeline=[
+            dict(type="LoadImageFromFile"),
+            dict(type="LoadAnnotations"),
+            dict(type="RandomCrop", crop_size=(512, 1024)),
+            dict(type="PackSegInputs"),
+        ],
+    )
+    dataset = dict(type="RepeatDataset", dataset=images, times=NUM_IMAGES // NUM_FILES)
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=dict(type="SeededDataset", dataset=dataset) if seeded else dataset,
+            sampler=dict(type="SeededSampler" if seeded else "InfiniteSampler", shuffle=True),
+            batch_size=BATCH,
+            num_workers=2,
+        ),
+        seed=0,
+    )
+    batches = _InfiniteDataloaderIterator(loader)
+    batches.skip_iter(DONE_ITERS)
+    next(batches)

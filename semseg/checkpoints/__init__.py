@@ -1,0 +1,1 @@
+"""Files of trained weights: what lies where, and what a file says of itself."""

@@ -1,0 +1,52 @@
+"""A name for the data that a model learnt from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def data_fingerprint(datasets: Mapping[str, Any]) -> dict:
+    """Name a data set by the names and sizes of its files; nothing is opened.
+
+    The fingerprint is the SHA-256 of one line `<split>/<images or masks>/<path><tab><bytes>` per file, sorted.
+    Paths are relative to the folder that all images (or all masks) of a set share, so that the same set has the
+    same fingerprint on every machine. An image replaced by another one of the same size in bytes goes unseen.
+
+    Args:
+        datasets: by name of the split, as MMSegmentation builds them, wrapped or not.
+
+    Returns:
+        `sha256`, and `images`: how many each split has. A set that does not list its files counts as having none.
+    """
+    lines, counts = [], {}
+    for split, dataset in datasets.items():
+        counts[split] = 0
+        for part in inner_datasets(dataset):
+            infos = [part.get_data_info(i) for i in range(len(part))] if hasattr(part, "get_data_info") else []
+            counts[split] += len(infos)
+            for kind, key in (("images", "img_path"), ("masks", "seg_map_path")):
+                paths = sorted({os.path.abspath(info[key]) for info in infos if info.get(key)})  # noqa: PTH100
+                shared = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""  # noqa: PTH120
+                lines += [f"{split}/{kind}/{os.path.relpath(path, shared)}\t{_num_bytes(path)}" for path in paths]
+    return {"sha256": hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest(), "images": counts}
+
+
+def inner_datasets(dataset: Any) -> Iterator[Any]:
+    """Yield the datasets inside wrappers (RepeatDataset, ConcatDataset, …)."""
+    if hasattr(dataset, "datasets"):
+        for part in dataset.datasets:
+            yield from inner_datasets(part)
+    elif hasattr(dataset, "dataset"):
+        yield from inner_datasets(dataset.dataset)
+    else:
+        yield dataset
+
+
+def _num_bytes(path: str) -> int | str:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116
+    except OSError:  # on a server
+        return "?"

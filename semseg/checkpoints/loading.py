@@ -1,0 +1,72 @@
+"""Load weights that fit, all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.model import BaseTTAModel, is_model_wrapper
+
+from semseg.checkpoints.description import description_of
+
+_UNUSED_HEAD = "auxiliary_head."
+_COUNTER = "num_batches_tracked"
+
+
+def load_strictly(model: torch.nn.Module, checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, torch.Tensor]:
+    """Load the weights of a checkpoint into a model that they have to fit.
+
+    Two differences are harmless and pass: an auxiliary head that only the file has (it learns along, and predicts
+    nothing), and the batch counters of batch norm, which only a moving average without momentum uses.
+
+    Args:
+        model: may be wrapped for several processes, or to average over scales and flips.
+        checkpoint: from `read_checkpoint`.
+        path: for the message.
+
+    Returns:
+        The weights that were loaded.
+
+    Raises:
+        ValueError: a key is missing, is not in the model, or has another shape; the sentence names the first ones.
+    """
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    expected = model.state_dict()
+    has_unused_head = any(name.startswith(_UNUSED_HEAD) for name in expected)
+    weights = {
+        name: value
+        for name, value in ((name.removeprefix("module."), value) for name, value in checkpoint["state_dict"].items())
+        if has_unused_head or not name.startswith(_UNUSED_HEAD)
+    }
+    other_shapes = {
+        name: f"{name} {list(value.shape)} instead of {list(expected[name].shape)}"
+        for name, value in weights.items()
+        if name in expected and value.shape != expected[name].shape
+    }
+    fitting = {name: value for name, value in weights.items() if name not in other_shapes}
+    missing, unexpected = model.load_state_dict(fitting, strict=False)
+    faults = [
+        _counted("has another shape", "have another shape", list(other_shapes.values())),
+        _counted("is missing", "are missing", [name for name in missing if name not in other_shapes]),
+        _counted("is not in the model", "are not in the model", unexpected),
+    ]
+    if any(faults):
+        advice = "use the config that it was trained with"
+        if description_of(checkpoint, path):
+            advice += ", or none at all: the file describes its model"
+        raise ValueError(
+            f"{path} does not fit the model of the config: {'; '.join(fault for fault in faults if fault)}; {advice}"
+        )
+    return weights
+
+
+def _counted(one: str, many: str, names: Sequence[str], shown: int = 3) -> str:
+    names = [name for name in names if not name.endswith(_COUNTER)]
+    if not names:
+        return ""
+    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
+    what = f"key {one}" if len(names) == 1 else f"keys {many}"
+    return f"{len(names)} {what} ({', '.join(names[:shown])}{rest})"

@@ -1,0 +1,107 @@
+"""Plain data: what a checkpoint may hold without being able to run anything, and the same as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+HIDDEN = "***"
+_SECRET = re.compile(
+    r"(?:^|[._-])(?:token|password|passwd|passphrase|pwd|secret|credential|auth|(?:api|access|secret|private)[_-]?key)s?$",
+    re.IGNORECASE,
+)
+_USER_IN_URL = re.compile(r"(://)[^/@\s]+@")
+_KNOWN_WITHOUT_SCOPE = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
+
+
+def plain(value: Any, key: str = "") -> Any:
+    """Turn a value into dicts, lists, tuples, strings, numbers, booleans and None.
+
+    Tuples stay: RandomCrop and Resize refuse lists. Classes and functions become the names that they are
+    registered under, arrays become lists, everything else its text. What looks like a secret by its key is hidden.
+
+    Args:
+        value: anything, such as a config as a dict.
+        key: of the dict that it stands in.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return HIDDEN if is_secret(key) and value else without_user(str(value))  # torch.__version__ is more than a str
+    for kind in (int, float):
+        if isinstance(value, kind):  # np.float64 is a float
+            return kind(value)
+    if isinstance(value, Mapping):
+        return {
+            plain(name) if isinstance(name, (int, tuple)) else str(name): plain(child, str(name))
+            for name, child in value.items()
+        }
+    if isinstance(value, tuple):
+        return tuple(plain(child, key) for child in value)
+    if isinstance(value, (list, set, frozenset)):
+        return [plain(child, key) for child in (value if isinstance(value, list) else sorted(value, key=str))]
+    if isinstance(value, (np.ndarray, np.generic, torch.Tensor)):
+        return value.tolist()
+    if isinstance(value, type) or (callable(value) and hasattr(value, "__name__")):
+        package = value.__module__.partition(".")[0]
+        return value.__name__ if package in _KNOWN_WITHOUT_SCOPE else f"{package}.{value.__name__}"
+    return without_user(str(value))
+
+
+def is_secret(key: str) -> bool:
+    """Return whether a name is that of a secret: `api_key`, `wandb.token`, …"""
+    return _SECRET.search(key) is not None
+
+
+def without_user(text: str) -> str:
+    """Return a text without the user and password in its URLs."""
+    return _USER_IN_URL.sub(rf"\1{HIDDEN}@", text)
+
+
+def scores(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return those metrics that are numbers, to four digits after the point; None for nan."""
+    numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float, np.number))}
+    return {name: round(value, 4) if math.isfinite(value) else None for name, value in numbers.items()}
+
+
+def to_json(value: Any) -> str:
+    """Write plain data as JSON, in such a way that `from_json` gives back its tuples, and keys that are no strings."""
+    return json.dumps(_encoded(value), separators=(",", ":"))
+
+
+def from_json(text: str) -> Any:
+    """Read what `to_json` wrote.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        return json.loads(text, object_hook=_decoded)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"not what was written: {error}") from error
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return {"__tuple__": [_encoded(child) for child in value]}
+    if isinstance(value, list):
+        return [_encoded(child) for child in value]
+    if isinstance(value, dict):
+        if all(isinstance(key, str) for key in value):
+            return {key: _encoded(child) for key, child in value.items()}
+        return {"__items__": [[_encoded(key), _encoded(child)] for key, child in value.items()]}
+    return value
+
+
+def _decoded(value: dict) -> Any:
+    if set(value) == {"__tuple__"}:
+        return tuple(value["__tuple__"])
+    if set(value) == {"__items__"}:
+        return dict(value["__items__"])
+    return value

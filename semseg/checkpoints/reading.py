@@ -1,0 +1,70 @@
+"""Read a checkpoint, whatever its format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+from safetensors import SafetensorError, safe_open
+
+from semseg import compat
+from semseg.checkpoints.plain import from_json
+
+SUFFIXES = (".pth", ".safetensors")
+METADATA_KEY = "semseg"
+"""Where the description stands in the header of a safetensors file."""
+
+
+def is_checkpoint(path: str | Path) -> bool:
+    """Return whether a path names a checkpoint, by its suffix."""
+    return Path(path).suffix in SUFFIXES
+
+
+def read_checkpoint(path: str | Path, mmap: bool = False) -> dict[str, Any]:
+    """Read a .pth or .safetensors file to the CPU; neither runs code, and the latter cannot.
+
+    Args:
+        path: of the file.
+        mmap: leave the weights on the disk until they are used; for a short look.
+
+    Returns:
+        What the file holds; with `meta` and `state_dict`, even if they are empty.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is damaged, carries code, or holds no weights.
+    """
+    if Path(path).suffix == ".safetensors":
+        return load_from_safetensors(str(path))
+    loaded = compat.load_checkpoint_file(path, map_location="cpu", mmap=mmap)
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{path} holds no weights of a model, but one {type(loaded).__name__}")
+    if "state_dict" not in loaded:  # bare weights
+        loaded = {"state_dict": loaded}
+    weights = loaded["state_dict"]
+    strange = [name for name, value in weights.items() if not isinstance(value, torch.Tensor)]
+    if strange:
+        raise ValueError(f"{path} holds no weights of a model: {strange[0]!r} is no tensor")
+    return {**loaded, "meta": loaded.get("meta") or {}}
+
+
+@CheckpointLoader.register_scheme(prefixes=r".*\.safetensors$")
+def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Read a safetensors file as if it were a .pth; the Runner comes here too."""
+    with Path(filename).open("rb"):  # its own error for a file that is not there
+        pass
+    try:
+        with safe_open(filename, framework="pt", device=str(map_location or "cpu")) as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            text = (file.metadata() or {}).get(METADATA_KEY, "{}")
+    except SafetensorError as error:
+        raise ValueError(f"{filename} is not a complete checkpoint ({error}); copy it again") from error
+    try:
+        meta = from_json(text)
+    except ValueError as error:
+        raise ValueError(f"{filename}: its description cannot be read ({error})") from error
+    if not isinstance(meta, dict):
+        raise ValueError(f"{filename}: its description is no table")
+    return {"meta": meta, "state_dict": weights}

@@ -1,0 +1,191 @@
+"""What a checkpoint is, in a few lines for a person, or all of it as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from semseg.checkpoints.description import classes_of, description_of
+from semseg.checkpoints.plain import plain
+from semseg.checkpoints.reading import read_checkpoint
+
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+_NOT_SAID = "not said"
+
+
+def summarize(path: str | Path) -> list[str]:
+    """Describe a checkpoint in lines; nothing in it is executed.
+
+    Raises:
+        FileNotFoundError, ValueError: those of `read_checkpoint`.
+    """
+    checkpoint = read_checkpoint(path, mmap=True)
+    description = description_of(checkpoint, path)
+    config = description.get("config") or {}
+    meta = checkpoint["meta"]
+    rows = {
+        "weights": _weights(checkpoint, Path(path), description),
+        "classes": _classes(classes_of(checkpoint) or description.get("classes")),
+        "model": _model(config.get("model") or {}),
+        "input": _input(config),
+        "data": _data(description),
+        "schedule": _schedule(description, config, meta),
+        "metrics": _metrics(description),
+        "trained": _trained(description, meta),
+        "command": description.get("command", _NOT_SAID),
+        "git": _git(description),
+        "versions": _versions(description.get("versions"), meta),
+    }
+    if not description:
+        rows = {name: text for name, text in rows.items() if text != _NOT_SAID}
+        missing = "no description by semseg: no metrics, data, command; test and infer need the config"
+        if isinstance(meta.get("cfg"), str):
+            missing += f" (there is one as text, {len(meta['cfg'].splitlines())} lines, under meta.cfg: not executed)"
+        rows["missing"] = missing
+    return [str(path), *(f"  {name:10}{_printable(text)}" for name, text in rows.items())]
+
+
+def as_json(path: str | Path) -> str:
+    """Describe a checkpoint completely; tuples become lists.
+
+    Raises:
+        FileNotFoundError, ValueError: those of `read_checkpoint`.
+    """
+    checkpoint = read_checkpoint(path, mmap=True)
+    meta = dict(checkpoint["meta"])
+    content = {
+        "file": str(path),
+        "bytes": Path(path).stat().st_size,
+        "parameters": _num_parameters(checkpoint),
+        "holds": sorted(checkpoint),
+        "description": description_of(checkpoint, path) or None,
+        "meta": {key: value for key, value in meta.items() if key != "semseg"},
+    }
+    return json.dumps(_with_text_keys(plain(content)), indent=2)
+
+
+def _with_text_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _with_text_keys(child) for key, child in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):  # JSON has no such numbers
+        return str(value)
+    return [_with_text_keys(child) for child in value] if isinstance(value, (list, tuple)) else value
+
+
+def _num_parameters(checkpoint: Mapping[str, Any]) -> int:
+    weights = checkpoint["state_dict"].items()
+    return sum(value.numel() for name, value in weights if not name.endswith(_STATISTICS))
+
+
+def _weights(checkpoint: Mapping[str, Any], path: Path, description: Mapping[str, Any]) -> str:
+    count = _num_parameters(checkpoint)
+    is_averaged = "ema_state_dict" in checkpoint or description.get("weights") == "moving average"
+    kind = ", moving average (EMA)" if is_averaged else ""
+    rest = "with the state of the optimizer" if "optimizer" in checkpoint else "without the state of the optimizer"
+    return f"{count / 1e6:.2f} million parameters{kind}, {path.stat().st_size / 1e6:.1f} MB, {rest}"
+
+
+def _classes(classes: Sequence[str] | None) -> str:
+    return f"{len(classes)}: {', '.join(map(str, classes))}" if classes else _NOT_SAID
+
+
+def _model(model: Mapping[str, Any]) -> str:
+    if not model:
+        return _NOT_SAID
+    parts = [str(model.get("type"))]
+    for name in ("backbone", "neck", "decode_head", "auxiliary_head"):
+        part = model.get(name)
+        for one in part if isinstance(part, (list, tuple)) else [part]:
+            if isinstance(one, dict):
+                depth = f"-{one['depth']}" if "depth" in one else ""
+                parts.append(f"{one.get('type')}{depth}" + (" (auxiliary)" if name == "auxiliary_head" else ""))
+    mode = (model.get("test_cfg") or {}).get("mode", "whole")
+    return f"{', '.join(parts)}; tested on {'windows' if mode == 'slide' else 'whole images'}"
+
+
+def _input(config: Mapping[str, Any]) -> str:
+    steps = {
+        split: list(_steps((config.get(f"{split}_dataloader") or {}).get("dataset"))) for split in ("train", "test")
+    }
+    crops = [step["crop_size"] for step in steps["train"] if step.get("type") == "RandomCrop" and "crop_size" in step]
+    scales = [step["scale"] for step in steps["test"] if step.get("type") == "Resize" and step.get("scale")]
+    said = [f"crop {_size(crops[0])} (height x width)"] if crops else []
+    said += [f"tested at {_size(scales[0])} (width x height)"] if scales else []
+    return ", ".join(said) or _NOT_SAID
+
+
+def _steps(dataset: Any) -> list[dict]:
+    """Return the pipeline of a dataset, through wrappers."""
+    if not isinstance(dataset, dict):
+        return []
+    inner = (dataset.get("datasets") or [dataset.get("dataset")])[0]
+    return [step for step in dataset.get("pipeline") or () if isinstance(step, dict)] or _steps(inner)
+
+
+def _size(size: Any) -> str:
+    return " x ".join(map(str, size)) if isinstance(size, (list, tuple)) else str(size)
+
+
+def _data(description: Mapping[str, Any]) -> str:
+    data = description.get("data")
+    if not data:
+        return _NOT_SAID
+    counts = ", ".join(f"{count} images to {split}" for split, count in data["images"].items())
+    label_map = f"; label map of {len(description['label_map'])} values" if description.get("label_map") else ""
+    return f"{counts.replace('val', 'validate')}; fingerprint {data['sha256'][:16]}{label_map}"
+
+
+def _schedule(description: Mapping[str, Any], config: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
+    iteration = description.get("iteration", meta.get("iter"))
+    if not config:
+        return _NOT_SAID if iteration is None else f"iteration {iteration}"
+    optimizer = (config.get("optim_wrapper") or {}).get("optimizer") or {}
+    schedulers = config.get("param_scheduler") or []
+    names = [step.get("type") for step in (schedulers if isinstance(schedulers, (list, tuple)) else [schedulers])]
+    batch = (config.get("train_dataloader") or {}).get("batch_size")
+    return (
+        f"iteration {iteration} of {(config.get('train_cfg') or {}).get('max_iters')};"
+        f" {description.get('num_processes')} x {batch} images; {optimizer.get('type')}, lr {optimizer.get('lr')},"
+        f" {' then '.join(map(str, names))}"
+    )
+
+
+def _metrics(description: Mapping[str, Any]) -> str:
+    metrics = description.get("metrics")
+    if not metrics:
+        return "none: saved before the first validation" if description else _NOT_SAID
+    scores = metrics["scores"]
+    means = ", ".join(f"{name} {value}" for name, value in scores.items() if "/" not in name and "time" not in name)
+    per_class = {name[4:]: value for name, value in scores.items() if name.startswith("IoU/") and value is not None}
+    worst = sorted(per_class, key=per_class.get)[:3]
+    lowest = "; lowest IoU: " + ", ".join(f"{name} {per_class[name]}" for name in worst) if worst else ""
+    return f"{means} at iteration {metrics['iteration']}{lowest}"
+
+
+def _trained(description: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
+    time, seed = description.get("time", meta.get("time")), description.get("seed", meta.get("seed"))
+    if time is None:
+        return _NOT_SAID
+    source = f" from {description['config_file']}" if description.get("config_file") else ""
+    return f"{time}, seed {seed}{source}"
+
+
+def _git(description: Mapping[str, Any]) -> str:
+    state = description.get("git")
+    if not state:
+        return "started outside of a repository" if description else _NOT_SAID
+    return f"{state['revision'][:12]}{', with changes' if state['dirty'] else ''}"
+
+
+def _versions(versions: Mapping[str, Any] | None, meta: Mapping[str, Any]) -> str:
+    if versions is None:
+        return f"mmengine {meta['mmengine_version']}" if "mmengine_version" in meta else _NOT_SAID
+    return ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
+
+
+def _printable(text: str) -> str:
+    """Take out what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -1,0 +1,141 @@
+"""Whether the parts of a recipe fit each other: crops, padding, strides, batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+
+from semseg.checks.findings import Finding
+from semseg.machine import num_processes
+
+_STEM_STRIDE = 4  # of a ResNet: its first convolution and its pooling
+_POOLING_HEADS = {"PSPHead": (1, 2, 3, 6), "UPerHead": (1, 2, 3, 6), "APCHead": (1, 2, 3, 6)}  # default pool_scales
+_IMAGE_POOLING_HEADS = ("ASPPHead", "DepthwiseSeparableASPPHead")  # always pool to 1x1
+_BATCH_NORMS = ("BN", "BN2d", "SyncBN", "MMSyncBN")
+
+
+def check_recipe(cfg: Config) -> list[Finding]:
+    """Compare what a config says in several places, without building anything.
+
+    Args:
+        cfg: from `for_training`.
+    """
+    return [*_check_padding(cfg), *_check_stride(cfg), *_check_single(cfg)]
+
+
+def crop_sizes(loader: dict) -> list[tuple[int, int]]:
+    """Return what the pipelines of a dataloader crop to: height, width."""
+    found = [step["crop_size"] for step in _steps(loader.get("dataset")) if _is_crop(step)]
+    return [_pair(size) for size in dict.fromkeys(tuple(f) if isinstance(f, list) else f for f in found)]
+
+
+def first_step(loader: dict, kind: str) -> dict | None:
+    """Return the first transform of a type in the pipelines of a dataloader."""
+    return next((step for step in _steps(loader.get("dataset")) if step.get("type") == kind), None)
+
+
+def _check_padding(cfg: Config) -> Iterator[Finding]:
+    """Compare the crop with the size that MMSegmentation's preprocessor pads a training batch to."""
+    preprocessor = cfg.model.get("data_preprocessor") or {}
+    if preprocessor.get("type") != "SegDataPreProcessor":
+        return
+    size, divisor = preprocessor.get("size"), preprocessor.get("size_divisor")
+    crops = crop_sizes(cfg.train_dataloader)
+    if (size is None) == (divisor is None):
+        wanted = f"model.data_preprocessor.size={_written(crops[0])}" if crops else "model.data_preprocessor.size"
+        message = (
+            f"model.data_preprocessor has {'neither' if size is None else 'both'} of size and size_divisor, and"
+            f" padding takes one; set {wanted}" + (" and size_divisor=None" if size is not None else "")
+        )
+        yield Finding("error", "padding", "train", 1, 1, message)
+        return
+    for crop in crops if size is not None else ():
+        size = _pair(size)
+        if crop[0] > size[0] or crop[1] > size[1]:
+            message = (
+                f"crops of {_shown(crop)} (height x width) do not fit into model.data_preprocessor.size"
+                f" {_shown(size)}: an image that is smaller than the crop could not be stacked with the others;"
+                f" set model.data_preprocessor.size={_written(crop)}"
+            )
+            yield Finding("error", "crop", "train", 1, 1, message)
+        elif crop != size:
+            share = 1 - crop[0] * crop[1] / (size[0] * size[1])
+            message = (
+                f"crops of {_shown(crop)} (height x width) are padded to model.data_preprocessor.size {_shown(size)}:"
+                f" {share:.0%} of what the network sees is padding; set model.data_preprocessor.size={_written(crop)}"
+            )
+            yield Finding("warning", "crop", "train", 1, 1, message)
+
+
+def _check_stride(cfg: Config) -> Iterator[Finding]:
+    """Check that the features of a ResNet lie evenly over the crop."""
+    backbone = cfg.model.get("backbone") or {}
+    strides = backbone.get("strides")
+    if strides is None or not str(backbone.get("type")).startswith("Res"):
+        return
+    stride = _STEM_STRIDE * math.prod(strides[: backbone.get("num_stages", len(strides))])
+    aligned = any(head.get("align_corners") for head in _heads(cfg))
+    size = (cfg.model.get("data_preprocessor") or {}).get("size")
+    for crop in [_pair(size)] if size is not None else crop_sizes(cfg.train_dataloader):
+        # with align_corners the corners coincide when the side is a multiple and one more, as in 769x769
+        if any(side % stride not in ((0, 1) if aligned else (0,)) for side in crop):
+            better = tuple(max(stride, round(side / stride) * stride) for side in crop)
+            message = (
+                f"the network sees {_shown(crop)} (height x width) and has one feature for {stride}x{stride} pixels:"
+                f" the last row or column of features lies half outside; crop to {_shown(better)}"
+            )
+            yield Finding("warning", "stride", "train", 1, 1, message)
+
+
+def _check_single(cfg: Config) -> Iterator[Finding]:
+    """Find batch norm over one value per channel: a batch of one, pooled to one pixel."""
+    if cfg.train_dataloader.get("batch_size") != 1:
+        return
+    for head in _heads(cfg):
+        norm = (head.get("norm_cfg") or {}).get("type")
+        shared = norm in ("SyncBN", "MMSyncBN") and num_processes(cfg.get("launcher", "none")) > 1
+        scales = head.get("pool_scales", _POOLING_HEADS.get(head.get("type"), ()))
+        if norm in _BATCH_NORMS and not shared and (1 in scales or head.get("type") in _IMAGE_POOLING_HEADS):
+            message = (
+                f"{head.type} pools each image to 1x1, and batch norm cannot learn from the one value per channel"
+                " that a batch of 1 leaves; set train_dataloader.batch_size=2 or more, or norm_cfg=dict(type='GN',"
+                " num_groups=32) in the head"
+            )
+            yield Finding("error", "batch-of-one", "train", 1, 1, message)
+            return
+
+
+def _heads(cfg: Config) -> Iterator[dict]:
+    for name in ("decode_head", "auxiliary_head"):
+        heads = cfg.model.get(name) or []
+        yield from heads if isinstance(heads, (list, tuple)) else [heads]
+
+
+def _steps(node: Any) -> Iterator[dict]:
+    if isinstance(node, dict):
+        if "type" in node:
+            yield node
+        for child in node.values():
+            yield from _steps(child)
+    elif isinstance(node, (list, tuple)):
+        for child in node:
+            yield from _steps(child)
+
+
+def _is_crop(step: dict) -> bool:
+    return str(step["type"]).endswith("Crop") and "crop_size" in step
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else tuple(size)
+
+
+def _shown(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _written(size: tuple[int, int]) -> str:
+    return f"{size[0]},{size[1]}"

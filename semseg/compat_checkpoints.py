@@ -1,0 +1,131 @@
+"""Repairs to how the stack loads checkpoint files: no code in them is run.
+
+A part of `semseg/compat.py`, which says how a repair is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import re
+import urllib.error
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+
+def restricted_getattr(owner: Any, name: str) -> Any:
+    """Stand in for `getattr` inside a checkpoint: the four statistics of HistoryBuffer, nothing else.
+
+    Raises:
+        pickle.UnpicklingError: any other attribute of any other object is asked for.
+    """
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    if owner is HistoryBuffer and name in ("min", "max", "mean", "current"):
+        return getattr(owner, name)
+    raise pickle.UnpicklingError(f"attribute {name!r} of {owner!r} is not allowed in a checkpoint")
+
+
+def safe_globals() -> list[Any]:
+    """List what a checkpoint may name beyond tensors: the few classes that MMEngine really stores."""
+    import numpy as np
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    dtypes = {type(np.dtype(name)) for name in "?bBhHiIlLqQefd"}
+    return [
+        HistoryBuffer,
+        (restricted_getattr, "builtins.getattr"),
+        np.ndarray,
+        np.dtype,
+        *sorted(dtypes, key=str),
+        np._core.multiarray._reconstruct,
+        np._core.multiarray.scalar,
+    ]
+
+
+def trust_checkpoints() -> None:
+    """From now on, in this process, load checkpoints that carry code too: loading runs it."""
+    global _trusted
+    _trusted = True
+
+
+def checkpoints_are_trusted() -> bool:
+    """Return whether `trust_checkpoints` was called."""
+    return _trusted
+
+
+_trusted = False
+
+
+def load_checkpoint_file(
+    file: Any, map_location: Any = None, weights_only: bool | None = None, mmap: bool = False
+) -> Any:
+    """Read a checkpoint file without running code from it, unless all are trusted.
+
+    A config as text under `meta.config` is left out: Runner.resume would execute it.
+
+    Args:
+        file: a path, or an open binary file.
+        map_location: as in `torch.load`.
+        weights_only: ignored: it is True, or False after `trust_checkpoints`.
+        mmap: leave the weights on the disk until they are used, if the format allows it; for a short look.
+
+    Raises:
+        ValueError: the file would run code, or is damaged; the sentence names the file and the reason.
+    """
+    name = file if isinstance(file, (str, os.PathLike)) else getattr(file, "name", "the checkpoint")
+    with _faults_of(name):
+        mmap = mmap and zipfile.is_zipfile(file)
+        loaded = torch.load(file, map_location=map_location, weights_only=not _trusted, mmap=mmap)
+    if isinstance(loaded, dict) and isinstance(loaded.get("meta"), dict):
+        loaded["meta"].pop("config", None)
+    return loaded
+
+
+@contextlib.contextmanager
+def _faults_of(name: Any) -> Iterator[None]:
+    """Allow what a checkpoint may name, and say in one sentence what is wrong with one."""
+    try:
+        with torch.serialization.safe_globals(safe_globals()):
+            yield
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL (\S+)|attribute \S+ of .* is not allowed", str(error))
+        if found is not None:
+            raise ValueError(
+                f"{name} is not loaded: it holds more than weights ({found.group(1) or found.group(0)}) and could"
+                " run code; get a copy with weights only, or load it with --trust-checkpoint if you trust its maker"
+            ) from error
+        reason = re.search(r"Unsupported operand|Trying to .*", str(error))
+        raise ValueError(
+            f"{name} is not a complete checkpoint ({reason.group(0) if reason else 'no weights'}); copy it again"
+        ) from error
+    except (ImportError, AttributeError) as error:  # of one that is trusted
+        raise ValueError(f"{name} carries code that needs other code, which is not here: {error}") from error
+    except (RuntimeError, EOFError, LookupError, OSError) as error:
+        if isinstance(error, OSError) and (error.filename or isinstance(error, urllib.error.URLError)):
+            raise
+        reason = (str(error) or "empty").splitlines()[0].partition(". ")[0]
+        raise ValueError(f"{name} is not a complete checkpoint ({reason}); copy it again") from error
+
+
+def load_weights_only() -> None:
+    """Make every checkpoint load safe.
+
+    Defect: MMEngine tries `weights_only=True` first, but falls back to `weights_only=False`, which runs
+    code out of the file; its list of allowed names holds `getattr`, which reaches everything; and a download
+    is loaded with `weights_only=False` at once.
+    Cause: `mmengine.runner.checkpoint._safe_torch_load`, `get_torch_safe_globals` and `load_url`.
+    """
+    import mmengine.runner.checkpoint as stock
+
+    def load_url(url: str, model_dir: str | None = None, map_location: Any = None, progress: bool = True) -> Any:
+        with _faults_of(url):
+            return torch.hub.load_state_dict_from_url(url, model_dir, map_location, progress, weights_only=not _trusted)
+
+    stock._safe_torch_load = load_checkpoint_file
+    stock.get_torch_safe_globals = safe_globals
+    stock.load_url = load_url

@@ -1,0 +1,95 @@
+"""Repairs to MMSegmentation's losses, one function per defect; `semseg.compat.repair` applies them.
+
+As in `semseg/compat.py`, a test (here in `tests/test_compat_losses.py`) fails when the stack has mended a defect.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+
+def repair() -> None:
+    """Apply every repair; calling it again changes nothing."""
+    compute_focal_loss_anywhere()
+    compute_lovasz_loss_of_few_pixels()
+
+
+def compute_focal_loss_anywhere() -> None:
+    """Let a FocalLoss of several classes run on CPUs, and on GPUs without MMCV's compiled operator.
+
+    Defects: on a CPU the first iteration ends with a RuntimeError about sizes; on a GPU it can't be built; a
+    weight per pixel (a sampler such as OHEM gives one) ends with an AssertionError. Cause: `FocalLoss.forward`
+    takes the column `target[:, num_classes]` of the one-hot target where it means the first `num_classes`
+    columns; its constructor asks for an operator that MMCV's wheel for every platform doesn't hold, although
+    `py_sigmoid_focal_loss` computes the same; the weight keeps its shape when everything else is flattened.
+    """
+    import mmseg.models.losses.focal_loss as stock
+
+    if getattr(stock.FocalLoss.forward, "runs_anywhere", False):
+        return
+    stock_forward = stock.FocalLoss.forward
+    is_compiled = stock._sigmoid_focal_loss is not None
+
+    def forward(
+        self: Any,
+        pred: torch.Tensor,
+        target: torch.Tensor,
+        weight: torch.Tensor | None = None,
+        avg_factor: float | None = None,
+        reduction_override: str | None = None,
+        ignore_index: int = 255,
+        **kwargs: Any,
+    ) -> torch.Tensor:
+        if is_compiled and pred.is_cuda:
+            return stock_forward(self, pred, target, weight, avg_factor, reduction_override, ignore_index, **kwargs)
+        num_classes = pred.shape[1]
+        if target.shape == pred.shape:
+            valid, one_hot = torch.ones_like(pred[:, 0], dtype=torch.bool), target.movedim(1, -1)
+        else:
+            valid = target != ignore_index
+            one_hot = F.one_hot(target.long().where(valid, 0), max(2, num_classes))[..., -num_classes:]
+        reduction = reduction_override or self.reduction
+        rows = pred.movedim(1, -1)
+        loss = self.loss_weight * stock.py_sigmoid_focal_loss(
+            rows.reshape(-1, num_classes),
+            one_hot.reshape(-1, num_classes),
+            weight=None if weight is None else weight.reshape(-1, 1),
+            gamma=self.gamma,
+            alpha=self.alpha,
+            class_weight=self.class_weight,
+            valid_mask=valid.reshape(-1, 1),
+            reduction=reduction,
+            avg_factor=avg_factor,
+        )
+        return loss.reshape(rows.shape).movedim(-1, 1) if reduction == "none" else loss
+
+    forward.runs_anywhere = True
+    stock.FocalLoss.forward = forward
+    if not is_compiled:
+        stock._sigmoid_focal_loss = stock.py_sigmoid_focal_loss  # only asked whether it is None
+
+
+def compute_lovasz_loss_of_few_pixels() -> None:
+    """Let a LovaszLoss see batches with no labelled pixel, or a single one.
+
+    Defects: with none the loss is NaN, with one the iteration ends with an IndexError. Cause: an empty tensor
+    stands for zero and is averaged later; and `squeeze()` in `flatten_probs` drops the axis of pixels.
+    """
+    import mmseg.models.losses.lovasz_loss as stock
+
+    if getattr(stock.lovasz_softmax_flat, "takes_few_pixels", False):
+        return
+    stock_flatten, stock_flat = stock.flatten_probs, stock.lovasz_softmax_flat
+
+    def flatten_probs(probs: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        flat, labels = stock_flatten(probs, *args, **kwargs)
+        return flat.reshape(-1, probs.shape[1] if probs.dim() == 4 else 1), labels
+
+    def lovasz_softmax_flat(probs: torch.Tensor, labels: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return stock_flat(probs, labels, *args, **kwargs) if labels.numel() else probs.sum()
+
+    lovasz_softmax_flat.takes_few_pixels = True
+    stock.flatten_probs, stock.lovasz_softmax_flat = flatten_probs, lovasz_softmax_flat

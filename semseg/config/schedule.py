@@ -1,0 +1,42 @@
+"""A run of another length: what was planned to end with the run still does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.config import Config
+
+
+def length_of(cfg: Config) -> int | None:
+    """Return `train_cfg.max_iters`; None where a config counts otherwise."""
+    return (cfg.get("train_cfg") or {}).get("max_iters")
+
+
+def fit_schedule(cfg: Config, planned_iters: int | None, options: Sequence[str] = ()) -> None:
+    """Let the parameter schedulers that ended with the planned run end with the present one.
+
+    A warm-up, which ends earlier, stays as it is. So does a scheduler whose end an option sets, and one that
+    begins after the run's new end: it never acts.
+
+    Args:
+        cfg: with all options applied; its `param_scheduler` is changed in place.
+        planned_iters: `length_of` the config file.
+        options: the `key.path=value` strings that were applied.
+    """
+    num_iters, schedulers = length_of(cfg), cfg.get("param_scheduler")
+    if None in (num_iters, planned_iters) or num_iters == planned_iters:
+        return
+    set_keys = {option.partition("=")[0] for option in options}
+    places = {f"param_scheduler.{i}": one for i, one in enumerate(schedulers)} if isinstance(schedulers, list) else {}
+    if isinstance(schedulers, dict):
+        places = {"param_scheduler": schedulers}
+    for place, scheduler in places.items():
+        begin, ends_with_run = scheduler.get("begin", 0), scheduler.get("end") == planned_iters
+        if set_keys & {"param_scheduler", place, f"{place}.end"}:
+            continue
+        if scheduler.get("by_epoch", True) or not ends_with_run or begin >= num_iters:
+            continue
+        for key in ("T_max", "total_steps"):  # cosine and one-cycle schedules may count their steps themselves
+            if scheduler.get(key) == planned_iters - begin and f"{place}.{key}" not in set_keys:
+                scheduler[key] = num_iters - begin
+        scheduler["end"] = num_iters

@@ -1,0 +1,116 @@
+"""What this machine has, as far as this process may use it: CPUs, memory, disk."""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_GIB = 1 << 30
+
+
+def num_cpus() -> int:
+    """Count the CPUs that this process may run on; a container's quota counts, rounded up."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for folder in _cgroups("cpu"):
+        words = _words(folder / "cpu.max") or [
+            *_words(folder / "cpu.cfs_quota_us"),
+            *_words(folder / "cpu.cfs_period_us"),
+        ]
+        if len(words) == 2 and all(word.isdigit() for word in words):  # no limit: max, or -1
+            count = min(count, math.ceil(int(words[0]) / int(words[1])))
+    return max(1, count)
+
+
+def num_processes(launcher: str) -> int:
+    """Count the processes of a run, from what its launcher has set.
+
+    Args:
+        launcher: none, pytorch, slurm or mpi.
+    """
+    names = {"pytorch": "WORLD_SIZE", "slurm": "SLURM_NTASKS", "mpi": "OMPI_COMM_WORLD_SIZE"}
+    return int(os.environ.get(names.get(launcher, ""), 1))
+
+
+def num_local_processes(launcher: str) -> int:
+    """Count those of them on this machine; as `num_processes`."""
+    names = {"pytorch": "LOCAL_WORLD_SIZE", "mpi": "OMPI_COMM_WORLD_LOCAL_SIZE"}
+    if launcher == "slurm":
+        return math.ceil(num_processes(launcher) / int(os.environ.get("SLURM_NNODES", 1)))
+    return int(os.environ.get(names.get(launcher, ""), 1))
+
+
+def available_memory_bytes() -> int:
+    """Return how much more memory this process could get.
+
+    The least of what the machine, the container (cgroup) and `ulimit -v` leave.
+    """
+    left = [_meminfo("MemAvailable")] if Path("/proc/meminfo").is_file() else []
+    left += [free for folder in _cgroups("memory") if (free := cgroup_memory_left(folder)) is not None]
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and Path("/proc/self/statm").is_file():
+        left.append(limit - int(_words(Path("/proc/self/statm"))[0]) * resource.getpagesize())
+    return max(0, min(left, default=sys.maxsize))
+
+
+def cgroup_memory_left(folder: Path) -> int | None:
+    """Return how many bytes the limit of a control group leaves; None without a limit.
+
+    Cached files count as used there, but those that nobody used of late are given up before memory runs out.
+    """
+    for limit, usage, cached in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        words = [*_words(folder / limit), *_words(folder / usage)]
+        if len(words) == 2 and all(word.isdigit() for word in words):
+            statistics = _words(folder / "memory.stat")
+            given_up = dict(zip(statistics[::2], statistics[1::2], strict=False)).get(cached, 0)
+            return int(words[0]) - int(words[1]) + int(given_up)
+    return None
+
+
+def free_disk_bytes(folder: str | Path) -> int:
+    """Return what is free where a folder lies, or will lie."""
+    return shutil.disk_usage(nearest_existing(folder)).free
+
+
+def nearest_existing(path: str | Path) -> Path:
+    """Return the path, or the nearest of its parents that is there."""
+    path = Path(path).absolute()
+    return next(parent for parent in (path, *path.parents) if parent.exists())
+
+
+def in_words(num_bytes: float) -> str:
+    """Write `1.0 GiB`, or `96 MiB`."""
+    return f"{num_bytes / _GIB:.1f} GiB" if num_bytes >= _GIB / 2 else f"{num_bytes / _GIB * 1024:.0f} MiB"
+
+
+def _cgroups(controller: str) -> Iterator[Path]:
+    """Yield the folders of the control groups that this process is in, from its own to the outermost."""
+    for line in _lines(Path("/proc/self/cgroup")):
+        _, controllers, path = line.split(":", 2)
+        if not controllers or controller in controllers.split(","):
+            base = _CGROUPS / controller if controllers else _CGROUPS
+            own = base / path.strip("/")
+            yield from (folder for folder in (own, *own.parents) if folder.is_relative_to(base) and folder.is_dir())
+
+
+def _meminfo(key: str) -> int:
+    return next(int(line.split()[1]) * 1024 for line in _lines(Path("/proc/meminfo")) if line.startswith(key))
+
+
+def _words(path: Path) -> list[str]:
+    return " ".join(_lines(path)).split()
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []

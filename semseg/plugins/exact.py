@@ -1,0 +1,122 @@
+"""Randomness that follows from the seed and the position, so that a resumed run draws what an uninterrupted one draws.
+
+Nothing random is stored in a checkpoint: every sample and every iteration begins with a state that is computed
+from the seed and its number. The number of data loader workers changes nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import broadcast, get_rank, get_world_size
+from mmengine.hooks import Hook
+from mmengine.registry import DATA_SAMPLERS
+from mmseg.registry import DATASETS, HOOKS
+
+
+class Draw(int):
+    """The index of a sample, with the place of its draw in the run.
+
+    Attributes:
+        key: seed of the sampler and number of the draw, over all processes.
+    """
+
+    key: tuple[int, int]
+
+
+@DATA_SAMPLERS.register_module()
+class SeededSampler(InfiniteSampler):
+    """MMEngine's InfiniteSampler, the same indices; each is a `Draw`, from which SeededDataset takes its seed."""
+
+    def _infinite_indices(self) -> Iterator[Draw]:
+        for number, index in enumerate(super()._infinite_indices()):
+            draw = Draw(index)
+            draw.key = (self.seed, number)
+            yield draw
+
+
+@DATASETS.register_module()
+class SeededDataset:
+    """A dataset whose random transforms depend on the draw alone, in whichever process they run.
+
+    Args:
+        dataset: to be wrapped, or its config. Its transforms draw from `random`, `numpy.random` or `torch`.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict:
+        """Return a sample; a plain index draws from the present random states, as the dataset alone would."""
+        if not isinstance(index, Draw):
+            return self.dataset[index]
+        with seeded(*index.key):
+            return self.dataset[int(index)]
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "dataset":  # not there yet: a copy is being made
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+
+@HOOKS.register_module()
+class SeedHook(Hook):
+    """Begin every iteration with random states of its own, and validate with one set of buffers.
+
+    Without a GPU every process keeps its own running statistics (BN instead of SyncBN); the checkpoint holds
+    those of the first process, so all validate with these.
+    """
+
+    priority = "VERY_HIGH"
+
+    def before_train(self, runner) -> None:
+        """Say when a resumed run cannot be the same, bit for bit."""
+        now = {
+            "processes": get_world_size(),
+            "images per process": runner.train_dataloader.batch_size,
+            "accumulated steps": runner.cfg.optim_wrapper.get("accumulative_counts", 1),
+        }
+        before = runner.message_hub.runtime_info.get("batch_parts", now)
+        changed = [f"{before[name]} {name} before, {value} now" for name, value in now.items() if before[name] != value]
+        if runner.iter and changed:
+            runner.logger.warning(f"resumed with another batch ({'; '.join(changed)}): not the same run, bit for bit")
+        runner.message_hub.update_info("batch_parts", now)
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+        """Seed this process's random numbers for this iteration."""
+        _seed_all(runner.seed, runner.iter, get_rank())
+
+    def before_val_epoch(self, runner) -> None:
+        """Give every process the buffers of the first one."""
+        if get_world_size() > 1:
+            for buffer in runner.model.buffers():
+                broadcast(buffer)
+
+
+@contextmanager
+def seeded(*key: int) -> Iterator[None]:
+    """Run a block with random states that follow from `key`; afterwards they are what they were before."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    _seed_all(*key)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+def _seed_all(*key: int) -> None:
+    for_python, for_numpy, for_torch = (int(number) for number in np.random.SeedSequence(key).generate_state(3))
+    random.seed(for_python)
+    np.random.seed(for_numpy)
+    torch.manual_seed(for_torch)

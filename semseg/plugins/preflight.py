@@ -1,0 +1,147 @@
+"""One step before the first: can this run succeed, how long will it take, what will it wait for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
+from mmseg.registry import HOOKS
+from torch.nn.parallel import DistributedDataParallel
+
+from semseg.machine import in_words
+from semseg.stopping import Stopped
+from semseg.trial.disk import check_disk
+from semseg.trial.forecast import duration, num_validations, pace
+from semseg.trial.meter import Cost
+from semseg.trial.pictures import Largest, batch_size_of, find_largest, load_batch, path_in_words
+from semseg.trial.steps import Training, try_training, try_validation
+from semseg.trial.untouched import untouched
+
+_NUM_TIMED = 4  # samples of the training, at least
+_NUM_NAMED = 4  # parameters in a sentence
+
+
+@HOOKS.register_module()
+class PreflightHook(Hook):
+    """Try one training step and one validation step of the run, and take them back.
+
+    The training step takes a batch out of the run's own pipeline; the validation step the largest picture of
+    the set. What does not fit into memory or onto the disk ends the run here, with what to do. The log gets
+    the time and memory of both steps, the time of the whole run, and whether the loader or the model bounds it.
+    The run that follows is the same, bit for bit.
+
+    Args:
+        dry_run: end the run here, in any case.
+    """
+
+    priority = "LOW"  # after the hooks that prepare the model, before one that validates when a run is resumed
+
+    def __init__(self, dry_run: bool = False) -> None:
+        self.dry_run = dry_run
+
+    def before_train(self, runner) -> None:
+        """Try the steps.
+
+        Raises:
+            ValueError: the run would fail; the sentence says what to do.
+            Stopped: it was a dry run.
+        """
+        if runner.iter < runner.max_iters:
+            if _can_be_tried(runner):
+                self._try(runner)
+            else:
+                runner.logger.info(f"preflight: left out, it does not know {type(runner.model).__name__}")
+        if self.dry_run:
+            raise Stopped(f"dry run: nothing stands in the way; the log is in {runner.log_dir}", 0)
+
+    def _try(self, runner) -> None:
+        start = time.perf_counter()
+        with untouched(runner):
+            training, sample_s, crop = _train(runner)
+            validation = None if runner.val_loop is None else _validate(runner, crop)
+        _together(lambda: check_disk(runner, training.state_bytes))
+        loader = runner.train_dataloader
+        rhythm = pace(training.cost.seconds, sample_s, batch_size_of(loader), loader.num_workers, runner.cfg.launcher)
+        whole_s = (runner.max_iters - runner.iter) * rhythm.seconds
+        steps = f"training step {_in_words(training.cost)}"
+        if validation is not None:
+            largest, cost, validation_s = validation
+            whole_s += num_validations(runner) * validation_s
+            size = "x".join(map(str, largest.size))
+            steps += f"; validation of {path_in_words(largest.path)} ({size}) {_in_words(cost)}"
+        took = duration(time.perf_counter() - start)
+        runner.logger.info(f"preflight: {steps}")
+        runner.logger.info(f"preflight: about {duration(whole_s)} in all; {rhythm.verdict}; looked at in {took}")
+        if training.without_gradient:
+            unreached = _unreached(training.without_gradient)
+            runner.logger.warning(f"{unreached}: it stays as it is; take what no loss needs out of the model")
+
+
+def _can_be_tried(runner) -> bool:
+    is_plain = not is_model_wrapper(runner.model) or isinstance(runner.model, DistributedDataParallel)
+    return is_plain and isinstance(runner.optim_wrapper, OptimWrapper)
+
+
+def _train(runner) -> tuple[Training, float, tuple[int, int]]:
+    """Return what a training step is like, the seconds of one sample, and its height and width."""
+    loader, rank, seed = runner.train_dataloader, get_rank(), int(runner.seed or 0)
+    num_samples = max(batch_size_of(loader), _NUM_TIMED)
+    chosen = np.random.default_rng([seed, rank]).integers(len(loader.dataset), size=num_samples)
+    loaded = _together(lambda: load_batch(loader, chosen.tolist(), seed + rank))
+    training = _together(lambda: try_training(runner, loaded.batch))
+    waits = isinstance(runner.model, DistributedDataParallel) and not runner.model.find_unused_parameters
+    if training.without_gradient and waits:  # the same in every process
+        raise ValueError(
+            f"{_unreached(training.without_gradient)}, and several processes would wait for one: take what no loss"
+            " needs out of the model, or set find_unused_parameters=True"
+        )
+    crop = tuple(max(sides) for sides in zip(*(picture.shape[-2:] for picture in loaded.batch["inputs"]), strict=True))
+    return training._replace(cost=_worst(training.cost)), max(all_gather_object(loaded.seconds)), crop
+
+
+def _validate(runner, crop: tuple[int, int]) -> tuple[Largest, Cost, float]:
+    """Return the largest picture, what predicting it costs, and the seconds of a whole validation."""
+    loader = runner.val_dataloader
+    found = _together(lambda: find_largest(loader.dataset) if is_main_process() else None)
+    largest = all_gather_object(found)[0]
+    batch_size = batch_size_of(loader)
+    loaded = _together(lambda: load_batch(loader, [largest.index] * batch_size, 0))
+    cost = _worst(_together(lambda: try_validation(runner, loaded.batch, largest, crop)))
+    load_s = loaded.seconds / max(1, loader.num_workers)
+    picture_s = max(cost.seconds / batch_size, load_s) if loader.num_workers else cost.seconds / batch_size + load_s
+    return largest, cost, picture_s * largest.mean_share * len(loader.dataset) / get_world_size()
+
+
+def _together(step: Callable[[], Any]) -> Any:
+    """Run a step in every process and return its outcome; all end where one has met a fault, none waits."""
+    outcome, fault = None, None
+    try:
+        outcome = step()
+    except Exception as error:
+        fault = error
+    faults = all_gather_object(None if fault is None else str(fault) or type(fault).__name__)
+    if fault is not None:
+        raise fault
+    for rank, text in enumerate(faults):
+        if text is not None:
+            raise ValueError(f"process {rank}: {text}")
+    return outcome
+
+
+def _worst(cost: Cost) -> Cost:
+    return Cost(*map(max, zip(*all_gather_object(tuple(cost)), strict=True)))
+
+
+def _in_words(cost: Cost) -> str:
+    return f"{duration(cost.seconds)}, {in_words(cost.num_bytes)}"
+
+
+def _unreached(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
+    return f"no gradient reaches {', '.join(names[:_NUM_NAMED])}{more}"

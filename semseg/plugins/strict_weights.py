@@ -1,0 +1,22 @@
+"""A test of exactly the weights that a file holds."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmseg.registry import HOOKS
+
+from semseg.checkpoints.loading import load_strictly
+
+
+@HOOKS.register_module()
+class StrictWeightsHook(Hook):
+    """Refuse a checkpoint that does not fit the model; MMEngine would go on with what fits, and warn."""
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Load it strictly; MMEngine then loads the same weights once more.
+
+        Raises:
+            ValueError: a key is missing, is not in the model, or has another shape.
+        """
+        content = checkpoint if "state_dict" in checkpoint else {"state_dict": checkpoint}
+        checkpoint["state_dict"] = load_strictly(runner.model, content, runner.cfg.load_from)

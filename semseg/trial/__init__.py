@@ -1,0 +1,1 @@
+"""Single steps of a training, measured before it begins, and taken back."""

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+import safetensors.torch
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from semseg.checkpoints.description import classes_of, description_of, palette_of
+from semseg.checkpoints.reading import METADATA_KEY, is_checkpoint, read_checkpoint
+from tests.checkpoints.described import save
+
+
+def test_bare_weights_are_a_checkpoint_too(tmp_path):
+    path = save(tmp_path / "a.pth", {"w": torch.ones(2)})
+    assert read_checkpoint(path) == {"state_dict": {"w": pytest.approx(torch.ones(2))}, "meta": {}}
+    assert read_checkpoint(path, mmap=True)["state_dict"]["w"].tolist() == [1, 1]
+
+
+def test_the_format_before_pytorch_1_6_is_read(tmp_path):
+    torch.save({"state_dict": {"w": torch.ones(2)}}, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
+    assert read_checkpoint(tmp_path / "a.pth", mmap=True)["state_dict"]["w"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([1, 2], r"a\.pth holds no weights of a model, but one list"),
+        ({"model": {"w": 1}}, r"a\.pth holds no weights of a model: 'model' is no tensor"),
+    ],
+)
+def test_what_holds_no_weights_is_refused(tmp_path, content, message):
+    with pytest.raises(ValueError, match=message):
+        read_checkpoint(save(tmp_path / "a.pth", content))
+
+
+def test_a_safetensors_file_reads_as_a_checkpoint_also_for_mmengine(tmp_path):
+    path = tmp_path / "a.safetensors"
+    text = '{"dataset_meta":{"classes":{"__tuple__":["a","b"]},"palette":[[1,2,3],[4,5,6]]}}'
+    safetensors.torch.save_file({"w": torch.ones(2)}, path, {METADATA_KEY: text})
+    for content in (read_checkpoint(path), CheckpointLoader.load_checkpoint(str(path), "cpu", logger="silent")):
+        assert content["state_dict"]["w"].tolist() == [1, 1]
+        assert classes_of(content) == ("a", "b")
+        assert palette_of(content) == ([1, 2, 3], [4, 5, 6])
+    safetensors.torch.save_file({"w": torch.ones(2)}, path)  # somebody else's
+    assert read_checkpoint(path)["meta"] == {}
+
+
+@pytest.mark.parametrize("num_bytes", [0, 5, 60])
+def test_a_truncated_safetensors_file_is_named(tmp_path, num_bytes):
+    path = tmp_path / "a.safetensors"
+    safetensors.torch.save_file({"w": torch.ones(100)}, path)
+    path.write_bytes(path.read_bytes()[:num_bytes])
+    with pytest.raises(ValueError, match=r"a\.safetensors is not a complete checkpoint \(.*\); copy it again"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", json.dumps({"__items__": 3})])
+def test_a_safetensors_file_with_another_description_is_refused(tmp_path, text):
+    path = tmp_path / "a.safetensors"
+    safetensors.torch.save_file({"w": torch.ones(2)}, path, {METADATA_KEY: text})
+    with pytest.raises(ValueError, match=r"a\.safetensors: its description (cannot be read|is no table)"):
+        read_checkpoint(path)
+
+
+def test_a_missing_file_is_missing(tmp_path):
+    for name in ("a.pth", "a.safetensors"):
+        with pytest.raises(FileNotFoundError):
+            read_checkpoint(tmp_path / name)
+        assert is_checkpoint(name)
+    assert not is_checkpoint("a.py")
+
+
+def test_a_description_of_a_later_version_is_refused():
+    assert description_of({"meta": {}}) == {}
+    with pytest.raises(ValueError, match=r"a\.pth describes itself by schema 9, this semseg knows up to 1: update"):
+        description_of({"meta": {"semseg": {"schema": 9}}}, "a.pth")
+    for found in ("text", {}, {"schema": "1"}):
+        with pytest.raises(ValueError, match=r"a\.pth: what stands under meta\.semseg is no description"):
+            description_of({"meta": {"semseg": found}}, "a.pth")
+
+
+def test_classes_of_mmsegmentation_0_are_found():
+    meta = {"CLASSES": ["a"], "PALETTE": [[1, 2, 3]]}
+    assert (classes_of({"meta": meta}), palette_of({"meta": meta})) == (("a",), ([1, 2, 3],))
+    assert classes_of({"state_dict": {}}) is None

@@ -1,0 +1,62 @@
+import pytest
+from mmengine.config import Config
+
+from semseg.config import load_config
+from semseg.config.schedule import fit_schedule, length_of
+from tests.conftest import CONFIG, REPO
+
+RECIPE = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
+
+
+def spans(path, *options):
+    return [(s.begin, s.end) for s in load_config(path, options).param_scheduler]
+
+
+def test_the_schedule_ends_with_the_run():
+    assert spans(RECIPE) == [(0, 80000)]
+    assert spans(RECIPE, "train_cfg.max_iters=120000") == [(0, 120000)]
+    assert spans(RECIPE, "train_cfg.max_iters=4") == [(0, 4)]
+
+
+def test_a_warm_up_keeps_its_length():
+    assert spans(CONFIG) == [(0, 50), (50, 1000)]
+    assert spans(CONFIG, "train_cfg.max_iters=2000") == [(0, 50), (50, 2000)]
+
+
+def test_a_schedule_that_would_begin_after_the_end_stays():
+    assert spans(CONFIG, "train_cfg.max_iters=50") == [(0, 50), (50, 1000)]
+    assert spans(CONFIG, "train_cfg.max_iters=51") == [(0, 50), (50, 51)]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_end_that_is_set_by_option_stays(order):
+    options = ["train_cfg.max_iters=2000", "param_scheduler.1.end=1500"][::order]
+    assert spans(CONFIG, *options) == [(0, 50), (50, 1500)]
+
+
+def schedulers(planned, now, *options, **scheduler):
+    cfg = Config(dict(train_cfg=dict(max_iters=now), param_scheduler=dict(scheduler)))
+    fit_schedule(cfg, planned, options)
+    return cfg.param_scheduler
+
+
+def test_schedules_that_count_their_own_steps_follow():
+    cosine = dict(type="CosineAnnealingLR", T_max=90, begin=10, end=100, by_epoch=False)
+    assert schedulers(100, 200, **cosine) == cosine | dict(T_max=190, end=200)
+    assert schedulers(100, 200, "param_scheduler.T_max=90", **cosine) == cosine | dict(end=200)
+    assert schedulers(100, 200, "param_scheduler.end=100", **cosine) == cosine
+    one_cycle = dict(type="OneCycleLR", eta_max=0.1, total_steps=100, end=100, by_epoch=False)
+    assert schedulers(100, 200, **one_cycle) == one_cycle | dict(total_steps=200, end=200)
+
+
+def test_a_schedule_in_epochs_or_of_another_end_stays():
+    for scheduler in (dict(type="PolyLR", end=100), dict(type="PolyLR", end=90, by_epoch=False)):
+        assert schedulers(100, 200, **scheduler) == scheduler
+
+
+def test_a_config_without_a_schedule_is_left_alone():
+    for content in (dict(), dict(train_cfg=None), dict(train_cfg=dict(max_epochs=3), param_scheduler=None)):
+        cfg = Config(content)
+        assert length_of(cfg) is None
+        fit_schedule(cfg, None)
+        assert cfg.to_dict() == content

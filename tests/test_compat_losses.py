@@ -1,0 +1,106 @@
+"""Each `test_stock…` fails when MMSegmentation has mended a defect: then its repair in compat_losses may go."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmseg.registry import MODELS
+
+from semseg import compat
+
+compat.repair()
+NUM_CLASSES = 5
+STOCK = """
+import torch
+from semseg import compat
+compat.import_quietly()
+from mmseg.registry import MODELS
+
+focal, lovasz = (MODELS.build(loss) for loss in (dict(type='FocalLoss'), dict(type='LovaszLoss', reduction='none')))
+scores, target = torch.randn(2, 5, 4, 4), torch.full((2, 4, 4), 255)
+
+def tried(loss):
+    try:
+        return loss(scores, target).mean()
+    except (RuntimeError, IndexError) as error:
+        return str(error)
+
+print(tried(focal))
+print(tried(lovasz))
+target[0, 0, 0] = 1
+print(tried(lovasz))
+"""
+
+
+def batch(labels=(0, 1, 2)):
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(2, NUM_CLASSES, 4, 6, generator=generator, requires_grad=True)
+    target = torch.tensor(labels)[torch.randint(len(labels), (2, 4, 6), generator=generator)]
+    target[:, 0] = 255
+    return scores, target
+
+
+@pytest.mark.slow
+def test_stock_losses_fail_on_a_cpu_or_on_few_pixels():
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", STOCK], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "The size of tensor a (5) must match the size of tensor b (32) at non-singleton dimension 1",  # focal
+        "tensor(nan)",  # Lovász, no pixel
+        "Dimension out of range (expected to be in range of [-1, 0], but got 1)",  # Lovász, one pixel
+    ]
+
+
+def test_the_focal_loss_is_that_of_its_formula():
+    scores, target = batch()
+    weights = [1.0, 2.0, 0.5, 1.0, 3.0]
+    found = MODELS.build(dict(type="FocalLoss", gamma=2.0, alpha=0.3, class_weight=weights))(scores, target)
+    total = 0.0
+    for image, y, x in (target != 255).nonzero().tolist():
+        for train_id, weight in enumerate(weights):
+            p = scores[image, train_id, y, x].sigmoid()
+            is_it = target[image, y, x] == train_id
+            total += weight * (-0.3 * (1 - p) ** 2 * p.log() if is_it else -0.7 * p**2 * (1 - p).log())
+    torch.testing.assert_close(found, total / scores.numel())
+
+
+def test_the_focal_loss_takes_weights_of_pixels_and_keeps_the_shape():
+    scores, target = batch()
+    loss = MODELS.build(dict(type="FocalLoss"))
+    by_pixel = loss(scores, target, reduction_override="none")
+    assert by_pixel.shape == scores.shape
+    assert not by_pixel.detach().movedim(1, -1)[target == 255].any()
+    weight = torch.zeros(target.shape)
+    weight[0, 2, 3] = 1.0
+    torch.testing.assert_close(loss(scores, target, weight), by_pixel[0, :, 2, 3].sum() / scores.numel())
+
+
+def test_the_focal_loss_of_one_class_asks_whether_it_is_there():
+    scores, target = batch(labels=(0, 1))
+    loss = MODELS.build(dict(type="FocalLoss"))
+    one = loss(scores[:, :1], target, reduction_override="none")[:, 0]
+    p = scores[:, 0].sigmoid()
+    expected = torch.where(target == 1, -0.5 * (1 - p) ** 2 * p.log(), -0.5 * p**2 * (1 - p).log())
+    torch.testing.assert_close(one[target != 255], expected[target != 255])
+
+
+def test_a_focal_loss_can_be_built_where_there_is_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    MODELS.build(dict(type="FocalLoss"))
+
+
+@pytest.mark.parametrize("per_image", [False, True])
+def test_the_lovasz_loss_of_nothing_is_zero_and_of_one_pixel_its_error(per_image):
+    loss = MODELS.build(dict(type="LovaszLoss", per_image=per_image, reduction="mean" if per_image else "none"))
+    scores, target = batch()
+    target[:] = 255
+    nothing = loss(scores, target)
+    nothing.backward()
+    assert nothing.shape == () and nothing == 0 and not scores.grad.any()
+    target[:, 0, 0] = 1  # one in each image
+    found = loss(scores, target)
+    errors = 1 - scores.softmax(dim=1)[:, 1, 0, 0]
+    torch.testing.assert_close(found, errors.mean() if per_image else errors.max() * 0.5 + errors.min() * 0.5)
+    target[1] = 255
+    scale = 0.5 if per_image else 1.0
+    torch.testing.assert_close(loss(scores, target), errors[0] * scale)
