@@ -42,10 +42,10 @@ def run_tool(main: Callable[[], int | None]) -> None:
         if "--debug" in sys.argv:
             raise
         # all ranks meet the same wrong input, and one speaks; but a file is read by one rank only
-        if int(os.environ.get("RANK", 0)) == 0 or _is_from_worker(error):
+        if _speaks() or _is_from_worker(error):
             print(f"error: {_sentence(error)}", file=sys.stderr, flush=True)
         else:
-            time.sleep(2)  # the launcher ends all processes when the first one ends: let rank 0 speak
+            time.sleep(2)  # the launcher ends all processes when the first one ends: let that one speak
         code = 2 if isinstance(error, WRONG_INPUT) else 1
     except Stopped as stopped:  # all ranks stop together and one speaks, or one alone has something to say
         if not str(stopped):
@@ -57,6 +57,12 @@ def run_tool(main: Callable[[], int | None]) -> None:
         print("interrupted", file=sys.stderr)
         code = 130
     sys.exit(code)
+
+
+def _speaks() -> bool:
+    """Return whether this is the first of the processes on this machine."""
+    name = "LOCAL_RANK" if "RANK" in os.environ else "SLURM_LOCALID"  # before they join, Slurm's tasks have no RANK
+    return int(os.environ.get(name, 0)) == 0
 
 
 def _sentence(error: BaseException) -> str:

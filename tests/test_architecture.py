@@ -24,7 +24,16 @@ ALLOWED = {
     "compat_checkpoints": {*STACK},
     "compat_losses": {*STACK},
     "checkpoints": {"semseg.compat", "semseg.machine", "semseg.atomic", "safetensors", *STACK},
-    "config": {"semseg.compat", "semseg.machine", "semseg.checkpoints", "semseg.atomic", "semseg.labels", "semseg.prepare", "yaml", *STACK},
+    "config": {
+        "semseg.compat",
+        "semseg.machine",
+        "semseg.checkpoints",
+        "semseg.atomic",
+        "semseg.labels",
+        "semseg.prepare",
+        "yaml",
+        *STACK,
+    },
     "samples": {"semseg.drawing", "semseg.labels", "semseg.prepare", *STACK},
     "trial": {"semseg.machine", *STACK},
     "plugins": {

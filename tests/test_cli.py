@@ -43,10 +43,19 @@ def test_debug_shows_the_traceback(monkeypatch):
         run_tool(fail_with(ValueError("x")))
 
 
-def test_other_ranks_keep_quiet(monkeypatch, capsys):
-    monkeypatch.setenv("RANK", "1")
+@pytest.mark.parametrize("set_by_launcher", [dict(RANK="1", LOCAL_RANK="1"), dict(SLURM_LOCALID="1", LOCAL_RANK="0")])
+def test_other_processes_of_the_machine_keep_quiet(monkeypatch, capsys, set_by_launcher):
+    for name, value in set_by_launcher.items():
+        monkeypatch.setenv(name, value)
     assert ending(fail_with(ValueError("x")), monkeypatch) == 2
     assert capsys.readouterr().err == ""
+
+
+def test_the_first_process_of_every_machine_speaks(monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "4")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert ending(fail_with(ValueError("x")), monkeypatch) == 2
+    assert capsys.readouterr().err == "error: x\n"
 
 
 class Unreadable(torch.utils.data.Dataset):

@@ -31,20 +31,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--early-stop", type=int, metavar="PATIENCE",
                         help="stop after so many validations in a row without a new best score")  # fmt: skip
     parser.add_argument("--monitor", metavar="METRIC",
-                        help="the score that decides on that and on the best checkpoint, such as IoU/person")  # fmt: skip
+                        help="the score that decides that and the best checkpoint, such as IoU/person")  # fmt: skip
     parser.add_argument("--val-loss", action="store_true",
-                        help="also validate the cross entropy of the predictions at full size, as val/loss")  # fmt: skip
+                        help="also log the cross entropy of the predictions at full size, as val/loss")  # fmt: skip
     parser.add_argument("--ema", nargs="?", type=float, const=0.0002, metavar="MOMENTUM",
                         help="validate and save weights averaged over the last sixteenth of the run")  # fmt: skip
     parser.add_argument("--accumulate", metavar="N",
-                        help="batches that make an update; auto: as many as make up the batch of the recipe")  # fmt: skip
+                        help="batches that make an update; auto: as many as the recipe's batch needs")  # fmt: skip
     parser.add_argument("--no-scale-lr", action="store_true",
                         help="keep the learning rate of the recipe on a batch of another size")  # fmt: skip
     parser.add_argument("--overfit", type=int, metavar="N",
                         help="only see whether the set-up can learn N images by heart; exit code 1 if not")  # fmt: skip
     parser.add_argument("--no-check", action="store_true", help="go on without a look at data, machine and recipe")
     parser.add_argument("--dry-run", action="store_true", help="check all of that, try one step, and end: 0, or 2")
-    parser.add_argument("--trust-checkpoint", action="store_true", help="load one even if it carries code, and run that")
+    parser.add_argument("--trust-checkpoint", action="store_true", help="load one even if it carries code")
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE",
                         help="override config values, such as train_cfg.max_iters=100")  # fmt: skip
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
@@ -72,6 +72,7 @@ def main() -> None:
         seed=args.seed,
         data=args.data,
     )
+    join_processes(cfg)  # one decides what to resume, one checks, all end
     cfg = for_training(
         cfg,
         resume="auto" if restarted(cfg.work_dir) else args.resume,
@@ -97,7 +98,6 @@ def main() -> None:
     if not args.no_check:
         from semseg.checks.gate import check_before
 
-        join_processes(cfg)  # one checks, all end
         check_before(cfg, "train")
     train(cfg)
 

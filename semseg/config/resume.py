@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import broadcast_object_list, is_main_process
 
 from semseg import compat
 from semseg.checkpoints.files import numbered_checkpoints
@@ -29,37 +30,59 @@ def resume_checkpoint(cfg: Config, wanted: str | None) -> None:
     """
     if wanted is None and cfg.get("resume"):
         wanted = cfg.get("load_from") or NEWEST
+    asked = [wanted]
+    broadcast_object_list(asked)
+    wanted = asked[0]
     if wanted is None:
         return
-    if wanted in (NEWEST, AUTO):
-        path, content = _newest_good(Path(cfg.work_dir))
-        if path is None:
-            if wanted == NEWEST:
-                raise FileNotFoundError(f"--resume: no checkpoint in {cfg.work_dir}; leave it out to start a new run")
-            cfg.resume = False
-            return
-    else:
-        path = Path(wanted)
-        if not path.is_file():
-            beside = sorted(other.name for other in path.parent.glob("*.pth"))
-            hint = f"{path.parent} holds {', '.join(beside) or 'none'}"
-            raise FileNotFoundError(f"--resume: no checkpoint {path}; {hint}")
-        content = read_whole(path)
-    if "optimizer" not in content:
-        raise ValueError(
-            f"--resume: {path} holds weights without the state of the optimizer; resume an iter_*.pth, or start"
-            " a new run from its weights with --load-from"
-        )
-    seed = content.get("meta", {}).get("seed")
-    given = cfg.get("randomness", {}).get("seed")
+    decided = [_decide(cfg, wanted) if is_main_process() else None]  # one looks: the others might see another file
+    broadcast_object_list(decided)
+    error, path, seed = decided[0]
+    if error is not None:
+        raise error
+    if path is None:
+        cfg.resume = False
+        return
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"--resume: no {path} on this machine; choose a --work-dir that all machines see")
     if seed is not None:
-        if given not in (None, seed):
+        cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
+    cfg.resume = True
+    cfg.load_from = path
+
+
+def _decide(cfg: Config, wanted: str) -> tuple[Exception | None, str | None, int | None]:
+    """Return what speaks against it, the checkpoint (None for a fresh start), and its seed."""
+    try:
+        path, content = _find(Path(cfg.work_dir), wanted)
+        if path is None:
+            return None, None, None
+        if "optimizer" not in content:
+            raise ValueError(
+                f"--resume: {path} holds weights without the state of the optimizer; resume an iter_*.pth, or start"
+                " a new run from its weights with --load-from"
+            )
+        seed, given = content.get("meta", {}).get("seed"), cfg.get("randomness", {}).get("seed")
+        if seed is not None and given not in (None, seed):
             raise ValueError(
                 f"--seed {given}: {path} was trained with seed {seed}; leave --seed out, or start a new run"
             )
-        cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
-    cfg.resume = True
-    cfg.load_from = str(path)
+    except (ValueError, FileNotFoundError) as error:
+        return error, None, None
+    return None, str(path), seed
+
+
+def _find(work_dir: Path, wanted: str) -> tuple[Path | None, dict[str, Any]]:
+    if wanted in (NEWEST, AUTO):
+        path, content = _newest_good(work_dir)
+        if path is None and wanted == NEWEST:
+            raise FileNotFoundError(f"--resume: no checkpoint in {work_dir}; leave it out to start a new run")
+        return path, content
+    path = Path(wanted)
+    if not path.is_file():
+        beside = sorted(other.name for other in path.parent.glob("*.pth"))
+        raise FileNotFoundError(f"--resume: no checkpoint {path}; {path.parent} holds {', '.join(beside) or 'none'}")
+    return path, read_whole(path)
 
 
 def _newest_good(work_dir: Path) -> tuple[Path | None, dict[str, Any]]:

@@ -24,5 +24,8 @@ def survive(cfg: Config, max_time_s: float | None = None) -> None:
     if loader.sampler.type == "InfiniteSampler":
         loader.sampler.type = "SeededSampler"
         loader.dataset = dict(type="SeededDataset", dataset=loader.dataset)
+    for one in (cfg.train_dataloader, cfg.get("val_dataloader")):
+        if one is not None:
+            one.setdefault("worker_init_fn", dict(type="deaf_worker_init_fn"))
     ensure_hook(cfg, dict(type="SeedHook"))
     ensure_hook(cfg, dict(type="StopHook", max_time_s=max_time_s))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,11 +67,13 @@ class GuardHook(Hook):
                 self._passes[-1].losses = {name: value.detach() for name, value in log_vars.items() if "loss" in name}
             return loss * torch.where(loss.detach().isfinite(), 1.0, torch.nan), log_vars
 
+        @functools.wraps(step)  # the schedulers have marked it
         def step_if_finite(**kwargs) -> None:
             self._check(runner)
             step(**kwargs)
             self._passes.clear()
 
+        step_if_finite._with_counter = True  # MMEngine's schedulers look for it, and would warn
         model.parse_losses, runner.optim_wrapper.step = parse_losses_and_spread_nan, step_if_finite
 
     def before_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
@@ -193,7 +196,7 @@ def _draw(runner, broken: _Pass, path: Path) -> None:
     """Paint the samples with their masks as the network received them."""
     size, metainfo = samples.padded_size(runner.cfg), runner.train_dataloader.dataset.metainfo
     pictures = [
-        samples.as_sample(dict(inputs=image.cpu(), data_samples=sample.cpu()), size)
+        samples.as_sample(dict(inputs=image.cpu().nan_to_num(), data_samples=sample.cpu()), size)
         for image, sample in zip(broken.batch["inputs"], broken.batch["data_samples"], strict=True)
     ]
     title = f"the batch of iteration {broken.iteration}"

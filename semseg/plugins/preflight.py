@@ -77,7 +77,7 @@ class PreflightHook(Hook):
             steps += f"; validation of {path_in_words(largest.path)} ({size}) {_in_words(cost)}"
         took = duration(time.perf_counter() - start)
         runner.logger.info(f"preflight: {steps}")
-        runner.logger.info(f"preflight: about {duration(whole_s)} in all; {rhythm.verdict}; looked at in {took}")
+        runner.logger.info(f"preflight: about {duration(whole_s)} in all; {rhythm.verdict}; this took {took}")
         if training.without_gradient:
             unreached = _unreached(training.without_gradient)
             runner.logger.warning(f"{unreached}: it stays as it is; take what no loss needs out of the model")

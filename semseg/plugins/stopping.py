@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 
 import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
+from mmengine.registry import FUNCTIONS
 from mmseg.registry import HOOKS
 
 from semseg.plugins.checkpoint import SafeCheckpointHook
@@ -18,6 +20,27 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGUSR1] if hasattr(signal,
 """Ctrl-C; what schedulers and containers send before they kill; Slurm's warning (`--signal=USR1@120`)."""
 OUT_OF_TIME = 124  # exit code, as of timeout(1)
 _SAME_S = 2.0  # a launcher passes on the signal that its processes have had from the terminal already
+
+
+@FUNCTIONS.register_module()
+def deaf_worker_init_fn(worker_id: int) -> None:
+    """Let a worker of a data loader leave signals to the process that it works for.
+
+    Ctrl-C, Slurm and systemd send them to every process of a group, and the step needs its data. SIGTERM from
+    that process still ends the worker.
+    """
+    for number in SIGNALS:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_wait_for_the_master, daemon=True).start()
+
+
+def _wait_for_the_master() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 @HOOKS.register_module()
@@ -91,4 +114,6 @@ class StopHook(Hook):
         rest = (
             f"saved as {saved[0]}; go on with --resume" if saved else "nothing saved: the run has no SafeCheckpointHook"
         )
+        if self._group is not None:  # where the first process that ends takes the others with it
+            torch.distributed.barrier(group=self._group)
         raise Stopped(f"{why} after iteration {num_iters}: {rest}", code)

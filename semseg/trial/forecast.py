@@ -38,8 +38,7 @@ def pace(step_s: float, sample_s: float, batch_size: int, num_workers: int, laun
     cpus, processes = num_cpus(), num_local_processes(launcher)
     verdict = f"the loader bounds it: train_dataloader.num_workers={enough} would keep up"
     if enough * processes > cpus:
-        asked = f"{enough * processes} CPUs" if processes > 1 else "as many CPUs"
-        verdict += f" on {asked}, this machine has {cpus}; smaller pictures on disk load faster"
+        verdict += f", with {enough * processes} CPUs; this machine has {cpus}: smaller pictures on disk load faster"
     return Pace(seconds, verdict)
 
 

@@ -6,6 +6,7 @@ import copy
 import math
 import random
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -80,8 +81,9 @@ def find_largest(dataset: Any) -> Largest:
     """Find the picture with the most pixels, in its file and as the network sees it; only headers are read."""
     if not hasattr(dataset, "get_data_info"):
         return Largest(0, "the first picture", (0, 0), 1.0)
-    paths = [dataset.get_data_info(i).get("img_path", "") for i in range(len(dataset))]
-    with ThreadPoolExecutor(_READERS) as pool:
+    paths = [str(dataset.get_data_info(i).get("img_path")) for i in range(len(dataset))]
+    with warnings.catch_warnings(), ThreadPoolExecutor(_READERS) as pool:
+        warnings.simplefilter("ignore")  # large, but no bomb
         sizes = list(pool.map(_size_in_header, paths))
     num_pixels = [width * height + _resized_pixels(dataset, width, height) for width, height in sizes]
     index = int(np.argmax(num_pixels))
@@ -138,7 +140,7 @@ def _size_in_header(path: str) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.size
-    except OSError:  # not a file of this machine, or damaged: the pipeline will tell
+    except (OSError, Image.DecompressionBombError):  # no file of this machine, or damaged: the pipeline will tell
         return 0, 0
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -137,7 +137,8 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
     if given.get("mode") == "slide" or not (tile[0] < seen[0] or tile[1] < seen[1]):
         raise ValueError(f"{start}; make the pictures smaller, with a Resize in the test pipeline")
     stride = tuple(math.ceil(side * _ADVANCE) for side in tile)
-    with _testing_as(model, {**given, "mode": "slide", "crop_size": tile, "stride": stride}):
+    # without overlap, which takes time only
+    with _testing_as(model, {**given, "mode": "slide", "crop_size": tile, "stride": tile}):
         in_tiles = _of_tiles(meter, step, batch, tile)
     if in_tiles is None or in_tiles > limit:
         least = "" if in_tiles is None else f" (about {in_words(in_tiles)} in tiles of the training's crop)"
@@ -150,14 +151,14 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
 
 
 def _of_tiles(meter: Meter, step: Callable[[dict], None], batch: dict, tile: tuple[int, int]) -> int | None:
-    """Extrapolate from a corner of one tile and one of two by two: what a tile takes, and what the scores take."""
+    """Extrapolate from a corner of one tile and one of four by four: what a tile takes, and what the scores take."""
     height, width = batch["inputs"][0].shape[-2:]
-    sizes = [tuple(min(n * t, side) for t, side in zip(tile, (height, width), strict=True)) for n in (1, 2)]
+    sizes = [tuple(min(n * t, side) for t, side in zip(tile, (height, width), strict=True)) for n in (1, 4)]
     try:
-        one, four = (meter.measure(functools.partial(step, corner(batch, size))).num_bytes for size in sizes)
+        one, many = (meter.measure(functools.partial(step, corner(batch, size))).num_bytes for size in sizes)
     except OutOfMemory:
         return None
-    by_pixel = max(0, four - one) / (math.prod(sizes[1]) - math.prod(sizes[0]))
+    by_pixel = max(0, many - one) / (math.prod(sizes[1]) - math.prod(sizes[0]))
     return int(one + by_pixel * (height * width - math.prod(sizes[0])))
 
 
@@ -168,12 +169,11 @@ def _try_small(model: nn.Module, step: Callable[[dict], None], batch: dict) -> t
         A meter, and the cost; None where a network takes one size only, or memory is out already.
     """
     device = next(model.parameters()).device
-    try:
+    with contextlib.suppress(OutOfMemory, RuntimeError, ValueError, AssertionError):
         step(halved(batch))
         meter = Meter(device)
         return meter, meter.measure(lambda: step(halved(batch)))
-    except (OutOfMemory, RuntimeError, ValueError, AssertionError):
-        return Meter(device), None
+    return Meter(device), None
 
 
 def _of_all_pixels(small: Cost | None, fixed_bytes: int) -> int | None:
@@ -187,14 +187,14 @@ def _smaller_batch(runner: Any, batch: dict, need: int | None, fixed_bytes: int,
     about = f" needs about {in_words(need)}, and" if need is not None else " does not fit:"
     start = f"a training step with a batch of {size}{about} {in_words(limit)} are free"
     least = 2 if _pools_to_one_pixel(bare_model(runner)) else 1
-    for fitting in range(size - 1, least - 1, -1):
-        if size % fitting == 0 and (need is None or fixed_bytes + (need - fixed_bytes) * fitting / size <= limit):
+    for fitting in range(size // 2, least - 1, -1) if need is not None else ():
+        if size % fitting == 0 and fixed_bytes + (need - fixed_bytes) * fitting / size <= limit:
             count = runner.cfg.optim_wrapper.get("accumulative_counts", 1) * size // fitting
             return (
                 f"{start}; a batch of {fitting} fits, and {count} of them make an update of the same size:"
                 f" --accumulate {count} --cfg-options train_dataloader.batch_size={fitting}"
             )
-    return f"{start}; crop smaller (RandomCrop.crop_size and model.data_preprocessor.size), or use --amp"
+    return f"{start}; take a smaller batch, smaller crops (with model.data_preprocessor.size), or --amp"
 
 
 def _pools_to_one_pixel(model: nn.Module) -> bool:
@@ -209,7 +209,7 @@ def _state_bytes(optimizer: torch.optim.Optimizer) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _testing_as(model: nn.Module, test_cfg: dict) -> Iterator[None]:
     """Let a model predict with these settings meanwhile, if it has any."""
     given = getattr(model, "test_cfg", None)
@@ -222,7 +222,7 @@ def _testing_as(model: nn.Module, test_cfg: dict) -> Iterator[None]:
             model.test_cfg = given
 
 
-@contextmanager
+@contextlib.contextmanager
 def _alone(model: nn.Module, batch_size: int) -> Iterator[None]:
     """Let SyncBN look at the batch of its own process: a process with a fault would leave the others waiting.
 

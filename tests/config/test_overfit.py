@@ -69,7 +69,7 @@ def test_a_part_of_the_set_stays_a_part():
 
 
 def test_a_config_without_crop_size_is_told_what_to_set():
-    with pytest.raises(ValueError, match=r"--overfit needs the size of the crops; set model\.data_preprocessor\.size=\("):
+    with pytest.raises(ValueError, match=r"needs the size of the crops; set model\.data_preprocessor\.size=\("):
         overfit(CONFIG, 2, "model.data_preprocessor.size=None", "train_dataloader.dataset.pipeline=[]")
 
 

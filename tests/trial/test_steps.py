@@ -38,7 +38,7 @@ def test_a_picture_that_does_not_fit_is_named_with_the_tiles_that_do(tmp_path):
     with bounded_memory(800 << 20), pytest.raises(ValueError, match="validation of data/toycity/") as caught:
         runner.train()
     assert "(256x128) needs about " in str(caught.value)
-    assert "MiB are free; in tiles of the training's crop it takes about " in str(caught.value)
+    assert " are free; in tiles of the training's crop it takes about " in str(caught.value)
     options = str(caught.value).partition("--cfg-options ")[2].split()
     assert options == ["model.test_cfg.mode=slide", "model.test_cfg.crop_size=64,128", "model.test_cfg.stride=43,86"]
     with pytest.raises(Stopped, match="dry run: nothing stands in the way"):
@@ -53,7 +53,7 @@ def test_a_batch_that_does_not_fit_is_told_the_one_that_does(tmp_path):
         pytest.raises(ValueError, match="a training step with a batch of 8 needs") as caught,
     ):
         runner.train()
-    assert "MiB are free; a batch of " in str(caught.value)
+    assert " are free; a batch of " in str(caught.value)
     assert " of them make an update of the same size: --accumulate " in str(caught.value)
 
 
