@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -53,12 +54,13 @@ def check_shared_memory(cfg: Config, folder: Path = _SHARED) -> Iterator[Finding
         num_waiting = loader.get("num_workers", 0) * (loader.get("prefetch_factor") or 2)
         batch_bytes = loader.get("batch_size", 1) * _num_pixels(cfg, split) * _SAMPLE_BYTES
         needs[split] = num_waiting * batch_bytes * _num_processes(cfg)
-    if sum(needs.values()) > free:  # workers that persist hold their batches while the others work
+    need = sum(needs.values())  # workers that persist hold their batches while the others work
+    if need > free:
         split = max(needs, key=needs.get)
         message = (
-            f"the batches that workers hand over need about {in_words(sum(needs.values()))} of {folder}, which has"
-            f" {in_words(free)} free; start the container with --shm-size=8g (docker), or lower"
-            f" {split}_dataloader.num_workers={cfg[f'{split}_dataloader'].num_workers}"
+            f"the batches that workers hand over need about {in_words(need)} of {folder}, which has {in_words(free)}"
+            f" free; start the container with --shm-size={math.ceil(2 * need / 2**30)}g (docker), or set"
+            f" {split}_dataloader.num_workers below {cfg[f'{split}_dataloader'].num_workers}"
         )
         yield Finding("error", "shared-memory", "", 1, 1, message)
 

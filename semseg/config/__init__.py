@@ -156,7 +156,7 @@ def for_training(
         else:
             cfg.optim_wrapper.update(type="Bf16OptimWrapper", enabled=True)
     fill_in_class_weights(cfg)
-    settle_batch(cfg, accumulate, scale_lr)
+    settle_batch(cfg, accumulate, scale_lr and overfit is None, options)
     track(cfg, early_stop=early_stop, monitor=monitor, val_loss=val_loss, ema=ema)
     overfit_few(cfg, overfit, options)
     survive(cfg, max_time_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from semseg.config.hooks import note
 from semseg.machine import num_processes
 
 _AUTO = "auto"
+_RATE_KEYS = {"optim_wrapper.optimizer.lr", "optim_wrapper.optimizer", "optim_wrapper"}
 _ABSOLUTE_RATES = ("eta_min", "eta_max")  # of learning rate schedules; their other arguments are factors
 
 
-def settle_batch(cfg: Config, accumulate: str | int | None = None, scale_lr: bool = True) -> None:
+def settle_batch(
+    cfg: Config, accumulate: str | int | None = None, scale_lr: bool = True, options: Sequence[str] = ()
+) -> None:
     """Set (in place) how many batches make an update, and the learning rate that belongs to that many images.
 
     The recipe's batch is `auto_scale_lr.base_batch_size`, else what the file name says (`4xb2`: 4 processes of
@@ -29,6 +33,7 @@ def settle_batch(cfg: Config, accumulate: str | int | None = None, scale_lr: boo
         accumulate: batches to an update; `auto`: as many as make up the recipe's batch; None: as the config
             says.
         scale_lr: follow the linear rule (https://arxiv.org/abs/1706.02677).
+        options: the `key.path=value` strings that were applied.
 
     Raises:
         ValueError: `accumulate` is neither; or `auto`, and nobody knows the recipe's batch.
@@ -45,7 +50,7 @@ def settle_batch(cfg: Config, accumulate: str | int | None = None, scale_lr: boo
         cfg.auto_scale_lr.enable = False  # MMEngine's own scaling forgets accumulation, and would come on top
     batch = parts * count
     if scale_lr and base and batch and batch != base and "lr" in wrapper.get("optimizer", {}):
-        _scale_lr(cfg, batch, base)
+        _scale_lr(cfg, batch, base, options)
 
 
 def _base_batch_size(cfg: Config) -> int | None:
@@ -79,10 +84,10 @@ def _tell_of_updates(cfg: Config, count: int, parts: int) -> None:
     note(cfg, line)
 
 
-def _scale_lr(cfg: Config, batch: int, base: int) -> None:
+def _scale_lr(cfg: Config, batch: int, base: int, options: Sequence[str]) -> None:
     optimizer = cfg.optim_wrapper.optimizer
     before, ratio = optimizer.lr, batch / base
-    if before != _lr_in_file(cfg):
+    if _RATE_KEYS & {option.partition("=")[0] for option in options}:
         note(cfg, f"learning rate {before:g} as given, for a batch of {batch} (the recipe's: {base})")
         return
     optimizer.lr = before * ratio
@@ -98,14 +103,6 @@ def _scale_lr(cfg: Config, batch: int, base: int) -> None:
         f"learning rate {before:g} -> {optimizer.lr:g}: batch of {batch} instead of the recipe's {base};"
         f" --no-scale-lr keeps it{kept}",
     )
-
-
-def _lr_in_file(cfg: Config) -> float | None:
-    """Return the learning rate of the config file, without the options of the command line."""
-    if not Path(cfg.filename or "").is_file():
-        return cfg.optim_wrapper.optimizer.lr
-    in_file = Config.fromfile(cfg.filename, import_custom_modules=False)
-    return in_file.get("optim_wrapper", {}).get("optimizer", {}).get("lr")
 
 
 def _schedulers(cfg: Config) -> list[Any]:

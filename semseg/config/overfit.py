@@ -54,26 +54,35 @@ def overfit(cfg: Config, num_images: int | None, options: Sequence[str] = ()) ->
 def _choose_images(cfg: Config, num_images: int) -> None:
     """Let training and validation read the same images in the same way."""
     loader = cfg.train_dataloader
-    dataset = copy.deepcopy(inner_datasets(loader.dataset)[0])
-    steps = [*dataset.get("pipeline", []), *loader.dataset.get("pipeline", [])]
+    found = inner_datasets(loader.dataset)[0]
+    steps = list(found.get("pipeline", []))
+    if found is not loader.dataset:  # a wrapper may have steps of its own
+        steps += loader.dataset.get("pipeline", [])
+    dataset = copy.deepcopy(found)
     height, width = _crop_size(cfg, steps)
     dataset["pipeline"] = [
-        *(step for step in steps if step["type"].startswith("Load")),
+        *(step for step in steps if _kind(step).startswith("Load")),
         dict(type="Resize", scale=(width, height), keep_ratio=False),
-        *(step for step in steps if step["type"].startswith("Generate")),  # such as edges from masks
-        next((step for step in reversed(steps) if step["type"].startswith("Pack")), dict(type="PackSegInputs")),
+        *(step for step in steps if _kind(step).startswith("Generate")),  # such as edges from masks
+        next((step for step in reversed(steps) if _kind(step).startswith("Pack")), dict(type="PackSegInputs")),
     ]
     given = dataset.get("indices") or num_images  # the config may use a part of the set
     dataset["indices"] = min(num_images, given) if isinstance(given, int) else given[:num_images]
     # two at least, for the batch norms; as many as the recipe has at most, for the memory
     batch_size = max(2, min(num_images, loader.get("batch_size", 1)))
-    loader.update(dataset=dataset, batch_size=batch_size, sampler=dict(type="InfiniteSampler", shuffle=False))
+    # several processes share the images out: shuffled, or each would see the same ones for ever
+    sampler = dict(type="InfiniteSampler", shuffle=cfg.launcher != "none")
+    loader.update(dataset=dataset, batch_size=batch_size, sampler=sampler)
     cfg.val_dataloader = dict(
         batch_size=1,
         num_workers=0,
         sampler=dict(type="DefaultSampler", shuffle=False),
         dataset=copy.deepcopy(dataset),
     )
+
+
+def _kind(step: dict) -> str:
+    return str(step["type"]).rpartition(".")[2]
 
 
 def _crop_size(cfg: Config, steps: Sequence[dict]) -> tuple[int, int]:

@@ -67,13 +67,12 @@ class GuardHook(Hook):
                 self._passes[-1].losses = {name: value.detach() for name, value in log_vars.items() if "loss" in name}
             return loss * torch.where(loss.detach().isfinite(), 1.0, torch.nan), log_vars
 
-        @functools.wraps(step)  # the schedulers have marked it
+        @functools.wraps(step)  # MMEngine's schedulers have marked it, and would warn without the mark
         def step_if_finite(**kwargs) -> None:
             self._check(runner)
             step(**kwargs)
             self._passes.clear()
 
-        step_if_finite._with_counter = True  # MMEngine's schedulers look for it, and would warn
         model.parse_losses, runner.optim_wrapper.step = parse_losses_and_spread_nan, step_if_finite
 
     def before_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
@@ -91,7 +90,7 @@ class GuardHook(Hook):
         """
         params = [p for group in runner.optim_wrapper.optimizer.param_groups for p in group["params"]]
         grads = [p.grad for p in params if p.grad is not None]
-        if not self._passes or not grads or torch.stack(torch._foreach_norm(grads, torch.inf)).isfinite().all():
+        if not self._passes or not grads or torch.stack(torch._foreach_norm(grads)).isfinite().all():
             return
         broken = next((one for one in self._passes if one.broken_losses()), None)
         is_anywhere = any(all_gather_object(broken is not None))
@@ -100,7 +99,7 @@ class GuardHook(Hook):
         account = self._write_aside(runner, broken or self._passes[-1]) if broken or not is_anywhere else None
         state = self._save_state(runner)
         accounts = [found for found in all_gather_object(account) if found is not None]
-        others = f"; the same in {len(accounts) - 1} other processes" if len(accounts) > 1 else ""
+        others = f" (likewise in {len(accounts) - 1} more of the processes)" if len(accounts) > 1 else ""
         message = f"{accounts[0]}{others}, {state}: lower the learning rate, or look at the batch"
         raise Stopped(message if is_main_process() else "", 1)
 
@@ -129,7 +128,7 @@ class GuardHook(Hook):
         if losses:
             what = " and ".join(f"{name} is {value}" for name, value in losses.items())
         else:
-            bad = [n for n, p in self._model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+            bad = [n for n, p in self._model.named_parameters() if p.grad is not None and not p.grad.norm().isfinite()]
             what = f"the gradient of {bad[0]} is not finite, the loss is {broken.losses['loss']:.4g},"
         where = f" in process {get_rank()}" if get_world_size() > 1 and losses else ""
         with torch.no_grad():

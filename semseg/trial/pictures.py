@@ -7,9 +7,8 @@ import math
 import random
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +17,6 @@ import numpy as np
 import torch
 from mmengine.structures import PixelData
 from PIL import Image
-from torch import nn
 
 _SIZES = ("ori_shape", "img_shape", "pad_shape")  # in the record that goes with a picture
 _READERS = 16  # threads: headers are waited for, not computed
@@ -119,21 +117,6 @@ def _cut(batch: dict, rows: slice, columns: slice) -> dict:
             if isinstance(field, PixelData):
                 sample.set_data({name: PixelData(**{key: plane[..., rows, columns] for key, plane in field.items()})})
     return batch
-
-
-@contextmanager
-def padding_to_half(model: nn.Module) -> Iterator[None]:
-    """Let the preprocessor pad to half the size meanwhile, if it pads to a fixed one."""
-    preprocessor = getattr(model, "data_preprocessor", None)
-    size = getattr(preprocessor, "size", None)
-    if size is None:
-        yield
-        return
-    preprocessor.size = half((size, size) if isinstance(size, int) else size)
-    try:
-        yield
-    finally:
-        preprocessor.size = size
 
 
 def _size_in_header(path: str) -> tuple[int, int]:

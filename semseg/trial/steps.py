@@ -15,10 +15,11 @@ from torch import nn
 
 from semseg.machine import in_words
 from semseg.trial.meter import Cost, Meter, OutOfMemory
-from semseg.trial.pictures import Largest, corner, half, halved, padding_to_half
+from semseg.trial.pictures import Largest, corner, half, halved
 from semseg.trial.untouched import bare_model
 
 _ADVANCE = 2 / 3  # of its side from tile to tile, as in MMSegmentation's configs
+_SHARES = (1 / 4, 1 / 16)  # of the pixels, to extrapolate from
 
 
 class Training(NamedTuple):
@@ -37,7 +38,7 @@ class Training(NamedTuple):
 
 
 def try_training(runner: Any, batch: dict) -> Training:
-    """Train a few steps: first on a quarter of the pixels, then on all.
+    """Train a few steps: first on a part of the pixels, then on all.
 
     In several processes the model is taken without its wrapper, so that a process that meets a fault does not
     leave the others waiting for it.
@@ -67,11 +68,9 @@ def try_training(runner: Any, batch: dict) -> Training:
     model.train()
     try:
         with _alone(model, len(batch["inputs"])):
-            with padding_to_half(model):
-                meter, small = _try_small(model, step, batch)
             gradient_bytes = sum(parameter.numel() * parameter.element_size() for parameter in learning.values())
+            meter, need = _estimate(model, step, batch, gradient_bytes)
             fixed_bytes = meter.fixed_bytes + gradient_bytes
-            need = _of_all_pixels(small, fixed_bytes)
             if meter.is_cpu and need is not None and need > meter.limit_bytes():
                 raise ValueError(_smaller_batch(runner, batch, need, fixed_bytes, meter.limit_bytes()))
             try:
@@ -101,7 +100,7 @@ def unreached(names: Collection[str], reached: Collection[str]) -> tuple[str, ..
 
 
 def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, int]) -> Cost:
-    """Predict the largest picture, after a quarter of its pixels.
+    """Predict the largest picture, after a part of its pixels.
 
     Args:
         runner: lent by `untouched`.
@@ -122,10 +121,8 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
 
     model.eval()
     given = getattr(model, "test_cfg", None) or {}
-    windows = {key: half(given[key]) for key in ("crop_size", "stride") if key in given}  # shrink with the picture
-    with _testing_as(model, {**given, **windows}):
-        meter, small = _try_small(model, step, batch)
-    need, limit = _of_all_pixels(small, meter.fixed_bytes), meter.limit_bytes()
+    meter, need = _estimate(model, step, batch)
+    limit = meter.limit_bytes()
     if not (meter.is_cpu and need is not None and need > limit):
         try:
             return meter.measure(lambda: step(copy.deepcopy(batch)))
@@ -162,23 +159,36 @@ def _of_tiles(meter: Meter, step: Callable[[dict], None], batch: dict, tile: tup
     return int(one + by_pixel * (height * width - math.prod(sizes[0])))
 
 
-def _try_small(model: nn.Module, step: Callable[[dict], None], batch: dict) -> tuple[Meter, Cost | None]:
-    """Measure a step on a quarter of the pixels, when the libraries have taken what they keep.
+def _estimate(
+    model: nn.Module, step: Callable[[dict], None], batch: dict, fixed_bytes: int = 0
+) -> tuple[Meter, int | None]:
+    """Extrapolate what a step takes from a quarter of the pixels, or a quarter of that.
+
+    Args:
+        model: whose step it is.
+        step: takes a batch.
+        batch: the whole one.
+        fixed_bytes: what does not grow with the pixels, and is not there before.
 
     Returns:
-        A meter, and the cost; None where a network takes one size only, or memory is out already.
+        A meter, made when the libraries had taken what they keep; and the bytes: None where a network takes
+        one size only, or the memory is out even so.
     """
     device = next(model.parameters()).device
-    with contextlib.suppress(OutOfMemory, RuntimeError, ValueError, AssertionError):
-        step(halved(batch))
-        meter = Meter(device)
-        return meter, meter.measure(lambda: step(halved(batch)))
+    with contextlib.ExitStack() as stack:
+        for share in _SHARES:
+            stack.enter_context(_half_as_large(model))
+            batch = halved(batch)
+            with contextlib.suppress(OutOfMemory):
+                try:
+                    Meter(device).measure(lambda batch=batch: step(copy.deepcopy(batch)))
+                    meter = Meter(device)
+                    small = meter.measure(lambda batch=batch: step(copy.deepcopy(batch)))
+                except (RuntimeError, ValueError, AssertionError):
+                    break
+                fixed = meter.fixed_bytes + fixed_bytes
+                return meter, int(fixed + max(0, small.num_bytes - fixed) / share)
     return Meter(device), None
-
-
-def _of_all_pixels(small: Cost | None, fixed_bytes: int) -> int | None:
-    """Extrapolate from a quarter of the pixels; weights and the like don't grow with them."""
-    return None if small is None else fixed_bytes + 4 * max(0, small.num_bytes - fixed_bytes)
 
 
 def _smaller_batch(runner: Any, batch: dict, need: int | None, fixed_bytes: int, limit: int) -> str:
@@ -207,6 +217,22 @@ def _pools_to_one_pixel(model: nn.Module) -> bool:
 def _state_bytes(optimizer: torch.optim.Optimizer) -> int:
     tensors = [value for state in optimizer.state.values() for value in state.values() if torch.is_tensor(value)]
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+@contextlib.contextmanager
+def _half_as_large(model: nn.Module) -> Iterator[None]:
+    """Let what has a size of its own shrink with the pictures: the padding of batches, sliding windows."""
+    preprocessor, test_cfg = getattr(model, "data_preprocessor", None), getattr(model, "test_cfg", None)
+    size = getattr(preprocessor, "size", None)
+    if size is not None:
+        preprocessor.size = half((size, size) if isinstance(size, int) else size)
+    windows = {key: half(test_cfg[key]) for key in ("crop_size", "stride") if key in (test_cfg or {})}
+    try:
+        with _testing_as(model, {**(test_cfg or {}), **windows}):
+            yield
+    finally:
+        if size is not None:
+            preprocessor.size = size
 
 
 @contextlib.contextmanager

@@ -41,5 +41,5 @@ def test_batches_beyond_shared_memory_are_an_error_with_the_way_out(tmp_path):
     # 10^6 workers x 2 batches x 2 crops of 512 x 1024 x 11 bytes, which no disk holds
     line = lines_of(check_shared_memory(config(tmp_path, num_workers=10**6), tmp_path))["shared-memory"]
     assert line.startswith("error the batches that workers hand over need about 21484.4 GiB of ")
-    assert "--shm-size=8g (docker), or lower train_dataloader.num_workers=1000000" in line
+    assert "--shm-size=42969g (docker), or set train_dataloader.num_workers below 1000000" in line
     assert lines_of(check_shared_memory(config(tmp_path, num_workers=1), tmp_path)) == {}

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from semseg.config import for_training, load_config
 from tests.conftest import CONFIG, REPO
@@ -27,7 +28,7 @@ def test_training_and_validation_read_the_same_images_whole_and_plain():
 
 
 def test_model_and_optimizer_stay_but_for_dropout():
-    plain, cfg = for_training(load_config(RECIPE, work_dir="run")), overfit(RECIPE, 3)
+    plain, cfg = for_training(load_config(RECIPE, work_dir="run"), scale_lr=False), overfit(RECIPE, 3)
     assert cfg.optim_wrapper.optimizer == plain.optim_wrapper.optimizer
     assert (plain.model.decode_head.dropout_ratio, cfg.model.decode_head.dropout_ratio) == (0.1, 0)
     for head in (cfg.model.decode_head, plain.model.decode_head, cfg.model.auxiliary_head, plain.model.auxiliary_head):
@@ -76,6 +77,6 @@ def test_a_config_without_crop_size_is_told_what_to_set():
 def test_wrong_use_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"--overfit 0: expected a number of images, 1 or more"):
         overfit(CONFIG, 0)
-    cfg = load_config(CONFIG, work_dir=tmp_path)
+    torch.save({"state_dict": {}, "optimizer": {}}, tmp_path / "iter_2.pth")
     with pytest.raises(ValueError, match=r"--overfit always starts anew; leave --resume out"):
-        for_training(cfg, overfit=2, resume="newest")
+        overfit(CONFIG, 2, resume=str(tmp_path / "iter_2.pth"))
