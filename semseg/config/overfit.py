@@ -19,9 +19,10 @@ _OTHER_JUDGES = ("EMAHook", "AveragedWeightsHook", "EarlyStoppingHook", "Monitor
 def overfit(cfg: Config, num_images: int | None, options: Sequence[str] = ()) -> None:
     """Turn a training (in place) into one that learns the first images of its set by heart, and is judged by them.
 
-    They are learned whole, at the size of the recipe's crops, without augmentation or dropout. Model, losses,
-    optimizer and learning rate stay; the rate is warmed up and sinks to zero with the last iteration. Nothing is
-    saved but log, curves and pictures, in `<work_dir>/overfit`.
+    They are learned whole, at the size of the recipe's crops, without augmentation or dropout. Model, optimizer
+    and learning rate stay; the rate is warmed up and sinks to zero with the last iteration. So do the losses, but
+    OverfitHook lets all classes weigh the same in a cross entropy. Nothing is saved but log, curves and pictures,
+    in `<work_dir>/overfit`.
 
     Args:
         cfg: of a training.

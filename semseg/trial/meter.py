@@ -15,6 +15,8 @@ import torch
 
 from semseg.machine import available_memory_bytes
 
+_NO_MEMORY = ("can't allocate memory", "ALLOC_FAILED")  # what PyTorch says on a CPU, and GPU libraries
+
 
 class Cost(NamedTuple):
     """Of a step.
@@ -70,7 +72,7 @@ class Meter:
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise OutOfMemory from error
         except RuntimeError as error:
-            if "can't allocate memory" not in str(error):  # what PyTorch says on a CPU
+            if not any(words in str(error) for words in _NO_MEMORY):
                 raise
             raise OutOfMemory from error
         return Cost(time.perf_counter() - start, max(0, self._peak() - self._base))
