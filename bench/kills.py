@@ -11,7 +11,6 @@ not be resumed or ended with other weights.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import os
 import random
@@ -98,8 +97,10 @@ def start(cwd: Path, work_dir: str, num_processes: int) -> list[int]:
 def kill(pids: list[int]) -> None:
     """End processes and their workers at once, as a power cut would."""
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
+        try:
             os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has not made its group yet
+            os.kill(pid, signal.SIGKILL)
     for pid in pids:
         os.waitpid(pid, 0)
 
@@ -112,15 +113,16 @@ def run_until(
     Returns:
         `done`, `killed` or `failed`, and whether a checkpoint was being written at the kill.
     """
+    leftovers = set((cwd / work_dir).glob(".iter_*.tmp.pth"))  # of an earlier kill
     pids = start(cwd, work_dir, num_processes)
     began = time.monotonic()
     ended: dict[int, int] = {}
     while len(ended) < len(pids):
-        writing = next((cwd / work_dir).glob(".iter_*.tmp.pth"), None) if in_save else None
+        writing = set((cwd / work_dir).glob(".iter_*.tmp.pth")) - leftovers if in_save else None
         too_late = deadline_s is not None and time.monotonic() - began > deadline_s
         if (writing and deadline_s is not None) or too_late:
             kill([pid for pid in pids if pid not in ended])
-            return "killed", any((cwd / work_dir).glob(".*.tmp.pth"))
+            return "killed", bool(set((cwd / work_dir).glob(".iter_*.tmp.pth")) - leftovers)
         for pid in set(pids) - set(ended):
             found, status = os.waitpid(pid, os.WNOHANG)
             if found:

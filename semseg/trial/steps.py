@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -14,12 +13,12 @@ from mmengine.runner.amp import autocast
 from torch import nn
 
 from semseg.machine import in_words
+from semseg.trial.extrapolation import testing_as, try_step
 from semseg.trial.meter import Cost, Meter, OutOfMemory
-from semseg.trial.pictures import Largest, corner, half, halved
+from semseg.trial.pictures import Largest, corner
 from semseg.trial.untouched import bare_model
 
 _ADVANCE = 2 / 3  # of its side from tile to tile, as in MMSegmentation's configs
-_SHARES = (1 / 4, 1 / 16)  # of the pixels, to extrapolate from
 
 
 class Training(NamedTuple):
@@ -69,21 +68,14 @@ def try_training(runner: Any, batch: dict) -> Training:
     try:
         with _alone(model, len(batch["inputs"])):
             gradient_bytes = sum(parameter.numel() * parameter.element_size() for parameter in learning.values())
-            meter, need = _estimate(model, step, batch, gradient_bytes)
+            meter, cost, need = try_step(model, step, batch, gradient_bytes)
+        if cost is None:
             fixed_bytes = meter.fixed_bytes + gradient_bytes
-            if meter.is_cpu and need is not None and need > meter.limit_bytes():
-                raise ValueError(_smaller_batch(runner, batch, need, fixed_bytes, meter.limit_bytes()))
-            try:
-                # the first one on a GPU looks for the fastest kernels
-                costs = [meter.measure(lambda: step(copy.deepcopy(batch))) for _ in range(1 if meter.is_cpu else 2)]
-            except OutOfMemory:
-                limit = meter.limit_bytes()
-                raise ValueError(_smaller_batch(runner, batch, need, fixed_bytes, limit)) from None
+            raise ValueError(_smaller_batch(runner, batch, need, fixed_bytes, meter.limit_bytes()))
     finally:
         for hook in hooks:
             hook.remove()
         model.zero_grad(set_to_none=True)
-    cost = Cost(costs[-1].seconds, max(cost.num_bytes for cost in costs))
     return Training(cost, _state_bytes(wrapper.optimizer), unreached(learning, reached))
 
 
@@ -121,13 +113,10 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
 
     model.eval()
     given = getattr(model, "test_cfg", None) or {}
-    meter, need = _estimate(model, step, batch)
+    meter, cost, need = try_step(model, step, batch)
+    if cost is not None:
+        return cost
     limit = meter.limit_bytes()
-    if not (meter.is_cpu and need is not None and need > limit):
-        try:
-            return meter.measure(lambda: step(copy.deepcopy(batch)))
-        except OutOfMemory:
-            pass
     about = f" needs about {in_words(need)}, and" if need is not None else " does not fit:"
     start = f"validation of {largest.path} ({_shown(largest.size)}){about} {in_words(limit)} are free"
     seen = batch["inputs"][0].shape[-2:]
@@ -135,7 +124,7 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
         raise ValueError(f"{start}; make the pictures smaller, with a Resize in the test pipeline")
     stride = tuple(math.ceil(side * _ADVANCE) for side in tile)
     # without overlap, which takes time only
-    with _testing_as(model, {**given, "mode": "slide", "crop_size": tile, "stride": tile}):
+    with testing_as(model, {**given, "mode": "slide", "crop_size": tile, "stride": tile}):
         in_tiles = _of_tiles(meter, step, batch, tile)
     if in_tiles is None or in_tiles > limit:
         least = "" if in_tiles is None else f" (about {in_words(in_tiles)} in tiles of the training's crop)"
@@ -149,46 +138,14 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
 
 def _of_tiles(meter: Meter, step: Callable[[dict], None], batch: dict, tile: tuple[int, int]) -> int | None:
     """Extrapolate from a corner of one tile and one of four by four: what a tile takes, and what the scores take."""
-    height, width = batch["inputs"][0].shape[-2:]
-    sizes = [tuple(min(n * t, side) for t, side in zip(tile, (height, width), strict=True)) for n in (1, 4)]
+    whole = batch["inputs"][0].shape[-2:]
+    sizes = [tuple(min(n * t, side) for t, side in zip(tile, whole, strict=True)) for n in (1, 4)]
     try:
         one, many = (meter.measure(functools.partial(step, corner(batch, size))).num_bytes for size in sizes)
     except OutOfMemory:
         return None
-    by_pixel = max(0, many - one) / (math.prod(sizes[1]) - math.prod(sizes[0]))
-    return int(one + by_pixel * (height * width - math.prod(sizes[0])))
-
-
-def _estimate(
-    model: nn.Module, step: Callable[[dict], None], batch: dict, fixed_bytes: int = 0
-) -> tuple[Meter, int | None]:
-    """Extrapolate what a step takes from a quarter of the pixels, or a quarter of that.
-
-    Args:
-        model: whose step it is.
-        step: takes a batch.
-        batch: the whole one.
-        fixed_bytes: what does not grow with the pixels, and is not there before.
-
-    Returns:
-        A meter, made when the libraries had taken what they keep; and the bytes: None where a network takes
-        one size only, or the memory is out even so.
-    """
-    device = next(model.parameters()).device
-    with contextlib.ExitStack() as stack:
-        for share in _SHARES:
-            stack.enter_context(_half_as_large(model))
-            batch = halved(batch)
-            with contextlib.suppress(OutOfMemory):
-                try:
-                    Meter(device).measure(lambda batch=batch: step(copy.deepcopy(batch)))
-                    meter = Meter(device)
-                    small = meter.measure(lambda batch=batch: step(copy.deepcopy(batch)))
-                except (RuntimeError, ValueError, AssertionError):
-                    break
-                fixed = meter.fixed_bytes + fixed_bytes
-                return meter, int(fixed + max(0, small.num_bytes - fixed) / share)
-    return Meter(device), None
+    num_pixels, num_more = math.prod(sizes[0]), math.prod(sizes[1]) - math.prod(sizes[0])
+    return int(one + max(0, many - one) * (math.prod(whole) - num_pixels) / num_more)
 
 
 def _smaller_batch(runner: Any, batch: dict, need: int | None, fixed_bytes: int, limit: int) -> str:
@@ -217,35 +174,6 @@ def _pools_to_one_pixel(model: nn.Module) -> bool:
 def _state_bytes(optimizer: torch.optim.Optimizer) -> int:
     tensors = [value for state in optimizer.state.values() for value in state.values() if torch.is_tensor(value)]
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-
-
-@contextlib.contextmanager
-def _half_as_large(model: nn.Module) -> Iterator[None]:
-    """Let what has a size of its own shrink with the pictures: the padding of batches, sliding windows."""
-    preprocessor, test_cfg = getattr(model, "data_preprocessor", None), getattr(model, "test_cfg", None)
-    size = getattr(preprocessor, "size", None)
-    if size is not None:
-        preprocessor.size = half((size, size) if isinstance(size, int) else size)
-    windows = {key: half(test_cfg[key]) for key in ("crop_size", "stride") if key in (test_cfg or {})}
-    try:
-        with _testing_as(model, {**(test_cfg or {}), **windows}):
-            yield
-    finally:
-        if size is not None:
-            preprocessor.size = size
-
-
-@contextlib.contextmanager
-def _testing_as(model: nn.Module, test_cfg: dict) -> Iterator[None]:
-    """Let a model predict with these settings meanwhile, if it has any."""
-    given = getattr(model, "test_cfg", None)
-    if isinstance(given, dict):
-        model.test_cfg = type(given)(test_cfg)
-    try:
-        yield
-    finally:
-        if isinstance(given, dict):
-            model.test_cfg = given
 
 
 @contextlib.contextmanager

@@ -1,0 +1,109 @@
+"""What a step takes, found on a part of the pixels first: on a CPU one that is too large would end the process."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from semseg.trial.meter import Cost, Meter, OutOfMemory
+from semseg.trial.pictures import half, halved
+
+_PATIENCE_S = 15  # for one step on a CPU
+
+Step = Callable[[dict], Any]
+
+
+class Outcome(NamedTuple):
+    """Of a step that was tried.
+
+    Attributes:
+        meter: made when the libraries had taken what they keep.
+        cost: of the step; extrapolated, where a CPU would take long over it. None: it does not fit.
+        need_bytes: extrapolated; None where a network takes one size only, or not even a part fits.
+    """
+
+    meter: Meter
+    cost: Cost | None
+    need_bytes: int | None
+
+
+def try_step(model: nn.Module, step: Step, batch: dict, fixed_bytes: int = 0) -> Outcome:
+    """Run a step if it fits, after it was run on a part of the pixels.
+
+    Args:
+        model: whose step it is.
+        step: takes a batch.
+        batch: the whole one; not changed.
+        fixed_bytes: what does not grow with the pixels, and is not there before.
+    """
+    meter, whole = _extrapolate(model, step, batch, fixed_bytes)
+    need = None if whole is None else whole.num_bytes
+    if meter.is_cpu and whole is not None:
+        if whole.num_bytes > meter.limit_bytes():
+            return Outcome(meter, None, need)
+        if whole.seconds > _PATIENCE_S:
+            return Outcome(meter, whole, need)
+    try:
+        # the first one on a GPU looks for the fastest kernels
+        costs = [meter.measure(lambda: step(copy.deepcopy(batch))) for _ in range(1 if meter.is_cpu else 2)]
+    except OutOfMemory:
+        return Outcome(meter, None, need)
+    return Outcome(meter, Cost(costs[-1].seconds, max(cost.num_bytes for cost in costs)), need)
+
+
+def _extrapolate(model: nn.Module, step: Step, batch: dict, fixed_bytes: int) -> tuple[Meter, Cost | None]:
+    """Run a step on a sixteenth of the pixels, and on a quarter unless that would be too much, too."""
+    device = next(model.parameters()).device
+    meter, found = Meter(device), None
+    for halvings in (2, 1):
+        factor = 4**halvings
+        if found is not None and meter.is_cpu:
+            if found.num_bytes / factor > meter.limit_bytes() or found.seconds / factor > _PATIENCE_S / 4:
+                break
+        small = batch
+        with contextlib.ExitStack() as stack, contextlib.suppress(OutOfMemory):
+            for _ in range(halvings):
+                stack.enter_context(_half_as_large(model))
+                small = halved(small)
+            try:
+                Meter(device).measure(lambda small=small: step(copy.deepcopy(small)))
+                meter = Meter(device)
+                cost = meter.measure(lambda small=small: step(copy.deepcopy(small)))
+            except (RuntimeError, ValueError, AssertionError):  # a network that takes one size only
+                continue
+            fixed = meter.fixed_bytes + fixed_bytes
+            found = Cost(cost.seconds * factor, fixed + max(0, cost.num_bytes - fixed) * factor)
+    return meter, found
+
+
+@contextlib.contextmanager
+def _half_as_large(model: nn.Module) -> Iterator[None]:
+    """Let what has a size of its own shrink with the pictures: the padding of batches, sliding windows."""
+    preprocessor, test_cfg = getattr(model, "data_preprocessor", None), getattr(model, "test_cfg", None)
+    size = getattr(preprocessor, "size", None)
+    if size is not None:
+        preprocessor.size = half((size, size) if isinstance(size, int) else size)
+    windows = {key: half(test_cfg[key]) for key in ("crop_size", "stride") if key in (test_cfg or {})}
+    try:
+        with testing_as(model, {**(test_cfg or {}), **windows}):
+            yield
+    finally:
+        if size is not None:
+            preprocessor.size = size
+
+
+@contextlib.contextmanager
+def testing_as(model: nn.Module, test_cfg: dict) -> Iterator[None]:
+    """Let a model predict with these settings meanwhile, if it has any."""
+    given = getattr(model, "test_cfg", None)
+    if isinstance(given, dict):
+        model.test_cfg = type(given)(test_cfg)
+    try:
+        yield
+    finally:
+        if isinstance(given, dict):
+            model.test_cfg = given
