@@ -62,12 +62,15 @@ class StopHook(Hook):
         self._group = None
 
     def before_run(self, runner) -> None:
-        """Listen for signals; they are remembered until a step ends."""
+        """Start the clock."""
         self._deadline = None if self.max_time_s is None else time.monotonic() + self.max_time_s
-        for number in SIGNALS:
-            signal.signal(number, self._remember)
         if get_world_size() > 1:
             self._group = torch.distributed.new_group(backend="gloo")  # costs no synchronisation of a GPU
+
+    def before_train(self, runner) -> None:
+        """Listen for signals, and remember them until a step ends; up to here there is nothing to save."""
+        for number in SIGNALS:
+            signal.signal(number, self._remember)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Stop here, when it is wanted and the optimizer has made its step."""

@@ -61,9 +61,11 @@ def _extrapolate(model: nn.Module, step: Step, batch: dict, fixed_bytes: int) ->
     meter, found = Meter(device), None
     for halvings in (2, 1):
         factor = 4**halvings
-        if found is not None and meter.is_cpu:
-            if found.num_bytes / factor > meter.limit_bytes() or found.seconds / factor > _PATIENCE_S / 4:
-                break
+        is_much = found is not None and (
+            found.num_bytes / factor > meter.limit_bytes() or found.seconds / factor > _PATIENCE_S / 4
+        )
+        if is_much and meter.is_cpu:
+            break
         small = batch
         with contextlib.ExitStack() as stack, contextlib.suppress(OutOfMemory):
             for _ in range(halvings):
