@@ -88,7 +88,7 @@ def nearest_existing(path: str | Path) -> Path:
 
 def in_words(num_bytes: float) -> str:
     """Write `1.0 GiB`, or `96 MiB`."""
-    return f"{num_bytes / _GIB:.1f} GiB" if num_bytes >= _GIB / 2 else f"{num_bytes / _GIB * 1024:.0f} MiB"
+    return f"{num_bytes / _GIB:.1f} GiB" if num_bytes >= _GIB else f"{num_bytes / _GIB * 1024:.0f} MiB"
 
 
 def _cgroups(controller: str) -> Iterator[Path]:
