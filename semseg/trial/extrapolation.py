@@ -56,13 +56,17 @@ def try_step(model: nn.Module, step: Step, batch: dict, fixed_bytes: int = 0) ->
 
 
 def _extrapolate(model: nn.Module, step: Step, batch: dict, fixed_bytes: int) -> tuple[Meter, Cost | None]:
-    """Run a step on a sixteenth of the pixels, and on a quarter unless that would be too much, too."""
+    """Run a step on 1/64, 1/16 and 1/4 of the pixels, as far as that is not too much itself, and draw the line.
+
+    Part of what it takes does not grow with the pixels: gradients, and what libraries keep.
+    """
     device = next(model.parameters()).device
-    meter, found = Meter(device), None
-    for halvings in (2, 1):
+    meter, points, whole = Meter(device), [], None
+    for halvings in (3, 2, 1):
         factor = 4**halvings
-        is_much = found is not None and (
-            found.num_bytes / factor > meter.limit_bytes() or found.seconds / factor > _PATIENCE_S / 4
+        patience_s = _PATIENCE_S / 4 if len(points) > 1 else 4 * _PATIENCE_S  # two points make a line
+        is_much = whole is not None and (
+            whole.num_bytes / factor > meter.limit_bytes() or whole.seconds / factor > patience_s
         )
         if is_much and meter.is_cpu:
             break
@@ -72,16 +76,25 @@ def _extrapolate(model: nn.Module, step: Step, batch: dict, fixed_bytes: int) ->
                 stack.enter_context(_half_as_large(model))
                 small = halved(small)
             try:
-                meter = Meter(device)
-                cost = meter.measure(lambda small=small: step(copy.deepcopy(small)))
-                if cost.seconds < _PATIENCE_S / 4:  # once more, now that the libraries have taken what they keep
+                for _ in range(2):  # once more, when the libraries have taken what they keep
                     meter = Meter(device)
                     cost = meter.measure(lambda small=small: step(copy.deepcopy(small)))
-            except (RuntimeError, ValueError, AssertionError):  # a network that takes one size only
+                    if cost.seconds > 1:
+                        break
+            except (RuntimeError, ValueError, AssertionError):  # too small for the network, or of the wrong size
                 continue
-            fixed = meter.fixed_bytes + fixed_bytes
-            found = Cost(cost.seconds * factor, fixed + max(0, cost.num_bytes - fixed) * factor)
-    return meter, found
+            points.append((1 / factor, cost.num_bytes))
+            whole = Cost(cost.seconds * factor, _on_the_line(points, meter.fixed_bytes + fixed_bytes))
+    return meter, whole
+
+
+def _on_the_line(points: list[tuple[float, int]], fixed_bytes: int) -> int:
+    """Return what all pixels take, from the last two points (share of the pixels, bytes), or from one."""
+    share, num_bytes = points[-1]
+    growing = max(0, num_bytes - fixed_bytes) / share
+    if len(points) > 1:
+        growing = max(0, num_bytes - points[-2][1]) / (share - points[-2][0])
+    return int(num_bytes + growing * (1 - share))
 
 
 @contextlib.contextmanager

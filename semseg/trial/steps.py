@@ -19,6 +19,7 @@ from semseg.trial.pictures import Largest, corner
 from semseg.trial.untouched import bare_model
 
 _ADVANCE = 2 / 3  # of its side from tile to tile, as in MMSegmentation's configs
+_QUICK_S = 0.5  # for a tile
 
 
 class Training(NamedTuple):
@@ -137,15 +138,21 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
 
 
 def _of_tiles(meter: Meter, step: Callable[[dict], None], batch: dict, tile: tuple[int, int]) -> int | None:
-    """Extrapolate from a corner of one tile and one of four by four: what a tile takes, and what the scores take."""
+    """Extrapolate from corners of a few tiles: a tile takes what it takes, the scores grow with the picture."""
     whole = batch["inputs"][0].shape[-2:]
-    sizes = [tuple(min(n * t, side) for t, side in zip(tile, whole, strict=True)) for n in (1, 4)]
+
+    def cost_of(num_tiles: int) -> tuple[int, Cost]:
+        size = tuple(min(num_tiles * t, side) for t, side in zip(tile, whole, strict=True))
+        return math.prod(size), meter.measure(functools.partial(step, corner(batch, size)))
+
     try:
-        one, many = (meter.measure(functools.partial(step, corner(batch, size))).num_bytes for size in sizes)
+        _, one = cost_of(1)
+        # the more pixels, the less it matters what the libraries keep
+        (few, few_cost), (many, many_cost) = map(cost_of, (2, 6) if one.seconds < _QUICK_S else (1, 3))
     except OutOfMemory:
         return None
-    num_pixels, num_more = math.prod(sizes[0]), math.prod(sizes[1]) - math.prod(sizes[0])
-    return int(one + max(0, many - one) * (math.prod(whole) - num_pixels) / num_more)
+    by_pixel = max(0, many_cost.num_bytes - few_cost.num_bytes) / max(1, many - few)
+    return int(many_cost.num_bytes + by_pixel * (math.prod(whole) - many))
 
 
 def _smaller_batch(runner: Any, batch: dict, need: int | None, fixed_bytes: int, limit: int) -> str:
