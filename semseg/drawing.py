@@ -42,27 +42,27 @@ def overlay(image: np.ndarray, train_ids: np.ndarray, palette: Sequence, opacity
     """
     if image.shape[:2] != train_ids.shape:
         raise ValueError(f"image {image.shape[:2]} and train ids {train_ids.shape} differ in size (height, width)")
-    table = np.zeros((256, 3), np.uint8)
-    table[: len(palette)] = palette
-    blended = cv2.addWeighted(image, 1 - opacity, table[train_ids], opacity, 0)
+    table = np.zeros((256, 1, 3), np.uint8)
+    table[: len(palette), 0] = palette
+    blended = cv2.addWeighted(image, 1 - opacity, cv2.applyColorMap(train_ids, table), opacity, 0)
     uncoloured = train_ids >= len(palette)
-    blended[uncoloured] = image[uncoloured]
-    return blended
+    return cv2.copyTo(image, uncoloured.view(np.uint8), blended)
 
 
 def hatch(image: np.ndarray, marked: np.ndarray, period_px: int = 10) -> np.ndarray:
     """Dim what is marked and lay thin stripes over it.
 
     Args:
-        image: RGB, uint8, shape (height, width, 3).
+        image: RGB, uint8, shape (height, width, 3), or grey, shape (height, width).
         marked: bool, shape (height, width).
         period_px: from one stripe to the next, along a row.
 
     Returns:
-        RGB, uint8, shape (height, width, 3); a new array.
+        uint8, in the shape of the image; a new array.
     """
-    rows, columns = np.indices(marked.shape, sparse=True)
-    striped = (rows + columns) % period_px < max(1, period_px // 6)
+    height, width = marked.shape
+    columns = np.arange(period_px)[:, None] + np.arange(width)
+    striped = (columns % period_px < max(1, period_px // 6))[np.arange(height) % period_px]
     hatched = image.copy()
     hatched[marked] = image[marked] // 3
     hatched[marked & striped] = 200
@@ -105,41 +105,6 @@ def legend(
     for (x, y), name in zip(places, names, strict=True):
         draw.text((x + chip + pad, y + chip // 2), name, fill="black", font=font, anchor="lm")
     return np.asarray(image)
-
-
-def truth_and_prediction(
-    image: np.ndarray,
-    target: np.ndarray,
-    predicted: np.ndarray,
-    classes: Sequence[str],
-    palette: Sequence,
-    opacity: float = 0.6,
-) -> np.ndarray:
-    """Put the truth left and the prediction right, both over the photograph, with a legend below.
-
-    Args:
-        image: RGB, uint8, shape (height, width, 3).
-        target: train ids, uint8, shape (height, width); 255 (ignored) stays uncoloured.
-        predicted: likewise.
-        classes: names, in the order of their train ids; the legend shows those that occur.
-        palette: RGB, shape (num_classes, 3).
-        opacity: share of the colours, 0 to 1.
-
-    Returns:
-        RGB, uint8, shape (a bit more than height, 2 * width + a gap, 3).
-    """
-    height, width = target.shape
-    font_px = max(12, width // 40)
-    gap = np.full((height, max(2, width // 128), 3), 255, np.uint8)
-    sides = [overlay(image, train_ids, palette, opacity) for train_ids in (target, predicted)]
-    row = np.hstack([sides[0], gap, sides[1]])
-    head = Image.new("RGB", (row.shape[1], 2 * font_px), "white")
-    draw, font = ImageDraw.Draw(head), ImageFont.load_default(font_px)
-    for x, caption in ((font_px // 2, "truth"), (width + gap.shape[1] + font_px // 2, "prediction")):
-        draw.text((x, font_px), caption, fill="black", font=font, anchor="lm")
-    present = sorted({*np.unique(target), *np.unique(predicted)} & set(range(len(classes))))
-    foot = legend([classes[i] for i in present], [palette[i] for i in present], row.shape[1], font_px)
-    return np.vstack([np.asarray(head), row, foot])
 
 
 def contact_sheet(

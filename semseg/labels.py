@@ -11,6 +11,7 @@ Two encodings of an annotated image exist and must not be mixed up:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -93,6 +94,13 @@ def distinct_colors(count: int) -> list[tuple[int, int, int]]:
         red, green, blue = (int(f"{bits[channel::3]:0<8}"[:8], 2) for channel in range(3))
         colors.append((red, green, blue))
     return colors
+
+
+def categories_of(classes: Sequence[str]) -> list[str] | None:
+    """Return the Cityscapes category of each class; None where a class is not one of Cityscapes."""
+    found = [CITYSCAPES.by_name.get(name) for name in classes]
+    known = all(label is not None and 0 <= label.train_id < IGNORED for label in found)
+    return [label.category for label in found] if known and found else None
 
 
 # fmt: off

@@ -1,5 +1,6 @@
 """A small town, drawn once, in which the real programs run as a user runs them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -28,6 +29,19 @@ def run(cwd, *command, code=0):
     if code == 2:
         assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+def results_in(work_dir):
+    """Return the results.json of the only test below `work_dir`."""
+    (path,) = (Path(work_dir) / "test").glob("*/results.json")
+    return json.loads(path.read_text())
+
+
+def scores_in(work_dir):
+    """Return aAcc, mIoU, …, and IoU/<class>."""
+    found = results_in(work_dir)
+    classes = {f"IoU/{row['class']}": row["IoU"] for row in found["per_class"]}
+    return {name: score["value"] for name, score in found["scores"].items()} | classes
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,15 +23,6 @@ def test_sizes_that_differ_are_an_error():
         drawing.overlay(np.zeros((2, 2, 3), np.uint8), np.zeros((3, 3), np.uint8), RED_AND_GREEN)
 
 
-def test_truth_stands_left_and_prediction_right():
-    image = np.zeros((64, 128, 3), np.uint8)
-    truth, predicted = np.zeros((64, 128), np.uint8), np.ones((64, 128), np.uint8)
-    panel = drawing.truth_and_prediction(image, truth, predicted, ["a", "b"], RED_AND_GREEN, opacity=1)
-    middle = panel.shape[0] // 2
-    assert panel[middle, 10].tolist() == [255, 0, 0]
-    assert panel[middle, -10].tolist() == [0, 255, 0]
-
-
 def test_a_legend_wraps_to_its_width_and_shows_each_colour():
     names, palette = [f"class {i}" for i in range(19)], [[i * 10, 0, 255] for i in range(19)]
     narrow, wide = (drawing.legend(names, palette, width) for width in (200, 2000))
@@ -49,6 +40,13 @@ def test_hatching_dims_what_is_marked_and_nothing_else():
     assert (hatched[:, 6:] == 90).all()
     assert set(np.unique(hatched[:, :6])) == {30, 200}  # dimmed, and stripes
     assert image.min() == 90  # untouched
+
+
+def test_hatching_a_grey_picture_does_the_same():
+    grey = np.random.default_rng(0).integers(0, 256, (30, 40), np.uint8)
+    marked = np.random.default_rng(1).random((30, 40)) < 0.5
+    hatched = drawing.hatch(np.repeat(grey[..., None], 3, axis=2), marked)
+    np.testing.assert_array_equal(drawing.hatch(grey, marked), hatched[..., 0])
 
 
 def test_a_contact_sheet_shows_pictures_of_any_shape_and_the_classes_that_occur():

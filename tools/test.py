@@ -17,7 +17,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--map", metavar="FILE",
                         help="YAML lines 'class of the model: class of the data set, or ignore'")  # fmt: skip
     parser.add_argument("--out", metavar="DIR", help="write the predicted train ids here, as PNG")
-    parser.add_argument("--show-dir", metavar="DIR", help="paint every image here: truth left, prediction right")
+    parser.add_argument("--show-dir", metavar="DIR",
+                        help="paint every image here: photograph, truth, prediction, error map")  # fmt: skip
+    parser.add_argument("--extras", metavar="NAMES", help="count more in the same pass: boundary,trimap,sizes,rows,"
+                        "calibration or all")  # fmt: skip
+    parser.add_argument("--absent", choices=["zero", "leave-out"], help="a class that is predicted, but not in the"
+                        " truth: its IoU counts as 0 (default, as in MMSegmentation), or not at all")  # fmt: skip
+    parser.add_argument("--slices", metavar="FILE",
+                        help="CSV: a column 'image', and others to slice the scores by (weather, time)")  # fmt: skip
     parser.add_argument("--tta", action="store_true", help="average over scales and flips")
     parser.add_argument("--no-check", action="store_true", help="go on without a look at the data, or in spite of it")
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE",
@@ -49,7 +56,17 @@ def main() -> None:
         launcher=args.launcher,
         data=args.data,
     )
-    cfg = for_testing(cfg, args.checkpoint, out_dir=args.out, show_dir=args.show_dir, tta=args.tta, map_path=args.map)
+    cfg = for_testing(
+        cfg,
+        args.checkpoint,
+        out_dir=args.out,
+        show_dir=args.show_dir,
+        tta=args.tta,
+        map_path=args.map,
+        extras=args.extras,
+        absent=args.absent,
+        slices_path=args.slices,
+    )
     if not args.no_check:
         from semseg.checks.gate import check_before
 

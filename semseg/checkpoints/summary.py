@@ -29,7 +29,7 @@ def summarize(path: str | Path) -> list[str]:
     rows = {
         "weights": _weights(checkpoint, Path(path), description),
         "classes": _classes(classes_of(checkpoint) or description.get("classes")),
-        "model": _model(config.get("model") or {}),
+        "model": model_in_words(config.get("model") or {}),
         "input": _input(config),
         "data": _data(description),
         "schedule": _schedule(description, config, meta),
@@ -92,7 +92,7 @@ def _classes(classes: Sequence[str] | None) -> str:
     return f"{len(classes)}: {', '.join(map(str, classes))}" if classes else _NOT_SAID
 
 
-def _model(model: Mapping[str, Any]) -> str:
+def model_in_words(model: Mapping[str, Any]) -> str:
     if not model:
         return _NOT_SAID
     parts = [str(model.get("type"))]

@@ -21,7 +21,7 @@ from semseg import compat
 from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
 from semseg.config.balance import balance, crop_around_rare_classes
 from semseg.config.batch import settle_batch
-from semseg.config.class_map import check_class_count, translate_classes
+from semseg.config.class_map import check_class_count
 from semseg.config.class_weights import check_class_weights, fill_in_class_weights, leave_out_class_weights
 from semseg.config.classes import (
     agree_on_classes,
@@ -36,9 +36,13 @@ from semseg.config.keys import check_file, check_option
 from semseg.config.overfit import overfit as overfit_few
 from semseg.config.preflight import try_first
 from semseg.config.resume import resume_checkpoint
+from semseg.config.same_run import stay_the_same
 from semseg.config.schedule import fit_schedule, length_of
 from semseg.config.survival import survive
+from semseg.config.testing import count_confusions, for_testing
 from semseg.config.tracking import track
+
+__all__ = ["for_inference", "for_testing", "for_training", "load_config"]
 
 
 def load_config(
@@ -79,6 +83,7 @@ def load_config(
     _apply_options(cfg, options)
     fit_schedule(cfg, planned_iters, options)
     crop_around_rare_classes(cfg)
+    count_confusions(cfg)
     agree_on_classes(cfg, path)
     check_class_weights(cfg, path)
     cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs") / name)
@@ -133,9 +138,9 @@ def for_training(
 
     Raises:
         FileNotFoundError: `resume` and there is no such checkpoint.
-        ValueError: the checkpoint to continue is damaged; `amp` with an optimizer wrapper that has a precision
-            of its own; a split that the data set does not have; other classes in validation than in training,
-            or in the heads.
+        ValueError: the checkpoint to continue is damaged, or of another loss or other data; `amp` with an optimizer
+            wrapper that has a precision of its own; `overfit` with what it leaves out; a split that the data set
+            does not have; other classes in validation than in training, or in the heads.
     """
     cfg = copy.deepcopy(cfg)
     if cfg.get("train_dataloader") is None:
@@ -158,7 +163,9 @@ def for_training(
     fill_in_class_weights(cfg)
     settle_batch(cfg, accumulate, scale_lr and overfit is None, options)
     track(cfg, early_stop=early_stop, monitor=monitor, val_loss=val_loss, ema=ema)
-    overfit_few(cfg, overfit, options)
+    judged_by = {"--early-stop": early_stop, "--monitor": monitor, "--val-loss": val_loss, "--ema": ema}
+    overfit_few(cfg, overfit, options, {**judged_by, "--rare-crops": rare_crops, "--accumulate": accumulate})
+    stay_the_same(cfg)
     survive(cfg, max_time_s)
     ensure_hook(cfg, dict(type="GuardHook"))
     ensure_hook(cfg, dict(type="DescriptionHook"))
@@ -182,68 +189,6 @@ def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
     check_class_count(cfg, checkpoint, read_checkpoint(checkpoint, mmap=True))
     leave_out_class_weights(cfg)
     leave_out_pretrained(cfg.model)
-    return cfg
-
-
-def for_testing(
-    cfg: Config,
-    checkpoint: str | Path,
-    *,
-    out_dir: str | Path | None = None,
-    show_dir: str | Path | None = None,
-    tta: bool = False,
-    map_path: str | Path | None = None,
-) -> Config:
-    """Return the config of an evaluation.
-
-    Args:
-        cfg: from `load_config`; not changed. Its work folder becomes `<work_dir>/test`.
-        checkpoint: weights to load.
-        out_dir: where to write the predicted train ids as PNG.
-        show_dir: where to paint every image, truth left and prediction right.
-        tta: average over scales and flips (`tta_pipeline`, `tta_model`).
-        map_path: a YAML file, `class of the model: class of the data set, or ignore`, for a data set of other
-            classes; predictions are translated before they are compared and painted.
-
-    Raises:
-        FileNotFoundError: no such checkpoint; the sentence lists those beside it.
-        ValueError: the checkpoint knows other classes than the data set, and no map says which is which; or it
-            holds a model of another number of classes.
-    """
-    cfg = copy.deepcopy(cfg)
-    checkpoint = existing_checkpoint(checkpoint)
-    check_split(cfg, "test", "val")
-    if "test_evaluator" not in cfg:
-        raise ValueError(f"{checkpoint} does not say how it is judged: name the config that it was trained with")
-    content = read_checkpoint(checkpoint, mmap=True)
-    train_ids = translate_classes(cfg, checkpoint, content, map_path)
-    check_class_count(cfg, checkpoint, content)
-    ensure_hook(cfg, dict(type="StrictWeightsHook"))
-    if train_ids is not None:
-        cfg.custom_hooks = [*cfg.get("custom_hooks", []), dict(type="ClassMapHook", train_ids=train_ids)]
-    leave_out_class_weights(cfg)
-    cfg.load_from = str(checkpoint)
-    cfg.resume = False
-    leave_out_pretrained(cfg.model)
-    cfg.work_dir = str(Path(cfg.work_dir) / "test")
-    if out_dir is not None:
-        cfg.test_evaluator.update(output_dir=str(out_dir), keep_results=True)
-    for hook in cfg.get("custom_hooks", []):
-        if hook.type == "PanelHook":
-            hook.show_dir = str(show_dir) if show_dir is not None else None
-            break
-    else:
-        if show_dir is not None:
-            cfg.custom_hooks = [*cfg.get("custom_hooks", []), dict(type="PanelHook", show_dir=str(show_dir))]
-    if tta:
-        missing = {"tta_model", "tta_pipeline"} - set(cfg)
-        if missing:
-            raise ValueError(f"--tta needs {' and '.join(sorted(missing))} in the config")
-        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
-        cfg.model = dict(cfg.tta_model, module=cfg.model)
-    # an evaluation writes no curves: an empty TensorBoard run beside the real one only confuses
-    backends = [b for b in cfg.visualizer.get("vis_backends", []) if b.type != "TensorboardVisBackend"]
-    cfg.visualizer.vis_backends = backends
     return cfg
 
 

@@ -25,7 +25,7 @@ _PACKAGES = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
 _LEFT_OUT = ("pretrained", "init_cfg", "backend_args", "file_client_args", "_delete_", "_scope_")
 """Weights from elsewhere, servers to read from (memcached imports a module from a folder)."""
 _WRAPPERS = ("ConcatDataset", "RepeatDataset", "ClassBalancedDataset")
-_METRICS = ("IoUMetric", "PerClassIoUMetric")
+_METRICS = ("IoUMetric", "ConfusionMetric")
 _FROM_ELSEWHERE = ("VPD", "TIMMBackbone")  # backbones that build what another file names, or fetch it
 _RUNTIME = dict(
     default_scope="mmseg",
@@ -97,7 +97,7 @@ def config_of_checkpoint(path: Path) -> tuple[Config, str]:
     evaluator = config.get("test_evaluator")
     if isinstance(evaluator, dict) and evaluator.get("type") in _METRICS:
         metrics = [name for name in ("mIoU", "mDice", "mFscore") if name in (evaluator.get("iou_metrics") or ["mIoU"])]
-        cfg["test_evaluator"] = dict(type=evaluator["type"], iou_metrics=metrics)
+        cfg["test_evaluator"] = dict(type="ConfusionMetric", iou_metrics=metrics)
     if isinstance(config.get("tta_pipeline"), (list, tuple)):
         cfg["tta_model"] = dict(type="SegTTAModel")
         cfg["tta_pipeline"] = reader.read(config["tta_pipeline"], "tta_pipeline", "TRANSFORMS")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -16,7 +16,9 @@ _DROPOUTS = ("dropout_ratio", "drop_rate", "attn_drop_rate", "drop_path_rate")
 _OTHER_JUDGES = ("EMAHook", "AveragedWeightsHook", "EarlyStoppingHook", "MonitorHook")
 
 
-def overfit(cfg: Config, num_images: int | None, options: Sequence[str] = ()) -> None:
+def overfit(
+    cfg: Config, num_images: int | None, options: Sequence[str] = (), flags: Mapping[str, Any] | None = None
+) -> None:
     """Turn a training (in place) into one that learns the first images of its set by heart, and is judged by them.
 
     They are learned whole, at the size of the recipe's crops, without augmentation or dropout. Model, optimizer
@@ -28,9 +30,10 @@ def overfit(cfg: Config, num_images: int | None, options: Sequence[str] = ()) ->
         cfg: of a training.
         num_images: how many; None leaves the config as it is.
         options: `--cfg-options`, which may set `train_cfg.max_iters` and `train_cfg.val_interval`.
+        flags: by name, those of the command line that would have no effect; None or False if they are not given.
 
     Raises:
-        ValueError: `num_images` is below 1, or the run is to continue another one.
+        ValueError: `num_images` is below 1, or the run is to continue another one, or one of `flags` is given.
     """
     if num_images is None:
         return
@@ -38,6 +41,12 @@ def overfit(cfg: Config, num_images: int | None, options: Sequence[str] = ()) ->
         raise ValueError(f"--overfit {num_images}: expected a number of images, 1 or more")
     if cfg.get("resume"):
         raise ValueError("--overfit always starts anew; leave --resume out")
+    given = [flag for flag, value in (flags or {}).items() if value not in (None, False)]
+    if given:
+        raise ValueError(
+            f"--overfit learns a few images plainly and is judged by their mIoU alone, so {' and '.join(given)} would"
+            f" change nothing; leave {'it' if len(given) == 1 else 'them'} out"
+        )
     cfg.work_dir = f"{cfg.work_dir}/overfit"
     _choose_images(cfg, num_images)
     _plan(cfg, options)
@@ -45,7 +54,7 @@ def overfit(cfg: Config, num_images: int | None, options: Sequence[str] = ()) ->
     if "mode" in (cfg.model.get("test_cfg") or {}):
         cfg.model.test_cfg = dict(mode="whole")
     cfg.val_cfg = dict(type="ValLoop")
-    cfg.val_evaluator = dict(type="PerClassIoUMetric", iou_metrics=["mIoU"])
+    cfg.val_evaluator = dict(type="ConfusionMetric", iou_metrics=["mIoU"])
     cfg.default_hooks = dict(cfg.get("default_hooks", {}), checkpoint=None)
     hooks = [hook for hook in cfg.get("custom_hooks") or [] if hook["type"] not in (*_OTHER_JUDGES, "PanelHook")]
     cfg.custom_hooks = [*hooks, dict(type="PanelHook", num_images=min(num_images, 8))]

@@ -93,15 +93,12 @@ def metrics_of(cfg: Config) -> list[str] | None:
         if evaluator.get("type") == "CrossEntropyMetric":
             names.append(VAL_LOSS)
             continue
-        if evaluator.get("type") not in ("IoUMetric", "PerClassIoUMetric"):
+        classes = classes_of(cfg.get("val_dataloader"))
+        if evaluator.get("type") != "ConfusionMetric" or classes is None:
             return None
-        means = [f"m{part}" for kind in evaluator.get("iou_metrics", ["mIoU"]) for part in _METRICS.get(kind, ())]
-        found = ["aAcc", *dict.fromkeys(means)]
-        if evaluator["type"] == "PerClassIoUMetric":
-            classes = classes_of(cfg.get("val_dataloader"))
-            if classes is None:
-                return None
-            found += [f"{kind}/{name}" for kind in ("IoU", "Acc") for name in classes]
+        kinds = evaluator.get("iou_metrics", ["mIoU"])
+        parts = list(dict.fromkeys(part for kind in kinds for part in _METRICS.get(kind, ())))
+        found = ["aAcc", *(f"m{part}" for part in parts), *(f"{part}/{name}" for part in parts for name in classes)]
         prefix = evaluator.get("prefix")
         names += [f"{prefix}/{name}" for name in found] if prefix else found
     return names

@@ -22,6 +22,7 @@ from semseg.plugins import (  # noqa: E402, F401
     precision,
     preflight,
     rare_classes,
+    results,
     stopping,
     strict_weights,
     tracking,

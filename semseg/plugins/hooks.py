@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -16,20 +16,26 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from semseg import drawing
+from semseg import panels
 from semseg.atomic import atomic_path
+from semseg.plugins.writers import Writers
 from semseg.prepare.image_files import read_image
 
 TENSORBOARD_WIDTH_PX = 1024
+_JPEG = [
+    *(cv2.IMWRITE_JPEG_QUALITY, 90),
+    *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),  # thin lines keep their colour
+]
 
 
 @HOOKS.register_module()
 class PanelHook(Hook):
-    """Paint truth and prediction side by side.
+    """Paint predictions beside their truth.
 
-    At every validation it paints the same few images, to `<run>/panels/NAME_iter_000400.jpg` and to
-    TensorBoard, so that a person sees them improve. In a test it paints every image, if `show_dir` is given.
-    Every rank paints the images that it predicts.
+    At every validation it paints the same few images, truth left and prediction right, to
+    `<run>/panels/NAME_iter_000400.jpg` and to TensorBoard, so that a person sees them improve. In a test it
+    paints every image, if `show_dir` is given: photograph, truth, prediction, and what is wrong. Every rank
+    paints the images that it predicts, in threads beside the model; when the loop ends all are written.
 
     Args:
         num_images: how many validation images, evenly spread over the set; 0 for none.
@@ -40,22 +46,24 @@ class PanelHook(Hook):
         self.num_images = num_images
         self.show_dir = show_dir
         self._panel_paths: dict[str, Path] = {}  # image path -> where its picture goes
+        self._writers = Writers()
 
     def before_val_epoch(self, runner) -> None:
         """Choose the images."""
         dataset = runner.val_dataloader.dataset
         num_images = min(self.num_images, len(dataset))
         indices = np.linspace(0, len(dataset) - 1, num_images).round().astype(int) if num_images else []
-        names = _output_names(dataset, indices, f"_iter_{runner.iter:06d}.jpg")
+        names = output_names(dataset, indices, f"_iter_{runner.iter:06d}.jpg")
         panel_dir = Path(runner.log_dir) / "panels"
         self._panel_paths = {image: panel_dir / "_".join(name.parts) for image, name in names.items()}
 
     def after_val_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
         """Paint the chosen images of this batch."""
-        self._paint(runner.val_dataloader.dataset, outputs)
+        self._paint(runner.val_dataloader.dataset, outputs, panels.truth_and_prediction)
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
         """Send what all ranks painted to TensorBoard."""
+        self._writers.finish()
         barrier()
         if not is_main_process():
             return
@@ -73,33 +81,68 @@ class PanelHook(Hook):
     def before_test_epoch(self, runner) -> None:
         """Decide where each picture goes."""
         dataset = runner.test_dataloader.dataset
-        names = _output_names(dataset, range(len(dataset)), ".jpg") if self.show_dir else {}
+        names = output_names(dataset, range(len(dataset)), ".jpg") if self.show_dir else {}
         self._panel_paths = {image: Path(self.show_dir) / name for image, name in names.items()}
 
     def after_test_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
         """Paint the images of this batch."""
-        self._paint(runner.test_dataloader.dataset, outputs)
+        self._paint(runner.test_dataloader.dataset, outputs, panels.panel)
 
-    def _paint(self, dataset, outputs: Sequence) -> None:
+    def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
+        """Wait until everything is written."""
+        self._writers.finish()
+
+    def _paint(self, dataset, outputs: Sequence, draw: Callable[..., np.ndarray]) -> None:
+        exif = getattr(dataset, "exif", "apply")
         for sample in outputs:
             path = self._panel_paths.get(sample.img_path)
             if path is None:
                 continue
             target, predicted = (
-                field.data.squeeze(0).cpu().numpy().astype(np.uint8)
-                for field in (sample.gt_sem_seg, sample.pred_sem_seg)
+                field.data.squeeze(0).byte().cpu().numpy() for field in (sample.gt_sem_seg, sample.pred_sem_seg)
             )
-            image = read_image(sample.img_path, getattr(dataset, "exif", "apply"))
-            if image.shape[:2] != target.shape:
-                image = cv2.resize(image, target.shape[::-1], interpolation=cv2.INTER_AREA)
-            panel = drawing.truth_and_prediction(
-                image, target, predicted, dataset.metainfo["classes"], dataset.metainfo["palette"]
-            )
-            with atomic_path(path) as temporary:
-                Image.fromarray(panel).save(temporary, quality=90)
+            self._writers.submit(write_panel, path, draw, sample.img_path, exif, target, predicted, dataset.metainfo)
 
 
-def _output_names(dataset, indices: Sequence[int], ending: str) -> dict[str, Path]:
+def write_panel(
+    path: Path,
+    draw: Callable[..., np.ndarray],
+    image_path: str,
+    exif: str,
+    target: np.ndarray,
+    predicted: np.ndarray,
+    metainfo: dict,
+) -> None:
+    """Paint one picture.
+
+    Args:
+        path: of the JPEG, which appears whole.
+        draw: a function of `semseg.panels`, of photograph, truth, prediction, classes and palette.
+        image_path: of the photograph, which is brought to the size of the truth.
+        exif: `apply` or `ignore` its orientation.
+        target: train ids, uint8, shape (height, width).
+        predicted: likewise.
+        metainfo: of the data set: classes and palette.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: it is larger than a JPEG can be, 65500 pixels in height or width.
+    """
+    image = read_image(image_path, exif)
+    if image.shape[:2] != target.shape:
+        image = cv2.resize(image, target.shape[::-1], interpolation=cv2.INTER_AREA)
+    panel = draw(image, target, predicted, metainfo["classes"], metainfo["palette"])
+    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(panel, cv2.COLOR_RGB2BGR), _JPEG)
+    if not done:
+        raise ValueError(f"{image_path}: its panel of {panel.shape[1]}x{panel.shape[0]} is too large for a JPEG")
+    try:
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(encoded)
+    except OSError as error:
+        raise type(error)(f"cannot write {path} ({error.strerror or error}): make room there") from error
+
+
+def output_names(dataset, indices: Sequence[int], ending: str) -> dict[str, Path]:
     """Map image paths to relative output paths; where two would collide, the image's suffix is kept."""
     root = Path(dataset.data_prefix.get("img_path") or ".")
     images = [dataset.get_data_info(int(i))["img_path"] for i in indices]

@@ -225,3 +225,10 @@ def _in_progress(name: str) -> str:
 def _write(path: Path, content: bytes) -> None:
     with atomic_path(path) as temporary_path:
         temporary_path.write_bytes(content)
+
+
+def instance_path(train_id_path: str | Path) -> Path | None:
+    """Return the instance image that lies beside a train-id image, if there is one."""
+    name = str(train_id_path)
+    path = Path(name.removesuffix(_TRAIN_IDS) + "_instanceIds.png")
+    return path if name.endswith(_TRAIN_IDS) and path.is_file() else None

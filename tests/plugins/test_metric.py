@@ -3,22 +3,26 @@ import pytest
 import torch
 from mmseg.evaluation import IoUMetric
 
-from semseg.plugins.metric import PerClassIoUMetric
+from semseg.plugins.metric import ConfusionMetric
 
 CLASSES = ("road", "car", "train")
 
 
-def evaluate(metric, target, predicted):
-    metric.dataset_meta = {"classes": CLASSES}
-    fields = {"gt_sem_seg": target, "pred_sem_seg": predicted}
-    sample = {name: {"data": torch.tensor(array)[None]} for name, array in fields.items()}
-    metric.process({}, [sample])
-    return metric.evaluate(size=1)
+def process(metric, *pairs, first=0):
+    metric.dataset_meta = {"classes": CLASSES, "palette": [[0, 0, 0]] * 3}
+    for number, (target, predicted) in enumerate(pairs, first):
+        fields = {"gt_sem_seg": target, "pred_sem_seg": predicted}
+        sample = {name: {"data": torch.tensor(array)[None]} for name, array in fields.items()}
+        metric.process({}, [sample | {"img_path": f"{number:03d}.png"}])
+    return metric
+
+
+def evaluate(metric, *pairs):
+    return process(metric, *pairs).evaluate(size=len(pairs))
 
 
 def test_per_class_scores_stand_beside_the_means():
-    target, predicted = np.array([[0, 0, 1, 1, 255]]), np.array([[0, 1, 1, 1, 2]])
-    scores = evaluate(PerClassIoUMetric(), target, predicted)
+    scores = evaluate(ConfusionMetric(), (np.array([[0, 0, 1, 1, 255]]), np.array([[0, 1, 1, 1, 2]])))
     assert scores["IoU/road"] == 50
     assert scores["IoU/car"] == pytest.approx(66.67)
     assert scores["Acc/road"] == 50
@@ -26,9 +30,69 @@ def test_per_class_scores_stand_beside_the_means():
     assert scores["mIoU"] == pytest.approx((50 + 66.67) / 2, abs=0.01)
 
 
-def test_the_means_are_those_of_mmsegmentation():
-    rng = np.random.default_rng(0)
-    target, predicted = rng.integers(0, 3, (2, 40, 50))
-    stock = evaluate(IoUMetric(), target, predicted)
-    ours = evaluate(PerClassIoUMetric(), target, predicted)
-    assert {name: ours[name] for name in stock} == {name: float(value) for name, value in stock.items()}
+@pytest.mark.parametrize(
+    "options", [{}, dict(iou_metrics=["mIoU", "mDice", "mFscore"]), dict(nan_to_num=0, beta=2, iou_metrics="mFscore")]
+)
+@pytest.mark.parametrize("num_predicted", [2, 3])
+def test_the_means_are_those_of_mmsegmentation(options, num_predicted):
+    random = np.random.default_rng(0)
+    pairs = [(random.integers(0, 2, (40, 50)), random.integers(0, num_predicted, (40, 50))) for _ in range(3)]
+    stock = evaluate(IoUMetric(**options), *pairs)
+    ours = evaluate(ConfusionMetric(**options), *pairs)
+    for name, value in stock.items():
+        assert f"{ours[name]:.2f}" == f"{value:.2f}", name
+
+
+def test_sums_stay_exact_beyond_what_a_float_holds():
+    right, wrong = np.zeros((1, 1 << 12), int), np.ones((1, 1), int)
+    metric = process(ConfusionMetric(), (right, right))
+    (name,) = metric.results
+    shape, cells, _, _ = metric.results[name]
+    metric.results[name] = shape, cells, np.array([(1 << 24) + 1]), None  # as of many images
+    metric.dataset_meta = {"classes": CLASSES}
+    process(metric, (wrong * 0, wrong), first=1)
+    metric.evaluate(2)
+    assert metric.evaluation.confusions.total()[0].tolist() == [(1 << 24) + 1, 1, 0, 0]
+
+
+def test_absent_classes_count_or_do_not():
+    pair = np.array([[0, 0, 1]]), np.array([[0, 2, 1]])
+    assert evaluate(ConfusionMetric(), pair)["mIoU"] == 50
+    assert evaluate(ConfusionMetric(absent="leave-out"), pair)["mIoU"] == 75
+
+
+def test_an_image_that_comes_twice_counts_once():
+    pair = np.array([[0, 1]]), np.array([[0, 0]])
+    metric = process(process(ConfusionMetric(), pair), pair)
+    assert metric.evaluate(1)["aAcc"] == 50
+    assert metric.evaluation.confusions.total().sum() == 2
+
+
+def test_missing_images_are_an_error():
+    pair = np.array([[0, 1]]), np.array([[0, 0]])
+    with pytest.raises(ValueError, match="1 of 2 images were evaluated; a process may have ended before"):
+        process(ConfusionMetric(), pair).evaluate(2)
+    with pytest.raises(ValueError, match="0 of 0 images were evaluated: none is left"):
+        ConfusionMetric().evaluate(0)
+
+
+def test_a_bad_truth_is_named():
+    with pytest.raises(ValueError, match=r"000.png: the truth holds values outside 0..2 and 255 \{9: 1 px\}"):
+        evaluate(ConfusionMetric(), (np.array([[0, 9]]), np.array([[0, 0]])))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(absent="skip"), "absent is 'skip'; expected 'zero' or 'leave-out'"),
+        (dict(extras=["edges"]), "no breakdown 'edges'; there are boundary, trimap, sizes, rows, calibration"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(options, message):
+    with pytest.raises(ValueError, match=message):
+        ConfusionMetric(**options)
+
+
+def test_wrong_metrics_are_one_sentence():
+    with pytest.raises(ValueError, match="iou_metrics holds 'mDcie'; expected mIoU, mDice, mFscore"):
+        evaluate(ConfusionMetric(iou_metrics=["mDcie"]), (np.array([[0]]), np.array([[0]])))

@@ -23,7 +23,7 @@ def overfitted(work_dir, num_images=2, *, max_iters=60, lr=0.05, loss=None, **da
         train_dataloader=loader,
         val_dataloader=dict(loader, batch_size=1),
         optim_wrapper=dict(optimizer=dict(lr=lr)),
-        val_evaluator=dict(_delete_=True, type="PerClassIoUMetric"),
+        val_evaluator=dict(_delete_=True, type="ConfusionMetric"),
         default_hooks=dict(checkpoint=None),
     )
 

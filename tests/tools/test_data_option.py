@@ -1,6 +1,5 @@
 """A labelled set of one's own, from dataset.yaml to scores, by the real programs."""
 
-import json
 
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ import yaml
 from PIL import Image
 
 from semseg import compat, labels
-from tests.conftest import CONFIG, SHORT, run
+from tests.conftest import CONFIG, SHORT, run, scores_in
 
 pytestmark = pytest.mark.slow
 
@@ -45,11 +44,6 @@ def mine(town):
     }
     (root / "dataset.yaml").write_text(yaml.safe_dump(content))
     return root
-
-
-def scores_in(work_dir):
-    (path,) = (work_dir / "test").glob("*/*.json")
-    return {name: value for name, value in json.loads(path.read_text()).items() if "time" not in name}
 
 
 def test_a_set_of_ones_own_is_trained_on_tested_and_used(town, mine):
@@ -100,7 +94,7 @@ def test_a_model_of_other_classes_needs_a_map_and_is_scored_with_it(town, mine, 
             intersections[i] += (truth & found).sum()
             unions[i] += (truth | found).sum()
     expected = intersections / unions * 100
-    found = [scores[f"IoU/{name}"] for name in ("ground", "sky", "thing")]
+    found = np.array([scores[f"IoU/{name}"] for name in ("ground", "sky", "thing")], float)
     assert np.allclose(found, expected, atol=0.01, equal_nan=True)
 
 

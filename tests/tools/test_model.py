@@ -10,7 +10,7 @@ import torch
 
 from semseg.checkpoints.reading import read_checkpoint
 from tests.checkpoints.described import checkpoint, save
-from tests.conftest import CONFIG, run
+from tests.conftest import CONFIG, run, scores_in
 
 pytestmark = pytest.mark.slow
 
@@ -27,11 +27,6 @@ def published(town, trained):
     paths = [town / line.split()[0] for line in done.stdout.splitlines()]
     assert [path.suffix for path in paths] == [".pth", ".safetensors"]
     return paths
-
-
-def scores_in(work_dir):
-    (path,) = (work_dir / "test").glob("*/*.json")
-    return {name: value for name, value in json.loads(path.read_text()).items() if "time" not in name}
 
 
 def test_a_training_leaves_checkpoints_that_describe_themselves(town, trained):

@@ -65,5 +65,5 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type="PerClassIoUMetric", iou_metrics=["mIoU"])
+val_evaluator = dict(type="ConfusionMetric", iou_metrics=["mIoU"])
 test_evaluator = val_evaluator

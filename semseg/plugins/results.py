@@ -1,0 +1,104 @@
+"""What a test leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmseg.registry import HOOKS
+from PIL import Image
+
+from semseg.atomic import atomic_path
+from semseg.checkpoints import facts
+from semseg.checkpoints.description import description_of
+from semseg.checkpoints.fingerprint import data_fingerprint
+from semseg.checkpoints.reading import read_checkpoint
+from semseg.checkpoints.summary import model_in_words
+from semseg.evaluation.results import write_results
+from semseg.evaluation.slices import by_folder, from_table
+from semseg.plugins.hooks import output_names
+from semseg.plugins.metric import ConfusionMetric
+
+
+@HOOKS.register_module()
+class ResultsHook(Hook):
+    """Write the results of a test to its work folder: scores, tables, predictions and truth.
+
+    Args:
+        data_name: what the data set is called.
+        split: of it.
+        slices: a CSV file with a column `image` and others to slice the images by.
+    """
+
+    def __init__(self, data_name: str, split: str, slices: str | None = None) -> None:
+        self.data_name, self.split = data_name, split
+        self.slices_path = None if slices is None else Path(slices)
+        self._names: dict[str, Path] = {}
+
+    def before_test_epoch(self, runner) -> None:
+        """Find out what each image will be called, and read the table of slices before hours are spent."""
+        dataset = runner.test_dataloader.dataset
+        self._names = output_names(dataset, range(len(dataset)), "")
+        if self.slices_path is not None:
+            from_table(self.slices_path, [self._image(path) for path in self._names])
+
+    def after_test_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
+        """Write the train ids that were predicted, and those of the truth, with the colours of the classes inside."""
+        palette = np.asarray(runner.test_dataloader.dataset.metainfo["palette"], np.uint8).tobytes()
+        for sample in outputs:
+            for kind, field in (("predicted", sample.pred_sem_seg), ("target", sample.get("gt_sem_seg"))):
+                if field is None:
+                    continue
+                picture = Image.fromarray(field.data.squeeze(0).cpu().numpy().astype(np.uint8))
+                picture.putpalette(palette)
+                path = Path(runner.work_dir) / kind / f"{self._names[sample.img_path]}.png"
+                with atomic_path(path) as temporary:
+                    picture.save(temporary, format="PNG", compress_level=1)
+
+    def after_test_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+        """Write the numbers."""
+        evaluator = next((m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMetric)), None)
+        if not is_main_process() or evaluator is None or evaluator.evaluation is None:
+            return
+        found, folder = evaluator.evaluation, Path(runner.work_dir)
+        paths = found.confusions.images
+        images = tuple(self._image(path) for path in paths)
+        found = found._replace(confusions=found.confusions._replace(images=images))
+        slices = by_folder(images) if self.slices_path is None else from_table(self.slices_path, images)
+        files = [{"path": path, "mask": f"{self._names[path].as_posix()}.png"} for path in paths]
+        write_results(folder, found, self._facts(runner, len(images)), files, slices)
+        print_log(f"results: {runner.cfg.work_dir} (results.json, tables, predicted/)", "current")
+
+    def _image(self, path: str) -> str:
+        name, suffix = self._names[path].as_posix(), Path(path).suffix
+        return name if name.endswith(suffix) else name + suffix
+
+    def _facts(self, runner, num_images: int) -> dict:
+        checkpoint_path = Path(runner.cfg.load_from)
+        checkpoint = read_checkpoint(checkpoint_path, mmap=True)
+        described = description_of(checkpoint, checkpoint_path)
+        config = runner.cfg.model.get("module", runner.cfg.model)
+        has_curves = any(checkpoint_path.parent.glob("*/vis_data/scalars.json"))
+        dataset = runner.test_dataloader.dataset
+        run = {
+            "model": model_in_words(config),
+            "config": Path(runner.cfg.filename).stem if runner.cfg.filename else str(described.get("config_file")),
+            "checkpoint": str(checkpoint_path),
+            "iteration": described.get("iteration", checkpoint["meta"].get("iter")),
+            "seed": described.get("seed"),
+            "versions": facts.versions(),
+            "command": facts.command_line(),
+            "work_dir": str(checkpoint_path.parent) if has_curves else None,
+        }
+        data = {
+            "name": self.data_name,
+            "root": str(getattr(dataset, "data_root", "") or dataset.data_prefix.get("img_path", "")),
+            "split": self.split,
+            "num_images": num_images,
+            "fingerprint": data_fingerprint({self.split: dataset}),
+        }
+        return {"created": facts.now(), "run": run, "data": data}
