@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 _GREY = "0.45"
+# Okabe and Ito, "Color Universal Design" (2008): apart for the colour-blind too; without its yellow, faint on white
+_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_DASHES = ("-", "--", ":", "-.")
 
 
 def class_shares(
@@ -73,6 +77,52 @@ def class_shares(
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(axis="x", labelsize=8)
         axes.tick_params(axis="y", length=0)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def curves(lines: Mapping[str, Mapping[str, tuple]]) -> np.ndarray:
+    """Draw scalars over the iterations: a panel per key, a line per run.
+
+    Args:
+        lines: by key, by name of the run: iterations, values, and averages of the values or None. Averages are
+            drawn as the line, with the values faint behind it. A curve of few points shows each of them.
+
+    Returns:
+        RGB, uint8, shape (height, width, 3).
+    """
+    names = list(dict.fromkeys(name for runs in lines.values() for name in runs))
+    num_columns = 1 if len(lines) == 1 else 2 if len(lines) <= 8 else 4
+    num_rows = math.ceil(len(lines) / num_columns)
+    figure = Figure(figsize=(9 if num_columns == 1 else 12, 0.9 + 2.9 * num_rows), dpi=120, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    panels = figure.subplots(num_rows, num_columns, sharex=True, squeeze=False).ravel()
+    handles = {}
+    for axes, (key, runs) in zip(panels, lines.items(), strict=False):
+        for name, (iterations, values, averages) in runs.items():
+            number = names.index(name)
+            style = {
+                "color": _LINES[number % len(_LINES)],
+                "linestyle": _DASHES[number // len(_LINES) % len(_DASHES)],
+            }
+            if averages is not None:
+                axes.plot(iterations, values, alpha=0.25, linewidth=0.8, **style)
+            marker = "o" if len(values) <= 25 else None
+            drawn = values if averages is None else averages
+            (handles[name],) = axes.plot(iterations, drawn, linewidth=1.6, marker=marker, markersize=3.5, **style)
+        axes.set_title(key, loc="left", fontsize=11)
+        axes.grid(color="0.92")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8, color="0.6", labelbottom=True)
+        axes.margins(x=0.02)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.ticklabel_format(axis="y", scilimits=(-4, 6))
+    for axes in panels[len(lines) :]:
+        axes.remove()
+    for axes in panels[max(0, len(lines) - num_columns) : len(lines)]:
+        axes.set_xlabel("iterations", fontsize=9)
+    figure.legend(handles.values(), handles, loc="outside upper left", ncols=1, frameon=False, fontsize=9)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 

@@ -25,6 +25,7 @@ class Predictor:
         device: such as 'cuda:0' or 'cpu'; default: the GPU if there is one.
 
     Attributes:
+        model: the segmentor, in evaluation mode, without gradients.
         classes: names, in the order of their train ids.
         palette: RGB, shape (num_classes, 3).
         exif: what the set that it learnt from does with EXIF orientation: `apply` or `ignore`.
@@ -35,14 +36,14 @@ class Predictor:
 
     def __init__(self, cfg: Config, checkpoint: str | Path, device: str | None = None) -> None:
         init_default_scope(cfg.get("default_scope", "mmseg"))
-        self._model = MODELS.build(cfg.copy().model)
+        self.model = MODELS.build(cfg.copy().model)
         content = read_checkpoint(checkpoint)
-        load_strictly(self._model, content, checkpoint)
+        load_strictly(self.model, content, checkpoint)
         self.classes, self.palette = classes_of(content), palette_of(content)
         if self.classes is None or self.palette is None:
             raise ValueError(f"{checkpoint} does not say which classes and colours it knows (no meta.dataset_meta)")
         self._device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
-        self._model.to(self._device).eval()
+        self.model.to(self._device).eval().requires_grad_(False)
         # an image has no annotation, and arrives as an array
         loads_truth = ("LoadAnnotations", "LoadTrainIds")
         steps = [step for step in cfg.test_dataloader.dataset.pipeline if step.type not in loads_truth]
@@ -60,8 +61,29 @@ class Predictor:
         Returns:
             Train ids, uint8, shape (height, width).
         """
-        data = self._pipeline(dict(img=np.ascontiguousarray(image[:, :, ::-1])))  # the pipelines expect BGR
-        batch = dict(inputs=[data["inputs"]], data_samples=[data["data_samples"]])
         with torch.inference_mode():
-            sample = self._model.test_step(batch)[0]
-        return sample.pred_sem_seg.data.squeeze(0).to(torch.uint8).cpu().numpy()
+            sample = self.model.test_step(self.batch(image))[0]
+        return _train_ids(sample)
+
+    def scores(self, image: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
+        """Segment one image, and return what the model decided by, too.
+
+        Args:
+            image: RGB, uint8, shape (height, width, 3).
+
+        Returns:
+            The scores, float, shape (out_channels, height, width), on the device: logits, or with one channel the
+            probability of the second class. The train ids, uint8, shape (height, width).
+        """
+        with torch.no_grad():
+            sample = self.model.test_step(self.batch(image))[0]
+        return sample.seg_logits.data, _train_ids(sample)
+
+    def batch(self, image: np.ndarray) -> dict:
+        """Return one image (RGB, uint8) as `test_step` and the model's data preprocessor take it."""
+        data = self._pipeline(dict(img=np.ascontiguousarray(image[:, :, ::-1])))  # the pipelines expect BGR
+        return dict(inputs=[data["inputs"]], data_samples=[data["data_samples"]])
+
+
+def _train_ids(sample) -> np.ndarray:
+    return sample.pred_sem_seg.data.squeeze(0).to(torch.uint8).cpu().numpy()
