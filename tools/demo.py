@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Run the whole line on drawn streets: draw, convert, train, test, infer. `make demo` calls it."""
+"""Run the whole line on drawn streets: draw, convert, train, test, infer, report. `make demo` calls it."""
 
 import argparse
 import json
@@ -17,6 +17,7 @@ CONFIG = f"configs/toycity/{RECIPE}.py"
 ROSARIO = "data/rosario_labelled/dataset.yaml"
 ROSARIO_WORK_DIR = "work_dirs/demo_rosario"
 PANEL_DIR, INFER_DIR = "outputs/demo/rosario_labelled", "outputs/demo/rosario"
+REPORT = "outputs/demo/report.html"
 
 
 def run(*command: str) -> None:
@@ -34,9 +35,9 @@ def newest(folder: str, pattern: str) -> Path:
     return max(Path(folder).glob(pattern), key=lambda path: path.stat().st_mtime)
 
 
-def scores(work_dir: str) -> str:
-    found = json.loads(newest(f"{work_dir}/test", "*/*.json").read_text())
-    return f"mIoU {found['mIoU']:5.2f} %   aAcc {found['aAcc']:5.2f} %   mAcc {found['mAcc']:5.2f} %"
+def scores(results: Path) -> str:
+    found = json.loads((results / "results.json").read_text())["scores"]
+    return "   ".join(f"{name} {found[name]['value']:5.2f} %" for name in ("mIoU", "aAcc", "mAcc"))
 
 
 def main() -> None:
@@ -54,21 +55,25 @@ def main() -> None:
     overrides = ["--cfg-options", *args.cfg_options] if args.cfg_options else []
     run("python", "tools/train.py", CONFIG, "--seed", "0", *overrides)
     checkpoint = str(newest(f"work_dirs/{RECIPE}", "best_mIoU_iter_*.pth"))
-    run("python", "tools/test.py", CONFIG, checkpoint)
+    run("python", "tools/test.py", CONFIG, checkpoint, "--extras", "all")
     rosario = ("--data", ROSARIO, "--work-dir", ROSARIO_WORK_DIR, "--show-dir", PANEL_DIR)
     run("tools/dist_test.sh", CONFIG, checkpoint, "2", *rosario)
     run("python", "tools/infer.py", CONFIG, checkpoint, "data/rosario", "--out-dir", INFER_DIR)
+    known, foreign = (newest(f"{folder}/test", "*/results.json").parent
+                      for folder in (f"work_dirs/{RECIPE}", ROSARIO_WORK_DIR))  # fmt: skip
+    run("python", "tools/analyze.py", "report", str(known), str(foreign), "--out", REPORT)
 
     print(f"""
 Done in {(time.monotonic() - started) / 60:.1f} minutes.
 
-ToyCity val, streets like those it learnt   {scores(f"work_dirs/{RECIPE}")}
-Rosario, a city that it never saw           {scores(ROSARIO_WORK_DIR)}
+ToyCity val, streets like those it learnt   {scores(known)}
+Rosario, a city that it never saw           {scores(foreign)}
 
 How the predictions improved    {newest(f"work_dirs/{RECIPE}", "*/panels")}
 Truth beside prediction         {PANEL_DIR}
 Rosario's photographs           {INFER_DIR}/vis (masks: {INFER_DIR}/pred)
 Curves                          tensorboard --logdir work_dirs/{RECIPE}
+All of it on one page           {REPORT}
 The model                       {checkpoint}""")
 
 

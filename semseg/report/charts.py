@@ -1,0 +1,251 @@
+"""Charts of a report: numbers in, Plotly's figures as plain dicts out, each with a sentence and a table.
+
+Colours are CSS variables such as `var(--accent)`: the page puts in what they are, light or dark.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Chart(NamedTuple):
+    """A chart and what else says the same.
+
+    Attributes:
+        name: id in the page.
+        title: above it.
+        summary: in one sentence, for those who don't see it.
+        figure: data and layout, as Plotly.js takes them.
+        head: of the table.
+        rows: of the table: text, numbers, None for undefined.
+    """
+
+    name: str
+    title: str
+    summary: str
+    figure: dict[str, Any]
+    head: Sequence[str]
+    rows: Sequence[Sequence]
+
+
+def rounded(value: float | None, digits: int = 2) -> str:
+    """Write a number of the results, a dash for an undefined one."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def class_labels(classes: Sequence[str], palette: Sequence) -> list[str]:
+    """Return names with a chip of their colour, in the few tags that Plotly knows."""
+    return [
+        f'{html.escape(name, quote=False)} <span style="color:rgb({r},{g},{b})">■</span>'
+        for name, (r, g, b) in zip(classes, palette, strict=True)
+    ]
+
+
+def figure_of(data: list[dict], height: int, xaxis: dict, yaxis: dict, **layout) -> dict[str, Any]:
+    """Return a figure in the looks of the page.
+
+    Args:
+        data: traces.
+        height: px.
+        xaxis: as Plotly has it, but that the title is text.
+        yaxis: likewise.
+        layout: what else is to stand there.
+    """
+    axis = {
+        "gridcolor": "var(--line)",
+        "linecolor": "var(--line)",
+        "zeroline": False,
+        "automargin": True,
+        "fixedrange": True,
+        "title": {"standoff": 8, "font": {"size": 12, "color": "var(--muted)"}},
+    }
+
+    def completed(own: dict) -> dict:
+        return {**axis, **own, "title": {**axis["title"], "text": own.get("title", "")}}
+
+    return {
+        "data": data,
+        "layout": {
+            "height": height,
+            "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"family": "var(--font)", "size": 12, "color": "var(--text)"},
+            "hoverlabel": {
+                "bgcolor": "var(--surface)",
+                "bordercolor": "var(--line)",
+                "font": {"family": "var(--font)", "size": 13, "color": "var(--text)"},
+            },
+            "dragmode": False,
+            "showlegend": False,
+            "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"},
+            "xaxis": completed(xaxis),
+            "yaxis": completed(yaxis),
+            **layout,
+        },
+    }
+
+
+def line_of(x: Sequence, y: Sequence, name: str, color: str = "var(--accent)", **more) -> dict[str, Any]:
+    """Return the trace of a line; `more` goes into it as it is."""
+    line = {"color": color, "width": 2, **more.pop("line", {})}
+    return {"type": "scatter", "mode": "lines", "x": list(x), "y": list(y), "name": name, "line": line, **more}
+
+
+def class_chart(summary: Mapping[str, Any], other: Sequence[Mapping] | None) -> Chart:
+    """Draw the IoU of each class with its interval, and that of a second run below it.
+
+    Args:
+        summary: of the results.
+        other: `per_class` of the results to compare with.
+    """
+    rows = summary["per_class"]
+    labels = class_labels(summary["classes"], summary["palette"])
+    iou = [row["IoU"] for row in rows]
+    texts, colors = [rounded(value, 1) for value in iou], ["var(--text)"] * len(rows)
+    known = [row["low"] is not None and row["high"] is not None and row["IoU"] is not None for row in rows]
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "name": "this run",
+        "x": iou,
+        "y": labels,
+        "marker": {"color": "var(--accent)"},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [max(0, r["high"] - r["IoU"]) if k else 0 for r, k in zip(rows, known, strict=True)],
+            "arrayminus": [max(0, r["IoU"] - r["low"]) if k else 0 for r, k in zip(rows, known, strict=True)],
+            "color": "var(--text)",
+            "thickness": 1,
+            "width": 3,
+        },
+        "customdata": [[html.escape(row["class"], quote=False), rounded(row["IoU"]), _interval(row)] for row in rows],
+        "hovertemplate": "%{customdata[0]}<br>IoU %{customdata[1]} %, interval %{customdata[2]}<extra></extra>",
+    }
+    data = [bars]
+    head = ["class", "IoU %", "95 % interval", "Acc %", "precision %", "F1 %", "pixels in truth", "pixels predicted"]
+    table = [
+        [
+            r["class"],
+            rounded(r["IoU"]),
+            _interval(r),
+            *(rounded(r[key]) for key in ("Acc", "Precision", "F1")),
+            r["truth_pixels"],
+            r["predicted_pixels"],
+        ]
+        for r in rows
+    ]
+    if any(row.get("iIoU") is not None for row in rows):
+        head.append("iIoU %")
+        table = [[*cells, rounded(row["iIoU"])] for cells, row in zip(table, rows, strict=True)]
+    if other:
+        gains = [_difference(own["IoU"], its["IoU"]) for own, its in zip(rows, other, strict=True)]
+        texts = [text if gain is None else f"{text} ({gain:+.1f})" for text, gain in zip(texts, gains, strict=True)]
+        colors = ["var(--bad)" if gain and gain <= -0.05 else "var(--text)" for gain in gains]
+        hover = "IoU of the other run %{x:.2f} %<extra></extra>"
+        second = {"type": "bar", "orientation": "h", "name": "other run", "y": labels, "x": [r["IoU"] for r in other]}
+        data.append({**second, "marker": {"color": "var(--faint)"}, "hovertemplate": hover})
+        head += ["IoU % of the other run", "difference"]
+        for cells, row, gain in zip(table, other, gains, strict=True):
+            cells += [rounded(row["IoU"]), "–" if gain is None else f"{gain:+.2f}"]
+    numbers = {"type": "scatter", "mode": "text", "x": [101] * len(rows), "y": labels, "text": texts}
+    data.append({**numbers, "textposition": "middle right", "textfont": {"color": colors}, "hoverinfo": "skip"})
+    data[-1]["showlegend"] = False
+    defined = sorted((value, name) for value, name in zip(iou, summary["classes"], strict=True) if value is not None)
+    return Chart(
+        "classes",
+        "IoU per class",
+        f"From {defined[0][1]} with {defined[0][0]:.1f} % to {defined[-1][1]} with {defined[-1][0]:.1f} %."
+        if defined
+        else "No class has a defined IoU.",
+        figure_of(
+            data,
+            60 + (38 if other else 26) * len(rows),
+            {
+                "range": [0, 124 if other else 112],
+                "tickvals": [0, 25, 50, 75, 100],
+                "ticktext": ["0 %", "25", "50", "75", "100"],
+            },
+            {"type": "category", "categoryarray": labels, "autorange": "reversed", "showgrid": False},
+            bargap=0.35,
+            showlegend=bool(other),
+        ),
+        head,
+        table,
+    )
+
+
+def _interval(row: Mapping) -> str:
+    return "–" if row["low"] is None or row["high"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
+
+
+def _difference(own: float | None, other: float | None) -> float | None:
+    return None if own is None or other is None else own - other
+
+
+def confusion_chart(summary: Mapping[str, Any]) -> tuple[Chart, dict[str, dict]]:
+    """Draw the confusion matrix, rows the truth.
+
+    Returns:
+        The chart with shares of the rows, and what to put into its trace for `share` and for `pixels`.
+    """
+    matrix = np.asarray(summary["confusion"], np.int64)
+    labels = class_labels(summary["classes"], summary["palette"])
+    names = [html.escape(name, quote=False) for name in summary["classes"]]
+    total = matrix.sum(1, keepdims=True) + np.reshape(summary["unassigned"], (-1, 1))
+    share = np.where(total > 0, 100 * matrix / np.maximum(total, 1), np.nan)
+    hover = [
+        [f"{p:.2f} % of {t} called {q}<br>{n} pixels" for q, p, n in zip(names, *rows, strict=True)]
+        if has
+        else [f"no pixel of {t} in the truth"] * len(names)
+        for t, has, rows in zip(names, total[:, 0] > 0, zip(share, matrix, strict=True), strict=True)
+    ]
+    # both scales are bent, so that few per cent and few pixels still show
+    top = int(np.ceil(np.log10(max(10, matrix.max(initial=1)))))
+    powers = list(range(0, top + 1, max(1, top // 5)))
+    ticks = [0, 1, 5, 10, 25, 50, 75, 100]
+    variants = {
+        "share": {
+            "z": _finite(np.sqrt(share)),
+            "zmax": 10,
+            "bar": (np.sqrt(ticks).tolist(), [f"{t} %" for t in ticks]),
+        },
+        "pixels": {"z": np.log10(matrix + 1).tolist(), "zmax": top, "bar": (powers, [f"{10**p:,}" for p in powers])},
+    }
+    for variant in variants.values():
+        values, texts = variant.pop("bar")
+        bar = {"thickness": 10, "outlinewidth": 0, "tickvals": values, "ticktext": texts, "len": 0.6}
+        variant["colorbar"] = bar
+    trace = {
+        "type": "heatmap",
+        "x": labels,
+        "y": labels,
+        "zmin": 0,
+        "xgap": 1,
+        "ygap": 1,
+        "colorscale": [[0, "var(--cold)"], [0.5, "var(--warm)"], [1, "var(--hot)"]],
+        "hovertext": hover,
+        "hoverinfo": "text",
+        **variants["share"],
+    }
+    size = max(340, 130 + 27 * len(names))
+    figure = figure_of(
+        [trace],
+        size,
+        {"title": "predicted", "tickangle": -90, "showgrid": False, "type": "category", "dtick": 1},
+        {"title": "truth", "autorange": "reversed", "showgrid": False, "type": "category", "dtick": 1},
+    )
+    table = [[name, *row] for name, row in zip(summary["classes"], matrix.tolist(), strict=True)]
+    text = f"{len(names)} classes; rows are the truth, columns the prediction."
+    return Chart(
+        "confusion", "Confusion matrix", text, figure, ["truth \\ predicted", *summary["classes"]], table
+    ), variants
+
+
+def _finite(values: np.ndarray) -> list[list[float | None]]:
+    return [[round(v, 4) if np.isfinite(v) else None for v in row] for row in values.tolist()]

@@ -1,0 +1,78 @@
+"""A report about a small run that was resumed, and Debian's Chromium to look at it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.report import folders
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def run_dir(tmp_path_factory):
+    """The work folder of a training, with results and photographs; the training was killed and resumed."""
+    work_dir = tmp_path_factory.mktemp("run") / "work"
+    folders.write_start(work_dir, "20261122_170000", 0, range(25, 701, 25), lambda step: 3 - step / 500)
+    folders.write_start(work_dir, "20261122_180000", 500, range(525, 1001, 25), lambda step: 9 - step / 500)
+    folders.write_results(work_dir / "test/best-toycity", num_images=15, work_dir=work_dir)
+    return work_dir
+
+
+@pytest.fixture(scope="session")
+def other_dir(tmp_path_factory):
+    """Results of another run, which has the same classes and nothing else."""
+    return folders.write_results(tmp_path_factory.mktemp("other") / "results", num_images=2, seed=50, extras=False)
+
+
+@pytest.fixture(scope="session")
+def report_path(run_dir, other_dir, tmp_path_factory):
+    from semseg.report.page import write_report
+
+    folder = tmp_path_factory.mktemp("report")
+    explained = folder / "outputs/explain/photo"
+    explained.mkdir(parents=True)
+    (explained / "grad_cam.png").touch()
+    photograph = run_dir / "test/photographs/kieselburg/kieselburg_000000.png"
+    account = {"image": str(photograph), "files": ["grad_cam.png"]}
+    (explained / "explain.json").write_text(json.dumps(account))
+    return write_report(run_dir, other_dir, folder / "report.html", with_large=True, explained_dir=explained)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if not CHROMIUM.is_file():
+        pytest.skip(f"no {CHROMIUM}: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def open_page(chromium):
+    """A function that opens a file when its charts are drawn; what went wrong, and what it asked for, is remembered."""
+    contexts = []
+
+    def open_file(path, width=1280, **settings):
+        context = chromium.new_context(viewport={"width": width, "height": 800}, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints, page.requests = [], []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-drawn]", state="attached")
+        return page
+
+    yield open_file
+    for context in contexts:
+        context.close()
