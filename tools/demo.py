@@ -55,8 +55,8 @@ def main() -> None:
     overrides = ["--cfg-options", *args.cfg_options] if args.cfg_options else []
     run("python", "tools/train.py", CONFIG, "--seed", "0", *overrides)
     checkpoint = str(newest(f"work_dirs/{RECIPE}", "best_mIoU_iter_*.pth"))
-    run("python", "tools/test.py", CONFIG, checkpoint, "--extras", "all")
-    rosario = ("--data", ROSARIO, "--work-dir", ROSARIO_WORK_DIR, "--show-dir", PANEL_DIR)
+    run("python", "tools/test.py", CONFIG, checkpoint, "--extras", "all", "--no-report")
+    rosario = ("--data", ROSARIO, "--work-dir", ROSARIO_WORK_DIR, "--show-dir", PANEL_DIR, "--no-report")
     run("tools/dist_test.sh", CONFIG, checkpoint, "2", *rosario)
     run("python", "tools/infer.py", CONFIG, checkpoint, "data/rosario", "--out-dir", INFER_DIR)
     known, foreign = (newest(f"{folder}/test", "*/results.json").parent

@@ -3,6 +3,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 from semseg.cli import add_debug_flag, run_tool
 
@@ -16,6 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--data", metavar="FILE", help="a dataset.yaml to test on, not the config's data")
     parser.add_argument("--map", metavar="FILE",
                         help="YAML lines 'class of the model: class of the data set, or ignore'")  # fmt: skip
+    parser.add_argument("--no-report", action="store_true", help="leave out report.html, the page about the results")
     parser.add_argument("--out", metavar="DIR", help="write the predicted train ids here, as PNG")
     parser.add_argument("--show-dir", metavar="DIR",
                         help="paint every image here: photograph, truth, prediction, error map")  # fmt: skip
@@ -73,6 +75,14 @@ def main() -> None:
         join_processes(cfg)  # one checks, all end
         check_before(cfg, "test")
     evaluate(cfg)
+    if not args.no_report:
+        from mmengine.dist import is_main_process
+
+        from semseg.report.page import write_report
+
+        results = Path(cfg.work_dir)
+        if is_main_process() and (results / "results.json").is_file():
+            print(f"all of it on one page: {write_report(results)}")
 
 
 if __name__ == "__main__":

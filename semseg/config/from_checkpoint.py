@@ -25,7 +25,7 @@ _PACKAGES = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
 _LEFT_OUT = ("pretrained", "init_cfg", "backend_args", "file_client_args", "_delete_", "_scope_")
 """Weights from elsewhere, servers to read from (memcached imports a module from a folder)."""
 _WRAPPERS = ("ConcatDataset", "RepeatDataset", "ClassBalancedDataset")
-_METRICS = ("IoUMetric", "ConfusionMetric")
+_METRICS = ("IoUMetric", "ConfusionMetric", "PerClassIoUMetric")  # the last: what ConfusionMetric was called first
 _FROM_ELSEWHERE = ("VPD", "TIMMBackbone")  # backbones that build what another file names, or fetch it
 _RUNTIME = dict(
     default_scope="mmseg",

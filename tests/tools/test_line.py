@@ -87,6 +87,8 @@ def test_a_test_leaves_what_all_numbers_follow_from(town, trained):
     (folder,) = (town / "left/test").iterdir()
     assert folder.name == f"{checkpoint_of(trained).stem}-toycity_val"
     assert f"results: left/test/{folder.name} (results.json, tables, predicted/)" in done.stdout
+    assert done.stdout.splitlines()[-1] == f"all of it on one page: left/test/{folder.name}/report.html"
+    assert "<title>" in (folder / "report.html").read_text()
     found = read_results(folder)
     assert [row["image"] for row in found.images] == images
     assert {row["name"]: row["num_images"] for row in found.summary["slices"]["weather"]} == {"rain": 1, "sun": 2}
