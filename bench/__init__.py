@@ -1,4 +1,4 @@
-"""What tools/benchmark.py runs: every module here that has `cases` is a station; the others are experiments.
+"""What tools/benchmark.py runs: a module here that has `cases` or `table` is a station; the others are experiments.
 
 A station's docstring begins with the line that `--help` shows. It has one function:
 
@@ -6,6 +6,9 @@ A station's docstring begins with the line that `--help` shows. It has one funct
 
 which returns, by what is done, who does it: "ours", and where `stock` is true "stock", the installed
 MMSegmentation's own code. `folder` is empty, and deleted at the end.
+
+Or, where seconds side by side do not say it, `table(folder: Path) -> list[str]`, which measures, and returns the lines
+to print; `--against`, `--repeat` and `--json` are not for it.
 """
 
 from __future__ import annotations

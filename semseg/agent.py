@@ -1,8 +1,8 @@
 """torchrun's agent, which watches over the processes of one machine, with endings that lose nothing.
 
 It differs from the stock agent in four ways. A signal is passed on to the processes alone (not to their data
-loaders), and they get the time to save. An end on purpose or a wrong input is not restarted. All machines count
-the restarts alike. And a machine that hosted the meeting point may fall and come back.
+loaders), and they get the time to save. An end on purpose, or one that would come again, is not restarted. All
+machines count the restarts alike. And a machine that hosted the meeting point may fall and come back.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElas
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.rendezvous.api import RendezvousConnectionError
 
-WRONG_INPUT = 2  # the process has said what is wrong: saying it again helps nobody
+from semseg.stopping import GIVEN_UP
+
+WRONG_INPUT = 2
+FINAL = {WRONG_INPUT, GIVEN_UP}  # the process has said what is wrong: saying it again helps nobody
 ON_PURPOSE = {124, 130, 138, 143}  # out of time, Ctrl-C, SIGUSR1, SIGTERM: stopped, and saved
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 _FALLEN_S = 10.0  # what the others get when one has fallen: one may be in the middle of a checkpoint
@@ -96,6 +99,7 @@ class Agent(LocalElasticAgent):
         super().__init__(spec, DefaultLogsSpecs(log_dir=os.devnull))
         self.relay, self.launched, self.num_starts = relay, launched, num_starts
         self._fallen = (0, 0)  # rank and exit code
+        self._independent = "SEMSEG_INDEPENDENT" in os.environ  # inference: who falls ends no other
         self._ask_waiting = spec.rdzv_handler.num_nodes_waiting
         spec.rdzv_handler.num_nodes_waiting = self._num_nodes_waiting
 
@@ -137,7 +141,10 @@ class Agent(LocalElasticAgent):
         self._look_for_fallen()
         if len(relay.exit_codes()) < len(relay.processes):
             code = self._fallen[1]
-            if code:
+            if code and self._independent:
+                if relay.deadline == float("inf"):
+                    return RunResult(WorkerState.HEALTHY)
+            elif code:
                 relay.grant(0 if code == WRONG_INPUT else relay.patience_s if code in ON_PURPOSE else _FALLEN_S)
             if time.monotonic() < relay.deadline < float("inf"):
                 return RunResult(WorkerState.HEALTHY)
@@ -150,14 +157,14 @@ class Agent(LocalElasticAgent):
         return result
 
     def _look_for_fallen(self) -> None:
-        """Remember the process that ended the group: the others end because they have lost it."""
+        """Remember the process that ended the group: the others end because they have lost it, maybe before it."""
         fallen = {rank: code for rank, code in self.relay.exit_codes().items() if code}
-        if fallen and self._fallen[1] in {0, *ON_PURPOSE}:
+        if fallen and (self._fallen[1] in {0, *ON_PURPOSE} or FINAL & set(fallen.values())):
             self._fallen = worst(fallen)
 
     def _decide_on_restart(self) -> None:
         rank, code = self._fallen
-        if self.relay.received or code == WRONG_INPUT or code in ON_PURPOSE:
+        if self.relay.received or code in FINAL or code in ON_PURPOSE:
             self._remaining_restarts = 0
         elif self._remaining_restarts > 0:
             then = f"restart {self.num_starts} of {self._worker_group.spec.max_restarts}"
@@ -172,7 +179,9 @@ class Agent(LocalElasticAgent):
             return 0
         if self.relay.received and (code < 0 or code in ON_PURPOSE):
             return 128 + self.relay.received
-        if code == WRONG_INPUT or code in ON_PURPOSE:
+        if code in FINAL or code in ON_PURPOSE:
+            return code
+        if self._independent and code == 1:  # images that could not be read: the process has said which
             return code
         restarts = f" after {self.num_starts - 1} restarts" if self.num_starts > 1 else ""
         print(f"error: process {rank} ended with exit code {code}{restarts}", file=sys.stderr)
@@ -182,6 +191,7 @@ class Agent(LocalElasticAgent):
 def worst(exit_codes: dict[int, int]) -> tuple[int, int]:
     """Return rank and exit code of the process that tells most about the end of its group.
 
-    A process that was killed tells more than those that lost it, and any fault more than an end on purpose.
+    One that has said what is wrong tells more than one that was killed, that one more than those that lost it, and
+    any fault more than an end on purpose.
     """
-    return min(exit_codes.items(), key=lambda item: (item[1] != WRONG_INPUT, item[1] in ON_PURPOSE, item[1] > 0))
+    return min(exit_codes.items(), key=lambda item: (item[1] not in FINAL, item[1] in ON_PURPOSE, item[1] > 0))

@@ -49,6 +49,24 @@ def overlay(image: np.ndarray, train_ids: np.ndarray, palette: Sequence, opacity
     return cv2.copyTo(image, uncoloured.view(np.uint8), blended)
 
 
+def outline(image: np.ndarray, train_ids: np.ndarray) -> np.ndarray:
+    """Draw the borders between classes, white on black.
+
+    Args:
+        image: RGB, uint8, shape (height, width, 3).
+        train_ids: uint8, shape (height, width).
+
+    Returns:
+        RGB, uint8, shape (height, width, 3); a new array.
+    """
+    thickness_px = max(1, min(train_ids.shape) // 512)
+    around, line = (np.ones((2 * radius + 1,) * 2, np.uint8) for radius in (2 * thickness_px, thickness_px))
+    drawn = image.copy()
+    drawn[cv2.morphologyEx(train_ids, cv2.MORPH_GRADIENT, around) > 0] = 0
+    drawn[cv2.morphologyEx(train_ids, cv2.MORPH_GRADIENT, line) > 0] = 255
+    return drawn
+
+
 def hatch(image: np.ndarray, marked: np.ndarray, period_px: int = 10) -> np.ndarray:
     """Dim what is marked and lay thin stripes over it.
 

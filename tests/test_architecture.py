@@ -13,6 +13,7 @@ ALLOWED = {
     # room: what it may import, of this project and of others
     "labels": {"numpy"},
     "atomic": set(),
+    "background": set(),
     "stopping": set(),
     "machine": set(),
     "cli": {"semseg.stopping"},
@@ -46,6 +47,7 @@ ALLOWED = {
         "semseg.trial",
         "semseg.compat",
         "semseg.stopping",
+        "semseg.background",
         "semseg.checkpoints",
         "semseg.drawing",
         "semseg.panels",
@@ -65,11 +67,20 @@ ALLOWED = {
     "machines": set(),
     "launch": {"semseg.cli", "semseg.agent", "semseg.machines", *STACK},
     "inference": {
+        "semseg.compat",  # and config: the class Segmenter goes from a checkpoint to results
+        "semseg.config",
         "semseg.checkpoints",
         "semseg.drawing",
         "semseg.maps",
+        "semseg.labels",
+        "semseg.stopping",
+        "semseg.background",
         "semseg.atomic",
+        "pillow_heif",
         "pytorch_grad_cam",
+        "tifffile",
+        "onnx",
+        "onnxruntime",
         *STACK,
     },
     "report": {

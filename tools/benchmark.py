@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import statistics
 import sys
 import tempfile
@@ -25,7 +26,7 @@ def main() -> int:
     stations = {
         path.stem: ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
         for path in sorted((ROOT / "bench").glob("[a-z]*.py"))
-        if "\ndef cases(" in path.read_text()  # the others are experiments, programs of their own
+        if re.search(r"^def (cases|table)\(", path.read_text(), re.MULTILINE)  # the others are experiments
     }
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -49,6 +50,10 @@ def main() -> int:
     station = importlib.import_module(f"bench.{args.station}")
     results = {}
     with tempfile.TemporaryDirectory() as folder:
+        if hasattr(station, "table"):
+            print("\n".join(station.table(Path(folder))))
+            print(", ".join(f"{name} {value}" for name, value in describe_machine().items()))
+            return 0
         for case, contenders in station.cases(args.against == "stock", Path(folder)).items():
             results[case] = summarize(measure(contenders, args.repeat))
             print_case(case, results[case])

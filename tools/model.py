@@ -4,7 +4,7 @@
 import argparse
 
 from semseg.cli import add_debug_flag, run_tool
-from semseg.commands import model
+from semseg.commands import model, model_export
 
 
 def main() -> int:
@@ -12,6 +12,7 @@ def main() -> int:
     commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
     model.add_describe(commands)
     model.add_publish(commands)
+    model_export.add_export(commands)
     for command in commands.choices.values():
         add_debug_flag(command)
     args = parser.parse_args()

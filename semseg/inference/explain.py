@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from semseg import drawing, maps
 from semseg.atomic import atomic_path
 from semseg.inference.cam import Cams, explain_score, require_grad_cam
 from semseg.inference.predictor import Predictor
 from semseg.inference.probabilities import entropy, kind_of_scores, margin, to_probabilities
-from semseg.inference.writers import read_image
+from semseg.inference.reading import read_image
 
 _LEAST_SHARE = 0.005  # of the picture: a class with less, and less probable, is not drawn
 _LEAST_DOUBTED = 0.01  # of the picture: a smaller class is not chosen as the one to ask about
@@ -77,8 +77,8 @@ def explain(
         raise ValueError(f"no class {class_name!r} in this model; {hint}")
     try:
         image = read_image(image_path, predictor.exif)
-    except (OSError, UnidentifiedImageError, ValueError) as error:
-        raise ValueError(f"{image_path} is not a readable image ({error})") from None
+    except ValueError as error:
+        raise ValueError(f"{image_path}: {error}") from None
     region = None if box is None else _region_of(box, image.shape[:2])
 
     doubt = _doubt(predictor, image, kind)

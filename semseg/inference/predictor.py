@@ -1,19 +1,40 @@
-"""A model ready to segment one image after the other."""
+"""One model, ready to segment images."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from mmcv.transforms import Compose
 from mmengine.config import Config
-from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from semseg.checkpoints.description import classes_of, palette_of
 from semseg.checkpoints.loading import load_strictly
 from semseg.checkpoints.reading import read_checkpoint
+from semseg.inference.bands import classify, eight_bits, probabilities_of
+from semseg.inference.precision import autocast, choose_precision, made_fast
+from semseg.inference.scoring import Scorer, parse_views
+
+_SMALLEST_TILE_PX = 128
+
+
+class Prediction(NamedTuple):
+    """What a model says of an image, or of some rows of it.
+
+    Attributes:
+        train_ids: uint8, shape (height, width), in the size of the image that was given.
+        confidence: 255 times the probability of the winning class, uint8, shape (height, width); if asked for.
+        probabilities: float16, shape (num_classes, height, width); if asked for.
+    """
+
+    train_ids: np.ndarray
+    confidence: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
 
 
 class Predictor:
@@ -23,27 +44,57 @@ class Predictor:
         cfg: from `for_inference`; not changed.
         checkpoint: weights that fit the model exactly.
         device: such as 'cuda:0' or 'cpu'; default: the GPU if there is one.
+        precision: auto, fp32, bf16 or fp16, see `choose_precision`.
+        tta: more views of each image, whose probabilities are averaged: `flip` adds the mirror image, numbers are
+            scales, as in `flip,0.75,1,1.25`.
+        tile: side in pixels of square windows that each image is cut into, in its own size; default: the whole
+            image, resized as in a test, or the windows that the config tests by.
+        overlap: share of a tile that the next one covers, too; 0 to below 1.
+        on_note: called with each note as it comes up.
 
     Attributes:
         model: the segmentor, in evaluation mode, without gradients.
         classes: names, in the order of their train ids.
         palette: RGB, shape (num_classes, 3).
         exif: what the set that it learnt from does with EXIF orientation: `apply` or `ignore`.
+        device: where the model is.
+        notes: sentences that a user should see: the precision that was chosen, memory that did not suffice.
 
     Raises:
-        ValueError: the weights don't fit the model, or the file holds no class names.
+        ValueError: the weights don't fit the model, the file holds no class names, or an argument is out of range.
     """
 
-    def __init__(self, cfg: Config, checkpoint: str | Path, device: str | None = None) -> None:
+    def __init__(
+        self,
+        cfg: Config,
+        checkpoint: str | Path,
+        device: str | None = None,
+        *,
+        precision: str = "fp32",
+        tta: str | None = None,
+        tile: int | None = None,
+        overlap: float = 0.25,
+        on_note: Callable[[str], None] | None = None,
+    ) -> None:
+        if tile is not None and tile < 1:
+            raise ValueError(f"tile {tile}: expected the side of a window in pixels, 1 or more")
+        if not 0 <= overlap < 1:
+            raise ValueError(f"overlap {overlap}: expected a share of the tile, 0 to below 1")
+        flips, scales = parse_views(tta)
+        self.notes: list[str] = []
+        self._on_note = on_note
+        self.device = torch.device(device or ("cuda:0" if torch.cuda.is_available() else "cpu"))
+        self._precision, reason = choose_precision(precision, self.device)
         init_default_scope(cfg.get("default_scope", "mmseg"))
-        self.model = MODELS.build(cfg.copy().model)
+        model = MODELS.build(cfg.copy().model)
         content = read_checkpoint(checkpoint)
-        load_strictly(self.model, content, checkpoint)
+        load_strictly(model, content, checkpoint)
         self.classes, self.palette = classes_of(content), palette_of(content)
         if self.classes is None or self.palette is None:
             raise ValueError(f"{checkpoint} does not say which classes and colours it knows (no meta.dataset_meta)")
-        self._device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
-        self.model.to(self._device).eval().requires_grad_(False)
+        del content
+        self.model, fused = made_fast(model.to(self.device).eval().requires_grad_(False), self._precision)
+        self._note(f"precision: {self._precision} ({reason}), {'fused batch norms, ' if fused else ''}channels-last")
         # an image has no annotation, and arrives as an array
         loads_truth = ("LoadAnnotations", "LoadTrainIds")
         steps = [step for step in cfg.test_dataloader.dataset.pipeline if step.type not in loads_truth]
@@ -51,9 +102,17 @@ class Predictor:
         if steps[0].type == "LoadImageFromFile":
             steps[0] = dict(type="mmseg.LoadImageFromNDArray")
         self._pipeline = Compose(steps)
+        self._tile, self._overlap = tile, overlap
+        self._scorer = Scorer(self.model, self._pipeline, self._precision, flips, scales)
+        if tile is not None:
+            unscaled = [step for step in steps if step["type"].rpartition(".")[2] != "Resize"]
+            self._scorer.pipeline = Compose(unscaled)
+            if len(unscaled) < len(steps):
+                self._note("tiles: images keep their size, which the test pipeline of the config would change")
+        self._fits: dict[tuple[int, ...], tuple[int, int | None]] = {}  # by size: images at a time, window
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Segment one image.
+        """Segment one image as MMSegmentation's own code does, whatever tiles and views.
 
         Args:
             image: RGB, uint8, shape (height, width, 3).
@@ -61,9 +120,61 @@ class Predictor:
         Returns:
             Train ids, uint8, shape (height, width).
         """
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(self._precision, self.device):
             sample = self.model.test_step(self.batch(image))[0]
         return _train_ids(sample)
+
+    def predict(
+        self, images: Sequence[np.ndarray], *, confidence: bool = False, probabilities: bool = False
+    ) -> list[Prediction]:
+        """Segment images, together as far as the memory allows.
+
+        What does not fit is tried with half as many images, then in smaller and smaller windows; a note says so.
+
+        Args:
+            images: RGB, uint8, shape (height, width, 3), all of one size.
+            confidence: also return how sure the model is.
+            probabilities: also return those of every class: 2 bytes per class and pixel.
+
+        Raises:
+            ValueError: the images differ in size or have no three channels of 8 bits, or the model has no scores
+                that could become probabilities.
+        """
+        images = list(images)
+        for image in images:
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+                raise ValueError(f"image of {image.dtype} {image.shape}; expected uint8 (height, width, 3)")
+        sizes = {image.shape[:2] for image in images}
+        if len(sizes) > 1:
+            raise ValueError(f"images of {len(sizes)} sizes (height, width): {sorted(sizes)}; expected one")
+        found: list[Prediction] = []
+        for size in sizes:
+            while len(found) < len(images):
+                found += self._fitting(images[len(found) :], size, confidence, probabilities)
+        return found
+
+    @torch.inference_mode()
+    def predict_rows(
+        self, image: np.ndarray, *, confidence: bool = False, probabilities: bool = False
+    ) -> Iterator[Prediction]:
+        """Segment an image that need not fit into memory; needs `tile`.
+
+        Args:
+            image: RGB, uint8, shape (height, width, 3); or what has such a `shape`, and gives such an array for
+                `image[top:bottom, left:right]`.
+            confidence, probabilities: as for `predict`.
+
+        Yields:
+            Some rows, from top to bottom.
+
+        Raises:
+            ValueError: there is no `tile`.
+        """
+        if self._tile is None:
+            raise ValueError("rows come from tiles only: give Predictor a tile, such as tile=1024")
+        scored = self._scorer.tiled([image], self._tile, self._overlap)
+        for parts in self._decided(scored, confidence, probabilities):
+            yield Prediction(*(None if part is None else part[0] for part in parts))
 
     def scores(self, image: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
         """Segment one image, and return what the model decided by, too.
@@ -75,7 +186,7 @@ class Predictor:
             The scores, float, shape (out_channels, height, width), on the device: logits, or with one channel the
             probability of the second class. The train ids, uint8, shape (height, width).
         """
-        with torch.no_grad():
+        with torch.no_grad(), autocast(self._precision, self.device):
             sample = self.model.test_step(self.batch(image))[0]
         return sample.seg_logits.data, _train_ids(sample)
 
@@ -83,6 +194,79 @@ class Predictor:
         """Return one image (RGB, uint8) as `test_step` and the model's data preprocessor take it."""
         data = self._pipeline(dict(img=np.ascontiguousarray(image[:, :, ::-1])))  # the pipelines expect BGR
         return dict(inputs=[data["inputs"]], data_samples=[data["data_samples"]])
+
+    def _fitting(self, images: list, size: tuple, confidence: bool, probabilities: bool) -> list[Prediction]:
+        """Segment as many of the images as fit at a time."""
+        count, window = start = self._fits.get(size, (len(images), self._tile))
+        while True:
+            try:
+                found = self._at_once(images[:count], window, confidence, probabilities)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                smaller = (window or max(self._scorer.size_of(images[0]))) // 2
+                if count == 1 and smaller < _SMALLEST_TILE_PX:
+                    raise
+            else:
+                break
+            # here, and not above: the error holds what was computed
+            count, window = (min(count, len(images)) // 2, window) if count > 1 else (1, smaller)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+        if (count, window) != start:
+            self._fits[size] = count, window
+            how = f"{count} at a time" if window == self._tile else f"one by one in tiles of {window} x {window}"
+            self._note(f"out of memory with images of {size[1]} x {size[0]}: they go on {how}")
+        return found
+
+    @torch.inference_mode()
+    def _at_once(self, images: list, window: int | None, confidence: bool, probabilities: bool) -> list[Prediction]:
+        height, width = images[0].shape[:2]
+        shape = (len(images), height, width)
+        train_ids = np.empty(shape, np.uint8)
+        sure = np.empty(shape, np.uint8) if confidence else None
+        likely = np.empty((len(images), len(self.classes), height, width), np.float16) if probabilities else None
+        if self._tile is not None:
+            scored = self._scorer.tiled(images, window, self._overlap)
+        else:
+            scored = self._scorer.whole(images, window, self._overlap)
+        top = 0
+        for ids_part, sure_part, likely_part in self._decided(scored, confidence, probabilities):
+            rows = slice(top, top + ids_part.shape[1])
+            train_ids[:, rows] = ids_part
+            if sure is not None:
+                sure[:, rows] = sure_part
+            if likely is not None:
+                likely[:, :, rows] = likely_part
+            top = rows.stop
+        nothing = [None] * len(images)
+        kinds = (train_ids, nothing if sure is None else sure, nothing if likely is None else likely)
+        return [Prediction(*parts) for parts in zip(*kinds, strict=True)]
+
+    def _decided(self, scored: Iterator[torch.Tensor], confidence: bool, probabilities: bool) -> Iterator[tuple]:
+        """Yield train ids, confidence and probabilities of some rows of all images."""
+        for scores in scored:
+            train_ids = classify(scores, self._scorer.kind, self._scorer.threshold)
+            sure = likely = None
+            if confidence or probabilities:
+                likely = probabilities_of(scores, self._scorer.probability_kind)
+                if likely.shape[1] == 1:
+                    likely = torch.cat([1 - likely, likely], dim=1)
+                sure = eight_bits(likely.amax(dim=1)) if confidence else None
+                likely = likely.half().cpu().numpy() if probabilities else None
+            yield train_ids.cpu().numpy(), sure, likely
+
+    def _note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+        if self._on_note is not None:
+            self._on_note(sentence)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that there is not enough memory."""
+    words = ("can't allocate memory", "ALLOC_FAILED")  # what PyTorch says on a CPU, and GPU libraries
+    kinds = (MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, kinds) or any(word in str(error) for word in words)
 
 
 def _train_ids(sample) -> np.ndarray:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"),
+    *(".heic", ".heif", ".avif"),  # Pillow reads them by itself or with a plugin: see `reading`
+)
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
 
 class SourceImage(NamedTuple):
@@ -16,40 +23,133 @@ class SourceImage(NamedTuple):
     name: Path  # relative, without suffix: what its results are called
 
 
-def find_images(source: str | Path) -> list[SourceImage]:
-    """List the images of a file or folder, sub-folders too, in natural order (img2 before img10).
+def find_images(*sources: str | Path, leave_out: Iterable[Path] = (), keep_suffix: bool = False) -> list[SourceImage]:
+    """List the images that files, folders, globs and lists name, each once, in the order of the sources.
 
-    Hidden files and other suffixes are left out.
+    Folders are walked with their sub-folders, in natural order (img2 before img10); hidden files and other suffixes
+    are left out, and so are the folders `leave_out`. A list (.txt) names one image per line, relative to itself. The
+    images of one folder are named relative to it, those of several sources relative to the folder above all of them.
+
+    Args:
+        sources: paths, or patterns such as `photos/*/*.jpg`.
+        leave_out: folders in which results lie.
+        keep_suffix: name `a.jpg` so, and not `a`.
 
     Raises:
-        FileNotFoundError: there is no such path, or the folder holds no image.
-        ValueError: the file is no image by its suffix, or two images would get one result.
+        FileNotFoundError: there is no such path, or it holds no image.
+        ValueError: a file is no image by its suffix, or two images would get one result.
     """
-    source = Path(source)
-    kinds = " ".join(IMAGE_SUFFIXES)
-    if source.is_file():
-        if source.suffix.lower() not in IMAGE_SUFFIXES:
-            raise ValueError(f"{source} is not an image; expected one of {kinds}, or a folder of them")
-        return [SourceImage(source, Path(source.stem))]
-    if not source.is_dir():
-        raise FileNotFoundError(f"no image or folder {source}")
-
-    def visible(path: Path) -> bool:
-        return not any(part.startswith(".") for part in path.relative_to(source).parts)
-
-    files = [p for p in source.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and visible(p) and p.is_file()]
-    if not files:
-        found = sorted({p.suffix or p.name for p in source.rglob("*") if p.is_file()})
-        hint = f"found only {', '.join(found[:5])}" if found else "it is empty"
-        raise FileNotFoundError(f"no image in {source} ({hint}); expected {kinds}")
-    files.sort(key=lambda path: _natural_key(path.relative_to(source)))
+    found: dict[Path, None] = {}  # absolute path; each once, in order
+    shown: dict[Path, Path] = {}  # as the person wrote it
+    roots = []
+    closed = set(map(_absolute, leave_out))
+    for source in map(str, sources):
+        root, paths = _expand(source, closed)
+        roots.append(_absolute(root))
+        for path in paths:
+            absolute = _absolute(path)
+            found.setdefault(absolute)
+            shown.setdefault(absolute, path)
+    # a list may name images that lie elsewhere
+    outside = [path.parent for path in found if not any(path.is_relative_to(root) for root in roots)]
+    root = os.path.commonpath([*roots, *outside])
     taken: dict[Path, Path] = {}
-    for path in files:
-        name = path.relative_to(source).with_suffix("")
+    for absolute in found:
+        name = absolute.relative_to(root)
+        name = name.with_suffix("") if _is_image(name) and not keep_suffix else name
         if name in taken:
-            raise ValueError(f"{taken[name]} and {path} would both write {name}.png; rename one of them")
-        taken[name] = path
-    return [SourceImage(path, name) for name, path in taken.items()]
+            raise ValueError(
+                f"{shown[taken[name]]} and {shown[absolute]} would both write {name}.png; rename one of them, or keep"
+                " the suffix in the names (--keep-suffix)"
+            )
+        taken[name] = absolute
+    return [SourceImage(shown[absolute], name) for name, absolute in taken.items()]
+
+
+def is_video(source: str) -> bool:
+    """Return whether an input is a video file, a camera (a number) or a stream (an address)."""
+    return is_live(source) or Path(source).suffix.lower() in VIDEO_SUFFIXES
+
+
+def is_live(source: str) -> bool:
+    """Return whether an input goes on until it is stopped: a camera (a number) or a stream (an address)."""
+    return source.isdecimal() or "://" in source
+
+
+def _expand(source: str, closed: set[Path]) -> tuple[Path, list[Path]]:
+    """Return the folder that the images of an input are named relative to, and their paths."""
+    path = Path(source)
+    if path.is_dir():
+        return path, _walk(path, closed)
+    if path.is_file() or path.is_symlink():
+        if path.suffix.lower() == ".txt":
+            return path.parent, _read_list(path)
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            raise ValueError(
+                f"{source} is not an image; expected one of {' '.join(IMAGE_SUFFIXES)}, a folder of them, a list (.txt)"
+                f" or a video ({' '.join(VIDEO_SUFFIXES)})"
+            )
+        return path.parent, [path]
+    if not glob.has_magic(source):
+        raise FileNotFoundError(f"no image or folder {source}")
+    found = glob.glob(source, recursive=True)  # noqa: PTH207  that of pathlib wants a folder to start from
+    matches = sorted(map(Path, found), key=_natural_key)
+    paths = [p for match in matches for p in (_walk(match, closed) if match.is_dir() else [match]) if _is_image(p)]
+    if not paths:
+        raise FileNotFoundError(f"no image matches {source}")
+    fixed = []
+    for part in path.parts:
+        if glob.has_magic(part):
+            break
+        fixed.append(part)
+    return Path(*fixed), paths
+
+
+def _walk(root: Path, closed: set[Path]) -> list[Path]:
+    files = list(_files_below(root, closed))
+    images = [path for path in files if _is_image(path)]
+    if not images:
+        suffixes = sorted({path.suffix or path.name for path in files})
+        hint = f"found only {', '.join(suffixes[:5])}" if suffixes else "it is empty"
+        raise FileNotFoundError(f"no image in {root} ({hint}); expected {' '.join(IMAGE_SUFFIXES)}")
+    return sorted(images, key=lambda path: _natural_key(path.relative_to(root)))
+
+
+def _files_below(root: Path, closed: set[Path]) -> Iterator[Path]:
+    """Walk a folder, into linked folders too (each once); dangling links are files, which cannot be read."""
+    seen = set()
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    for folder, folders, names in os.walk(root, onerror=stop, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen or _absolute(Path(folder)) in closed:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(folder, name) for name in names if not name.startswith("."))
+
+
+def _read_list(path: Path) -> list[Path]:
+    lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    paths = [path.parent / line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    for named in paths:
+        if named.is_dir():
+            raise ValueError(f"{path} names the folder {named}; expected one image per line")
+    if not paths:
+        raise FileNotFoundError(f"{path} names no image; expected one path per line, relative to the list")
+    return paths
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _absolute(path: Path) -> Path:
+    """Return the path from the root on, without `..`, links as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  which follows links
 
 
 def _natural_key(path: Path) -> list:

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from semseg import panels
 from semseg.atomic import atomic_path
-from semseg.plugins.writers import Writers
+from semseg.background import Writers
 from semseg.prepare.image_files import read_image
 
 TENSORBOARD_WIDTH_PX = 1024

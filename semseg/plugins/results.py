@@ -13,6 +13,7 @@ from mmseg.registry import HOOKS
 from PIL import Image
 
 from semseg.atomic import atomic_path
+from semseg.background import Writers
 from semseg.checkpoints import facts
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.fingerprint import data_fingerprint
@@ -38,6 +39,7 @@ class ResultsHook(Hook):
         self.data_name, self.split = data_name, split
         self.slices_path = None if slices is None else Path(slices)
         self._names: dict[str, Path] = {}
+        self._writers = Writers()
 
     def before_test_epoch(self, runner) -> None:
         """Find out what each image will be called, and read the table of slices before hours are spent."""
@@ -53,14 +55,13 @@ class ResultsHook(Hook):
             for kind, field in (("predicted", sample.pred_sem_seg), ("target", sample.get("gt_sem_seg"))):
                 if field is None:
                     continue
-                picture = Image.fromarray(field.data.squeeze(0).cpu().numpy().astype(np.uint8))
-                picture.putpalette(palette)
+                train_ids = field.data.squeeze(0).cpu().numpy().astype(np.uint8)
                 path = Path(runner.work_dir) / kind / f"{self._names[sample.img_path]}.png"
-                with atomic_path(path) as temporary:
-                    picture.save(temporary, format="PNG", compress_level=1)
+                self._writers.submit(_write_mask, path, train_ids, palette, num_bytes=train_ids.nbytes)
 
     def after_test_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
-        """Write the numbers."""
+        """Write the numbers, when the pictures are there."""
+        self._writers.finish()
         evaluator = next((m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMetric)), None)
         if not is_main_process() or evaluator is None or evaluator.evaluation is None:
             return
@@ -102,3 +103,10 @@ class ResultsHook(Hook):
             "fingerprint": data_fingerprint({self.split: dataset}),
         }
         return {"created": facts.now(), "run": run, "data": data}
+
+
+def _write_mask(path: Path, train_ids: np.ndarray, palette: bytes) -> None:
+    picture = Image.fromarray(train_ids)
+    picture.putpalette(palette)
+    with atomic_path(path) as temporary:
+        picture.save(temporary, format="PNG", compress_level=1)

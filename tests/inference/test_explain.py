@@ -245,6 +245,6 @@ def test_wrong_inputs_say_what_was_expected(pspnet, image_path, tmp_path, monkey
         ask()
     monkeypatch.undo()
     image_path.write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"street\.png is not a readable image"):
+    with pytest.raises(ValueError, match=r"street\.png: not a readable image"):
         ask()
     assert not (tmp_path / "out").exists()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from semseg.inference import find_images
+from semseg.inference import find_images, is_video
 
 
 def touch(root, *names):
@@ -12,9 +12,13 @@ def touch(root, *names):
         path.touch()
 
 
+def names(*sources, **options):
+    return [str(image.name) for image in find_images(*sources, **options)]
+
+
 def test_folders_are_walked_in_natural_order_and_foreign_files_left_out(tmp_path):
     touch(tmp_path, "img10.jpg", "img2.JPG", "sub/a.png", "notes.txt", ".hidden.png", ".cache/b.png", "._img2.jpg")
-    assert [str(image.name) for image in find_images(tmp_path)] == ["img2", "img10", "sub/a"]
+    assert names(tmp_path) == ["img2", "img10", "sub/a"]
 
 
 def test_a_single_image_is_named_after_itself(tmp_path):
@@ -22,19 +26,87 @@ def test_a_single_image_is_named_after_itself(tmp_path):
     assert [image.name for image in find_images(tmp_path / "street.v2.jpeg")] == [Path("street.v2")]
 
 
+def test_several_sources_are_named_below_the_folder_above_all_of_them(tmp_path):
+    touch(tmp_path, "north/a.jpg", "south/a.jpg", "south/b/c.jpg", "d.jpg")
+    assert names(tmp_path / "north", tmp_path / "south") == ["north/a", "south/a", "south/b/c"]
+    assert names(tmp_path / "d.jpg", tmp_path / "south/a.jpg") == ["d", "south/a"]
+    assert names(tmp_path / "south/a.jpg", tmp_path / "south") == ["a", "b/c"]  # each once
+
+
+def test_patterns_are_named_below_their_fixed_part(tmp_path, monkeypatch):
+    touch(
+        tmp_path, "photos/2023/a.jpg", "photos/2024/a.jpg", "photos/2024/b10.jpg", "photos/2024/b9.jpg", "photos/x.md"
+    )
+    assert names(f"{tmp_path}/photos/*/*") == ["2023/a", "2024/a", "2024/b9", "2024/b10"]
+    assert names(f"{tmp_path}/photos/**/b*.jpg") == ["2024/b9", "2024/b10"]
+    monkeypatch.chdir(tmp_path / "photos")
+    assert names("*/a.jpg") == ["2023/a", "2024/a"]
+    assert names("20*") == ["2023/a", "2024/a", "2024/b9", "2024/b10"]
+    with pytest.raises(FileNotFoundError, match=r"no image matches \*/z\*\.jpg"):
+        find_images("*/z*.jpg")
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tmp_path):
+    touch(tmp_path, "a[1].jpg", "a1.jpg")
+    assert names(tmp_path / "a[1].jpg") == ["a[1]"]
+
+
+def test_a_list_names_images_relative_to_itself(tmp_path):
+    touch(tmp_path, "lists/b.jpg", "other/c.png")
+    (tmp_path / "lists/mine.txt").write_text(f"# chosen\nb.jpg\n\ngone.jpg\n{tmp_path}/lists/b.jpg\n")
+    found = find_images(tmp_path / "lists/mine.txt")
+    assert [(image.path, str(image.name)) for image in found] == [
+        (tmp_path / "lists/b.jpg", "b"),
+        (tmp_path / "lists/gone.jpg", "gone"),  # reading will say so
+    ]
+    (tmp_path / "lists/mine.txt").write_text("b.jpg\n../other/c.png\n")
+    assert names(tmp_path / "lists/mine.txt") == ["lists/b", "other/c"]
+    (tmp_path / "lists/mine.txt").write_text("../other\n")
+    with pytest.raises(ValueError, match=r"mine\.txt names the folder .*other; expected one image per line"):
+        find_images(tmp_path / "lists/mine.txt")
+
+
+def test_links_are_followed_once_and_dangling_ones_are_images_that_cannot_be_read(tmp_path):
+    touch(tmp_path, "photos/a.jpg", "elsewhere/b.jpg")
+    (tmp_path / "photos/more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "photos")
+    (tmp_path / "photos/gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    assert names(tmp_path / "photos") == ["a", "gone", "more/b"]
+
+
+def test_a_folder_named_like_an_image_is_a_folder(tmp_path):
+    touch(tmp_path, "x.jpg/a.jpg")
+    assert names(tmp_path) == ["x.jpg/a"]
+
+
+def test_results_inside_the_folder_are_not_segmented_again(tmp_path):
+    touch(tmp_path, "a.jpg", "pred/a.png", "vis/a.jpg")
+    assert names(tmp_path, leave_out=[tmp_path / "pred", tmp_path / "vis"]) == ["a"]
+
+
 def test_wrong_inputs_say_what_was_expected(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no image or folder .*none"):
         find_images(tmp_path / "none")
     with pytest.raises(FileNotFoundError, match=r"no image in .* \(it is empty\); expected \.jpg"):
         find_images(tmp_path)
-    touch(tmp_path, "a.txt")
-    with pytest.raises(FileNotFoundError, match=r"found only \.txt"):
+    touch(tmp_path, "a.txt", "a.csv")
+    with pytest.raises(FileNotFoundError, match=r"found only \.csv, \.txt"):
         find_images(tmp_path)
-    with pytest.raises(ValueError, match=r"a\.txt is not an image; expected one of \.jpg"):
+    with pytest.raises(FileNotFoundError, match=r"a\.txt names no image; expected one path per line"):
         find_images(tmp_path / "a.txt")
+    with pytest.raises(ValueError, match=r"a\.csv is not an image; expected one of \.jpg .*, a list \(\.txt\)"):
+        find_images(tmp_path / "a.csv")
 
 
-def test_two_images_that_would_write_one_mask_are_an_error(tmp_path):
+def test_two_images_that_would_write_one_mask_are_an_error_with_a_way_out(tmp_path):
     touch(tmp_path, "a.jpg", "a.png")
-    with pytest.raises(ValueError, match=r"a\.jpg and .*a\.png would both write a\.png; rename one of them"):
+    both = r"a\.jpg and .*a\.png would both write a\.png; rename one of them, or keep the suffix in the names \(--keep"
+    with pytest.raises(ValueError, match=both):
         find_images(tmp_path)
+    assert names(tmp_path, keep_suffix=True) == ["a.jpg", "a.png"]
+
+
+@pytest.mark.parametrize("source", ["0", "rtsp://10.0.0.1/live", "street.MP4", "a/b.webm"])
+def test_cameras_streams_and_videos_are_told_from_images(source):
+    assert is_video(source)
+    assert not is_video("street.jpg")

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 import semseg.plugins  # noqa: F401
-from semseg.plugins.writers import Writers
+from semseg.background import Writers
 from tests.plugins.squares import MODEL
 
 HEIGHT, WIDTH = 48, 96

@@ -113,7 +113,7 @@ def test_masks_of_a_dataset_file_are_decoded_by_its_rules(tmp_path):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_photographs_stand_alike_in_training_and_in_inference(tmp_path, orientation):
-    from semseg.inference.writers import read_image as read_for_inference
+    from semseg.inference.reading import read_image as read_for_inference
     from semseg.prepare.image_files import read_image
 
     exif = Image.Exif()

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import CONFIG
+
 REPOSITORY = Path(__file__).parents[2]
 TOOL = [sys.executable, str(REPOSITORY / "tools/benchmark.py")]
 MODULES = (REPOSITORY / "bench").glob("[a-z]*.py")
@@ -34,8 +36,10 @@ def assert_complete(report_path: Path, sides: set[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("station", STATIONS)
-def test_every_station_measures_both_sides(tmp_path, station):
+def test_every_station_measures_both_sides(tmp_path, station, monkeypatch):
     pytest.importorskip("cityscapesscripts")
+    monkeypatch.setenv("BENCH_CONFIG", str(CONFIG))  # infer: its own model takes minutes
+    monkeypatch.setenv("BENCH_SIZE", "256x128")
     result = run(station, "--against", "stock", "--repeat", 1, "--json", tmp_path / "report.json")
     assert (result.returncode, result.stderr) == (0, "")
     assert "stock / ours" in result.stdout

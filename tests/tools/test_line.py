@@ -197,7 +197,7 @@ def test_the_stock_test_tool_takes_our_config_and_finds_the_same_scores(town, tr
         (["test.py", CONFIG, "none.pth"], "no checkpoint none.pth"),
         (["infer.py", CONFIG, "none.pth", "data/rosario"], "no checkpoint none.pth"),
         (["infer.py", CONFIG, "none.pth", "empty"], "no image in empty (it is empty)"),
-        (["infer.py", CONFIG, "none.pth", "note.txt"], "note.txt is not an image"),
+        (["infer.py", CONFIG, "none.pth", "note.txt"], "note.txt names no image"),
         (["train.py", CONFIG, "--cfg-options", "optim_wraper.type=x"], "did you mean 'optim_wrapper'?"),
         (["train.py", CONFIG, "--resume", "--work-dir", "empty"], "--resume: no checkpoint in empty"),
         (["dist_test.sh", CONFIG, "none.pth", 2], "no checkpoint none.pth"),

@@ -1,0 +1,82 @@
+"""A folder of photographs of 2048x1024 through PSPNet-R101, masks and overlays written: a whole process.
+
+Weights are random, and the same on both sides. The environment changes the work: BENCH_CONFIG (a config file),
+BENCH_SIZE (such as 512x256), BENCH_IMAGES (how many, 2), BENCH_PRECISION (ours: auto).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
+from bench import Contender
+from semseg import config
+from semseg.labels import CITYSCAPES
+from semseg.toycity.write import plan_cityscapes, write_picture
+
+ROOT = Path(__file__).parents[1]
+R101 = ROOT / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
+STOCK = """
+import sys
+from mmseg.apis import MMSegInferencer
+config, checkpoint, images, out_dir = sys.argv[1:]
+device = "cuda:0" if __import__("torch").cuda.is_available() else "cpu"
+MMSegInferencer(model=config, weights=checkpoint, device=device)(images, out_dir=out_dir)
+"""
+
+
+def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
+    """tools/infer.py, and MMSegInferencer with an output folder."""
+    config_path = Path(os.environ.get("BENCH_CONFIG", R101)).resolve()
+    width, height = map(int, os.environ.get("BENCH_SIZE", "2048x1024").split("x"))
+    count = int(os.environ.get("BENCH_IMAGES", "2"))
+    precision = os.environ.get("BENCH_PRECISION", "auto")
+    images = folder / "images"
+    images.mkdir()
+    for picture in plan_cityscapes(folder, {"val": count}, (width, height), seed=0):
+        for path in (picture.image_path, picture.label_ids_path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_picture(picture)
+        picture.image_path.rename(images / picture.image_path.name)
+    checkpoint_path = _random_checkpoint(config_path, folder / "random.pth")
+
+    common = [config_path, checkpoint_path, images]
+    ours = [ROOT / "tools/infer.py", *common, "--out-dir", folder / "ours", "--precision", precision]
+    work = (count, "images")
+    sides = {"ours": Contender(lambda: _run(ours, folder), work=work)}
+    if stock:
+        theirs = ["-c", STOCK, *common, folder / "stock"]
+        sides["stock"] = Contender(lambda: _run(theirs, folder), work=work)
+    return {f"{config_path.stem.split('_4x')[0]}, {count} images of {width}x{height}": sides}
+
+
+def _random_checkpoint(config_path: Path, path: Path) -> Path:
+    cfg = config.load_config(config_path)
+    cfg.model.pretrained = None
+    init_default_scope("mmseg")
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    names = {"classes": CITYSCAPES.classes, "palette": CITYSCAPES.palette}
+    torch.save({"meta": {"dataset_meta": names}, "state_dict": model.state_dict()}, path)
+    return path
+
+
+def _run(command: list, folder: Path) -> float:
+    """Run a program and return its peak memory in MiB; never less than that of this process (Linux)."""
+    for side in ("ours", "stock"):
+        shutil.rmtree(folder / side, ignore_errors=True)
+    log_path = folder / "log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen([sys.executable, *map(str, command)], stdout=log, stderr=log, cwd=folder)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # it is reaped: Popen need not wait
+    if process.returncode:
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {log_path.read_text()[-500:]}")
+    return usage.ru_maxrss / 1024

@@ -1,0 +1,47 @@
+"""Files that are drawn and written in threads, while the model goes on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+_NUM_THREADS = 2
+_MAX_WAITING = 8  # a slow disk holds up the model rather than fill the memory
+_MAX_WAITING_BYTES = 512 * 1024**2
+
+
+class Writers:
+    """A few threads that write files; what fails in one is raised by the next call here."""
+
+    def __init__(self) -> None:
+        self._threads: ThreadPoolExecutor | None = None
+        self._waiting: deque[tuple[Future, int]] = deque()
+
+    def submit(self, write: Callable[..., None], *arguments, num_bytes: int = 0) -> None:
+        """Call `write(*arguments)` soon; wait first while too much is waiting.
+
+        Args:
+            write: what to call in a thread.
+            arguments: of the call.
+            num_bytes: that the arguments hold, where that may be much.
+        """
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_NUM_THREADS)
+        self._wait_until_left(_MAX_WAITING - 1, _MAX_WAITING_BYTES - num_bytes)
+        self._waiting.append((self._threads.submit(write, *arguments), num_bytes))
+
+    def finish(self) -> None:
+        """Wait until all is written. No thread is left then: what follows may fork."""
+        try:
+            self._wait_until_left(0, 0)
+        finally:
+            if self._threads is not None:
+                self._threads.shutdown()
+                self._threads = None
+
+    def _wait_until_left(self, num_left: int, num_bytes_left: int) -> None:
+        while self._waiting and (
+            len(self._waiting) > num_left or sum(size for _, size in self._waiting) > num_bytes_left
+        ):
+            self._waiting.popleft()[0].result()

@@ -1,0 +1,153 @@
+"""Scores of many pixels, some rows at a time: what is decided by them needs no picture of scores in full size.
+
+Shapes: N images, C classes, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+_BAND_BYTES = 8 << 20  # of scores, on a CPU: what stays in its cache while it is decided
+_BAND_BYTES_ON_GPU = 256 << 20
+
+
+def rows_at_once(num_images: int, num_classes: int, width: int, device: torch.device) -> int:
+    """Return how many rows of scores are worked on together."""
+    row_bytes = 4 * num_images * num_classes * width
+    return max(8, (_BAND_BYTES_ON_GPU if device.type == "cuda" else _BAND_BYTES) // row_bytes)
+
+
+def resized(
+    bands: Iterable[torch.Tensor],
+    old_size: tuple[int, int],
+    new_size: tuple[int, int],
+    align_corners: bool | None,
+    num_rows: int,
+) -> Iterator[torch.Tensor]:
+    """Resize scores bilinearly, as `torch.nn.functional.interpolate` does for the whole picture.
+
+    Every row is taken from the coordinates that it has in the whole picture, so that nothing is seen of the bands;
+    sums are rounded in another order, which changes the last bits.
+
+    Args:
+        bands: float32, shape (N, C, any number of rows, old width), from top to bottom.
+        old_size: of the picture: height, width.
+        new_size: height, width.
+        align_corners: as for `interpolate`.
+        num_rows: of each band that is returned; the last one may have fewer.
+
+    Yields:
+        float32, shape (N, C, num_rows, new width), from top to bottom.
+    """
+    bands = iter(bands)
+    low, high, share = _sources(old_size[0], new_size[0], bool(align_corners))
+    held, first = next(bands), 0
+    for top in range(0, new_size[0], num_rows):
+        rows = slice(top, min(top + num_rows, new_size[0]))
+        begin, end = int(low[rows][0]), int(high[rows][-1]) + 1
+        while first + held.shape[2] < end:
+            done = min(max(0, begin - first), held.shape[2])
+            held, first = held[:, :, done:], first + done
+            more = next(bands)
+            held = torch.cat([held, more], dim=2) if held.shape[2] else more
+        part = held[:, :, begin - first : end - first]
+        if old_size[1] != new_size[1]:
+            part = functional.interpolate(
+                part, (part.shape[2], new_size[1]), mode="bilinear", align_corners=align_corners
+            )
+        if old_size[0] != new_size[0]:
+            weights = torch.zeros(rows.stop - top, end - begin)
+            at = torch.arange(len(weights))
+            weights[at, low[rows] - begin] += 1 - share[rows]
+            weights[at, high[rows] - begin] += share[rows]
+            part = weights.to(part.device) @ part
+        yield part
+
+
+def _sources(old: int, new: int, align_corners: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return for each new row the two old ones that it lies between, and the share of the second."""
+    new_rows = torch.arange(new, dtype=torch.float32)
+    if old == new:
+        return new_rows.long(), new_rows.long(), torch.zeros(new)
+    if align_corners:
+        source = new_rows * ((old - 1) / (new - 1) if new > 1 else 0.0)
+    else:
+        source = ((new_rows + 0.5) * (old / new) - 0.5).clamp_min(0)
+    low = source.long().clamp_max(old - 1)
+    return low, (low + 1).clamp_max(old - 1), (source - low).clamp(0, 1)
+
+
+def without_padding(
+    bands: Iterable[torch.Tensor], padding: tuple[int, int, int, int], size: tuple[int, int]
+) -> Iterator[torch.Tensor]:
+    """Cut off what was added to a picture.
+
+    Args:
+        bands: shape (N, C, any number of rows, W), from top to bottom.
+        padding: left, right, top, bottom.
+        size: what remains: height, width.
+    """
+    left, _, top, _ = padding
+    at = -top
+    for band in bands:
+        part = band[:, :, max(0, -at) : size[0] - at, left : left + size[1]]
+        at += band.shape[2]
+        if part.shape[2]:
+            yield part
+        if at >= size[0]:
+            return
+
+
+def classify(scores: torch.Tensor, kind: str, threshold: float | None) -> torch.Tensor:
+    """Return the train ids that scores speak for, as MMSegmentation decides.
+
+    Args:
+        scores: float32, shape (N, C, H, W).
+        kind: of the scores, see `probabilities_of`.
+        threshold: of the second class, where one channel decides between two.
+
+    Returns:
+        uint8, shape (N, H, W).
+    """
+    if kind == "binary":
+        return (scores[:, 0].sigmoid() > threshold).to(torch.uint8)
+    if scores.shape[1] == 1:  # the mean of such probabilities
+        return (scores[:, 0] > threshold).to(torch.uint8)
+    if scores.device.type == "cuda":
+        return scores.argmax(dim=1).to(torch.uint8)
+    # argmax goes through memory class by class at every pixel: four times slower on a CPU
+    best = scores[:, 0].clone()
+    train_ids = torch.zeros(best.shape, dtype=torch.uint8)
+    for index in range(1, scores.shape[1]):
+        train_ids.masked_fill_(scores[:, index] > best, index)
+        torch.maximum(best, scores[:, index], out=best)
+    return train_ids
+
+
+def probabilities_of(scores: torch.Tensor, kind: str) -> torch.Tensor:
+    """Turn scores into probabilities.
+
+    Args:
+        scores: float32, shape (N, C, H, W).
+        kind: `softmax`, `sigmoid`, `binary`, as `kind_of_scores` names it, or `probabilities`: they are some.
+
+    Returns:
+        float32, shape (N, C, H, W); with two classes on one channel: of the second.
+    """
+    if kind == "probabilities":
+        return scores
+    if kind == "binary":
+        return scores.sigmoid()
+    if kind == "softmax":
+        return scores.softmax(dim=1)
+    found = scores.sigmoid()
+    return found.div_(found.sum(dim=1, keepdim=True))
+
+
+def eight_bits(probabilities: torch.Tensor) -> np.ndarray:
+    """Return 255 times the probabilities, rounded, uint8."""
+    return probabilities.mul(255).round_().to(torch.uint8).cpu().numpy()

@@ -1,0 +1,156 @@
+"""What is written for one image, and where."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from semseg import drawing
+from semseg.atomic import atomic_path
+from semseg.labels import CITYSCAPES, categories_of
+
+if TYPE_CHECKING:
+    from semseg.inference.predictor import Prediction
+
+SUFFIXES = {
+    "pred": ".png",
+    "vis": ".jpg",
+    "color": ".png",
+    "conf": ".png",
+    "probs": ".npz",
+    "labelids": ".png",
+    "side-by-side": ".jpg",
+}
+"""Every kind of output: the folder that it lies in, and the suffix of its files."""
+
+_JPEG_QUALITY = 90
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Writes what was asked for.
+
+    Attributes:
+        out_dir: made if missing; existing results are replaced.
+        classes: names, in the order of their train ids.
+        palette: RGB, shape (num_classes, 3).
+        kinds: what to write, out of `SUFFIXES`: `pred` train ids with the palette inside, `vis` overlay, `color` the
+            classes' colours, `conf` confidence (255 certain), `probs` float16 probabilities, shape
+            (num_classes, height, width), `labelids` Cityscapes' label ids, `side-by-side` photograph and overlay.
+        opacity: share of the colours in overlays, 0 to 1.
+        legend: put the names of the classes that occur below overlays.
+        outlines: draw the borders between classes into overlays.
+
+    Raises:
+        ValueError: an unknown kind, an opacity outside 0 to 1, or `labelids` of classes that have none.
+    """
+
+    out_dir: Path
+    classes: Sequence[str]
+    palette: Sequence
+    kinds: Sequence[str] = ("pred", "vis")
+    opacity: float = 0.6
+    legend: bool = False
+    outlines: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.opacity <= 1:
+            raise ValueError(f"--opacity {self.opacity}: expected 0 to 1")
+        for kind in self.kinds:
+            if kind not in SUFFIXES:
+                raise ValueError(f"--save {kind}: expected some of {', '.join(list(SUFFIXES)[2:])}")
+        if "labelids" in self.kinds and categories_of(self.classes) is None:
+            foreign = next((name for name in self.classes if name not in CITYSCAPES.classes), None)
+            raise ValueError(f"--save labelids: {foreign!r} is no class of Cityscapes, and has no label id there")
+
+    @property
+    def needs_probabilities(self) -> bool:
+        return "probs" in self.kinds
+
+    def paths(self, name: Path) -> dict[str, Path]:
+        """Return where the results of an image lie, by kind."""
+        return {kind: self.out_dir / kind / f"{name}{SUFFIXES[kind]}" for kind in self.kinds}
+
+    def exist(self, name: Path) -> bool:
+        """Return whether everything is there."""
+        return all(path.is_file() for path in self.paths(name).values())
+
+    def write(self, name: Path, image: np.ndarray, prediction: Prediction) -> list[Path]:
+        """Write the results of an image, each of them whole or not at all.
+
+        Args:
+            name: of the image, relative.
+            image: RGB, uint8, shape (height, width, 3).
+            prediction: of this image.
+
+        Returns:
+            The files.
+        """
+        paths = self.paths(name)
+        overlay = None
+        if {"vis", "side-by-side"} & set(self.kinds):
+            overlay = self.overlay(image, prediction.train_ids)
+        for kind, path in paths.items():
+            with atomic_path(path) as temporary:
+                if kind == "probs":
+                    np.savez(temporary, probabilities=prediction.probabilities, classes=np.array(self.classes))
+                elif kind in ("vis", "side-by-side"):
+                    picture = overlay if kind == "vis" else np.hstack([image, overlay])
+                    _save(Image.fromarray(self._with_legend(picture, prediction.train_ids)), temporary)
+                else:
+                    _save(self._mask(kind, prediction), temporary)
+        return list(paths.values())
+
+    def overlay(self, image: np.ndarray, train_ids: np.ndarray) -> np.ndarray:
+        """Return the photograph with the colours of the classes: RGB, uint8, in its size."""
+        blended = drawing.overlay(image, train_ids, self.palette, self.opacity)
+        return drawing.outline(blended, train_ids) if self.outlines else blended
+
+    def index_mask(self, train_ids: np.ndarray) -> Image.Image:
+        """Return train ids as a picture that has the colours of the classes in its palette."""
+        mask = Image.fromarray(train_ids).convert("P")
+        mask.putpalette(np.asarray(self.palette, np.uint8).tobytes())
+        return mask
+
+    def _mask(self, kind: str, prediction: Prediction) -> Image.Image:
+        if kind == "conf":
+            return Image.fromarray(prediction.confidence)
+        if kind == "labelids":
+            ids = [CITYSCAPES.by_name[name].label_id for name in self.classes]
+            table = np.zeros(256, np.uint8)  # what is no class is 0, unlabeled
+            table[: len(ids)] = ids
+            return Image.fromarray(table[prediction.train_ids])
+        if kind == "color":
+            table = np.zeros((256, 3), np.uint8)
+            table[: len(self.palette)] = self.palette
+            return Image.fromarray(table[prediction.train_ids])
+        return self.index_mask(prediction.train_ids)
+
+    def _with_legend(self, picture: np.ndarray, train_ids: np.ndarray) -> np.ndarray:
+        if not self.legend:
+            return picture
+        present = [i for i in np.flatnonzero(np.bincount(train_ids.ravel())) if i < len(self.classes)]
+        names, colors = [self.classes[i] for i in present], [self.palette[i] for i in present]
+        width = picture.shape[1]
+        return np.vstack([picture, drawing.legend(names, colors, width, font_px=max(10, width // 80))])
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    """Write a picture by way of the memory: Pillow does not say why a file could not be written."""
+    encoded = io.BytesIO()
+    if path.suffix == ".png":
+        picture.save(encoded, "PNG")
+    else:
+        picture.save(encoded, "JPEG", quality=_JPEG_QUALITY)
+    path.write_bytes(encoded.getbuffer())
+
+
+def class_shares(train_ids: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return the share of each class in the pixels of an image: float, shape (num_classes,), 0 to 1."""
+    return np.bincount(train_ids.ravel(), minlength=256)[:num_classes] / train_ids.size

@@ -1,0 +1,199 @@
+"""Segmentation from Python: one object, called with whatever holds images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from PIL import Image
+
+from semseg import compat, drawing
+
+compat.repair()  # before the imports below bring MMSegmentation, which warns
+
+from semseg.config import existing_checkpoint, for_inference, load_config  # noqa: E402
+from semseg.inference.outputs import class_shares  # noqa: E402
+from semseg.inference.predictor import Predictor  # noqa: E402
+from semseg.inference.reading import pixels_of, read_image  # noqa: E402
+from semseg.inference.sources import find_images  # noqa: E402
+
+OneImage = str | Path | Image.Image | np.ndarray | torch.Tensor
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """An image, and what a model sees in it.
+
+    Attributes:
+        image: RGB, uint8, shape (height, width, 3).
+        train_ids: index of the class of each pixel, uint8, shape (height, width), 0 to num_classes - 1.
+        confidence: 255 times the probability of that class, uint8, shape (height, width); None unless asked for.
+        probabilities: of each class, float16, shape (num_classes, height, width), 0 to 1; None unless asked for.
+        classes: names, in the order of their train ids.
+        palette: RGB, uint8, shape (num_classes, 3).
+        path: of the image; None if it came as an array.
+    """
+
+    image: np.ndarray
+    train_ids: np.ndarray
+    confidence: np.ndarray | None
+    probabilities: np.ndarray | None
+    classes: tuple[str, ...]
+    palette: np.ndarray
+    path: Path | None = None
+
+    def overlay(self, opacity: float = 0.6) -> np.ndarray:
+        """Blend class colours over the image.
+
+        Args:
+            opacity: share of the colours, 0 to 1.
+
+        Returns:
+            RGB, uint8, shape (height, width, 3).
+        """
+        return drawing.overlay(self.image, self.train_ids, self.palette, opacity)
+
+    def shares(self) -> dict[str, float]:
+        """Return the share of the pixels that each class has, 0 to 1, in the order of the train ids."""
+        return dict(zip(self.classes, class_shares(self.train_ids, len(self.classes)).tolist(), strict=True))
+
+
+class Segmenter:
+    """Segment images with a checkpoint.
+
+    ```python
+    seg = Segmenter("best.pth")
+    result = seg("street.jpg")
+    result.train_ids, result.confidence, result.overlay(), result.shares()
+    for result in seg("photographs/"):  # one at a time, as the loop goes on
+        ...
+    ```
+
+    Args:
+        checkpoint: weights (.pth, .safetensors).
+        config: that they were trained with; not needed for a checkpoint that describes itself.
+        device: such as 'cuda:0' or 'cpu'; default: the GPU if there is one.
+        precision: auto, fp32, bf16 or fp16; auto takes what the hardware is fast at.
+        tta: more views of each image, such as 'flip' or 'flip,0.75,1,1.25'; slower, and a little better.
+        tile: side in pixels of overlapping windows for images that are too large in one piece.
+        overlap: share of a tile that the next one covers, too, 0 to below 1.
+        trust_checkpoint: load it even if it carries code, and run that.
+        on_note: called with what a user should know, such as the precision or memory that did not suffice.
+
+    Attributes:
+        predictor: what does the work, for whoever feeds it.
+        classes: names, in the order of their train ids.
+        palette: RGB, uint8, shape (num_classes, 3).
+
+    Raises:
+        FileNotFoundError: no such checkpoint or config.
+        ValueError: the checkpoint does not fit the config, or does not describe itself and there is none; or an
+            argument is out of range.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        config: str | Path | None = None,
+        device: str | None = None,
+        precision: str = "auto",
+        *,
+        tta: str | None = None,
+        tile: int | None = None,
+        overlap: float = 0.25,
+        trust_checkpoint: bool = False,
+        on_note: Callable[[str], None] | None = None,
+    ) -> None:
+        if trust_checkpoint:
+            compat.trust_checkpoints()
+        checkpoint = existing_checkpoint(checkpoint)
+        cfg = for_inference(load_config(config or checkpoint), checkpoint)
+        options = dict(precision=precision, tta=tta, tile=tile, overlap=overlap, on_note=on_note)
+        self.predictor = Predictor(cfg, checkpoint, device, **options)
+        self.classes: tuple[str, ...] = tuple(self.predictor.classes)
+        self.palette = np.asarray(self.predictor.palette, np.uint8)
+
+    @overload
+    def __call__(
+        self, source: Image.Image | np.ndarray | torch.Tensor, *, confidence: bool = True, probabilities: bool = False
+    ) -> Segmentation: ...
+
+    @overload
+    def __call__(
+        self, source: list[OneImage] | tuple[OneImage, ...], *, confidence: bool = True, probabilities: bool = False
+    ) -> list[Segmentation]: ...
+
+    @overload
+    def __call__(
+        self, source: Iterable[OneImage], *, confidence: bool = True, probabilities: bool = False
+    ) -> Iterator[Segmentation]: ...
+
+    @overload
+    def __call__(self, source: str | Path, *, confidence: bool = True, probabilities: bool = False) -> Any: ...
+
+    def __call__(self, source, *, confidence: bool = True, probabilities: bool = False):
+        """Segment one image or many.
+
+        Args:
+            source: an image: its path; a PIL image of any mode; an array, RGB, uint8, shape (height, width, 3); or
+                a tensor, RGB, uint8, shape (3, height, width), on any device. Or many: a list or tuple, any other
+                iterable, or the path of a folder, of which all images are taken, in natural order.
+            confidence: whether to compute it.
+            probabilities: whether to compute them; 2 bytes per class and pixel.
+
+        Returns:
+            A Segmentation; for a list or tuple a list of them; otherwise an iterator, which reads and segments the
+            next image when it is asked for it.
+
+        Raises:
+            FileNotFoundError: no such file, or no image in the folder.
+            ValueError: a file that is no readable image, or an array of another type or shape.
+        """
+        wanted = dict(confidence=confidence, probabilities=probabilities)
+        if isinstance(source, (str, Path)) and Path(source).is_dir():
+            return self._each((found.path for found in find_images(source, keep_suffix=True)), wanted)
+        if isinstance(source, (str, Path, Image.Image, np.ndarray, torch.Tensor)):
+            return self._segment(source, wanted)
+        if isinstance(source, Sequence):
+            return list(self._each(source, wanted))
+        if isinstance(source, Iterable):
+            return self._each(source, wanted)
+        raise ValueError(
+            f"{type(source).__name__} is no image; expected a path, a PIL image, an array, or many of them"
+        )
+
+    def _each(self, sources: Iterable[OneImage], wanted: dict[str, bool]) -> Iterator[Segmentation]:
+        for source in sources:
+            yield self._segment(source, wanted)
+
+    def _segment(self, source: OneImage, wanted: dict[str, bool]) -> Segmentation:
+        image, path = self._read(source)
+        (found,) = self.predictor.predict([image], **wanted)
+        return Segmentation(image, *found, self.classes, self.palette, path)
+
+    def _read(self, source: OneImage) -> tuple[np.ndarray, Path | None]:
+        """Return RGB, uint8, shape (height, width, 3), and where it lies."""
+        if isinstance(source, (str, Path)):
+            path = Path(source)
+            if not path.is_file():
+                raise FileNotFoundError(f"no image or folder {path}")
+            try:
+                return read_image(path, self.predictor.exif), path
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from error
+        if isinstance(source, Image.Image):
+            return pixels_of(source, self.predictor.exif), None
+        if isinstance(source, torch.Tensor):
+            if source.dtype != torch.uint8 or source.ndim != 3 or source.shape[0] != 3:
+                shape = tuple(source.shape)
+                raise ValueError(f"tensor of {source.dtype} {shape}; expected torch.uint8 (3, height, width), RGB")
+            return source.permute(1, 2, 0).contiguous().cpu().numpy(), None
+        if isinstance(source, np.ndarray):
+            if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
+                raise ValueError(f"array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB")
+            return source, None
+        raise ValueError(f"{type(source).__name__} is no image; expected a path, a PIL image, an array or a tensor")

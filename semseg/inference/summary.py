@@ -1,0 +1,67 @@
+"""What a run did, while it goes on and at its end."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from semseg.inference.outputs import Outputs
+
+
+@dataclass
+class Summary:
+    """What a run did.
+
+    Attributes:
+        num_images: asked for.
+        num_done: segmented and written.
+        num_left: left alone, since their results were there.
+        failed: the images that could not be read, segmented or written.
+        seconds: from the first image to the last.
+        busy: seconds of work by stage, per thread: read, predict, write.
+        shares: mean share of each class over the images, 0 to 1.
+    """
+
+    num_images: int
+    num_done: int = 0
+    num_left: int = 0
+    failed: list[Path] = field(default_factory=list)
+    seconds: float = 0.0
+    busy: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "predict": 0.0, "write": 0.0})
+    shares: np.ndarray | float = 0.0
+
+    def lines(self, outputs: Outputs) -> list[str]:
+        """Say it to a person."""
+        folders = ", ".join(f"{outputs.out_dir}/{kind}" for kind in outputs.kinds)
+        left = f", {self.num_left} were there" if self.num_left else ""
+        lines = [f"{self.num_done} of {self.num_images} images segmented{left}: {folders}"]
+        if self.num_done:
+            slowest = max(self.busy, key=self.busy.get)
+            stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.busy.items())
+            speed = f"{self.seconds:.1f} s, {self.num_done / self.seconds:.2f} images/s"
+            lines.append(f"{speed}; slowest stage: {slowest} ({stages})")
+            order = sorted(zip(self.shares, outputs.classes, strict=True), reverse=True)
+            shares = ", ".join(f"{name} {100 * share:.1f} %" for share, name in order[:8] if share >= 0.0005)
+            lines.append(f"mean class shares: {shares}")
+        return lines
+
+
+def progress_bar(console: Console, what: str = "images") -> Progress:
+    """Return a bar with speed and time left; nothing is shown where nobody watches."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(what), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not sys.stderr.isatty())
+
+
+class _Speed(ProgressColumn):
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:.2f} {self._what}/s")

@@ -1,0 +1,115 @@
+import csv
+import json
+
+import pytest
+
+from semseg.inference.manifest import Manifest
+
+CLASSES = ("road", "sky")
+
+
+def add(manifest, source, status="ok", **stats):
+    manifest.add({"source": source, "status": status}, {"source": source, "road": 0.5, "sky": 0.5, **stats})
+
+
+def begin(out_dir, *sources, done=(), **ranks):
+    manifest = Manifest(out_dir, CLASSES, **ranks)
+    return manifest, manifest.begin(sources, lambda source: source in done)
+
+
+def sources(path, table="manifest"):
+    with (path / f"{table}.csv").open(errors="surrogateescape", newline="") as file:
+        return [row["source"] for row in csv.DictReader(file)]
+
+
+def test_lines_appear_as_they_come_and_end_in_the_order_of_the_sources(tmp_path):
+    manifest, todo = begin(tmp_path, "a", "b", "c")
+    assert todo == ["a", "b", "c"]
+    for source in "cab":
+        add(manifest, source)
+        assert sources(tmp_path)[-1] == source
+    manifest.finish(["a", "b", "c"])
+    assert sources(tmp_path) == sources(tmp_path, "stats") == ["a", "b", "c"]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_is_done_anew_is_there_once_and_other_folders_stay(tmp_path):
+    manifest, _ = begin(tmp_path, "a", "b", "x")
+    for source, status in (("a", "ok"), ("b", "failed: why"), ("x", "ok")):
+        add(manifest, source, status)
+    manifest, todo = begin(tmp_path, "a", "b", "c", done={"a", "b", "c"})
+    assert todo == ["b", "c"]  # b had failed, c is not in the account
+    for source in todo:
+        add(manifest, source)
+    manifest.finish(["a", "b", "c"])
+    assert sources(tmp_path) == ["x", "a", "b", "c"]
+    manifest, todo = begin(tmp_path, "a", "b", "c")
+    assert todo == ["a", "b", "c"]
+    assert sources(tmp_path) == sources(tmp_path, "stats") == ["x"]
+
+
+def test_a_line_that_was_cut_off_is_none(tmp_path):
+    manifest, _ = begin(tmp_path, "a", "b")
+    add(manifest, "a")
+    with (tmp_path / "manifest.csv").open("a") as file:
+        file.write('b,"pred/b.png')
+    manifest, todo = begin(tmp_path, "a", "b", done={"a", "b"})
+    assert todo == ["b"]
+    add(manifest, "b")
+    assert sources(tmp_path) == ["a", "b"]
+
+
+def test_any_name_can_be_told(tmp_path):
+    names = ["a,b", 'quote "', "line\nbreak", "ñandú ☀", b"\xff\xfe.jpg".decode(errors="surrogateescape")]
+    manifest, _ = begin(tmp_path, *names)
+    for name in names:
+        add(manifest, name, latitude=1, longitude=2)
+    manifest.finish(names)
+    assert sources(tmp_path) == names
+    assert begin(tmp_path, *names, done=set(names))[1] == []
+    assert manifest.write_geojson(tmp_path / "map.json") == 5
+
+
+def test_processes_keep_parts_and_put_them_together(tmp_path):
+    first, _ = begin(tmp_path, "a", "c", rank=0, num_ranks=2)
+    second, _ = begin(tmp_path, "b", "d", rank=1, num_ranks=2)
+    for manifest, source in ((second, "d"), (first, "a"), (second, "b"), (first, "c")):
+        add(manifest, source)
+    second.finish("abcd")
+    assert sources(tmp_path) == ["a", "b", "c", "d"]
+    first.finish("abcd")
+    assert sources(tmp_path) == sources(tmp_path, "stats") == ["a", "b", "c", "d"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.csv", "stats.csv"]
+
+
+def test_what_a_killed_process_left_is_found_whatever_goes_on(tmp_path):
+    for num_ranks in (1, 2, 3):
+        folder = tmp_path / str(num_ranks)
+        killed, _ = begin(folder, "a", "b", rank=1, num_ranks=2)
+        add(killed, "a")
+        todo = []
+        for rank, share in enumerate(["abc"[rank::num_ranks] for rank in range(num_ranks)]):
+            manifest, mine = begin(folder, *share, done={"a"}, rank=rank, num_ranks=num_ranks)
+            for source in mine:
+                add(manifest, source)
+            manifest.finish("abc")
+            todo += mine
+        assert sorted(todo) == ["b", "c"]
+        assert sources(folder) == ["a", "b", "c"]
+        assert len(list(folder.iterdir())) == 2
+
+
+def test_places_become_points(tmp_path):
+    manifest, _ = begin(tmp_path, "a", "b")
+    add(manifest, "a", latitude=-32.9, longitude=-60.6, time="2024-05-01T12:00:00", sky=0.25)
+    add(manifest, "b")
+    assert manifest.write_geojson(tmp_path / "maps/map.json") == 1
+    (feature,) = json.loads((tmp_path / "maps/map.json").read_text())["features"]
+    assert feature["geometry"] == {"type": "Point", "coordinates": [-60.6, -32.9]}
+    assert feature["properties"] == {"source": "a", "time": "2024-05-01T12:00:00", "road": 0.5, "sky": 0.25}
+
+
+def test_the_account_of_another_model_is_not_mixed_in(tmp_path):
+    add(begin(tmp_path, "a")[0], "a")
+    with pytest.raises(ValueError, match=r"stats\.csv is of a model with other classes; choose another --out-dir"):
+        Manifest(tmp_path, ("fish",))

@@ -1,0 +1,102 @@
+"""Files as `tools/model.py export` writes them, and others: here the class of a pixel is its red."""
+
+import json
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from semseg.inference.onnx_predictor import METADATA_KEY, SCHEMA, OnnxPredictor
+
+FACTS = {
+    "schema": SCHEMA,
+    "classes": ["road", "sky"],
+    "palette": [[128, 64, 128], [70, 130, 180]],
+    "exif": "apply",
+    "precision": "fp32",
+    "size": None,
+}
+
+
+def write(path, facts=FACTS, text=None):
+    """Write a model; without `facts` one that says nothing of itself."""
+    sizes = ["N", "height", "width"]
+    nodes = [
+        helper.make_node("Constant", [], ["first"], value=helper.make_tensor("", TensorProto.INT64, [], [0])),
+        helper.make_node("Gather", ["images", "first"], ["train_ids"], axis=1),
+        helper.make_node("Identity", ["train_ids"], ["confidence"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "red",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 3, *sizes[1:]])],
+        [helper.make_tensor_value_info(name, TensorProto.UINT8, sizes) for name in ("train_ids", "confidence")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    if facts is not None or text is not None:
+        helper.set_model_props(model, {METADATA_KEY: text or json.dumps(facts)})
+    onnx.save(model, path)
+    return path
+
+
+def test_it_is_what_a_predictor_is(tmp_path):
+    predictor = OnnxPredictor(write(tmp_path / "red.onnx"), "cpu")
+    assert predictor.classes == ("road", "sky")
+    assert predictor.palette == ((128, 64, 128), (70, 130, 180))
+    assert predictor.exif == "apply"
+    assert len(predictor.notes) == 1
+    images = list(np.random.default_rng(0).integers(0, 2, (3, 5, 7, 3), np.uint8))
+    found = predictor.predict(images, confidence=True)
+    for image, prediction in zip(images, found, strict=True):
+        np.testing.assert_array_equal(prediction.train_ids, image[:, :, 0])
+        np.testing.assert_array_equal(prediction.confidence, image[:, :, 0])
+    assert predictor.predict(images)[0].confidence is None
+    np.testing.assert_array_equal(predictor(images[1]), images[1][:, :, 0])
+    assert predictor.predict([]) == []
+
+
+def test_images_that_it_cannot_take_are_refused(tmp_path):
+    predictor = OnnxPredictor(write(tmp_path / "red.onnx", {**FACTS, "size": [4, 6]}))
+    with pytest.raises(ValueError, match=r"red.onnx is for images of 6 x 4 pixels, this one has 8 x 4; export it with"):
+        predictor(np.zeros((4, 8, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"image of float64 \(4, 6, 3\); expected uint8"):
+        predictor(np.zeros((4, 6, 3)))
+    with pytest.raises(ValueError, match="expected one size"):
+        predictor.predict([np.zeros((4, 6, 3), np.uint8), np.zeros((5, 6, 3), np.uint8)])
+    with pytest.raises(ValueError, match="for all name the checkpoint"):
+        predictor.predict([np.zeros((4, 6, 3), np.uint8)], probabilities=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"facts": None}, "says nothing of its classes and colours: it is not from tools/model.py export"),
+        ({"text": "{"}, "describes itself by None, expected 'semseg.export/1'"),
+        ({"facts": {"schema": "semseg.export/9"}}, "describes itself by 'semseg.export/9'"),
+        ({"facts": {**FACTS, "palette": [[1, 2, 3]]}}, "what it says of its classes, colours and size cannot be used"),
+        ({"facts": {**FACTS, "palette": [[1, 2, 3], [0, 0, 256]]}}, "cannot be used"),
+        ({"facts": {**FACTS, "classes": [1, 2]}}, "cannot be used"),
+        ({"facts": {**FACTS, "size": ["a", 2]}}, "cannot be used"),
+    ],
+)
+def test_a_foreign_file_is_refused(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        OnnxPredictor(write(tmp_path / "red.onnx", **change))
+
+
+def test_what_is_no_model_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(ValueError, match=r"text\.onnx is not an ONNX model that ONNX Runtime can run"):
+        OnnxPredictor(tmp_path / "text.onnx")
+    with pytest.raises(FileNotFoundError, match=r"no file .*none\.onnx"):
+        OnnxPredictor(tmp_path / "none.onnx")
+    (tmp_path / "archive.pt2").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"archive\.pt2 is not loaded: an archive of torch\.export can run code"):
+        OnnxPredictor(tmp_path / "archive.pt2")
+    with pytest.raises(ValueError, match="an ONNX file runs on cpu or cuda:N"):
+        OnnxPredictor(write(tmp_path / "red.onnx"), "tpu")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ValueError, match=r"needs onnxruntime, which is not installed: pip install -e '\.\[export\]'"):
+        OnnxPredictor(tmp_path / "red.onnx")

@@ -1,0 +1,155 @@
+"""Fewer bits and fewer steps, against the same model without."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
+from semseg import labels
+from semseg.config import for_inference, load_config
+from semseg.inference import Predictor, precision
+from semseg.inference.precision import choose_precision, made_fast
+from semseg.toycity.write import plan_cityscapes, write_picture
+from tests.checkpoints.described import checkpoint, save, small_config
+from tests.conftest import CONFIG
+from tests.inference.test_predictor import lively_checkpoint, picture, predictor_of
+
+CPU = torch.device("cpu")
+
+
+def small_model(**backbone):
+    init_default_scope("mmseg")
+    cfg = small_config()
+    cfg.model.backbone.update(backbone)
+    model = MODELS.build(cfg.model)
+    model.load_state_dict(checkpoint(cfg)["state_dict"])
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):  # as after a training
+            torch.nn.init.uniform_(module.weight, 0.5, 2)
+            torch.nn.init.normal_(module.bias)
+            torch.nn.init.normal_(module.running_mean)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+    return model.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"avx2", "amx_bf16", "avx512_bf16"}, ("bf16", "the CPU has amx_bf16")),
+        ({"avx2", "avx512_bf16"}, ("bf16", "the CPU has avx512_bf16")),
+        ({"avx2", "avx512f"}, ("fp32", "the CPU has neither amx_bf16 nor avx512_bf16")),
+    ],
+)
+def test_auto_takes_what_the_cpu_is_fast_at(tmp_path, monkeypatch, flags, expected):
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {' '.join(flags)}\nbugs\t\t:\n")
+    monkeypatch.setattr(precision, "Path", lambda _: tmp_path / "cpuinfo")
+    assert choose_precision("auto", CPU) == expected
+
+
+def test_other_precisions_are_refused(tmp_path):
+    assert choose_precision("fp16", CPU) == ("fp16", "as asked")
+    with pytest.raises(ValueError, match="precision 'int8': expected one of auto, fp32, bf16, fp16"):
+        predictor_of(tmp_path, precision="int8")
+
+
+def test_fused_batch_norms_are_gone_and_the_scores_stay():
+    model = small_model()
+    inputs = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = model(inputs)
+        fast, fused = made_fast(model, "fp32")
+        assert fused
+        assert not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in fast.backbone.modules())
+        assert not any(weights.requires_grad for weights in fast.parameters())
+        assert (fast(inputs) - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+def test_batch_norms_that_stand_elsewhere_stay():
+    model = small_model()
+    stray = torch.nn.BatchNorm2d(19).eval()  # follows the classifier in the list of modules, and nowhere else
+    torch.nn.init.normal_(stray.bias)
+    model.decode_head.stray = stray.requires_grad_(False)
+    before = model.state_dict()
+    fast, fused = made_fast(model, "fp32")
+    assert not fused
+    assert fast.state_dict().keys() == before.keys()
+
+
+@pytest.mark.parametrize("kind", ["bf16", "fp16"])
+def test_fewer_bits_decide_nearly_the_same(tmp_path, kind):
+    exact, rounded = predictor_of(tmp_path), predictor_of(tmp_path, precision=kind)
+    assert rounded.notes[0].startswith(f"precision: {kind} (as asked), fused batch norms, channels-last")
+    assert rounded.model.backbone.stem[0].weight.dtype == (torch.bfloat16 if kind == "bf16" else torch.float16)
+    image = picture(128, 256)
+    expected, found = (p.predict([image], confidence=True)[0] for p in (exact, rounded))
+    assert (found.train_ids == expected.train_ids).mean() > 0.95  # of random weights, which doubt every pixel
+    assert np.abs(found.confidence.astype(int) - expected.confidence).mean() < 5
+    assert rounded(image).dtype == np.uint8
+
+
+@pytest.fixture(scope="module")
+def streets(tmp_path_factory):
+    """Photographs of ToyCity and their train ids; as many again are learnt from."""
+    root = tmp_path_factory.mktemp("toycity")
+    found = {"train": [], "val": []}
+    for planned in plan_cityscapes(root, {"train": 6, "val": 4}, (320, 160), seed=0):
+        for path in (planned.image_path, planned.label_ids_path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_picture(planned)
+        image = cv2.cvtColor(cv2.imread(str(planned.image_path)), cv2.COLOR_BGR2RGB)
+        label_ids = cv2.imread(str(planned.label_ids_path), cv2.IMREAD_UNCHANGED)
+        split = "train" if "train" in planned.image_path.parts else "val"
+        found[split].append((image, labels.CITYSCAPES.to_train_ids(label_ids)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def learnt(streets, tmp_path_factory):
+    """A checkpoint whose classifier is fitted to the photographs, by least squares on random features."""
+    widths = ["backbone.base_channels=16", "backbone.stem_channels=16", "decode_head.in_channels=64",
+              "decode_head.channels=64", "auxiliary_head.in_channels=32", "decode_head.in_index=1"]  # fmt: skip
+    cfg = load_config(CONFIG, [f"model.{width}" for width in widths])
+    cfg.model.decode_head.in_channels = 32
+    content = lively_checkpoint(cfg)
+    path = tmp_path_factory.mktemp("learnt") / "model.pth"
+    predictor = Predictor(for_inference(cfg, save(path, content)), path, "cpu")
+    seen = []
+    predictor.model.decode_head.conv_seg.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][0]))
+    targets = []
+    for image, train_ids in streets["train"]:
+        predictor(image)
+        small = cv2.resize(train_ids, seen[-1].shape[:0:-1], interpolation=cv2.INTER_NEAREST)
+        targets.append(torch.from_numpy(small.astype(np.int64)).flatten())
+    features = torch.cat([found.flatten(1) for found in seen], dim=1).T
+    target = torch.cat(targets)
+    features, target = features[target < 255].double(), torch.nn.functional.one_hot(target[target < 255], 19).double()
+    features = torch.cat([features, torch.ones(len(features), 1)], dim=1)
+    gram = features.T @ features
+    fitted = torch.linalg.solve(gram + 1e-6 * gram.trace() / len(gram) * torch.eye(len(gram)), features.T @ target)
+    content["state_dict"]["decode_head.conv_seg.weight"] = fitted[:-1].T.float()[:, :, None, None].contiguous()
+    content["state_dict"]["decode_head.conv_seg.bias"] = fitted[-1].float()
+    return cfg, save(path, content)
+
+
+def mean_iou(predicted, target):
+    seen = target < 255
+    counts = np.bincount(target[seen].astype(int) * 19 + predicted[seen], minlength=361).reshape(19, 19)
+    union = counts.sum(axis=0) + counts.sum(axis=1) - counts.diagonal()
+    return 100 * (counts.diagonal()[union > 0] / union[union > 0]).mean()
+
+
+@pytest.mark.parametrize("kind", ["bf16", "fp16"])
+def test_on_toycity_fewer_bits_cost_next_to_nothing(learnt, streets, kind):
+    cfg, path = learnt
+    exact, rounded = (Predictor(for_inference(cfg, path), path, "cpu", precision=p) for p in ("fp32", kind))
+    expected, found = (
+        np.stack([predictor.predict([image])[0].train_ids for image, _ in streets["val"]])
+        for predictor in (exact, rounded)
+    )
+    target = np.stack([train_ids for _, train_ids in streets["val"]])
+    assert len(np.unique(expected)) > 3
+    assert mean_iou(expected, target) > 5
+    assert (found == expected).mean() >= 0.99
+    assert abs(mean_iou(found, target) - mean_iou(expected, target)) <= 0.2

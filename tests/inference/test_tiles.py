@@ -1,0 +1,170 @@
+"""Pictures in windows: no seams, little memory."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from semseg.inference.tiff import TiffImage, segment_tiff
+from semseg.inference.tiles import blended, ramp, starts
+from tests.conftest import REPO
+from tests.inference.test_predictor import AS_IT_IS, SMALLER, picture, predictor_of
+
+
+def test_windows_cover_everything_and_end_at_the_edge():
+    assert starts(100, 40, 30) == [0, 30, 60]
+    assert starts(101, 40, 30) == [0, 30, 60, 61]
+    assert starts(40, 40, 30) == starts(30, 30, 30) == [0]
+
+
+def test_a_window_counts_less_towards_its_edges():
+    assert ramp(6, 2).tolist() == pytest.approx([1 / 3, 2 / 3, 1, 1, 2 / 3, 1 / 3])
+    assert ramp(3, 0).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize(("size", "stride"), [((70, 90), 24), ((64, 33), 32), ((20, 90), 24), ((70, 90), 7)])
+def test_windows_that_agree_give_the_picture_back(smooth, size, stride):
+    scores = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+
+    def scores_of(top, bottom, left, right):
+        return scores[:, :, top:bottom, left:right].clone()
+
+    bands = list(blended(scores_of, size, (32, 32), (stride, stride), smooth))
+    assert torch.allclose(torch.cat(bands, dim=2), scores, atol=1e-5)
+
+
+def test_windows_that_disagree_pass_into_one_another_without_a_seam():
+    def scores_of(top, bottom, left, right):  # each window believes something else
+        return torch.full((1, 1, bottom - top, right - left), float((top + 3 * left) % 64 / 64))
+
+    size, window, stride = (200, 200), (64, 64), (48, 48)
+    hard, soft = (
+        torch.cat(list(blended(scores_of, size, window, stride, smooth)), dim=2)[0, 0] for smooth in (False, True)
+    )
+
+    def steepest(scores):
+        return max(scores.diff(dim=0).abs().max().item(), scores.diff(dim=1).abs().max().item())
+
+    assert steepest(soft) < steepest(hard) / 4
+
+
+def test_tiles_keep_the_size_of_the_picture_and_agree_with_the_whole(tmp_path):
+    image = picture(300, 401)
+    tiled = predictor_of(tmp_path, pipeline=SMALLER, tile=256, overlap=0.5)
+    assert tiled.notes[1:] == ["tiles: images keep their size, which the test pipeline of the config would change"]
+    whole = predictor_of(tmp_path, pipeline=AS_IT_IS)
+    found = tiled.predict([image, image[::-1]], confidence=True)
+    assert [part.train_ids.shape for part in found] == [(300, 401)] * 2
+    assert (found[0].train_ids == whole(image)).mean() > 0.5  # pooling sees a tile, not the picture
+    assert (found[0].confidence > 0).all()
+    one_tile = predictor_of(tmp_path, pipeline=SMALLER, tile=500)
+    assert (one_tile.predict([image])[0].train_ids == whole(image)).mean() > 0.9999
+    by_rows = [part.train_ids for part in tiled.predict_rows(image)]
+    assert len(by_rows) > 1
+    assert (np.concatenate(by_rows) == found[0].train_ids).mean() > 0.9999  # in a batch, rounding may differ
+    with pytest.raises(ValueError, match="rows come from tiles only"):
+        next(whole.predict_rows(image))
+
+
+def test_tiles_can_be_seen_from_both_sides(tmp_path):
+    image = picture(200, 300)
+    predictor = predictor_of(tmp_path, pipeline=AS_IT_IS, tile=128, tta="flip,1.25")
+    (found,) = predictor.predict([image], confidence=True)
+    (mirrored,) = predictor.predict([np.ascontiguousarray(image[:, ::-1])])
+    assert len(np.unique(found.train_ids)) > 2
+    assert (found.train_ids == mirrored.train_ids[:, ::-1]).mean() > 0.8  # the tiles lie elsewhere
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"tile": 0}, "tile 0"), ({"overlap": 1.0}, "overlap 1.0: .* below 1")]
+)
+def test_other_tiles_are_refused(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        predictor_of(tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tile": (64, 48)},
+        {"tile": (64, 48), "compression": "zlib", "predictor": True},
+        {"rowsperstrip": 7},
+        {"compression": "zlib", "rowsperstrip": 400},
+        {"bigtiff": True, "tile": (16, 16)},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_any_part_of_a_tiff_can_be_read(tmp_path, options, channels):
+    image = np.random.default_rng(0).integers(0, 256, (150, 201, channels), np.uint8)
+    kind = "minisblack" if channels == 1 else "rgb"
+    pixels = image[:, :, 0] if channels == 1 else image
+    tifffile.imwrite(tmp_path / "x.tif", pixels, photometric=kind, planarconfig="contig", **options)
+    expected = np.repeat(image, 3, axis=2) if channels == 1 else image[:, :, :3]
+    with TiffImage(tmp_path / "x.tif") as found:
+        assert found.shape == (150, 201, 3)
+        for top, bottom, left, right in ((0, 150, 0, 201), (63, 65, 47, 97), (140, 150, 200, 201)):
+            assert (found[top:bottom, left:right] == expected[top:bottom, left:right]).all()
+
+
+def test_other_files_are_refused(tmp_path):
+    (tmp_path / "x.tif").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"x\.tif is not a readable TIFF file"):
+        TiffImage(tmp_path / "x.tif")
+    tifffile.imwrite(tmp_path / "y.tif", np.zeros((8, 8), np.uint16))
+    with pytest.raises(ValueError, match=r"holds MINISBLACK of uint16; by tiles, RGB or grey of 8 bits"):
+        TiffImage(tmp_path / "y.tif")
+    image = picture(200, 300)
+    tifffile.imwrite(tmp_path / "z.tif", image, photometric="rgb", tile=(64, 64))
+    content = (tmp_path / "z.tif").read_bytes()
+    (tmp_path / "z.tif").write_bytes(content[: len(content) // 2])
+    with TiffImage(tmp_path / "z.tif") as cut, pytest.raises(ValueError, match="cannot be read"):
+        cut[0:200, 0:300]
+
+
+def test_the_mask_of_a_tiff_is_a_tiff_with_the_palette_inside(tmp_path):
+    image = picture(300, 530)
+    tifffile.imwrite(tmp_path / "x.tif", image, photometric="rgb", tile=(64, 64), compression="zlib")
+    predictor = predictor_of(tmp_path, pipeline=AS_IT_IS, tile=256)
+    counts = segment_tiff(predictor, tmp_path / "x.tif", tmp_path / "out/x.tif")
+    (expected,) = predictor.predict([image])
+    with tifffile.TiffFile(tmp_path / "out/x.tif") as file:
+        page = file.pages[0]
+        assert (page.asarray() == expected.train_ids).all()
+        assert (np.array(predictor.palette) == page.colormap[:, :19].T // 257).all()
+    assert (counts == np.bincount(expected.train_ids.ravel(), minlength=256)).all()
+
+
+CHILD = """
+import resource, sys
+import numpy as np, tifffile, torch
+from pathlib import Path
+from semseg.inference.tiff import segment_tiff
+from tests.inference.test_predictor import AS_IT_IS, predictor_of
+
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+tile = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+predictor = predictor_of(folder, pipeline=AS_IT_IS, tile=256)
+for height in (512, 4096):
+    options = dict(shape=(height, 256, 3), dtype=np.uint8, tile=(256, 256), photometric="rgb")
+    tifffile.imwrite(folder / "big.tif", (tile for _ in range(height // 256)), **options)
+    counts = segment_tiff(predictor, folder / "big.tif", folder / "mask.tif")
+    print(counts.sum(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_height_of_the_picture(tmp_path):
+    command = [sys.executable, "-c", CHILD, tmp_path]
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    (short, before), (tall, after) = (map(int, line.split()) for line in done.stdout.splitlines()[-2:])
+    assert (short, tall) == (256 * 512, 256 * 4096)
+    assert (after - before) / 1024 < 20  # MiB; the scores in full size are 76 MiB
