@@ -192,11 +192,16 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, help="a converted data/toycity; default: one is drawn")
     args = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.path.insert(0, str(REPO))
     cwd = Path(tempfile.mkdtemp(prefix="kills_"))
-    draw_town(cwd)
+    if args.data is None:
+        draw_town(cwd)
+    else:
+        (cwd / "data").mkdir()
+        (cwd / "data/toycity").symlink_to(args.data.absolute())
     tally = torment(cwd, args.kills, args.processes, args.seed)
     print(
         f"{args.processes} process(es): {tally.runs} runs, {tally.kills} kills ({tally.kills_in_save} while a"

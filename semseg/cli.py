@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from semseg.stopping import Stopped
+from semseg.stopping import GIVEN_UP, Stopped
 
 WRONG_INPUT = (ValueError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError)
 """What the package raises when a person can mend it. Anything but this and OSError is a bug."""
@@ -50,7 +50,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
     except Stopped as stopped:  # all ranks stop together and one speaks, or one alone has something to say
         if not str(stopped):
             time.sleep(2)  # another rank speaks: as above
-        elif int(os.environ.get("RANK", 0)) == 0 or stopped.exit_code == 1:
+        elif int(os.environ.get("RANK", 0)) == 0 or stopped.exit_code in (1, GIVEN_UP):
             print(stopped, file=sys.stderr, flush=True)
         code = stopped.exit_code
     except KeyboardInterrupt:

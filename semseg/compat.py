@@ -179,7 +179,8 @@ def keep_long_records_off_screen() -> None:
 
 
 def _belongs_on_screen(record: logging.LogRecord) -> bool:
-    return not any(start in str(record.msg)[:200] for start in _LOG_FILE_ONLY)
+    is_wanted = getattr(record, "on_screen", True)  # for what the caller shows in another way
+    return is_wanted and not any(start in str(record.msg)[:200] for start in _LOG_FILE_ONLY)
 
 
 _LOG_FILE_ONLY = (

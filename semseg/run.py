@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import re
 import urllib.error
+from collections.abc import Iterator
 
 import torch
 from mmengine.config import Config
@@ -15,7 +18,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 from mmseg.registry import RUNNERS
 
 from semseg import compat, slurm
-from semseg.stopping import Stopped
+from semseg.stopping import GIVEN_UP, Stopped, is_disk_full
 
 _LOST_PEER = re.compile(r"[Cc]onnection (?:closed|reset) by (?:remote )?peer|Broken pipe|remote process exited")
 
@@ -27,27 +30,55 @@ def train(cfg: Config) -> None:
         ConnectionError: the pretrained weights cannot be downloaded; the sentence names the ways out.
         Stopped: a signal, the clock or a fault ended the run.
     """
-    runner = _build_runner(cfg)
+    logging.raiseExceptions = False  # a full disk is told once, not with every line of the log
+    with _room_in(cfg.work_dir):
+        runner = _build_runner(cfg)
     if runner.deterministic:  # some operations of a GPU have no deterministic kernel: they warn
         torch.use_deterministic_algorithms(True, warn_only=True)
     print_log(f"watch it: tensorboard --logdir {cfg.work_dir}", "current")
     _log_orientation(cfg.train_dataloader)
     try:
-        runner.train()
-    except Stopped:
-        runner.visualizer.close()  # what TensorBoard has not written yet
+        with _room_in(cfg.work_dir):
+            _train(runner)
+    except Stopped as stopped:
+        with contextlib.suppress(OSError):  # the disk may be full
+            runner.visualizer.close()  # what TensorBoard has not written yet
+        if str(stopped):  # the program shows it on the screen
+            level = logging.ERROR if stopped.exit_code in (1, GIVEN_UP) else logging.INFO
+            runner.logger.log(level, str(stopped), extra={"on_screen": False})
         raise
+    print_log(f"checkpoints and pictures: {cfg.work_dir}, {runner.log_dir}", "current")
+
+
+def _train(runner: Runner) -> None:
+    """Train, and say what the machine's failures mean."""
+    try:
+        runner.train()
     except RuntimeError as error:
         if not is_distributed() or not _LOST_PEER.search(str(error)):
             raise
         raise Stopped(f"process {get_rank()} lost its connection to another process, which has ended", 1) from error
     except urllib.error.URLError as error:
+        weights = runner.cfg.model.get("pretrained") or runner.cfg.get("load_from")
         raise ConnectionError(
-            f"cannot download the pretrained weights {cfg.model.get('pretrained') or cfg.get('load_from')}"
-            f" ({error.reason}): download them elsewhere and set --cfg-options model.pretrained=FILE, or --load-from"
-            " FILE, or train from scratch with model.pretrained=None"
+            f"cannot download the pretrained weights {weights} ({error.reason}): download them elsewhere and set"
+            " --cfg-options model.pretrained=FILE, or --load-from FILE, or train from scratch with"
+            " model.pretrained=None"
         ) from error
-    print_log(f"checkpoints and pictures: {cfg.work_dir}, {runner.log_dir}", "current")
+
+
+@contextlib.contextmanager
+def _room_in(folder: str) -> Iterator[None]:
+    """End the run for good when the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        what = str(error)  # a sentence already, unless the system has raised it
+        if error.errno is not None:
+            what = f"cannot write to {error.filename or folder} ({error.strerror}): make room there"
+        raise Stopped(f"{what}, then go on with --resume", GIVEN_UP) from error
 
 
 def evaluate(cfg: Config) -> dict[str, float]:

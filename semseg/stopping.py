@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+
+GIVEN_UP = 3  # exit code: starting again would end in the same way
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class Stopped(Exception):
     """The run has saved what is worth keeping, and ends here.
 
     Attributes:
         exit_code: what the process leaves with: 128 + the number of a signal (130 Ctrl-C, 143 SIGTERM),
-            124 when its time was up, 1 when going on would have been a waste, 0 when it was asked to end here.
+            124 when its time was up, 3 when a restart would be in vain (a loss that is no number, a full disk),
+            1 for another failure, 0 when it was asked to end here.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Return whether a file could not be written for want of room, or of quota; also if a better sentence says it."""
+    return error is not None and (getattr(error, "errno", None) in _FULL or is_disk_full(error.__cause__))

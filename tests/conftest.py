@@ -1,5 +1,6 @@
 """A small town, drawn once, in which the real programs run as a user runs them."""
 
+import functools
 import json
 import os
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.warm import WarmPrograms
 
 REPO = Path(__file__).parents[1]
 CONFIG = REPO / "configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py"
@@ -17,18 +20,29 @@ SHORT = [
 ]  # fmt: skip
 
 
-def run(cwd, *command, code=0):
-    """Run a program of `tools/` in `cwd` and return it; fail with its output unless it exits with `code`."""
+def run(cwd, *command, code=0, fresh=False):
+    """Run a program of `tools/` in `cwd` and return it; fail with its output unless it exits with `code`.
+
+    Without `fresh` it need not import PyTorch again.
+    """
     program = [str(REPO / "tools" / command[0]), *map(str, command[1:])]
-    if command[0].endswith(".py"):
-        program.insert(0, sys.executable)
-    done = subprocess.run(
-        program, cwd=cwd, capture_output=True, text=True, env={**os.environ, "PYTHON": sys.executable}
-    )
+    if not fresh and _warm_programs().can_run(program[0]):
+        done = _warm_programs().run(cwd, *program)
+    else:
+        if command[0].endswith(".py"):
+            program.insert(0, sys.executable)
+        environment = {**os.environ, "PYTHON": sys.executable}
+        done = subprocess.run(program, cwd=cwd, capture_output=True, text=True, env=environment)
+    assert "OneDL" not in done.stdout  # no program greets in the name of others
     assert done.returncode == code, done.stdout + done.stderr
     if code == 2:
         assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+@functools.cache
+def _warm_programs():
+    return WarmPrograms()
 
 
 def results_in(work_dir):
@@ -63,7 +77,7 @@ def town(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained(town):
     """The work folder of a short run in `town`; its process is `trained.process`."""
-    done = run(town, "train.py", CONFIG, "--seed", 0, *SHORT)
+    done = run(town, "train.py", CONFIG, "--seed", 0, *SHORT, fresh=True)
     work_dir = town / "work_dirs" / CONFIG.stem
     (work_dir / "stdout.txt").write_text(done.stdout)
     (work_dir / "stderr.txt").write_text(done.stderr)

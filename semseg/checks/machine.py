@@ -57,10 +57,15 @@ def check_shared_memory(cfg: Config, folder: Path = _SHARED) -> Iterator[Finding
     need = sum(needs.values())  # workers that persist hold their batches while the others work
     if need > free:
         split = max(needs, key=needs.get)
+        num_workers = cfg[f"{split}_dataloader"].num_workers
+        fitting = max(0, int((free - need + needs[split]) / needs[split] * num_workers))
+        options = f"{split}_dataloader.num_workers={fitting}"
+        if fitting == 0 and cfg[f"{split}_dataloader"].get("persistent_workers"):
+            options += f" {split}_dataloader.persistent_workers=False"  # which PyTorch asks for
         message = (
-            f"the batches that workers hand over need about {in_words(need)} of {folder}, which has {in_words(free)}"
-            f" free; start the container with --shm-size={math.ceil(2 * need / 2**30)}g (docker), or set"
-            f" {split}_dataloader.num_workers below {cfg[f'{split}_dataloader'].num_workers}"
+            f"the loader's workers hand over batches in {folder}, of which they need about {in_words(need)} and"
+            f" {in_words(free)} are free; start the container with --shm-size={math.ceil(2 * need / 2**30)}g (docker),"
+            f" or take fewer workers with --cfg-options {options}"
         )
         yield Finding("error", "shared-memory", "", 1, 1, message)
 

@@ -13,7 +13,7 @@ from mmengine.registry import HOOKS
 
 from semseg.atomic import atomic_path
 from semseg.checkpoints.files import numbered_checkpoints
-from semseg.stopping import Stopped
+from semseg.stopping import GIVEN_UP, Stopped, is_disk_full
 
 
 @register_backend("atomic")
@@ -152,7 +152,7 @@ class SafeCheckpointHook(CheckpointHook):
             raise Stopped(
                 f"cannot write {name} to {self.out_dir} ({error.strerror or error}); {rest}: make room there,"
                 " then go on with --resume",
-                1,
+                GIVEN_UP if is_disk_full(error) else 1,  # a file server may be back when the run is started again
             ) from error
 
     @master_only

@@ -17,7 +17,7 @@ from PIL import Image
 from semseg import drawing, samples
 from semseg.atomic import atomic_path
 from semseg.labels import IGNORED
-from semseg.stopping import Stopped
+from semseg.stopping import GIVEN_UP, Stopped
 
 _ZERO = 1e-6
 
@@ -101,7 +101,7 @@ class GuardHook(Hook):
         accounts = [found for found in all_gather_object(account) if found is not None]
         others = f" (likewise in {len(accounts) - 1} more of the processes)" if len(accounts) > 1 else ""
         message = f"{accounts[0]}{others}, {state}: lower the learning rate, or look at the batch"
-        raise Stopped(message if is_main_process() else "", 1)
+        raise Stopped(message if is_main_process() else "", GIVEN_UP)
 
     def _save_state(self, runner) -> str:
         """Write the state before the step, in the first process, and say where it is."""

@@ -98,8 +98,9 @@ def _train(runner) -> tuple[Training, float, tuple[int, int]]:
     waits = isinstance(runner.model, DistributedDataParallel) and not runner.model.find_unused_parameters
     if training.without_gradient and waits:  # the same in every process
         raise ValueError(
-            f"{_unreached(training.without_gradient)}, and several processes would wait for one: take what no loss"
-            " needs out of the model, or set find_unused_parameters=True"
+            f"{_unreached(training.without_gradient)}, so nothing teaches it, and several processes would wait for"
+            " that gradient for ever: take it out of the model, or train the rest with --cfg-options"
+            " find_unused_parameters=True"
         )
     crop = tuple(max(sides) for sides in zip(*(picture.shape[-2:] for picture in loaded.batch["inputs"]), strict=True))
     return training._replace(cost=_worst(training.cost)), max(all_gather_object(loaded.seconds)), crop

@@ -54,7 +54,7 @@ def check_disk(runner: Any, state_bytes: int, free_bytes: int | None = None) -> 
     )
     best = ", and the best" if num_best else ""
     raise ValueError(
-        f"the checkpoints of this run need {in_words(need(num_kept))} in {folder} ({num_kept} of {in_words(one_bytes)},"
-        f" one that is being written{best}), and {in_words(free_bytes)} are free; {fewer}choose another disk with"
-        " --work-dir"
+        f"the checkpoints of this run need {in_words(need(num_kept))} in {folder} ({num_kept} of {in_words(one_bytes)}"
+        f" each, one more while it is written{best}), and {in_words(free_bytes)} are free; {fewer}choose another disk"
+        " with --work-dir"
     )

@@ -119,8 +119,9 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
         return cost
     limit = meter.limit_bytes()
     about = f" needs about {in_words(need)}, and" if need is not None else " does not fit:"
-    start = f"validation of {largest.path} ({_shown(largest.size)}){about} {in_words(limit)} are free"
     seen = batch["inputs"][0].shape[-2:]
+    resized = f", resized to {_shown(seen[::-1])}" if tuple(seen[::-1]) != tuple(largest.size) else ""
+    start = f"validation of {largest.path} ({_shown(largest.size)}{resized}){about} {in_words(limit)} are free"
     if given.get("mode") == "slide" or not (tile[0] < seen[0] or tile[1] < seen[1]):
         raise ValueError(f"{start}; make the pictures smaller, with a Resize in the test pipeline")
     stride = tuple(math.ceil(side * _ADVANCE) for side in tile)

@@ -50,17 +50,18 @@ def test_the_run_has_a_plan_of_its_own_which_options_change():
 
 
 def test_it_writes_below_the_work_folder_and_no_checkpoints():
-    cfg = overfit(CONFIG, 2, ema=0.01, early_stop=3)
+    cfg = overfit(CONFIG, 2)
     assert cfg.work_dir == "run/overfit"
     assert cfg.default_hooks.checkpoint is None
     types = [hook.type for hook in cfg.custom_hooks]
-    assert {"AveragedWeightsHook", "MonitorHook"}.isdisjoint(types)
+    assert "MonitorHook" not in types
     assert types.count("PanelHook") == types.count("OverfitHook") == 1
 
 
 def test_crops_around_rare_classes_are_augmentation_too():
-    cfg = overfit(CONFIG, 2, rare_crops=0.5)
-    assert set_of(cfg.train_dataloader).type == "CityscapesDataset"
+    plain = load_config(CONFIG, work_dir="run")
+    plain.train_dataloader.dataset = dict(type="RareClassDataset", dataset=plain.train_dataloader.dataset)
+    assert set_of(for_training(plain, overfit=2).train_dataloader).type == "CityscapesDataset"
 
 
 def test_a_part_of_the_set_stays_a_part():
@@ -80,3 +81,22 @@ def test_wrong_use_is_refused(tmp_path):
     torch.save({"state_dict": {}, "optimizer": {}}, tmp_path / "iter_2.pth")
     with pytest.raises(ValueError, match=r"--overfit always starts anew; leave --resume out"):
         overfit(CONFIG, 2, resume=str(tmp_path / "iter_2.pth"))
+
+
+@pytest.mark.parametrize(
+    ("flag", "given"),
+    [
+        ("--ema", dict(ema=0.01)),
+        ("--early-stop", dict(early_stop=3)),
+        ("--monitor", dict(monitor="IoU/person")),
+        ("--val-loss", dict(val_loss=True)),
+        ("--rare-crops", dict(rare_crops=0.5)),
+        ("--accumulate", dict(accumulate="2")),
+    ],
+)
+def test_flags_that_it_would_drop_are_refused(flag, given):
+    with pytest.raises(ValueError, match=rf"^--overfit learns .*, so {flag} would change nothing; leave it out$"):
+        overfit(CONFIG, 2, **given)
+    if flag != "--ema":
+        with pytest.raises(ValueError, match=rf"so .*{flag}.* would change nothing; leave them out$"):
+            overfit(CONFIG, 2, ema=0.01, **given)

@@ -69,7 +69,7 @@ def broken(tmp_path_factory):
 
 def test_a_loss_that_is_no_number_ends_the_run_in_one_sentence(broken):
     runner, stopped = broken
-    assert stopped.exit_code == 1
+    assert stopped.exit_code == 3
     work_dir = re.escape(str(runner.work_dir))
     assert re.fullmatch(
         r"decode\.loss_ce is nan at iteration 3 \(learning rate 0\.01, 25% of the pixels ignored\): the batch lies in"

@@ -1,6 +1,5 @@
 """A labelled set of one's own, from dataset.yaml to scores, by the real programs."""
 
-
 import numpy as np
 import pytest
 import yaml

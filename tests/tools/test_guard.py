@@ -34,7 +34,7 @@ def test_a_loss_that_is_no_number_in_one_of_two_processes_ends_both_at_once(town
     done = run(
         town, "dist_train.sh", config, 2, "--work-dir", tmp_path / "run", "--seed", 0, "--no-check", *SHORT,
         "train_dataloader.num_workers=0", "train_dataloader.persistent_workers=False",
-        "train_dataloader.dataset.pipeline.4.type=BreakThirdBatch", code=1,
+        "train_dataloader.dataset.pipeline.4.type=BreakThirdBatch", "--max-restarts=2", code=3,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     (sentence,) = [line for line in done.stderr.splitlines() if "is nan" in line]
@@ -45,6 +45,8 @@ def test_a_loss_that_is_no_number_in_one_of_two_processes_ends_both_at_once(town
         rf" {work_dir}/before_nonfinite_iter_3\.pth: lower the learning rate, or look at the batch",
         sentence,
     )
+    (log_path,) = (tmp_path / "run").glob("*/*.log")
+    assert log_path.read_text().count(sentence) == 1
     saved = compat.load_checkpoint_file(tmp_path / "run/before_nonfinite_iter_3.pth")
     assert saved["meta"]["iter"] == 2
     assert all(value.isfinite().all() for value in saved["state_dict"].values())

@@ -68,6 +68,7 @@ def test_a_restarted_process_goes_on_from_what_this_launch_has_saved(tmp_path, m
 def test_the_process_that_was_killed_is_named_and_not_those_that_lost_it():
     assert worst({0: 1, 1: -9}) == (1, -9)
     assert worst({0: 1, 1: 2}) == (1, 2)
+    assert worst({0: -9, 1: 3, 2: 1}) == (1, 3)
     assert worst({0: 143, 1: 1}) == (1, 1)
 
 
@@ -93,12 +94,21 @@ time.sleep(0.5)
     assert "error: process 1 ended with exit code -9 after 1 restarts" in launched.output
 
 
-@pytest.mark.parametrize("code", [2, 124, 130, 138, 143])
-def test_wrong_input_and_ends_on_purpose_are_not_started_again(tmp_path, worker, code):
+@pytest.mark.parametrize("code", [2, 3, 124, 130, 138, 143])
+def test_ends_that_would_come_again_or_were_wanted_are_not_started_again(tmp_path, worker, code):
     script = worker(f"print('started', flush=True); sys.exit({code})")
     launched = Launched(tmp_path, 1, script, "--max-restarts=3")
     assert launched.end() == code
     assert launched.output == "started\n"
+
+
+def test_nor_are_they_when_another_process_ends_first_because_it_loses_that_one(tmp_path, worker):
+    script = worker(
+        "print(f'started {rank}', flush=True); time.sleep(0.5 * (rank == '0')); sys.exit({'0': 3, '1': 1}[rank])"
+    )
+    launched = Launched(tmp_path, 2, script, "--max-restarts=3")
+    assert launched.end() == 3
+    assert sorted(launched.output.splitlines()) == ["started 0", "started 1"]
 
 
 SAVE = """

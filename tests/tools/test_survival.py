@@ -15,8 +15,9 @@ from tests.conftest import CONFIG, REPO, SHORT, run
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
-def test_killed_runs_end_with_the_weights_of_one_left_alone(processes):
+def test_killed_runs_end_with_the_weights_of_one_left_alone(town, processes):
     command = [sys.executable, REPO / "bench/kills.py", "--kills", "2", "--processes", str(processes)]
+    command += ["--data", town / "data/toycity"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 could not be resumed, 0 ended with other weights" in done.stdout
@@ -50,6 +51,9 @@ def test_a_signal_to_all_processes_saves_and_says_so(town):
 def test_the_clock_saves_and_says_so(town):
     done = run(town, "train.py", CONFIG, "--work-dir", "timed", "--no-check", "--max-time", "0.1s", *SHORT, code=124)
     assert "time is up after iteration 1: saved as" in done.stderr
+    assert "time is up" not in done.stdout
+    (log_path,) = (town / "timed").glob("*/*.log")
+    assert log_path.read_text().count(done.stderr.strip()) == 1  # once on the screen, once in the log
     assert (town / "timed/last.pth").is_file()
 
 
@@ -63,7 +67,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_last_good_checkpoint(town, tr
         cwd=town, capture_output=True, text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )  # fmt: skip
-    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.returncode == 3, done.stdout + done.stderr
     assert "cannot write iter_6.pth to" in done.stderr
     assert "the last good one is iter_4.pth: make room there, then go on with --resume" in done.stderr
     assert "Traceback" not in done.stderr

@@ -18,7 +18,9 @@ def test_the_checkpoints_of_the_schedule_have_to_fit(tmp_path):
     weights = sum(value.numel() * value.element_size() for value in runner.model.state_dict().values())
     need = 4 * (weights + MIB) + weights  # three, one being written, and the best, which has no optimizer
     check_disk(runner, MIB, need)
-    with pytest.raises(ValueError, match=r"need 4 MiB in .* \(3 of 1 MiB, one that is being written, and the best\)"):
+    with pytest.raises(
+        ValueError, match=r"need 4 MiB in .* \(3 of 1 MiB each, one more while it is written, and the best\)"
+    ):
         check_disk(runner, MIB, need - 1)
 
 

@@ -74,7 +74,7 @@ def test_a_picture_that_does_not_fit_is_named_with_the_tiles_that_do(tmp_path, l
     little_memory(0.6, of="validation")
     with pytest.raises(ValueError, match="validation of data/toycity/") as caught:
         hungry(tmp_path, LARGE, dry_run=True).train()
-    assert "(256x128) needs about " in str(caught.value)
+    assert "(256x128, resized to 512x256) needs about " in str(caught.value)
     assert " are free; in tiles of the training's crop it takes about " in str(caught.value)
     options = str(caught.value).partition("--cfg-options ")[2].split()
     assert options == ["model.test_cfg.mode=slide", "model.test_cfg.crop_size=64,128", "model.test_cfg.stride=43,86"]
