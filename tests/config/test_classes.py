@@ -230,7 +230,7 @@ def test_a_map_translates_many_classes_to_one(tmp_path):
     map_path = tmp_path / "map.yaml"
     map_path.write_text("sidewalk: ground\nterrain: ground\nsky: ignore\n")  # road stays road
     finished = config.for_testing(cfg, checkpoint, map_path=map_path)
-    assert finished.custom_hooks[-1] == {"type": "ClassMapHook", "train_ids": [255, 0, 1, 1]}
+    assert {"type": "ClassMapHook", "train_ids": [255, 0, 1, 1]} in finished.custom_hooks
     assert num_classes_of(finished.model) == [4, 4]
     assert num_classes_of(cfg.model) == [3, 3]
 
