@@ -58,10 +58,10 @@ def test_a_dataset_file_becomes_a_dataset(tmp_path):
 
 
 def test_results_are_named_below_the_folder_of_the_images(tmp_path):
-    from semseg.plugins.hooks import _output_names
+    from semseg.plugins.hooks import output_names
 
     dataset = build(write_set(tmp_path))
-    names = _output_names(dataset, range(3), ".jpg")
+    names = output_names(dataset, range(3), ".jpg")
     assert sorted(str(name) for name in names.values()) == ["city/0.jpg", "city/1.jpg", "city/2.jpg"]
 
 
