@@ -59,7 +59,7 @@ def main() -> int:
     print(
         f"\nRarest classes of train, by share of the labelled pixels: {', '.join(f'{n} {s:.2%}' for n, s in rarest)}.\n"
     )
-    print(table(scores, [name for name, _ in rarest]))
+    print(as_markdown(scores, [name for name, _ in rarest]))
     return 0 if all(len(found) == len(args.seeds) for found in scores.values()) else 1
 
 
@@ -103,7 +103,7 @@ def train(variant: str, seed: int, args: argparse.Namespace) -> dict | None:
     return found
 
 
-def table(scores: dict[str, list[dict]], rarest: list[str]) -> str:
+def as_markdown(scores: dict[str, list[dict]], rarest: list[str]) -> str:
     """Return a Markdown table: mean and standard deviation over the seeds, and the difference to plain."""
     columns = {"mIoU": ["mIoU"], "mean of these": [f"IoU/{name}" for name in rarest]}
     columns |= {name: [f"IoU/{name}"] for name in rarest}

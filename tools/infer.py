@@ -67,9 +67,6 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     args = parse_args()
     warnings.filterwarnings("ignore", module="PIL")  # about metadata of photographs, line by line
-    from semseg import compat
-
-    compat.repair()  # before the imports below bring MMSegmentation, which warns
     from semseg.inference import Outputs, find_images, infer, is_video
     from semseg.inference.outputs import SUFFIXES
     from semseg.inference.reading import MAX_PIXELS
@@ -155,7 +152,7 @@ def _predictor(args: argparse.Namespace, rank: int):
         compat.trust_checkpoints()
     checkpoint = existing_checkpoint(args.checkpoint)
     cfg = load_config(args.config or checkpoint, args.cfg_options, data=args.data)
-    from semseg.inference import Predictor  # after the repairs to MMSegmentation, which warns
+    from semseg.inference import Predictor
 
     options = dict(precision=args.precision, tta=args.tta, tile=args.tile, overlap=args.overlap)
     return Predictor(for_inference(cfg, checkpoint), checkpoint, device, **options, on_note=note)

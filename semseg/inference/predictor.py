@@ -8,17 +8,22 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from mmcv.transforms import Compose
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
 
-from semseg.checkpoints.description import classes_of, palette_of
-from semseg.checkpoints.loading import load_strictly
-from semseg.checkpoints.reading import read_checkpoint
-from semseg.inference.bands import classify, eight_bits, probabilities_of
-from semseg.inference.precision import autocast, choose_precision, made_fast
-from semseg.inference.scoring import Scorer, parse_views
+from semseg import compat
+
+compat.repair()  # before the imports below bring MMSegmentation, which warns
+
+from mmcv.transforms import Compose  # noqa: E402
+from mmengine.config import Config  # noqa: E402
+from mmengine.registry import init_default_scope  # noqa: E402
+from mmseg.registry import MODELS  # noqa: E402
+
+from semseg.checkpoints.description import classes_of, palette_of  # noqa: E402
+from semseg.checkpoints.loading import load_strictly  # noqa: E402
+from semseg.checkpoints.reading import read_checkpoint  # noqa: E402
+from semseg.inference.bands import classify, eight_bits, probabilities_of  # noqa: E402
+from semseg.inference.precision import autocast, choose_precision, made_fast  # noqa: E402
+from semseg.inference.scoring import Scorer, parse_views  # noqa: E402
 
 _SMALLEST_TILE_PX = 128
 

@@ -12,14 +12,11 @@ import torch
 from PIL import Image
 
 from semseg import compat, drawing
-
-compat.repair()  # before the imports below bring MMSegmentation, which warns
-
-from semseg.config import existing_checkpoint, for_inference, load_config  # noqa: E402
-from semseg.inference.outputs import class_shares  # noqa: E402
-from semseg.inference.predictor import Predictor  # noqa: E402
-from semseg.inference.reading import pixels_of, read_image  # noqa: E402
-from semseg.inference.sources import find_images  # noqa: E402
+from semseg.config import existing_checkpoint, for_inference, load_config
+from semseg.inference.outputs import class_shares
+from semseg.inference.predictor import Predictor
+from semseg.inference.reading import pixels_of, read_image
+from semseg.inference.sources import find_images
 
 OneImage = str | Path | Image.Image | np.ndarray | torch.Tensor
 
