@@ -143,13 +143,14 @@ def test_a_signal_lets_the_processes_save(tmp_path, worker, name):
 
 
 def test_a_lost_terminal_lets_the_processes_save_unless_nohup_says_that_it_may_go(tmp_path, worker):
-    launched = Launched(tmp_path, 2, worker(SAVE))
-    wait_for(lambda: len(list(tmp_path.glob("ready*"))) == 2, launched)
-    launched.send(signal.SIGHUP)
-    assert launched.end() == 128 + signal.SIGTERM
-    assert (tmp_path / "saved").exists()
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup themselves
     try:
+        launched = Launched(tmp_path, 2, worker(SAVE))
+        wait_for(lambda: len(list(tmp_path.glob("ready*"))) == 2, launched)
+        launched.send(signal.SIGHUP)
+        assert launched.end() == 128 + signal.SIGTERM
+        assert (tmp_path / "saved").exists()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         launched = Launched(tmp_path, 1, worker("Path('up').touch(); time.sleep(0.5)"))
     finally:
         signal.signal(signal.SIGHUP, before)
