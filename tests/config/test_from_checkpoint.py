@@ -182,8 +182,6 @@ def test_a_name_that_nothing_is_registered_under_is_not_called(tmp_path, monkeyp
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "planted.py").write_text("import os; os.mkdir('module_was_imported')")
     hostile = [dict(type="os.mkdir", path="called"), dict(type="planted"), dict(type="planted.Model")]
-    with pytest.raises(TypeError):  # the defect: it is called
-        MODELS.build(dict(type="os.mkdir"))
     config.load_config(save(tmp_path / "a.pth", content))
     for node in hostile:
         for registry in (MODELS, DATASETS, TRANSFORMS):
