@@ -29,6 +29,23 @@ def duration_s(text: str) -> float:
     return 3600 * hours + 60 * minutes + seconds
 
 
+def run_command(description: str, *adders: Callable) -> int:
+    """Parse the command line of a program with sub-commands, and run the one that was named.
+
+    Args:
+        description: of the program.
+        adders: each gets the sub-parsers, and adds one whose default `run` takes the parsed arguments.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
+    for add in adders:
+        add(commands)
+    for command in commands.choices.values():
+        add_debug_flag(command)
+    args = parser.parse_args()
+    return args.run(args)
+
+
 def run_tool(main: Callable[[], int | None]) -> None:
     """Run a program and leave the process.
 

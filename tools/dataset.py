@@ -1,27 +1,22 @@
 #!/usr/bin/env python
 """Make, bring in, check and look at data sets."""
 
-import argparse
-
-from semseg.cli import add_debug_flag, run_tool
+from semseg.cli import run_command, run_tool
 from semseg.commands import check, cityscapes, imports, look, splits, toycity
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
-    toycity.add_toycity(commands)
-    cityscapes.add_download(commands)
-    imports.add_import(commands)
-    splits.add_split(commands)
-    check.add_check(commands)
-    look.add_browse(commands)
-    look.add_stats(commands)
-    cityscapes.add_submit(commands)
-    for command in commands.choices.values():
-        add_debug_flag(command)
-    args = parser.parse_args()
-    return args.run(args)
+    return run_command(
+        __doc__,
+        toycity.add_toycity,
+        cityscapes.add_download,
+        imports.add_import,
+        splits.add_split,
+        check.add_check,
+        look.add_browse,
+        look.add_stats,
+        cityscapes.add_submit,
+    )
 
 
 if __name__ == "__main__":

@@ -151,14 +151,12 @@ class ConfusionMetric(BaseMetric):
             if None in instances
             else InstanceAreas(classes, *(np.stack(part) for part in zip(*instances, strict=True))),
         )
-        metrics = self._metrics(Areas.of(confusions.total()))
+        metrics = self.compute_metrics(confusions)
         return {f"{self.prefix}/{name}": value for name, value in metrics.items()} if self.prefix else metrics
 
-    def compute_metrics(self, results) -> dict:  # BaseMetric wants one; evaluate does it all
-        raise NotImplementedError
-
-    def _metrics(self, areas: Areas) -> dict[str, float]:
+    def compute_metrics(self, results: Confusions) -> dict[str, float]:
         """Return the means and the scores per class, rounded as MMSegmentation does, and log the table."""
+        areas = Areas.of(results.total())
         columns = self._columns(areas)
         shown = {name: np.round(values, 2) for name, values in columns.items()}
         if self.nan_to_num is not None:
