@@ -84,7 +84,7 @@ ALLOWED = {
         *STACK,
     },
     "report": {
-        *(f"semseg.{room}" for room in ("curves", "evaluation", "panels", "atomic")),
+        *(f"semseg.{room}" for room in ("curves", "evaluation", "panels", "prepare", "atomic")),
         *("jinja2", "markupsafe", "plotly", *PIXELS),
     },
     "commands": {

@@ -100,6 +100,7 @@ class ResultsHook(Hook):
             "root": str(getattr(dataset, "data_root", "") or dataset.data_prefix.get("img_path", "")),
             "split": self.split,
             "num_images": num_images,
+            "exif": getattr(dataset, "exif", "apply"),  # how masks lie on their photographs
             "fingerprint": data_fingerprint({self.split: dataset}),
         }
         return {"created": facts.now(), "run": run, "data": data}

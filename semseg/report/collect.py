@@ -45,6 +45,7 @@ class Image(NamedTuple):
         photograph_path: None where there is none any more; so with the next two.
         target_path: train ids.
         predicted_path: train ids.
+        exif: whether masks lie on the photograph as it is turned by its EXIF (`apply`), or as stored (`ignore`).
     """
 
     name: str
@@ -55,6 +56,7 @@ class Image(NamedTuple):
     photograph_path: Path | None
     target_path: Path | None
     predicted_path: Path | None
+    exif: str = "apply"
 
 
 class Training(NamedTuple):
@@ -192,6 +194,7 @@ def read_images(results: Results) -> list[Image]:
                 _existing(Path(row["path"])),
                 _existing(results.folder / "target" / row["mask"]),
                 _existing(results.folder / "predicted" / row["mask"]),
+                results.summary["data"].get("exif") or "apply",
             )
         )
     return sorted(images, key=lambda image: (image.scores["mIoU"] is None, image.scores["mIoU"]))

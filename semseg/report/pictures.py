@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image as Pillow
 
 from semseg.atomic import atomic_path
 from semseg.panels import WRONG
+from semseg.prepare.image_files import read_image
 from semseg.report import collect
 
 VIEWS = ("photograph", "truth", "prediction", "errors")
@@ -38,8 +40,8 @@ def draw_views(image: collect.Image, palette: Sequence, ignore_index: int, width
     """
     views, size = {}, None
     if image.photograph_path is not None:
-        photograph = cv2.imdecode(np.fromfile(image.photograph_path, np.uint8), cv2.IMREAD_COLOR_RGB)
-        if photograph is not None:
+        with contextlib.suppress(ValueError):  # damaged since the test
+            photograph = read_image(image.photograph_path, image.exif)
             size = _fitting(photograph.shape, width)
             views["photograph"] = cv2.resize(photograph, size, interpolation=cv2.INTER_AREA)
     ids = {}

@@ -44,6 +44,15 @@ def test_views_are_those_that_the_files_allow(image):
     assert pictures.thumbnails(gone._replace(predicted_path=None), folders.PALETTE, 255) == {}
 
 
+@pytest.mark.parametrize(("exif", "shape"), [("apply", (2, 1)), ("ignore", (1, 2))])
+def test_a_photograph_is_turned_as_its_masks_are(image, tmp_path, exif, shape):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (2, 1)).save(tmp_path / "turned.jpg", exif=turned)
+    only = image._replace(photograph_path=tmp_path / "turned.jpg", target_path=None, predicted_path=None, exif=exif)
+    assert pictures.draw_views(only, folders.PALETTE, 255, None)["photograph"].shape[:2] == shape
+
+
 def test_a_damaged_photograph_counts_as_gone(image):
     image.photograph_path.write_bytes(b"no picture")
     assert "photograph" not in pictures.draw_views(image, folders.PALETTE, 255, None)
