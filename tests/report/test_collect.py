@@ -83,7 +83,8 @@ def test_files_that_are_gone_are_none(tmp_path):
     folder = folders.write_results(tmp_path / "results", num_images=1)
     for path in tmp_path.rglob("*.png"):
         path.unlink()
-    assert collect.read_images(read_results(folder))[0][-3:] == (None, None, None)
+    (image,) = collect.read_images(read_results(folder))
+    assert (image.photograph_path, image.target_path, image.predicted_path) == (None, None, None)
 
 
 def test_what_was_explained_is_found_by_its_photograph(tmp_path):
