@@ -1,0 +1,100 @@
+"""What `tools/infer.py` does with its command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+
+
+def run_infer(args: argparse.Namespace) -> int:
+    """Segment what `tools/infer.py` was asked to, and return its exit code."""
+    warnings.filterwarnings("ignore", module="PIL")  # about metadata of photographs, line by line
+    from semseg.inference import Outputs, find_images, infer, is_video
+    from semseg.inference.outputs import SUFFIXES
+    from semseg.inference.reading import MAX_PIXELS
+    from semseg.inference.stream import rank_and_size
+
+    rank, num_ranks = rank_and_size(args.launcher)
+    save = [kind for kind in args.save.split(",") if kind]
+    videos = [source for source in args.inputs if is_video(source)]
+    if videos and len(videos) < len(args.inputs):
+        raise ValueError(f"{videos[0]} is a video: segment videos and images one after the other")
+    if videos:
+        return _videos(args, videos, save)
+    images = find_images(
+        *args.inputs, leave_out=[args.out_dir / kind for kind in SUFFIXES], keep_suffix=args.keep_suffix
+    )
+    predictor = _predictor(args, rank)
+    kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
+    outputs = Outputs(
+        args.out_dir,
+        predictor.classes,
+        predictor.palette,
+        list(dict.fromkeys(kinds)),
+        opacity=args.opacity,
+        legend=args.legend,
+        outlines=args.outlines,
+    )
+    summary = infer(
+        predictor,
+        images,
+        outputs,
+        batch=None if args.batch == "auto" else int(args.batch),
+        skip_existing=args.skip_existing,
+        stop_on_error=args.on_error == "stop",
+        max_pixels=args.max_pixels or MAX_PIXELS,
+        geojson=args.geojson,
+        rank=rank,
+        num_ranks=num_ranks,
+    )
+    print("\n".join(summary.lines(outputs)))
+    return 1 if summary.failed else 0
+
+
+def _videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int:
+    from semseg.inference import Outputs
+    from semseg.inference.video import segment_videos
+
+    if args.launcher != "none":
+        raise ValueError(f"{videos[0]} is a video: its frames follow one another, use tools/infer.py")
+    predictor = _predictor(args, 0)
+    outputs = Outputs(args.out_dir, predictor.classes, predictor.palette, opacity=args.opacity, outlines=args.outlines)
+    segment_videos(predictor, videos, outputs, extras=save, smooth=args.smooth, skip_existing=args.skip_existing)
+    return 0
+
+
+def _predictor(args: argparse.Namespace, rank: int):
+    """Return a Predictor, or what stands in for it."""
+    import torch
+
+    from semseg import compat
+    from semseg.config import existing_checkpoint, for_inference, load_config
+
+    def note(sentence: str) -> None:
+        if rank == 0:
+            print(sentence, file=sys.stderr)
+
+    device = args.device
+    if args.launcher != "none" and device is None and torch.cuda.is_available():
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+    if args.checkpoint.endswith((".onnx", ".pt2")):
+        from semseg.inference.onnx_predictor import OnnxPredictor
+
+        useless = {"the config": args.config, "--data": args.data, "--cfg-options": args.cfg_options, "--tta": args.tta,
+                   "--tile": args.tile, "--precision": args.precision != "auto"}  # fmt: skip
+        for flag in (flag for flag, value in useless.items() if value):
+            raise ValueError(f"{args.checkpoint} is an exported model, which has no use for {flag}: leave it out")
+        predictor = OnnxPredictor(args.checkpoint, device)
+        for sentence in predictor.notes:
+            note(sentence)
+        return predictor
+    if args.trust_checkpoint:
+        compat.trust_checkpoints()
+    checkpoint = existing_checkpoint(args.checkpoint)
+    cfg = load_config(args.config or checkpoint, args.cfg_options, data=args.data)
+    from semseg.inference import Predictor
+
+    options = dict(precision=args.precision, tta=args.tta, tile=args.tile, overlap=args.overlap)
+    return Predictor(for_inference(cfg, checkpoint), checkpoint, device, **options, on_note=note)
