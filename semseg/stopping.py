@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 GIVEN_UP = 3  # exit code: starting again would end in the same way
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -25,3 +29,30 @@ class Stopped(Exception):
 def is_disk_full(error: BaseException | None) -> bool:
     """Return whether a file could not be written for want of room, or of quota; also if a better sentence says it."""
     return error is not None and (getattr(error, "errno", None) in _FULL or is_disk_full(error.__cause__))
+
+
+class Signal(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM, `number` says which."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def signals_raise() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the block with `Signal`; a second one ends the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise Signal(number)
+
+    before: dict[int, Callable] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -42,6 +42,8 @@ def parse_args() -> argparse.Namespace:
                         help="against flicker in videos: share of the past in each frame, 0 to below 1")  # fmt: skip
     parser.add_argument("--precision", choices=["auto", "fp32", "bf16", "fp16"], default="auto",
                         help="of the model's numbers; default: what the hardware does well")  # fmt: skip
+    parser.add_argument("--compile", action="store_true", help="let PyTorch generate code for the model, which takes"
+                        " minutes: for long runs")  # fmt: skip
     parser.add_argument("--tta", metavar="VIEWS", help="average more views of each image: flip, or flip,0.75,1,1.25")
     parser.add_argument("--tile", type=int, metavar="PX", help="cut images into windows of this size, at full size")
     parser.add_argument("--overlap", type=float, default=0.25, help="of the windows, as a share; default: 0.25")

@@ -26,7 +26,7 @@ def run_infer(args: argparse.Namespace) -> int:
     images = find_images(
         *args.inputs, leave_out=[args.out_dir / kind for kind in SUFFIXES], keep_suffix=args.keep_suffix
     )
-    predictor = _predictor(args, rank)
+    predictor = open_predictor(args, rank)
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
     outputs = Outputs(
         args.out_dir,
@@ -59,42 +59,41 @@ def _videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int
 
     if args.launcher != "none":
         raise ValueError(f"{videos[0]} is a video: its frames follow one another, use tools/infer.py")
-    predictor = _predictor(args, 0)
+    predictor = open_predictor(args)
     outputs = Outputs(args.out_dir, predictor.classes, predictor.palette, opacity=args.opacity, outlines=args.outlines)
-    segment_videos(predictor, videos, outputs, extras=save, smooth=args.smooth, skip_existing=args.skip_existing)
-    return 0
+    failed = segment_videos(
+        predictor,
+        videos,
+        outputs,
+        extras=save,
+        smooth=args.smooth,
+        skip_existing=args.skip_existing,
+        stop_on_error=args.on_error == "stop",
+    )
+    return 1 if failed else 0
 
 
-def _predictor(args: argparse.Namespace, rank: int):
-    """Return a Predictor, or what stands in for it."""
+def open_predictor(args: argparse.Namespace, rank: int = 0):
+    """Return a Predictor, or what stands in for it; say what a person should know, from the first process only."""
     import torch
 
-    from semseg import compat
-    from semseg.config import existing_checkpoint, for_inference, load_config
-
-    def note(sentence: str) -> None:
-        if rank == 0:
-            print(sentence, file=sys.stderr)
+    from semseg.inference.segmenter import Segmenter
 
     device = args.device
-    if args.launcher != "none" and device is None and torch.cuda.is_available():
+    if getattr(args, "launcher", "none") != "none" and device is None and torch.cuda.is_available():
         device = f"cuda:{os.environ['LOCAL_RANK']}"
-    if args.checkpoint.endswith((".onnx", ".pt2")):
-        from semseg.inference.onnx_predictor import OnnxPredictor
-
-        useless = {"the config": args.config, "--data": args.data, "--cfg-options": args.cfg_options, "--tta": args.tta,
-                   "--tile": args.tile, "--precision": args.precision != "auto"}  # fmt: skip
-        for flag in (flag for flag, value in useless.items() if value):
-            raise ValueError(f"{args.checkpoint} is an exported model, which has no use for {flag}: leave it out")
-        predictor = OnnxPredictor(args.checkpoint, device)
-        for sentence in predictor.notes:
-            note(sentence)
-        return predictor
-    if args.trust_checkpoint:
-        compat.trust_checkpoints()
-    checkpoint = existing_checkpoint(args.checkpoint)
-    cfg = load_config(args.config or checkpoint, args.cfg_options, data=args.data)
-    from semseg.inference import Predictor
-
-    options = dict(precision=args.precision, tta=args.tta, tile=args.tile, overlap=args.overlap)
-    return Predictor(for_inference(cfg, checkpoint), checkpoint, device, **options, on_note=note)
+    segmenter = Segmenter(
+        args.checkpoint,
+        args.config,
+        device,
+        args.precision,
+        tta=args.tta,
+        tile=args.tile,
+        overlap=args.overlap,
+        compile=getattr(args, "compile", False),
+        data=args.data,
+        cfg_options=args.cfg_options,
+        trust_checkpoint=args.trust_checkpoint,
+        on_note=lambda sentence: print(sentence, file=sys.stderr) if rank == 0 else None,
+    )
+    return segmenter.predictor

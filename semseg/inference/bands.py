@@ -5,6 +5,7 @@ Shapes: N images, C classes, H rows, W columns.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -151,3 +152,17 @@ def probabilities_of(scores: torch.Tensor, kind: str) -> torch.Tensor:
 def eight_bits(probabilities: torch.Tensor) -> np.ndarray:
     """Return 255 times the probabilities, rounded, uint8."""
     return probabilities.mul(255).round_().to(torch.uint8).cpu().numpy()
+
+
+def entropy_of(probabilities: torch.Tensor) -> torch.Tensor:
+    """Return how much the classes share each pixel: 0 one class alone, 1 all of them alike.
+
+    Shannon's entropy in natural logarithms, divided by the logarithm of the number of classes.
+
+    Args:
+        probabilities: float32, shape (N, C, H, W), at least two classes, that sum to 1.
+
+    Returns:
+        float32, shape (N, H, W).
+    """
+    return torch.special.entr(probabilities).sum(dim=1).div_(math.log(probabilities.shape[1])).clamp_(0, 1)

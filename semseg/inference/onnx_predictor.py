@@ -39,6 +39,9 @@ class OnnxPredictor:
         ValueError: ONNX Runtime is missing or has no such device, or the file is another one.
     """
 
+    tile = None
+    has_probabilities = True
+
     def __init__(self, path: str | Path, device: str | None = None) -> None:
         self.path = Path(path)
         if self.path.suffix == ".pt2":

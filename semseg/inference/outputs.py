@@ -77,9 +77,28 @@ class Outputs:
         """Return where the results of an image lie, by kind."""
         return {kind: self.out_dir / kind / f"{name}{SUFFIXES[kind]}" for kind in self.kinds}
 
+    def tiled_paths(self, name: Path) -> dict[str, Path]:
+        """Return where the results of a picture lie that went by tiles: train ids, and a small overlay."""
+        paths = {kind: path for kind, path in self.paths(name).items() if kind == "vis"}
+        return {"pred": self.out_dir / "pred" / f"{name}.tif", **paths}
+
     def exist(self, name: Path) -> bool:
         """Return whether everything is there."""
-        return all(path.is_file() for path in self.paths(name).values())
+        ways = self.paths(name), self.tiled_paths(name)
+        return any(all(path.is_file() for path in paths.values()) for paths in ways)
+
+    def write_overview(self, name: Path, image: np.ndarray, train_ids: np.ndarray) -> None:
+        """Write the overlay of a picture that went by tiles.
+
+        Args:
+            name: of the picture, relative.
+            image: the picture made small, RGB, uint8, shape (height, width, 3).
+            train_ids: uint8, shape (height, width).
+        """
+        if "vis" in self.kinds:
+            overlay = self._with_legend(self.overlay(image, train_ids), train_ids)
+            with atomic_path(self.tiled_paths(name)["vis"]) as temporary:
+                _save(Image.fromarray(overlay), temporary)
 
     def write(self, name: Path, image: np.ndarray, prediction: Prediction) -> list[Path]:
         """Write the results of an image, each of them whole or not at all.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,25 +20,11 @@ from mmseg.registry import MODELS  # noqa: E402
 from semseg.checkpoints.description import classes_of, palette_of  # noqa: E402
 from semseg.checkpoints.loading import load_strictly  # noqa: E402
 from semseg.checkpoints.reading import read_checkpoint  # noqa: E402
-from semseg.inference.bands import classify, eight_bits, probabilities_of  # noqa: E402
-from semseg.inference.precision import autocast, choose_precision, made_fast  # noqa: E402
+from semseg.inference.precision import autocast, choose_precision, compiled, made_fast  # noqa: E402
+from semseg.inference.prediction import Prediction, Wanted, decide, join  # noqa: E402
 from semseg.inference.scoring import Scorer, parse_views  # noqa: E402
 
 _SMALLEST_TILE_PX = 128
-
-
-class Prediction(NamedTuple):
-    """What a model says of an image, or of some rows of it.
-
-    Attributes:
-        train_ids: uint8, shape (height, width), in the size of the image that was given.
-        confidence: 255 times the probability of the winning class, uint8, shape (height, width); if asked for.
-        probabilities: float16, shape (num_classes, height, width); if asked for.
-    """
-
-    train_ids: np.ndarray
-    confidence: np.ndarray | None = None
-    probabilities: np.ndarray | None = None
 
 
 class Predictor:
@@ -55,6 +40,7 @@ class Predictor:
         tile: side in pixels of square windows that each image is cut into, in its own size; default: the whole
             image, resized as in a test, or the windows that the config tests by.
         overlap: share of a tile that the next one covers, too; 0 to below 1.
+        compile: let PyTorch generate code for the model; takes minutes, for long runs.
         on_note: called with each note as it comes up.
 
     Attributes:
@@ -63,6 +49,8 @@ class Predictor:
         palette: RGB, shape (num_classes, 3).
         exif: what the set that it learnt from does with EXIF orientation: `apply` or `ignore`.
         device: where the model is.
+        tile: as given.
+        has_probabilities: whether the scores of the model can become some, and confidence.
         notes: sentences that a user should see: the precision that was chosen, memory that did not suffice.
 
     Raises:
@@ -79,6 +67,7 @@ class Predictor:
         tta: str | None = None,
         tile: int | None = None,
         overlap: float = 0.25,
+        compile: bool = False,
         on_note: Callable[[str], None] | None = None,
     ) -> None:
         if tile is not None and tile < 1:
@@ -100,6 +89,9 @@ class Predictor:
         del content
         self.model, fused = made_fast(model.to(self.device).eval().requires_grad_(False), self._precision)
         self._note(f"precision: {self._precision} ({reason}), {'fused batch norms, ' if fused else ''}channels-last")
+        if compile:
+            self._note("compiling: that takes a minute, and as much again for the first images of other sizes")
+            compiled(self.model, self._precision)
         # an image has no annotation, and arrives as an array
         loads_truth = ("LoadAnnotations", "LoadTrainIds")
         steps = [step for step in cfg.test_dataloader.dataset.pipeline if step.type not in loads_truth]
@@ -107,8 +99,9 @@ class Predictor:
         if steps[0].type == "LoadImageFromFile":
             steps[0] = dict(type="mmseg.LoadImageFromNDArray")
         self._pipeline = Compose(steps)
-        self._tile, self._overlap = tile, overlap
+        self.tile, self._overlap = tile, overlap
         self._scorer = Scorer(self.model, self._pipeline, self._precision, flips, scales)
+        self.has_probabilities = self._scorer.has_probabilities
         if tile is not None:
             unscaled = [step for step in steps if step["type"].rpartition(".")[2] != "Resize"]
             self._scorer.pipeline = Compose(unscaled)
@@ -130,7 +123,12 @@ class Predictor:
         return _train_ids(sample)
 
     def predict(
-        self, images: Sequence[np.ndarray], *, confidence: bool = False, probabilities: bool = False
+        self,
+        images: Sequence[np.ndarray],
+        *,
+        confidence: bool = False,
+        probabilities: bool = False,
+        uncertainty: bool = False,
     ) -> list[Prediction]:
         """Segment images, together as far as the memory allows.
 
@@ -140,6 +138,7 @@ class Predictor:
             images: RGB, uint8, shape (height, width, 3), all of one size.
             confidence: also return how sure the model is.
             probabilities: also return those of every class: 2 bytes per class and pixel.
+            uncertainty: also return `doubt`, `entropy` and `mass`.
 
         Raises:
             ValueError: the images differ in size or have no three channels of 8 bits, or the model has no scores
@@ -155,7 +154,7 @@ class Predictor:
         found: list[Prediction] = []
         for size in sizes:
             while len(found) < len(images):
-                found += self._fitting(images[len(found) :], size, confidence, probabilities)
+                found += self._fitting(images[len(found) :], size, Wanted(confidence, probabilities, uncertainty))
         return found
 
     @torch.inference_mode()
@@ -175,10 +174,11 @@ class Predictor:
         Raises:
             ValueError: there is no `tile`.
         """
-        if self._tile is None:
+        if self.tile is None:
             raise ValueError("rows come from tiles only: give Predictor a tile, such as tile=1024")
-        scored = self._scorer.tiled([image], self._tile, self._overlap)
-        for parts in self._decided(scored, confidence, probabilities):
+        scored = self._scorer.tiled([image], self.tile, self._overlap)
+        for scores in scored:
+            parts = decide(scores, self._scorer, Wanted(confidence, probabilities))
             yield Prediction(*(None if part is None else part[0] for part in parts))
 
     def scores(self, image: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
@@ -200,12 +200,12 @@ class Predictor:
         data = self._pipeline(dict(img=np.ascontiguousarray(image[:, :, ::-1])))  # the pipelines expect BGR
         return dict(inputs=[data["inputs"]], data_samples=[data["data_samples"]])
 
-    def _fitting(self, images: list, size: tuple, confidence: bool, probabilities: bool) -> list[Prediction]:
+    def _fitting(self, images: list, size: tuple, wanted: Wanted) -> list[Prediction]:
         """Segment as many of the images as fit at a time."""
-        count, window = start = self._fits.get(size, (len(images), self._tile))
+        count, window = start = self._fits.get(size, (len(images), self.tile))
         while True:
             try:
-                found = self._at_once(images[:count], window, confidence, probabilities)
+                found = self._at_once(images[:count], window, wanted)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -220,46 +220,17 @@ class Predictor:
                 torch.cuda.empty_cache()
         if (count, window) != start:
             self._fits[size] = count, window
-            how = f"{count} at a time" if window == self._tile else f"one by one in tiles of {window} x {window}"
+            how = f"{count} at a time" if window == self.tile else f"one by one in tiles of {window} x {window}"
             self._note(f"out of memory with images of {size[1]} x {size[0]}: they go on {how}")
         return found
 
     @torch.inference_mode()
-    def _at_once(self, images: list, window: int | None, confidence: bool, probabilities: bool) -> list[Prediction]:
-        height, width = images[0].shape[:2]
-        shape = (len(images), height, width)
-        train_ids = np.empty(shape, np.uint8)
-        sure = np.empty(shape, np.uint8) if confidence else None
-        likely = np.empty((len(images), len(self.classes), height, width), np.float16) if probabilities else None
-        if self._tile is not None:
+    def _at_once(self, images: list, window: int | None, wanted: Wanted) -> list[Prediction]:
+        if self.tile is not None:
             scored = self._scorer.tiled(images, window, self._overlap)
         else:
             scored = self._scorer.whole(images, window, self._overlap)
-        top = 0
-        for ids_part, sure_part, likely_part in self._decided(scored, confidence, probabilities):
-            rows = slice(top, top + ids_part.shape[1])
-            train_ids[:, rows] = ids_part
-            if sure is not None:
-                sure[:, rows] = sure_part
-            if likely is not None:
-                likely[:, :, rows] = likely_part
-            top = rows.stop
-        nothing = [None] * len(images)
-        kinds = (train_ids, nothing if sure is None else sure, nothing if likely is None else likely)
-        return [Prediction(*parts) for parts in zip(*kinds, strict=True)]
-
-    def _decided(self, scored: Iterator[torch.Tensor], confidence: bool, probabilities: bool) -> Iterator[tuple]:
-        """Yield train ids, confidence and probabilities of some rows of all images."""
-        for scores in scored:
-            train_ids = classify(scores, self._scorer.kind, self._scorer.threshold)
-            sure = likely = None
-            if confidence or probabilities:
-                likely = probabilities_of(scores, self._scorer.probability_kind)
-                if likely.shape[1] == 1:
-                    likely = torch.cat([1 - likely, likely], dim=1)
-                sure = eight_bits(likely.amax(dim=1)) if confidence else None
-                likely = likely.half().cpu().numpy() if probabilities else None
-            yield train_ids.cpu().numpy(), sure, likely
+        return join((decide(scores, self._scorer, wanted) for scores in scored), images[0].shape[:2])
 
     def _note(self, sentence: str) -> None:
         self.notes.append(sentence)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 import stat
 import threading
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -17,7 +18,12 @@ MAX_PIXELS = 178_956_970
 
 _ORIENTATION, _DATE_TIME, _EXIF_IFD, _GPS_IFD, _DATE_TIME_ORIGINAL = 0x0112, 0x0132, 0x8769, 0x8825, 0x9003
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000", "HEIF")  # EPS would run Ghostscript
 _opening = threading.Lock()
+
+
+class TooManyPixelsError(ValueError):
+    """A picture is larger than was allowed."""
 
 
 class Photograph(NamedTuple):
@@ -36,26 +42,27 @@ class Photograph(NamedTuple):
     time: str
 
 
-def read_photograph(path: str | Path, exif: str = "apply", max_pixels: int = MAX_PIXELS) -> Photograph:
+def read_photograph(source: str | Path | bytes, exif: str = "apply", max_pixels: int = MAX_PIXELS) -> Photograph:
     """Read a photograph with Pillow, since OpenCV accepts truncated files.
 
     16 bits become the upper 8, transparency is dropped, of several pictures in one file the first is taken.
 
     Args:
-        path: any format that Pillow reads; the suffix need not fit. HEIC needs the plugin pillow-heif.
+        source: a path, or what a file holds; one of the formats above, the suffix need not fit. HEIC needs the plugin
+            pillow-heif.
         exif: `apply` turns it upright by its EXIF orientation, `ignore` takes it as stored
             (TIFF is turned all the same: Pillow does so).
         max_pixels: more are not decoded.
 
     Raises:
+        TooManyPixelsError: it is larger than `max_pixels`.
         ValueError: it cannot be read: one sentence without the path, whatever is wrong with the file.
     """
-    path = Path(path)
     try:
-        with _open(path) as image:
+        with _open(source if isinstance(source, bytes) else Path(source)) as image:
             width, height = image.size
             if width * height > max_pixels:
-                raise ValueError(f"{width}x{height} are more pixels than --max-pixels {max_pixels}")
+                raise TooManyPixelsError(f"{width}x{height} are more pixels than --max-pixels {max_pixels}")
             image.load()
             taken = _taken(image)
             return Photograph(pixels_of(image, exif), *taken)
@@ -63,9 +70,11 @@ def read_photograph(path: str | Path, exif: str = "apply", max_pixels: int = MAX
         if isinstance(error, OSError) and error.strerror:
             raise ValueError(error.strerror.lower()) from error
         if isinstance(error, UnidentifiedImageError):
-            empty = path.stat().st_size == 0
+            empty = len(source) == 0 if isinstance(source, bytes) else Path(source).stat().st_size == 0
             raise ValueError("not a readable image (the file is empty)" if empty else "not a readable image") from error
         known = isinstance(error, ValueError) and not isinstance(error, UnicodeError)
+        if isinstance(error, TooManyPixelsError):
+            raise
         raise ValueError(str(error) if known else f"not a readable image ({error or type(error).__name__})") from error
 
 
@@ -87,30 +96,43 @@ def pixels_of(image: Image.Image, exif: str = "apply") -> np.ndarray:
     return np.asarray(_to_rgb(_upright(image) if exif == "apply" else image))
 
 
-def _open(path: Path) -> Image.Image:
+def _open(source: Path | bytes) -> Image.Image:
     """Open an image of any size, without decoding it."""
-    mode = path.stat().st_mode
-    if stat.S_ISDIR(mode):
-        raise ValueError("is a directory")
-    if not stat.S_ISREG(mode):
-        raise ValueError("not a file")  # a pipe would be waited for
+    if isinstance(source, Path):
+        mode = source.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ValueError("is a directory")
+        if not stat.S_ISREG(mode):
+            raise ValueError("not a file")  # a pipe would be waited for
     with _opening:
         bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours is in the hands of the caller
         try:
-            return Image.open(path)
+            return _identified(source)
         except UnidentifiedImageError:
-            with path.open("rb") as file:
+            with _stream(source) as file:
                 head = file.read(12)
             if head[4:8] != b"ftyp" or head[8:] not in _HEIC_BRANDS:
                 raise
             try:
                 import pillow_heif
             except ImportError:
-                raise ValueError("HEIC is read with pillow-heif: pip install 'semseg[heic]'") from None
+                raise ValueError("HEIC is read with pillow-heif: pip install -e '.[heic]'") from None
             pillow_heif.register_heif_opener()
-            return Image.open(path)
+            return _identified(source)
         finally:
             Image.MAX_IMAGE_PIXELS = bound
+
+
+def _identified(source: Path | bytes) -> Image.Image:
+    Image.init()  # not every Pillow has every format
+    return Image.open(
+        _stream(source) if isinstance(source, bytes) else source,
+        formats=[name for name in _FORMATS if name in Image.OPEN],
+    )
+
+
+def _stream(source: Path | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.segmentors import EncoderDecoder
 from torch import nn
 from torch.nn import functional
 
@@ -42,7 +43,8 @@ class Scorer:
     """Score every class at every pixel of images, by one view of them or by the mean over several.
 
     Args:
-        model: an EncoderDecoder of MMSegmentation, from `made_fast`.
+        model: a segmentor of MMSegmentation, from `made_fast`; of those that are no EncoderDecoder, whatever their
+            `test_step` says is taken, whole pictures only.
         pipeline: from BGR arrays to what the model's data preprocessor takes.
         precision: that `made_fast` got.
         flips: of the views: not, or not and then horizontally.
@@ -71,6 +73,9 @@ class Scorer:
         self._device = next(model.parameters()).device
         self.threshold = getattr(self._head, "threshold", None)
         several = len(self._views) > 1
+        self._in_parts = isinstance(model, EncoderDecoder)
+        if several and not self._in_parts:
+            raise ValueError(f"tta: {type(model).__name__} is no EncoderDecoder, whose views could be averaged")
         self.kind = "probabilities" if several else "binary" if getattr(model, "out_channels", 0) == 1 else "softmax"
 
     @property
@@ -81,6 +86,12 @@ class Scorer:
             ValueError: this model has none.
         """
         return self.kind if self.kind == "probabilities" else kind_of_scores(self._model)
+
+    @property
+    def has_probabilities(self) -> bool:
+        with contextlib.suppress(ValueError):
+            return bool(self.probability_kind)
+        return False
 
     def size_of(self, image: np.ndarray) -> tuple[int, int]:
         """Return height and width of what the model gets of an image."""
@@ -99,6 +110,9 @@ class Scorer:
             float32, shape (N, C, some rows, W), from top to bottom, in the size of the images.
         """
         data = [self._through_pipeline(image) for image in images]
+        if not self._in_parts:
+            yield self._whole_by_test_step(data)
+            return
         views = [self._view(data, scale, flip, window, overlap) for scale, flip in self._views]
         if len(views) == 1:
             yield from views[0]
@@ -166,6 +180,12 @@ class Scorer:
             bands = (band.flip(3) for band in bands)
         return resized(bands, size, own_size, align_corners, num_rows)
 
+    def _whole_by_test_step(self, data: list[dict]) -> torch.Tensor:
+        keys = ("inputs", "data_samples")
+        with autocast(self._precision, self._device):
+            samples = self._model.test_step({key: [item[key] for item in data] for key in keys})
+        return torch.stack([sample.seg_logits.data for sample in samples]).float()
+
     def _window(self, inputs: torch.Tensor, top: int, bottom: int, left: int, right: int) -> torch.Tensor:
         scores = self._scores(inputs[:, :, top:bottom, left:right])
         size = (bottom - top, right - left)
@@ -189,13 +209,17 @@ def _seen(image: torch.Tensor, scale: float, flip: bool) -> torch.Tensor:
     return image.flip(2) if flip else image
 
 
+def _as_they_are(scores: torch.Tensor, *_, **__) -> torch.Tensor:
+    return scores
+
+
 @contextlib.contextmanager
 def _before_resizing(head: nn.Module) -> Iterator[None]:
     """Let a decode head return its scores as it computes them, and not in the size of the picture."""
     if getattr(type(head), "predict_by_feat", None) is not BaseDecodeHead.predict_by_feat:
         yield
         return
-    head.predict_by_feat = lambda scores, *_, **__: scores
+    head.predict_by_feat = _as_they_are  # one function, always the same: torch.compile looks at it
     try:
         yield
     finally:

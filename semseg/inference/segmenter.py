@@ -13,6 +13,7 @@ from PIL import Image
 
 from semseg import compat, drawing
 from semseg.config import existing_checkpoint, for_inference, load_config
+from semseg.inference.onnx_predictor import OnnxPredictor
 from semseg.inference.outputs import class_shares
 from semseg.inference.predictor import Predictor
 from semseg.inference.reading import pixels_of, read_image
@@ -28,7 +29,8 @@ class Segmentation:
     Attributes:
         image: RGB, uint8, shape (height, width, 3).
         train_ids: index of the class of each pixel, uint8, shape (height, width), 0 to num_classes - 1.
-        confidence: 255 times the probability of that class, uint8, shape (height, width); None unless asked for.
+        confidence: 255 times the probability of that class, uint8, shape (height, width); None unless asked for, or if
+            the model has no probabilities.
         probabilities: of each class, float16, shape (num_classes, height, width), 0 to 1; None unless asked for.
         classes: names, in the order of their train ids.
         palette: RGB, uint8, shape (num_classes, 3).
@@ -71,13 +73,17 @@ class Segmenter:
     ```
 
     Args:
-        checkpoint: weights (.pth, .safetensors).
+        checkpoint: weights (.pth, .safetensors), or an exported model (.onnx), which has no use for what follows but
+            the device.
         config: that they were trained with; not needed for a checkpoint that describes itself.
         device: such as 'cuda:0' or 'cpu'; default: the GPU if there is one.
         precision: auto, fp32, bf16 or fp16; auto takes what the hardware is fast at.
         tta: more views of each image, such as 'flip' or 'flip,0.75,1,1.25'; slower, and a little better.
         tile: side in pixels of overlapping windows for images that are too large in one piece.
         overlap: share of a tile that the next one covers, too, 0 to below 1.
+        compile: let PyTorch generate code for the model: minutes at the start, for long runs.
+        data: the dataset.yaml that the model was trained on, if any.
+        cfg_options: config values to override, as KEY=VALUE.
         trust_checkpoint: load it even if it carries code, and run that.
         on_note: called with what a user should know, such as the precision or memory that did not suffice.
 
@@ -102,15 +108,28 @@ class Segmenter:
         tta: str | None = None,
         tile: int | None = None,
         overlap: float = 0.25,
+        compile: bool = False,
+        data: str | Path | None = None,
+        cfg_options: Sequence[str] = (),
         trust_checkpoint: bool = False,
         on_note: Callable[[str], None] | None = None,
     ) -> None:
-        if trust_checkpoint:
-            compat.trust_checkpoints()
-        checkpoint = existing_checkpoint(checkpoint)
-        cfg = for_inference(load_config(config or checkpoint), checkpoint)
-        options = dict(precision=precision, tta=tta, tile=tile, overlap=overlap, on_note=on_note)
-        self.predictor = Predictor(cfg, checkpoint, device, **options)
+        self.predictor: Predictor | OnnxPredictor
+        if str(checkpoint).endswith((".onnx", ".pt2")):
+            useless = {"the config": config, "--data": data, "--cfg-options": cfg_options, "--tta": tta,
+                       "--tile": tile, "--compile": compile, "--precision": precision != "auto"}  # fmt: skip
+            for flag in (flag for flag, value in useless.items() if value):
+                raise ValueError(f"{checkpoint} is an exported model, which has no use for {flag}: leave it out")
+            self.predictor = OnnxPredictor(checkpoint, device)
+            for note in self.predictor.notes if on_note else ():
+                on_note(note)
+        else:
+            if trust_checkpoint:
+                compat.trust_checkpoints()
+            checkpoint = existing_checkpoint(checkpoint)
+            cfg = for_inference(load_config(config or checkpoint, cfg_options, data=data), checkpoint)
+            options = dict(precision=precision, tta=tta, tile=tile, overlap=overlap, compile=compile, on_note=on_note)
+            self.predictor = Predictor(cfg, checkpoint, device, **options)
         self.classes: tuple[str, ...] = tuple(self.predictor.classes)
         self.palette = np.asarray(self.predictor.palette, np.uint8)
 
@@ -150,7 +169,7 @@ class Segmenter:
             FileNotFoundError: no such file, or no image in the folder.
             ValueError: a file that is no readable image, or an array of another type or shape.
         """
-        wanted = dict(confidence=confidence, probabilities=probabilities)
+        wanted = dict(confidence=confidence and self.predictor.has_probabilities, probabilities=probabilities)
         if isinstance(source, (str, Path)) and Path(source).is_dir():
             return self._each((found.path for found in find_images(source, keep_suffix=True)), wanted)
         if isinstance(source, (str, Path, Image.Image, np.ndarray, torch.Tensor)):
@@ -170,7 +189,7 @@ class Segmenter:
     def _segment(self, source: OneImage, wanted: dict[str, bool]) -> Segmentation:
         image, path = self._read(source)
         (found,) = self.predictor.predict([image], **wanted)
-        return Segmentation(image, *found, self.classes, self.palette, path)
+        return Segmentation(image, *found[:3], self.classes, self.palette, path)
 
     def _read(self, source: OneImage) -> tuple[np.ndarray, Path | None]:
         """Return RGB, uint8, shape (height, width, 3), and where it lies."""

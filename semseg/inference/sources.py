@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+TIFF_SUFFIXES = (".tif", ".tiff")
 IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"),
+    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", *TIFF_SUFFIXES, ".webp", ".gif"),
     *(".heic", ".heif", ".avif"),  # Pillow reads them by itself or with a plugin: see `reading`
 )
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")

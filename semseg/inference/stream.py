@@ -4,40 +4,31 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Console
 
 from semseg.background import Writers
+from semseg.inference.ahead import NUM_READERS, Readers, ReadImage
 from semseg.inference.manifest import OK, Manifest
 from semseg.inference.outputs import Outputs, class_shares
-from semseg.inference.reading import MAX_PIXELS, Photograph, read_photograph
-from semseg.inference.sources import SourceImage
+from semseg.inference.reading import MAX_PIXELS, Photograph, TooManyPixelsError, read_photograph
+from semseg.inference.sources import TIFF_SUFFIXES, SourceImage
 from semseg.inference.summary import Summary, progress_bar
-from semseg.stopping import Stopped, is_disk_full
+from semseg.stopping import Signal, Stopped, is_disk_full, signals_raise
 
 if TYPE_CHECKING:
     from semseg.inference.predictor import Prediction, Predictor
 
-_NUM_READERS = 2
 _MAX_BATCH = 16
 _BATCH_PIXELS = 2**24  # of an automatic batch: 8 photographs of 2048 x 1024
-_AHEAD_PIXELS = 2**26  # that are decoded and wait for the model: 200 MB
 _OF_THE_NAME = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ, errno.EINVAL)
-
-
-class _Read(NamedTuple):
-    source: SourceImage
-    photograph: Photograph
-    seconds: float
 
 
 def infer(
@@ -71,8 +62,12 @@ def infer(
 
     Raises:
         Stopped: Ctrl-C, SIGTERM, a full disk, or an error with `stop_on_error`; what was finished is on the disk.
-        ValueError: the folder holds the account of a model with other classes.
+        ValueError: the folder holds the account of a model with other classes, or confidence is to be written of a
+            model that has none.
     """
+    unsure = {"conf", "probs"} & set(outputs.kinds)
+    if unsure and not predictor.has_probabilities:
+        raise ValueError(f"--save {min(unsure)}: this model has no probabilities; leave it out")
     manifest = Manifest(outputs.out_dir, outputs.classes, rank, num_ranks)
     by_source = {str(image.path): image for image in images[rank::num_ranks]}
     todo = manifest.begin(list(by_source), lambda source: skip_existing and outputs.exist(by_source[source].name))
@@ -114,7 +109,7 @@ class _Stream:
     ) -> None:
         self._predictor, self._outputs, self._manifest, self._summary = predictor, outputs, manifest, summary
         self._batch, self._max_pixels, self._stop_on_error = batch, max_pixels, stop_on_error
-        self._readers = ThreadPoolExecutor(_NUM_READERS)
+        self._readers = Readers()
         self._writers = Writers()
         self._lock = threading.Lock()  # of the summary
         self._console = Console(stderr=True)
@@ -126,61 +121,51 @@ class _Stream:
         with self._bar:
             self._task = self._bar.add_task("infer", total=len(images))
             try:
-                for group in self._groups(images):
+                for group in self._readers.groups(images, self._read, self._batch_of):
                     self._segment(group)
             finally:
-                self._readers.shutdown(wait=False, cancel_futures=True)
+                self._readers.stop()
                 self._writers.finish()
                 self._summary.seconds = time.monotonic() - started
                 if self._summary.num_done:
                     self._summary.shares = self._summary.shares / self._summary.num_done
 
-    def _groups(self, images: Sequence[SourceImage]) -> Iterator[list[_Read]]:
-        """Read ahead, and yield images of one size together; the oldest is always among them."""
-        rest, waiting = iter(images), deque()
-        num_ahead, batch = 2, 1
-
-        def fill() -> None:
-            while len(waiting) < num_ahead and (source := next(rest, None)) is not None:
-                waiting.append(self._readers.submit(self._read, source))
-
-        fill()
-        while waiting:
-            first = waiting.popleft().result()
-            if first is not None:
-                height, width = first.photograph.image.shape[:2]
-                batch = self._batch or self._suitable_batch(height * width)
-                # a photograph that fills the memory has few others wait behind it
-                num_ahead = max(1, min(_NUM_READERS + 2 * batch, _AHEAD_PIXELS // (height * width)))
-                fill()
-                group = [first, *_alike(first, waiting, batch - 1)]
-                fill()
-                yield group
-            fill()
-
-    def _suitable_batch(self, num_pixels: int) -> int:
-        """Return how many images of a size a GPU does at once; on a CPU, more than one are no faster."""
+    def _batch_of(self, num_pixels: int) -> int:
+        """Return how many images of a size go together; on a CPU, more than one are no faster."""
+        if self._batch:
+            return self._batch
         if not str(getattr(self._predictor, "device", "cpu")).startswith("cuda"):
             return 1
         return max(1, min(_MAX_BATCH, _BATCH_PIXELS // num_pixels))
 
-    def _read(self, source: SourceImage) -> _Read | None:
+    def _read(self, source: SourceImage) -> ReadImage | None:
         started = time.monotonic()
         try:
             photograph = read_photograph(source.path, self._predictor.exif, self._max_pixels)
+        except TooManyPixelsError as error:
+            if source.path.suffix.lower() not in TIFF_SUFFIXES:
+                self._fail(source, str(error))
+                return None
+            if not self._predictor.tile:
+                self._fail(source, f"{error}; with --tile 1024 a TIFF file of any size is segmented")
+                return None
+            photograph = None
         except ValueError as error:
             self._fail(source, str(error))
             return None
         seconds = time.monotonic() - started
-        self._count("read", seconds / _NUM_READERS)
-        return _Read(source, photograph, seconds)
+        self._count("read", seconds / NUM_READERS)
+        return ReadImage(source, photograph, seconds)
 
-    def _segment(self, group: Sequence[_Read]) -> None:
+    def _segment(self, group: Sequence[ReadImage]) -> None:
+        if group[0].photograph is None:
+            self._segment_by_tiles(group[0].source)
+            return
         started = time.monotonic()
         try:
             predictions = self._predictor.predict(
                 [read.photograph.image for read in group],
-                confidence=True,
+                confidence=self._predictor.has_probabilities,
                 probabilities=self._outputs.needs_probabilities,
             )
         except Exception as error:  # of any size and runtime; the others go on
@@ -210,25 +195,65 @@ class _Stream:
             self._fail(source, f"cannot be written ({error})")
             return
         shares = class_shares(prediction.train_ids, len(self._outputs.classes))
-        height, width = prediction.train_ids.shape
         seconds = time.monotonic() - started
+        sure = None if prediction.confidence is None else prediction.confidence.mean() / 255
+        place = {"latitude": photograph.latitude, "longitude": photograph.longitude, "time": photograph.time}
+        self._record(source, paths, prediction.train_ids.shape, spent + seconds, sure, shares, place)
+        self._count("write", seconds / 2)
+        self._bar.advance(self._task)
+
+    def _segment_by_tiles(self, source: SourceImage) -> None:
+        from semseg.inference.tiff import segment_tiff
+
+        started = time.monotonic()
+        done = 0.0
+
+        def advance(share: float) -> None:
+            nonlocal done
+            done += share
+            self._bar.advance(self._task, share)
+
+        paths = self._outputs.tiled_paths(source.name)
+        try:
+            found = segment_tiff(self._predictor, source.path, paths["pred"], advance)
+        except Exception as error:
+            if is_disk_full(error):
+                raise
+            self._bar.advance(self._task, -done)
+            known = isinstance(error, ValueError)
+            self._fail(source, str(error) if known else f"cannot be segmented ({type(error).__name__}: {error})")
+            return
+        self._outputs.write_overview(source.name, found.overview, found.overview_train_ids)
+        shares = found.counts[: len(self._outputs.classes)] / found.counts.sum()
+        seconds = time.monotonic() - started
+        self._record(source, list(paths.values()), found.shape, seconds, found.confidence, shares, {})
+        self._count("predict", seconds)
+        self._bar.advance(self._task, 1 - done)
+
+    def _record(
+        self,
+        source: SourceImage,
+        paths: Sequence[Path],
+        size: tuple[int, int],
+        seconds: float,
+        confidence: float | None,
+        shares: np.ndarray,
+        place: dict,
+    ) -> None:
         row = {
             "source": source.path,
             "outputs": ";".join(str(path.relative_to(self._outputs.out_dir)) for path in paths),
-            "width": width,
-            "height": height,
-            "seconds": f"{spent + seconds:.3f}",
+            "width": size[1],
+            "height": size[0],
+            "seconds": f"{seconds:.3f}",
             "status": OK,
-            "mean_confidence": f"{prediction.confidence.mean() / 255:.4f}",
+            "mean_confidence": "" if confidence is None else f"{confidence:.4f}",
         }
-        place = {"latitude": photograph.latitude, "longitude": photograph.longitude, "time": photograph.time}
         stats = {name: f"{share:.6f}" for name, share in zip(self._outputs.classes, shares, strict=True)}
         self._manifest.add(row, {"source": source.path, **place, **stats})
         with self._lock:
             self._summary.num_done += 1
             self._summary.shares = self._summary.shares + shares
-        self._count("write", seconds / 2)
-        self._bar.advance(self._task)
 
     def _fail(self, source: SourceImage, sentence: str) -> None:
         sentence = " ".join(sentence.split())
@@ -243,46 +268,6 @@ class _Stream:
     def _count(self, stage: str, seconds: float) -> None:
         with self._lock:
             self._summary.busy[stage] += seconds
-
-
-def _alike(first: _Read, waiting: deque[Future], num_wanted: int) -> list[_Read]:
-    """Take up to `num_wanted` images of the same size out of those that wait."""
-    found = []
-    for future in list(waiting):
-        if len(found) == num_wanted:
-            break
-        read = future.result()
-        if read is None or read.photograph.image.shape == first.photograph.image.shape:
-            waiting.remove(future)
-            found += [read] if read is not None else []
-    return found
-
-
-class Signal(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM, `number` says which."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-
-@contextmanager
-def signals_raise() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the block with `Signal`; a second one ends the process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        raise Signal(number)
-
-    before: dict[int, Callable] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def rank_and_size(launcher: str) -> tuple[int, int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from semseg.atomic import atomic_path
@@ -12,6 +14,8 @@ from semseg.inference.predictor import Predictor
 
 _TILE_PX = 256
 _KEPT_BYTES = 256 << 20  # of decoded pieces: the next row of windows overlaps with the last one
+_OVERVIEW_PX = 2048
+_PLACE_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)  # GeoTIFF: where on the earth the picture lies
 
 
 class TiffImage:
@@ -22,6 +26,7 @@ class TiffImage:
 
     Attributes:
         shape: height, width, 3.
+        place: the tags that say where on the earth it lies, as `tifffile` takes them; empty if none do.
 
     Raises:
         ValueError: `tifffile` is missing, or the file holds something else.
@@ -45,6 +50,8 @@ class TiffImage:
         # a piece: a tile, or a strip of whole rows
         self._piece = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
         self._pieces: dict[int, np.ndarray] = {}
+        tags = [page.tags[code] for code in _PLACE_TAGS if code in page.tags]
+        self.place = [(tag.code, tag.dtype, tag.count, tag.value, True) for tag in tags]
 
     def __enter__(self) -> TiffImage:
         return self
@@ -91,18 +98,40 @@ class TiffImage:
         return self._pieces[index]
 
 
-def segment_tiff(predictor: Predictor, image_path: str | Path, mask_path: str | Path) -> np.ndarray:
+class TiffSegmentation(NamedTuple):
+    """What was found in a TIFF file.
+
+    Attributes:
+        shape: of the picture: height, width.
+        counts: pixels per train id, int64, shape (256,).
+        confidence: the mean over the pixels, 0 to 1; None if the model has none.
+        overview: the picture made small, RGB, uint8, shape (height, width, 3), at most 2048 pixels a side.
+        overview_train_ids: uint8, in its size.
+    """
+
+    shape: tuple[int, int]
+    counts: np.ndarray
+    confidence: float | None
+    overview: np.ndarray
+    overview_train_ids: np.ndarray
+
+
+def segment_tiff(
+    predictor: Predictor,
+    image_path: str | Path,
+    mask_path: str | Path,
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> TiffSegmentation:
     """Segment a TIFF file that need not fit into memory.
 
-    The mask is a tiled, compressed BigTIFF of train ids with the palette inside, and appears when it is whole.
+    The mask is a tiled, compressed BigTIFF of train ids with the palette inside, and appears when it is whole. A
+    GeoTIFF gives it its place on the earth.
 
     Args:
         predictor: with a `tile`.
         image_path: of the picture, see `TiffImage`.
         mask_path: of the train ids; replaced.
-
-    Returns:
-        Pixels per train id, int64, shape (256,).
+        on_progress: is told which share of the rows has just been done.
 
     Raises:
         ValueError: the file cannot be read, or the predictor has no `tile`.
@@ -111,17 +140,34 @@ def segment_tiff(predictor: Predictor, image_path: str | Path, mask_path: str | 
     palette = np.zeros((3, 256), np.uint16)
     palette[:, : len(predictor.palette)] = np.transpose(predictor.palette) * np.uint16(257)  # 16 bits
     counts = np.zeros(256, np.int64)
+    sure = 0
     with TiffImage(image_path) as image, atomic_path(Path(mask_path)) as temporary:
+        height, width = image.shape[:2]
+        step = -(-max(height, width) // _OVERVIEW_PX)
+        # in one piece from the start: rows kept one by one would lie scattered over the memory, and keep it all
+        overview_train_ids = np.empty((-(-height // step), -(-width // step)), np.uint8)
+        overview = np.empty((*overview_train_ids.shape, 3), np.uint8)
 
         def rows() -> Iterator[np.ndarray]:
-            for part in predictor.predict_rows(image):
+            nonlocal sure
+            top = 0
+            for part in predictor.predict_rows(image, confidence=predictor.has_probabilities):
                 np.add(counts, np.bincount(part.train_ids.ravel(), minlength=256), out=counts)
+                sure += 0 if part.confidence is None else int(part.confidence.sum(dtype=np.int64))
+                bottom = top + len(part.train_ids)
+                for row in range(-(-top // step) * step, bottom, step):
+                    strip = image[row : row + step, :]
+                    size = (overview.shape[1], 1)
+                    overview[row // step] = cv2.resize(strip, size, interpolation=cv2.INTER_AREA)
+                    overview_train_ids[row // step] = part.train_ids[row - top, ::step]
+                on_progress((bottom - top) / height)
+                top = bottom
                 yield part.train_ids
 
         tifffile.imwrite(
             temporary,
-            _tiles(rows(), image.shape[1]),
-            shape=image.shape[:2],
+            _tiles(rows(), width),
+            shape=(height, width),
             dtype=np.uint8,
             tile=(_TILE_PX, _TILE_PX),
             photometric="palette",
@@ -129,8 +175,10 @@ def segment_tiff(predictor: Predictor, image_path: str | Path, mask_path: str | 
             compression="zlib",
             bigtiff=True,
             metadata=None,
+            extratags=image.place,
         )
-    return counts
+    confidence = sure / (255 * height * width) if predictor.has_probabilities else None
+    return TiffSegmentation((height, width), counts, confidence, overview, overview_train_ids)
 
 
 def _tiles(bands: Iterable[np.ndarray], width: int) -> Iterator[np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,9 +22,8 @@ from semseg.background import Writers
 from semseg.inference.manifest import OK, Manifest
 from semseg.inference.outputs import Outputs, class_shares
 from semseg.inference.sources import is_live
-from semseg.inference.stream import Signal, signals_raise
 from semseg.inference.summary import progress_bar
-from semseg.stopping import Stopped
+from semseg.stopping import Signal, Stopped, signals_raise
 
 if TYPE_CHECKING:
     from semseg.inference.predictor import Predictor
@@ -48,14 +48,11 @@ class Clip:
         num_dropped: frames that were not waited for.
 
     Raises:
-        FileNotFoundError: there is no such file.
         ValueError: it cannot be opened.
     """
 
     def __init__(self, source: str) -> None:
         self.live = is_live(source)
-        if not self.live and not Path(source).is_file():
-            raise FileNotFoundError(f"no video {source}")
         self._capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
         if not self._capture.isOpened():
             raise ValueError(f"{source} is not a video, camera or stream that OpenCV can open")
@@ -133,11 +130,13 @@ def segment_videos(
     extras: Sequence[str] = (),
     smooth: float = 0.0,
     skip_existing: bool = False,
-) -> None:
+    stop_on_error: bool = False,
+) -> list[str]:
     """Segment videos one after the other, with `manifest.csv` and `stats.csv` as for photographs.
 
     `vis/NAME.mp4` is the overlay, `frames/NAME/` and `masks/NAME/` hold single frames. A camera or stream goes on until
-    Ctrl-C or its end, and what was written until then is kept; a file that is interrupted leaves no overlay.
+    Ctrl-C or its end, and what was written until then is kept; a file that is interrupted leaves no overlay, and one
+    that cannot be read is reported, recorded and skipped.
 
     Args:
         predictor: the model.
@@ -146,10 +145,15 @@ def segment_videos(
         extras: out of `KINDS`.
         smooth: see `Smoother`; 0 takes each frame by itself.
         skip_existing: leave files alone whose overlay is there.
+        stop_on_error: end at the first file that cannot be read.
+
+    Returns:
+        The files that could not be read.
 
     Raises:
-        FileNotFoundError, ValueError: those of `Clip`; an unknown extra, a video without frames, or two of one name.
-        Stopped: Ctrl-C or SIGTERM while a file was segmented.
+        FileNotFoundError, ValueError: no such file, a camera or stream that cannot be opened, an unknown extra, or two
+            videos of one name.
+        Stopped: Ctrl-C or SIGTERM while a file was segmented, or an error with `stop_on_error`.
     """
     for kind in extras:
         if kind not in KINDS:
@@ -160,16 +164,31 @@ def segment_videos(
         if name in names:
             raise ValueError(f"{names[name]} and {source} would both write vis/{name}.mp4; rename one of them")
         names[name] = source
+    for source in sources:
+        if not is_live(source) and not Path(source).is_file():
+            raise FileNotFoundError(f"no video {source}")
     manifest = Manifest(outputs.out_dir, outputs.classes)
     wanted = {source: name for name, source in names.items()}
 
     def is_done(source: str) -> bool:
         return skip_existing and not is_live(source) and (outputs.out_dir / f"vis/{wanted[source]}.mp4").is_file()
 
+    failed = []
     for source in manifest.begin(list(wanted), is_done):
-        row, stats = _segment_video(predictor, source, wanted[source], outputs, extras, smooth)
-        manifest.add({"source": source, **row}, {"source": source, **stats})
+        try:
+            row, stats = _segment_video(predictor, source, wanted[source], outputs, extras, smooth)
+        except ValueError as error:
+            if is_live(source):
+                raise
+            print(f"skipped {error}", file=sys.stderr)
+            manifest.add({"source": source, "status": f"failed: {error}"})
+            failed.append(source)
+            if stop_on_error:
+                raise Stopped(f"stopped: {error} (--on-error skip goes on)", 1) from error
+        else:
+            manifest.add({"source": source, **row}, {"source": source, **stats})
     manifest.finish(list(wanted))
+    return failed
 
 
 def _name(source: str) -> str:
@@ -221,6 +240,8 @@ def _segment_video(
             raise ValueError(f"{source} holds no frame that OpenCV can read")
     seconds = time.monotonic() - started
     dropped = f", {clip.num_dropped} dropped" if clip.live else ""
+    if num_frames < clip.num_frames:
+        dropped = f", after which nothing could be read of the {clip.num_frames} that the file speaks of"
     print(f"{source}: {num_frames} frames in {seconds:.1f} s, {num_frames / seconds:.2f} frames/s{dropped}: {path}")
     written = [path, *(outputs.out_dir / kind / name for kind in extras)]
     row = {

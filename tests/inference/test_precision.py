@@ -1,5 +1,7 @@
 """Fewer bits and fewer steps, against the same model without."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from semseg.inference.precision import choose_precision, made_fast
 from semseg.toycity.write import plan_cityscapes, write_picture
 from tests.checkpoints.described import checkpoint, save, small_config
 from tests.conftest import CONFIG
-from tests.inference.test_predictor import lively_checkpoint, picture, predictor_of
+from tests.inference.test_predictor import AS_IT_IS, lively_checkpoint, picture, predictor_of
 
 CPU = torch.device("cpu")
 
@@ -153,3 +155,20 @@ def test_on_toycity_fewer_bits_cost_next_to_nothing(learnt, streets, kind):
     assert mean_iou(expected, target) > 5
     assert (found == expected).mean() >= 0.99
     assert abs(mean_iou(found, target) - mean_iou(expected, target)) <= 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="PyTorch generates C++")
+def test_generated_code_predicts_the_same(tmp_path):
+    stock = predictor_of(tmp_path, pipeline=AS_IT_IS)
+    compiled = predictor_of(tmp_path, pipeline=AS_IT_IS, compile=True)
+    image = picture(128, 128)
+    (found,) = compiled.predict([image])
+    assert (found.train_ids == stock.predict([image])[0].train_ids).mean() > 0.999
+
+
+def test_without_a_compiler_one_sentence_says_so(tmp_path, monkeypatch):
+    torch._dynamo.reset()
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (str(tmp_path / "none"),))
+    with pytest.raises(ValueError, match=r"--compile: PyTorch cannot .* C\+\+ compiler such as g\+\+. Leave --compile"):
+        predictor_of(tmp_path, compile=True)

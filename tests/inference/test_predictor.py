@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmseg.models.segmentors import BaseSegmentor
 from mmseg.registry import MODELS
 
 from semseg.config import for_inference
@@ -234,3 +235,44 @@ def test_other_errors_of_the_model_are_not_hidden(tmp_path):
     predictor.model.backbone.register_forward_pre_hook(fail)
     with pytest.raises(RuntimeError, match="sizes of tensors must match"):
         predictor.predict([picture(64, 64)] * 2)
+
+
+@MODELS.register_module()
+class SegmentorWithoutParts(BaseSegmentor):
+    """A segmentor as MMSegmentation defines one, and no more."""
+
+    def __init__(self, inner, data_preprocessor):
+        super().__init__(data_preprocessor)
+        self.inner = MODELS.build(inner)
+
+    def loss(self, inputs, data_samples):
+        return self.inner.loss(inputs, data_samples)
+
+    def predict(self, inputs, data_samples=None):
+        return self.inner.predict(inputs, data_samples)
+
+    def _forward(self, inputs, data_samples=None):
+        return self.inner._forward(inputs, data_samples)
+
+    def extract_feat(self, inputs):
+        return self.inner.extract_feat(inputs)
+
+    def encode_decode(self, inputs, batch_data_samples):
+        return self.inner.encode_decode(inputs, batch_data_samples)
+
+
+def test_a_segmentor_that_is_no_encoder_decoder_predicts_whole_pictures(tmp_path):
+    inside = predictor_of(tmp_path)
+    cfg = small_config()
+    content = lively_checkpoint(cfg)
+    content["state_dict"] = {f"inner.{key}": value for key, value in content["state_dict"].items()}
+    preprocessor = cfg.model.pop("data_preprocessor")
+    cfg.model = dict(type="SegmentorWithoutParts", inner=cfg.model, data_preprocessor=preprocessor)
+    path = save(tmp_path / "wrapped.pth", content)
+    predictor = Predictor(for_inference(cfg, path), path, "cpu")
+    images = [picture(100, 180), picture(100, 180, seed=1)]
+    for found, expected in zip(predictor.predict(images), inside.predict(images), strict=True):
+        assert_same(found.train_ids, expected.train_ids)
+    assert not predictor.has_probabilities
+    with pytest.raises(ValueError, match="tta: SegmentorWithoutParts is no EncoderDecoder"):
+        Predictor(for_inference(cfg, path), path, "cpu", tta="flip")

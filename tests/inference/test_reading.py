@@ -49,6 +49,22 @@ def test_colours_arrive_whatever_the_file(tmp_path, name, mode, options, toleran
     assert differs_by(saved(tmp_path / name, Image.fromarray(RGB).convert(mode), **options)) <= tolerance
 
 
+def test_bytes_are_read_as_a_file_is(tmp_path):
+    path = saved(tmp_path / "a.jpg")
+    np.testing.assert_array_equal(read_photograph(path.read_bytes()).image, read_image(path))
+    for content, message in ((b"", r"the file is empty"), (b"x", r"^not a readable image$")):
+        with pytest.raises(ValueError, match=message):
+            read_photograph(content)
+
+
+def test_postscript_is_not_run_whatever_it_is_called(tmp_path):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(RGB).save(path, "EPS")
+    for source in (path, path.read_bytes()):
+        with pytest.raises(ValueError, match="not a readable image"):
+            read_photograph(source)
+
+
 def test_a_suffix_need_not_fit(tmp_path):
     assert differs_by(saved(tmp_path / "png.jpg", format="PNG")) == 0
 
@@ -155,8 +171,9 @@ def giant_png():
         (encoded("webp")[:-5000], "^not a readable image"),
         (encoded("tiff")[:-50_000], "^not a readable image"),
         (encoded("gif")[:-5000], "^not a readable image"),
+        (encoded("eps"), "^not a readable image$"),  # a program, which Pillow would have Ghostscript run
         (giant_png(), "^60000x60000 are more pixels than --max-pixels 178956970$"),
-        (b"\0\0\0\x18ftypheic" + bytes(50), "HEIC is read with pillow-heif: pip install 'semseg.heic.'|not a readable"),
+        (b"\0\0\0\x18ftypheic" + bytes(50), r"HEIC is read with pillow-heif: pip install -e '\.\[heic\]'|not a readable"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(tmp_path, content, message):

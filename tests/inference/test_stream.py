@@ -218,3 +218,13 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
         assert process.returncode == 0, stderr
         peaks.append(int(stdout.split()[-1]))
     assert peaks[1] < 1.2 * peaks[0], peaks
+
+
+def test_a_model_without_probabilities_leaves_the_confidence_open(folder, tmp_path):
+    class Undecided(Brightness):
+        has_probabilities = False
+
+    segment(folder, tmp_path / "out", Undecided())
+    assert {row["mean_confidence"] for row in rows(tmp_path / "out").values()} == {""}
+    with pytest.raises(ValueError, match="--save conf: this model has no probabilities; leave it out"):
+        segment(folder, tmp_path / "out", Undecided(), kinds=("pred", "conf"))

@@ -1,5 +1,6 @@
 """Pictures in windows: no seams, little memory."""
 
+import csv
 import os
 import subprocess
 import sys
@@ -8,10 +9,13 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from PIL import Image
 
+from semseg.inference import Outputs, find_images, infer
 from semseg.inference.tiff import TiffImage, segment_tiff
 from semseg.inference.tiles import blended, ramp, starts
 from tests.conftest import REPO
+from tests.inference.brightness import save
 from tests.inference.test_predictor import AS_IT_IS, SMALLER, picture, predictor_of
 
 
@@ -96,6 +100,7 @@ def test_other_tiles_are_refused(tmp_path, options, message):
         {"rowsperstrip": 7},
         {"compression": "zlib", "rowsperstrip": 400},
         {"bigtiff": True, "tile": (16, 16)},
+        {"tile": (64, 48), "compression": "lzw", "predictor": True},
     ],
     ids=str,
 )
@@ -110,6 +115,15 @@ def test_any_part_of_a_tiff_can_be_read(tmp_path, options, channels):
         assert found.shape == (150, 201, 3)
         for top, bottom, left, right in ((0, 150, 0, 201), (63, 65, 47, 97), (140, 150, 200, 201)):
             assert (found[top:bottom, left:right] == expected[top:bottom, left:right]).all()
+
+
+def test_tiles_may_hold_jpeg(tmp_path):
+    image = picture(150, 200)
+    options = dict(photometric="rgb", tile=(64, 64), compression="jpeg", compressionargs={"level": 95})
+    tifffile.imwrite(tmp_path / "x.tif", image, **options)
+    with TiffImage(tmp_path / "x.tif") as found:
+        difference = found[10:140, 30:200].astype(int) - image[10:140, 30:200]
+    assert np.abs(difference).mean() < 3
 
 
 def test_other_files_are_refused(tmp_path):
@@ -131,13 +145,63 @@ def test_the_mask_of_a_tiff_is_a_tiff_with_the_palette_inside(tmp_path):
     image = picture(300, 530)
     tifffile.imwrite(tmp_path / "x.tif", image, photometric="rgb", tile=(64, 64), compression="zlib")
     predictor = predictor_of(tmp_path, pipeline=AS_IT_IS, tile=256)
-    counts = segment_tiff(predictor, tmp_path / "x.tif", tmp_path / "out/x.tif")
-    (expected,) = predictor.predict([image])
+    shares = []
+    found = segment_tiff(predictor, tmp_path / "x.tif", tmp_path / "out/x.tif", shares.append)
+    (expected,) = predictor.predict([image], confidence=True)
     with tifffile.TiffFile(tmp_path / "out/x.tif") as file:
         page = file.pages[0]
         assert (page.asarray() == expected.train_ids).all()
         assert (np.array(predictor.palette) == page.colormap[:, :19].T // 257).all()
-    assert (counts == np.bincount(expected.train_ids.ravel(), minlength=256)).all()
+    assert (found.counts == np.bincount(expected.train_ids.ravel(), minlength=256)).all()
+    assert found.confidence == pytest.approx(expected.confidence.mean() / 255)
+    assert sum(shares) == pytest.approx(1)
+    assert (found.overview == image).all()  # it is small already
+    assert (found.overview_train_ids == expected.train_ids).all()
+
+
+def test_the_overview_of_a_large_tiff_is_small_and_its_mask_lies_where_it_lay_on_the_earth(tmp_path):
+    image = np.repeat(picture(75, 120), 40, axis=1)  # 4800 wide: every third pixel
+    scale = [(33550, "d", 3, (0.5, 0.5, 0.0), True), (33922, "d", 6, (0.0, 0.0, 0.0, 5.0, 7.0, 0.0), True)]
+    tifffile.imwrite(tmp_path / "x.tif", image, photometric="rgb", extratags=scale)
+    found = segment_tiff(predictor_of(tmp_path, pipeline=AS_IT_IS, tile=64), tmp_path / "x.tif", tmp_path / "m.tif")
+    mask = tifffile.imread(tmp_path / "m.tif")
+    assert found.overview.shape == (25, 1600, 3)
+    assert (found.overview_train_ids == mask[::3, ::3]).all()
+    blocks = image.reshape(25, 3, 1600, 3, 3).mean(axis=(1, 3))
+    assert np.abs(found.overview - blocks).max() <= 1
+    with tifffile.TiffFile(tmp_path / "m.tif") as file:
+        assert file.pages[0].tags[33550].value == (0.5, 0.5, 0.0)
+        assert file.pages[0].tags[33922].value == (0.0, 0.0, 0.0, 5.0, 7.0, 0.0)
+
+
+def test_a_tiff_larger_than_allowed_goes_by_tiles_among_the_others(tmp_path, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    tifffile.imwrite(photos / "huge.tif", picture(300, 530), photometric="rgb")
+    tifffile.imwrite(photos / "odd.tif", np.zeros((300, 530), np.uint16))
+    save(photos / "small.png")
+    save(photos / "wide.png", 530, 300)
+    predictor = predictor_of(tmp_path, pipeline=AS_IT_IS, tile=256)
+    outputs = Outputs(tmp_path / "out", predictor.classes, predictor.palette, ("pred", "vis", "conf"))
+    run = dict(max_pixels=10_000, skip_existing=True)
+    summary = infer(predictor, find_images(photos), outputs, **run)
+    assert [path.name for path in summary.failed] == ["odd.tif", "wide.png"]
+    said = capsys.readouterr().err
+    assert "odd.tif: " in said
+    assert "by tiles, RGB or grey of 8 bits can be read" in said
+    assert "wide.png: 530x300 are more pixels than --max-pixels 10000" in said
+    with (tmp_path / "out/manifest.csv").open() as file:
+        row = next(row for row in csv.DictReader(file) if row["source"].endswith("huge.tif"))
+    assert (row["outputs"], row["width"], row["height"]) == ("pred/huge.tif;vis/huge.jpg", "530", "300")
+    assert Image.open(tmp_path / "out/vis/huge.jpg").size == (530, 300)
+    assert sorted(path.name for path in (tmp_path / "out/conf").iterdir()) == ["small.png"]
+    assert infer(predictor, find_images(photos), outputs, **run).num_left == 2
+
+    whole = predictor_of(tmp_path, pipeline=AS_IT_IS)
+    infer(
+        whole, find_images(photos / "huge.tif"), Outputs(tmp_path / "two", whole.classes, whole.palette), max_pixels=9
+    )
+    assert "huge.tif: 530x300 are more pixels than --max-pixels 9; with --tile 1024 a" in capsys.readouterr().err
 
 
 CHILD = """
@@ -154,7 +218,7 @@ predictor = predictor_of(folder, pipeline=AS_IT_IS, tile=256)
 for height in (512, 4096):
     options = dict(shape=(height, 256, 3), dtype=np.uint8, tile=(256, 256), photometric="rgb")
     tifffile.imwrite(folder / "big.tif", (tile for _ in range(height // 256)), **options)
-    counts = segment_tiff(predictor, folder / "big.tif", folder / "mask.tif")
+    counts = segment_tiff(predictor, folder / "big.tif", folder / "mask.tif").counts
     print(counts.sum(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

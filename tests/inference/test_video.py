@@ -1,6 +1,12 @@
 """Clips that are drawn here: a bright square that wanders over a dark street."""
 
 import csv
+import re
+import signal
+import threading
+import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
@@ -9,6 +15,7 @@ from PIL import Image
 
 from semseg.inference import Outputs
 from semseg.inference.video import Clip, Smoother, segment_videos
+from semseg.stopping import Stopped
 from tests.inference.brightness import CLASSES, PALETTE, Brightness
 
 WIDTH, HEIGHT, FPS = 96, 64, 10
@@ -102,12 +109,73 @@ def test_existing_videos_are_left_alone(tmp_path):
 def test_what_is_no_video_is_one_sentence(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no video .*none\.mp4"):
         segment(tmp_path / "none.mp4", tmp_path / "out")
-    (tmp_path / "text.mp4").write_text("no video")
-    with pytest.raises(ValueError, match=r"text\.mp4 is not a video, camera or stream that OpenCV can open"):
-        segment(tmp_path / "text.mp4", tmp_path / "out")
+    with pytest.raises(ValueError, match=r"tcp://127.0.0.1:1/x is not a video, camera or stream that OpenCV can open"):
+        segment("tcp://127.0.0.1:1/x", tmp_path / "out")
     draw(tmp_path / "a.mp4")
     with pytest.raises(ValueError, match=r"--save conf: of a video, expected some of frames, masks"):
         segment(tmp_path / "a.mp4", tmp_path / "out", extras=("conf",))
     twice = [str(tmp_path / "a.mp4"), "elsewhere/a.avi"]
     with pytest.raises(ValueError, match=r"a\.mp4 and elsewhere/a\.avi would both write vis/a\.mp4; rename one"):
         segment_videos(Brightness(), twice, Outputs(tmp_path, CLASSES, PALETTE))
+
+
+def test_a_broken_video_is_skipped_and_the_others_go_on(tmp_path, capfd):
+    (tmp_path / "text.mp4").write_text("no video")
+    whole = draw(tmp_path / "whole.avi", 40)
+    (tmp_path / "cut.avi").write_bytes(whole.read_bytes()[:-2000])
+    sources = [str(tmp_path / name) for name in ("text.mp4", "cut.avi", "whole.avi")]
+    outputs = Outputs(tmp_path / "out", CLASSES, PALETTE)
+    assert segment_videos(Brightness(), sources, outputs) == [sources[0]]
+    out, err = capfd.readouterr()
+    assert "skipped " in err
+    assert "text.mp4 is not a video, camera or stream that OpenCV can open" in err
+    assert re.search(r"cut\.avi: \d\d frames .*, after which nothing could be read of the 40 that the file spea", out)
+    rows = list(csv.DictReader((tmp_path / "out/manifest.csv").open()))
+    assert [row["status"][:6] for row in rows] == ["failed", "ok", "ok"]
+    with pytest.raises(Stopped, match=r"stopped: .*text\.mp4 is not a video"):
+        segment_videos(Brightness(), sources, outputs, stop_on_error=True)
+
+
+class Camera(BaseHTTPRequestHandler):
+    """Sends 20 JPEG pictures a second, as network cameras do, until the other side has enough."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.server.sent += 1
+                picture = np.full((HEIGHT, WIDTH, 3), self.server.sent % 256, np.uint8)
+                jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+                self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg))
+                self.wfile.write(jpeg + b"\r\n")
+                time.sleep(0.05)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_camera_in_the_network_runs_until_ctrl_c_and_its_pictures_are_the_newest(tmp_path):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
+    server.sent = 0
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/street.mjpg"
+    behind = []
+
+    class Slow(Brightness):
+        def predict(self, images, **wanted):
+            if len(self.batches) == 8:
+                signal.raise_signal(signal.SIGINT)
+            behind.append(server.sent - int(images[0].mean()))
+            return super().predict(images, **wanted)
+
+    predictor = Slow(0.3)  # six times slower than the camera
+    try:
+        segment(address, tmp_path / "out", predictor)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert len(frames_of(tmp_path / "out/vis/street.mp4")) == 8
+    assert max(behind[2:]) < 30, behind  # without dropping, each is 5 frames later than the one before
+    assert behind[-1] - behind[2] < 10, behind

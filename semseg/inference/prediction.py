@@ -1,0 +1,87 @@
+"""What a model says of images: decided some rows at a time, and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from semseg.inference.bands import classify, eight_bits, entropy_of, probabilities_of
+
+if TYPE_CHECKING:
+    from semseg.inference.scoring import Scorer
+
+
+class Prediction(NamedTuple):
+    """What a model says of an image, or of some rows of it.
+
+    Attributes:
+        train_ids: uint8, shape (height, width), in the size of the image that was given.
+        confidence: 255 times the probability of the winning class, uint8, shape (height, width); if asked for.
+        probabilities: float16, shape (num_classes, height, width); if asked for.
+        doubt: 1 minus the probability of the winning class, float16, shape (height, width): tells apart what
+            `confidence` rounds to certain; if asked for, as the next two.
+        entropy: how much the classes share each pixel, see `bands.entropy_of`, float16, likewise.
+        mass: sum of the probabilities of each class over the pixels, float64, shape (num_classes,).
+    """
+
+    train_ids: np.ndarray
+    confidence: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
+    doubt: np.ndarray | None = None
+    entropy: np.ndarray | None = None
+    mass: np.ndarray | None = None
+
+
+class Wanted(NamedTuple):
+    """What is computed besides the train ids: see `Predictor.predict`."""
+
+    confidence: bool = False
+    probabilities: bool = False
+    uncertainty: bool = False
+
+
+def decide(scores: torch.Tensor, scorer: Scorer, wanted: Wanted) -> Prediction:
+    """Return what the scores say, float32, shape (N, C, H, W): a prediction with a first axis for the N images."""
+    train_ids = classify(scores, scorer.kind, scorer.threshold).cpu().numpy()
+    if not any(wanted):
+        return Prediction(train_ids)
+    likely = probabilities_of(scores, scorer.probability_kind)
+    if likely.shape[1] == 1:
+        likely = torch.cat([1 - likely, likely], dim=1)
+    top = likely.amax(dim=1)
+    sure = eight_bits(top) if wanted.confidence else None
+    stored = likely.half().cpu().numpy() if wanted.probabilities else None
+    if not wanted.uncertainty:
+        return Prediction(train_ids, sure, stored)
+    doubt, entropy = (part.half().cpu().numpy() for part in (1 - top, entropy_of(likely)))
+    return Prediction(train_ids, sure, stored, doubt, entropy, likely.sum(dim=(2, 3)).double().cpu().numpy())
+
+
+def join(bands: Iterable[Prediction], size: tuple[int, int]) -> list[Prediction]:
+    """Put rows of N images, from top to bottom, together.
+
+    Args:
+        bands: from `decide`.
+        size: of the images: height, width.
+
+    Returns:
+        A prediction per image.
+    """
+    whole, top = None, 0
+    for band in bands:
+        *maps, mass = band
+        if whole is None:
+            whole = [None if part is None else np.empty((*part.shape[:-2], *size), part.dtype) for part in maps]
+            masses = None if mass is None else np.zeros_like(mass)
+        rows = slice(top, top + band.train_ids.shape[1])
+        for all_rows, part in zip(whole, maps, strict=True):
+            if part is not None:
+                all_rows[..., rows, :] = part
+        if mass is not None:
+            masses += mass
+        top = rows.stop
+    nothing = [None] * len(whole[0])
+    return [Prediction(*parts) for parts in zip(*(nothing if k is None else k for k in (*whole, masses)), strict=True)]
