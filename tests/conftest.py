@@ -19,6 +19,12 @@ SHORT = [
     "model.data_preprocessor.size=(64,128)", "train_dataloader.dataset.pipeline.3.crop_size=(64,128)",
 ]  # fmt: skip
 
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run",
+]  # fmt: skip
+
 
 def run(cwd, *command, code=0, fresh=False):
     """Run a program of `tools/` in `cwd` and return it; fail with its output unless it exits with `code`.
@@ -62,6 +68,19 @@ def scores_in(work_dir):
 def cache_of_checks(tmp_path_factory):
     """Keep what the checks remember out of the home folder."""
     os.environ["SEMSEG_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's browser."""
+    if not CHROMIUM.is_file():
+        pytest.skip(f"no {CHROMIUM}: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

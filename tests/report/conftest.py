@@ -1,17 +1,10 @@
-"""A report about a small run that was resumed, and Debian's Chromium to look at it."""
+"""A report about a small run that was resumed, and pages of Debian's Chromium to look at it."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from tests.report import folders
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--no-first-run",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -42,18 +35,6 @@ def report_path(run_dir, other_dir, tmp_path_factory):
     account = {"image": str(photograph), "files": ["grad_cam.png"]}
     (explained / "explain.json").write_text(json.dumps(account))
     return write_report(run_dir, other_dir, folder / "report.html", with_large=True, explained_dir=explained)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    if not CHROMIUM.is_file():
-        pytest.skip(f"no {CHROMIUM}: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

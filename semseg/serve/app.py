@@ -1,0 +1,194 @@
+"""The page, the endpoint, and the one thread in which the model works."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import math
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from fastapi import FastAPI, Request, Response
+from PIL import Image, UnidentifiedImageError
+from starlette.exceptions import HTTPException
+
+from semseg import drawing
+from semseg.inference.outputs import Outputs, class_shares
+from semseg.inference.predictor import is_out_of_memory
+from semseg.inference.reading import TooManyPixelsError, read_photograph
+from semseg.serve.guard import Guard, refusal
+from semseg.serve.uploads import Limits, Refused, read_upload
+
+_PAGE = Path(__file__).with_name("page")
+_FILES = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
+_MASKS = ("base64", "png", "none")
+_PREVIEW_PX = 4096
+_MAX_SCANS = 100  # progressive JPEGs have about 10; 25 MB of empty ones would be decoded for hours
+
+
+class Work:
+    """What segments uploads, one at a time.
+
+    Args:
+        predictor: a Predictor or OnnxPredictor.
+        limits: of this server.
+
+    Attributes:
+        predictor, limits: as given.
+        num_taken: uploads that are being read, wait, or are segmented.
+        is_busy: whether one is being segmented.
+    """
+
+    def __init__(self, predictor, limits: Limits) -> None:
+        self.predictor = predictor
+        self.limits = limits
+        self._outputs = Outputs(Path(), predictor.classes, predictor.palette)  # for what it paints: nothing is written
+        self._thread = ThreadPoolExecutor(1)
+        self._lasted_s = 1.0
+        self.num_taken = 0
+        self.is_busy = False
+
+    async def segment(self, request: Request, mask: str, preview: bool) -> Response:
+        """Read an upload and answer it. It takes its place before it is read: so the memory is bounded, too."""
+        if self.num_taken > self.limits.num_waiting:
+            wait_s = math.ceil(self._lasted_s * self.num_taken)
+            raise Refused(429, f"{self.num_taken} uploads are before this one; try again in {wait_s} s", wait_s)
+        self.num_taken += 1
+        try:
+            upload = await read_upload(request, self.limits)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, upload, mask, preview)
+        finally:
+            self.num_taken -= 1
+
+    def _work(self, *arguments) -> Response:
+        began_s, self.is_busy = time.monotonic(), True
+        try:
+            return self._answer(*arguments)
+        finally:
+            self._lasted_s, self.is_busy = time.monotonic() - began_s, False
+
+    def _answer(self, upload: bytes, mask: str, preview: bool) -> Response:
+        image = self._read(upload)
+        try:
+            (found,) = self.predictor.predict([image], confidence=self.predictor.has_probabilities)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise Refused(503, "the memory does not suffice for this photograph; send a smaller one") from None
+        except ValueError as error:  # an exported model may be for one size
+            raise Refused(400, str(error)) from None
+        train_ids = found.train_ids
+        png = _encoded(self._outputs.index_mask(train_ids), "PNG") if mask != "none" else b""
+        if mask == "png":
+            return Response(png, media_type="image/png")
+        classes = self.predictor.classes
+        shares = class_shares(train_ids, len(classes)).tolist()
+        answer = dict(
+            width=train_ids.shape[1],
+            height=train_ids.shape[0],
+            mean_confidence=None if found.confidence is None else float(found.confidence.mean() / 255),
+            shares=dict(zip(classes, shares, strict=True)),
+            classes=list(classes),
+            palette=np.asarray(self.predictor.palette).tolist(),
+        )
+        if png:
+            answer["mask"] = _base64(png)
+        if preview:  # upright as the mask is, and in a format that every browser shows
+            photograph = Image.fromarray(image)
+            photograph.thumbnail((_PREVIEW_PX, _PREVIEW_PX))
+            answer["photograph"] = _base64(_encoded(photograph, "JPEG", quality=90))
+            shown = np.asarray(Image.fromarray(train_ids).resize(photograph.size, Image.Resampling.NEAREST))
+            lines = drawing.outline(np.full((*shown.shape, 3), 127, np.uint8), shown)[:, :, 0]
+            answer["outlines"] = _base64(_encoded(Image.fromarray(lines), "PNG", transparency=127))
+        return Response(json.dumps(answer), media_type="application/json")
+
+    def _read(self, upload: bytes) -> np.ndarray:
+        if upload.startswith(b"\xff\xd8") and upload.count(b"\xff\xda") > _MAX_SCANS:
+            raise Refused(400, f"the photograph has more than {_MAX_SCANS} scans; save it as an ordinary JPEG")
+        try:
+            return read_photograph(upload, self.predictor.exif, self.limits.max_pixels).image
+        except TooManyPixelsError:
+            limit = f"{self.limits.max_pixels / 1e6:g} million pixels"
+            raise Refused(413, f"the photograph has more than {limit}, the limit here; send a smaller one") from None
+        except ValueError as error:
+            if isinstance(error.__cause__, UnidentifiedImageError):
+                formats = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
+                raise Refused(415, f"the upload is no photograph that can be read; expected {formats}") from None
+            raise Refused(400, f"the photograph cannot be read: {error}") from None
+
+
+def make_app(work: Work, name: str, names: Collection[str] = ()) -> Guard:
+    """Return the ASGI application.
+
+    Args:
+        work: what segments.
+        name: of the model.
+        names: hosts by which it may be called, see `Guard`.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # those pages load scripts from elsewhere
+    predictor, limits = work.predictor, work.limits
+    about = dict(
+        name=name,
+        classes=list(predictor.classes),
+        palette=np.asarray(predictor.palette).tolist(),
+        limits=dict(bytes=limits.max_bytes, pixels=limits.max_pixels, per_minute=limits.per_minute),
+    )
+
+    @app.post("/api/segment")
+    async def segment(request: Request) -> Response:
+        mask = request.query_params.get("mask", "base64")
+        if mask not in _MASKS:
+            raise Refused(400, f"mask={mask[:50]!r} is unknown; expected {', '.join(_MASKS)}")
+        return await work.segment(request, mask, preview=request.query_params.get("preview") == "1")
+
+    @app.get("/api/model")
+    async def model() -> dict:
+        return about
+
+    @app.get("/healthz")
+    async def healthz() -> dict:
+        return dict(status="ok", uploads=work.num_taken)
+
+    for path, (file, kind) in _FILES.items():
+        app.get(path)(_giver((_PAGE / file).read_bytes(), kind))
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> Response:
+        return refusal(error)
+
+    @app.exception_handler(Exception)
+    async def failed(*_) -> Response:  # it goes on to the guard, which says where
+        return refusal(Refused(500, "the server failed at this; its terminal says where"))
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> Response:
+        sentence = f"{request.method} of this address is not offered; POST a photograph to /api/segment"
+        return refusal(Refused(error.status_code, sentence))
+
+    return Guard(app, names, limits.per_minute)
+
+
+def _giver(content: bytes, kind: str) -> Callable:
+    async def give() -> Response:
+        return Response(content, media_type=kind)
+
+    return give
+
+
+def _encoded(picture: Image.Image, kind: str, **options) -> bytes:
+    encoded = io.BytesIO()
+    picture.save(encoded, kind, **options)
+    return encoded.getvalue()
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -1,0 +1,111 @@
+"""Who may ask: the right address, no foreign page, not too often; and what every answer carries."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+import time
+import traceback
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+
+from semseg.serve.uploads import Refused
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_MAX_CLIENTS = 10_000
+
+
+class Guard:
+    """Stands before an ASGI application.
+
+    Args:
+        app: what it protects.
+        names: hosts by which browsers may call this server; addresses and localhost always may.
+        per_minute: POSTs of one client; 0: any number.
+    """
+
+    def __init__(self, app, names: Collection[str], per_minute: int) -> None:
+        self._app = app
+        self._names = {"localhost", *(name.lower() for name in names)}
+        self._per_minute = per_minute
+        self._left: dict[str, tuple[float, float]] = {}  # by client: POSTs that it may make, and when that was so
+
+    async def __call__(self, scope, receive, send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s, status = time.monotonic(), 0
+
+        async def send_guarded(message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(raw=message["headers"]).update(_HEADERS)
+            await send(message)
+
+        try:
+            self._check(scope)
+            await self._app(scope, receive, send_guarded)
+        except Refused as refused:
+            await refusal(refused)(scope, receive, send_guarded)
+        except Exception as error:  # without its message: it may quote the upload
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            print(f"error: {type(error).__name__} in {where.filename}:{where.lineno}", file=sys.stderr, flush=True)
+        if scope["method"] == "POST":
+            took_s = time.monotonic() - began_s
+            print(f"{time.strftime('%H:%M:%S')} {_client(scope)} {status} {took_s:.2f} s", file=sys.stderr, flush=True)
+
+    def _check(self, scope) -> None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "").lower()
+        # a foreign page whose name was made to point here (DNS rebinding) still says its own name
+        if not self._is_ours(host):
+            raise Refused(421, f"this server does not answer to {host[:100]!r}; start it with --allow-host NAME")
+        if scope["method"] in ("GET", "HEAD"):
+            return
+        origin = headers.get("origin")
+        foreign = origin is not None and urlsplit(origin).netloc.lower() != host
+        if foreign or headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            raise Refused(403, "another site asked for this; open the page of this server itself")
+        if self._per_minute:
+            self._count(_client(scope))
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            return name in self._names or bool(ipaddress.ip_address(name))
+        except ValueError:
+            return False
+
+    def _count(self, client: str) -> None:
+        now, bound = time.monotonic(), self._per_minute
+        if len(self._left) >= _MAX_CLIENTS:  # those of a minute ago may do all again
+            self._left = {name: entry for name, entry in self._left.items() if now - entry[1] < 60}
+        left, since = self._left.get(client, (bound, now))
+        left = min(bound, left + (now - since) * bound / 60)
+        if left < 1:
+            wait_s = int((1 - left) * 60 / bound) + 1
+            raise Refused(429, f"more than {bound} uploads a minute; try again in {wait_s} s", wait_s)
+        self._left[client] = left - 1, now
+
+
+def refusal(refused: Refused) -> JSONResponse:
+    """Return the answer that holds the sentence."""
+    headers = {} if refused.retry_s is None else {"Retry-After": str(refused.retry_s)}
+    return JSONResponse({"error": str(refused)}, refused.status, headers)
+
+
+def _client(scope) -> str:
+    return scope["client"][0] if scope["client"] else "unknown"
