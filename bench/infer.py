@@ -1,6 +1,7 @@
 """A folder of photographs of 2048x1024 through PSPNet-R101, masks and overlays written: a whole process.
 
-Weights are random, and the same on both sides. The environment changes the work: BENCH_CONFIG (a config file),
+Beside it: without overlays, and the network alone, which is given as many pictures of noise and writes nothing. Weights
+are random, and the same on all sides. The environment changes the work: BENCH_CONFIG (a config file),
 BENCH_SIZE (such as 512x256), BENCH_IMAGES (how many, 2), BENCH_PRECISION (ours: auto).
 """
 
@@ -30,10 +31,30 @@ config, checkpoint, images, out_dir = sys.argv[1:]
 device = "cuda:0" if __import__("torch").cuda.is_available() else "cpu"
 MMSegInferencer(model=config, weights=checkpoint, device=device)(images, out_dir=out_dir)
 """
+NETWORK = """
+import sys
+import numpy as np
+import torch
+from semseg import Segmenter
+from semseg.inference.precision import autocast
+config, checkpoint, precision, count, width, height = sys.argv[1:]
+predictor = Segmenter(checkpoint, config, precision=precision).predictor
+model, on_gpu = predictor.model, predictor.device.type == "cuda"
+image = np.random.default_rng(0).integers(0, 256, (int(height), int(width), 3), np.uint8)
+left = int(count)
+with torch.inference_mode(), autocast(predictor.precision, predictor.device):
+    inputs = model.data_preprocessor(predictor.batch(image))["inputs"].contiguous(memory_format=torch.channels_last)
+    while left > 0:
+        batch = min(left, max(1, 2**24 // image[..., 0].size) if on_gpu else 1)
+        model.decode_head(model.extract_feat(inputs.expand(batch, -1, -1, -1)))
+        left -= batch
+    if on_gpu:
+        torch.cuda.synchronize()
+"""
 
 
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
-    """tools/infer.py, and MMSegInferencer with an output folder."""
+    """tools/infer.py, with less to do, and MMSegInferencer with an output folder."""
     config_path = Path(os.environ.get("BENCH_CONFIG", R101)).resolve()
     width, height = map(int, os.environ.get("BENCH_SIZE", "2048x1024").split("x"))
     count = int(os.environ.get("BENCH_IMAGES", "2"))
@@ -50,7 +71,12 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     common = [config_path, checkpoint_path, images]
     ours = [ROOT / "tools/infer.py", *common, "--out-dir", folder / "ours", "--precision", precision]
     work = (count, "images")
-    sides = {"ours": Contender(lambda: _run(ours, folder), work=work)}
+    network = ["-c", NETWORK, config_path, checkpoint_path, precision, count, width, height]
+    sides = {
+        "ours": Contender(lambda: _run(ours, folder), work=work),
+        "no overlay": Contender(lambda: _run([*ours, "--no-vis"], folder), work=work),
+        "network": Contender(lambda: _run(network, folder), work=work),
+    }
     if stock:
         theirs = ["-c", STOCK, *common, folder / "stock"]
         sides["stock"] = Contender(lambda: _run(theirs, folder), work=work)

@@ -37,9 +37,9 @@ def summarize(sides: dict) -> dict:
         return {"median": median, "quartiles": [low, high]}
 
     result = {side: {"time_s": spread(runs["times_s"]), **runs} for side, runs in sides.items()}
-    if "stock" in sides:
-        pairs = zip(sides["stock"]["times_s"], sides["ours"]["times_s"], strict=True)
-        result["stock / ours"] = spread([stock / ours for stock, ours in pairs])
+    for side in [side for side in sides if side != "ours"]:
+        pairs = zip(sides[side]["times_s"], sides["ours"]["times_s"], strict=True)
+        result[f"{side} / ours"] = spread([other / ours for other, ours in pairs])
     return result
 
 
@@ -53,7 +53,7 @@ def print_case(case: str, result: dict) -> None:
         peak = f"  {max(entry['peak_mib']):6.0f} MiB" if entry.get("peak_mib") else ""
         count, what = entry.get("work") or (0, "")
         rate = f"  {count / times['median']:8.1f} {what}/s" if count else ""
-        print(f"  {side:12} {times['median']:8.3f}{unit}  ({low:.3f} to {high:.3f}){rate}{peak}", flush=True)
+        print(f"  {side:17} {times['median']:8.3f}{unit}  ({low:.3f} to {high:.3f}){rate}{peak}", flush=True)
 
 
 def describe_machine() -> dict[str, str]:

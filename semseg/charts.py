@@ -127,6 +127,38 @@ def curves(lines: Mapping[str, Mapping[str, tuple]]) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
+def scatter(points: Mapping[str, tuple], x_title: str, y_title: str, title: str) -> np.ndarray:
+    """Draw two numbers of every image against each other.
+
+    Args:
+        points: by name of the group: x and y, shape (images,); those with nan are left out.
+        x_title: below.
+        y_title: beside.
+        title: above, some lines.
+
+    Returns:
+        RGB, uint8, shape (height, width, 3).
+    """
+    figure = Figure(figsize=(7.2, 5), dpi=120, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for number, (name, (x, y)) in enumerate(points.items()):
+        if np.isfinite(y).any():
+            axes.scatter(
+                x, y, s=26, alpha=0.8, color=_LINES[number], marker="os^D"[number % 4], label=name, linewidths=0
+            )
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_xlabel(x_title, fontsize=9)
+    axes.set_ylabel(y_title, fontsize=9)
+    axes.grid(color="0.92")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8, color="0.6")
+    axes.legend(frameon=False, fontsize=9)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
 def _note(axes, value: float, place: float, text: str) -> None:
     axes.annotate(text, (value, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
 

@@ -73,6 +73,7 @@ ALLOWED = {
         "semseg.drawing",
         "semseg.maps",
         "semseg.labels",
+        "semseg.evaluation",
         "semseg.stopping",
         "semseg.background",
         "semseg.atomic",
@@ -87,10 +88,14 @@ ALLOWED = {
         *(f"semseg.{room}" for room in ("curves", "evaluation", "panels", "prepare", "atomic")),
         *("jinja2", "markupsafe", "plotly", *PIXELS),
     },
+    "serve": {
+        *(f"semseg.{room}" for room in ("inference", "drawing", "stopping")),
+        *("fastapi", "starlette", "uvicorn", "python_multipart", *PIXELS),
+    },
     "commands": {
         *(f"semseg.{room}" for room in ("cli", "atomic", "drawing", "charts", "config", "samples", "checks")),
         *("semseg.compat", "semseg.checkpoints", "semseg.evaluation", "semseg.toycity", "semseg.prepare", *STACK),
-        *("semseg.curves", "semseg.inference", "semseg.report"),
+        *("semseg.curves", "semseg.inference", "semseg.report", "semseg.serve"),
     },
 }
 

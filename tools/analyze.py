@@ -2,7 +2,7 @@
 """Understand a run: its curves, its numbers, its mistakes."""
 
 from semseg.cli import run_command, run_tool
-from semseg.commands import compare, curves, explain, report
+from semseg.commands import compare, curves, explain, gap, report
 
 
 def main() -> int:
@@ -12,6 +12,7 @@ def main() -> int:
         explain.add_explain,
         report.add_report,
         compare.add_compare,
+        gap.add_gap,
     )
 
 

@@ -49,6 +49,7 @@ class Predictor:
         palette: RGB, shape (num_classes, 3).
         exif: what the set that it learnt from does with EXIF orientation: `apply` or `ignore`.
         device: where the model is.
+        precision: that was chosen.
         tile: as given.
         has_probabilities: whether the scores of the model can become some, and confidence.
         notes: sentences that a user should see: the precision that was chosen, memory that did not suffice.
@@ -78,7 +79,7 @@ class Predictor:
         self.notes: list[str] = []
         self._on_note = on_note
         self.device = torch.device(device or ("cuda:0" if torch.cuda.is_available() else "cpu"))
-        self._precision, reason = choose_precision(precision, self.device)
+        self.precision, reason = choose_precision(precision, self.device)
         init_default_scope(cfg.get("default_scope", "mmseg"))
         model = MODELS.build(cfg.copy().model)
         content = read_checkpoint(checkpoint)
@@ -87,11 +88,11 @@ class Predictor:
         if self.classes is None or self.palette is None:
             raise ValueError(f"{checkpoint} does not say which classes and colours it knows (no meta.dataset_meta)")
         del content
-        self.model, fused = made_fast(model.to(self.device).eval().requires_grad_(False), self._precision)
-        self._note(f"precision: {self._precision} ({reason}), {'fused batch norms, ' if fused else ''}channels-last")
+        self.model, fused = made_fast(model.to(self.device).eval().requires_grad_(False), self.precision)
+        self._note(f"precision: {self.precision} ({reason}), {'fused batch norms, ' if fused else ''}channels-last")
         if compile:
             self._note("compiling: that takes a minute, and as much again for the first images of other sizes")
-            compiled(self.model, self._precision)
+            compiled(self.model, self.precision)
         # an image has no annotation, and arrives as an array
         loads_truth = ("LoadAnnotations", "LoadTrainIds")
         steps = [step for step in cfg.test_dataloader.dataset.pipeline if step.type not in loads_truth]
@@ -100,7 +101,7 @@ class Predictor:
             steps[0] = dict(type="mmseg.LoadImageFromNDArray")
         self._pipeline = Compose(steps)
         self.tile, self._overlap = tile, overlap
-        self._scorer = Scorer(self.model, self._pipeline, self._precision, flips, scales)
+        self._scorer = Scorer(self.model, self._pipeline, self.precision, flips, scales)
         self.has_probabilities = self._scorer.has_probabilities
         if tile is not None:
             unscaled = [step for step in steps if step["type"].rpartition(".")[2] != "Resize"]
@@ -118,7 +119,7 @@ class Predictor:
         Returns:
             Train ids, uint8, shape (height, width).
         """
-        with torch.inference_mode(), autocast(self._precision, self.device):
+        with torch.inference_mode(), autocast(self.precision, self.device):
             sample = self.model.test_step(self.batch(image))[0]
         return _train_ids(sample)
 
@@ -191,7 +192,7 @@ class Predictor:
             The scores, float, shape (out_channels, height, width), on the device: logits, or with one channel the
             probability of the second class. The train ids, uint8, shape (height, width).
         """
-        with torch.no_grad(), autocast(self._precision, self.device):
+        with torch.no_grad(), autocast(self.precision, self.device):
             sample = self.model.test_step(self.batch(image))[0]
         return sample.seg_logits.data, _train_ids(sample)
 

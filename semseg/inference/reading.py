@@ -17,6 +17,7 @@ MAX_PIXELS = 178_956_970
 """Above this Pillow suspects a decompression bomb: 512 MB as RGB."""
 
 _ORIENTATION, _DATE_TIME, _EXIF_IFD, _GPS_IFD, _DATE_TIME_ORIGINAL = 0x0112, 0x0132, 0x8769, 0x8825, 0x9003
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000", "HEIF")  # EPS would run Ghostscript
 _opening = threading.Lock()
@@ -60,7 +61,7 @@ def read_photograph(source: str | Path | bytes, exif: str = "apply", max_pixels:
     """
     try:
         with _open(source if isinstance(source, bytes) else Path(source)) as image:
-            width, height = image.size
+            width, height = max(image.size, _tile_size(image), key=math.prod)
             if width * height > max_pixels:
                 raise TooManyPixelsError(f"{width}x{height} are more pixels than --max-pixels {max_pixels}")
             image.load()
@@ -133,6 +134,12 @@ def _identified(source: Path | bytes) -> Image.Image:
 
 def _stream(source: Path | bytes) -> BinaryIO:
     return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def _tile_size(image: Image.Image) -> tuple[int, int]:
+    """Return what is decoded at once of a TIFF file: it may be far more than the picture."""
+    tags = getattr(image, "tag_v2", {})
+    return tags.get(_TILE_WIDTH, 0), tags.get(_TILE_HEIGHT, 0)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -44,7 +44,7 @@ class Summary:
         if self.num_done:
             slowest = max(self.busy, key=self.busy.get)
             stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.busy.items())
-            speed = f"{self.seconds:.1f} s, {self.num_done / self.seconds:.2f} images/s"
+            speed = f"{self.seconds:.1f} s, {self.num_done / self.seconds:.3g} images/s"
             lines.append(f"{speed}; slowest stage: {slowest} ({stages})")
             order = sorted(zip(self.shares, outputs.classes, strict=True), reverse=True)
             shares = ", ".join(f"{name} {100 * share:.1f} %" for share, name in order[:8] if share >= 0.0005)

@@ -83,7 +83,7 @@
   addEventListener("afterprint", () => { if (screenTheme) root.dataset.theme = screenTheme; else delete root.dataset.theme; drawAll(); });
 
   // ---- images
-  const VIEWS = ["photograph", "truth", "prediction", "errors"];
+  const VIEWS = facts.views;
   const PAGE = 12;
   const gallery = $("#gallery");
   const element = (tag, attributes = {}, ...children) => {
@@ -135,8 +135,8 @@
       card.append(stack);
       body.append(slider, element("div", { class: "stops" }, ...stops));
     }
-    const marks = element("p", { class: "marks" }, element("b", {}, `mIoU ${percent(image.mIoU)}`), `  aAcc ${percent(image.aAcc)}`);
-    const chosen = $("#image-class").value;
+    const marks = element("p", { class: "marks" }, ...image.marks.map((mark, index) => element(index ? "span" : "b", {}, `${index ? "  " : ""}${mark.join(" ")}`)));
+    const chosen = $("#image-class")?.value ?? "";
     if (chosen !== "") marks.prepend(element("b", {}, `${facts.classes[chosen]} ${percent(image.iou[chosen])}`), "  ");
     const [file, ...folders] = image.name.split("/").reverse();
     body.append(element("h3", { title: image.name }, file.replace(/\.\w+$/, "")), marks);
@@ -155,7 +155,7 @@
     return card;
   };
 
-  let shownView = "errors", chosen = [], numShown = 0;
+  let shownView = facts.view, chosen = [], numShown = 0;
   const showMore = (num) => {
     const next = chosen.slice(numShown, numShown + num);
     gallery.append(...next.map(shot));
@@ -164,7 +164,7 @@
     $("#image-count").textContent = `${numShown} of ${chosen.length} image${chosen.length === 1 ? "" : "s"} shown`;
   };
   const filterImages = () => {
-    const classId = $("#image-class").value, part = $("#image-slice")?.value;
+    const classId = $("#image-class")?.value ?? "", part = $("#image-slice")?.value;
     const [slice, name] = part ? JSON.parse(part) : [];
     chosen = facts.images.map((_, number) => number);
     if (part) chosen = chosen.filter((number) => facts.images[number].slices[slice] === name);
@@ -178,7 +178,7 @@
   };
   const markView = () => $$("[data-view]").forEach((one) => one.setAttribute("aria-pressed", one.dataset.view === shownView));
   if (gallery) {
-    $("#image-class").addEventListener("change", filterImages);
+    $("#image-class")?.addEventListener("change", filterImages);
     $("#image-slice")?.addEventListener("change", filterImages);
     $("#more").addEventListener("click", () => showMore(2 * PAGE));
     for (const button of $$("[data-view]")) {

@@ -114,15 +114,8 @@ def render(
     classes = charts.class_chart(summary, other.summary["per_class"] if other else None)
     confusion, variants = charts.confusion_chart(summary)
     extras = extra_charts.extra_charts(summary)
-    environment = Environment(
-        loader=PackageLoader("semseg", "report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(number=charts.rounded, spaced=_spaced, color=_color)
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
-    return environment.get_template("template.html").render(
-        css=_own("page.css"),
-        js=_own("page.js"),
-        plotly=Markup(get_plotlyjs()),
+    return fill(
+        "template.html",
         summary=summary,
         name=_name(results),
         other=other.summary if other else None,
@@ -147,10 +140,12 @@ def render(
             "confusionVariants": variants,
             "classOrders": _class_orders(summary, other),
             "classes": summary["classes"],
+            "views": pictures.VIEWS,
+            "view": "errors",
             "images": [
                 {
                     "name": image.name,
-                    **image.scores,
+                    "marks": [[key, _percent(value)] for key, value in image.scores.items()],
                     "iou": [None if value is None else round(value, 2) for value in image.iou],
                     "slices": image.slices,
                     "worst": image.worst and image.worst._asdict(),
@@ -160,6 +155,23 @@ def render(
             ],
         },
     )
+
+
+def fill(template: str, **values: Any) -> str:
+    """Return the HTML of a template that extends base.html: style, script and charts are put in.
+
+    Args:
+        template: its name.
+        values: what it names; `facts`, which the script reads, and `thumbnails`, data URIs by view of each image,
+            are needed by all.
+    """
+    environment = Environment(
+        loader=PackageLoader("semseg", "report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(number=charts.rounded, spaced=_spaced, color=_color)
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
+    own = {"css": _own("page.css"), "js": _own("page.js"), "plotly": Markup(get_plotlyjs())}
+    return environment.get_template(template).render(**own, **values)
 
 
 def _own(name: str) -> Markup:
@@ -195,6 +207,10 @@ def _class_orders(summary: Mapping[str, Any], other: Results | None) -> dict[str
 def _spaced(value: Any) -> Any:
     """Write a whole number in groups of three digits; leave everything else."""
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") if isinstance(value, int) else value
+
+
+def _percent(value: float | None) -> str:
+    return charts.rounded(value) + ("" if value is None else " %")
 
 
 def _color(rgb: Sequence[int]) -> str:

@@ -42,13 +42,13 @@ def draw_views(image: collect.Image, palette: Sequence, ignore_index: int, width
     if image.photograph_path is not None:
         with contextlib.suppress(ValueError):  # damaged since the test
             photograph = read_image(image.photograph_path, image.exif)
-            size = _fitting(photograph.shape, width)
+            size = fitting(photograph.shape, width)
             views["photograph"] = cv2.resize(photograph, size, interpolation=cv2.INTER_AREA)
     ids = {}
     for name, path in (("truth", image.target_path), ("prediction", image.predicted_path)):
         if path is not None:
             ids[name] = np.asarray(Pillow.open(path))
-            size = size or _fitting(ids[name].shape, width)
+            size = size or fitting(ids[name].shape, width)
             ids[name] = cv2.resize(ids[name], size, interpolation=cv2.INTER_NEAREST)
     table = np.full((256, 4), _IGNORED_VEIL, np.uint8)
     table[: len(palette), :3], table[: len(palette), 3] = palette, 255
@@ -60,7 +60,7 @@ def draw_views(image: collect.Image, palette: Sequence, ignore_index: int, width
     return views
 
 
-def _fitting(shape: Sequence[int], width: int | None) -> tuple[int, int]:
+def fitting(shape: Sequence[int], width: int | None) -> tuple[int, int]:
     """Return width and height: no wider than `width`, and no higher than it either."""
     scale = min(1, width / max(shape[:2])) if width else 1
     return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
@@ -71,10 +71,10 @@ def thumbnails(image: collect.Image, palette: Sequence, ignore_index: int) -> di
     encoded: dict[str, bytes] = {}
     for width in _WIDTHS:
         views = draw_views(image, palette, ignore_index, width)
-        encoded = {name: _webp(view) for name, view in views.items()}
+        encoded = {name: webp(view) for name, view in views.items()}
         if sum(map(len, encoded.values())) <= IMAGE_BYTES:
             break
-    return {name: _data_uri(stored) for name, stored in encoded.items()}
+    return {name: data_uri(stored) for name, stored in encoded.items()}
 
 
 def write_large(image: collect.Image, palette: Sequence, ignore_index: int, folder: Path) -> dict[str, str]:
@@ -92,10 +92,10 @@ def panel(path: Path) -> str:
     """Return a picture of a validation as data URI."""
     picture = Pillow.open(path).convert("RGB")
     picture.thumbnail((_PANEL_WIDTH, _PANEL_WIDTH), Pillow.Resampling.LANCZOS)
-    return _data_uri(_webp(np.asarray(picture)))
+    return data_uri(webp(np.asarray(picture)))
 
 
-def _webp(picture: np.ndarray) -> bytes:
+def webp(picture: np.ndarray) -> bytes:
     """Encode RGB lossy, and RGBA, which has few colours and sharp edges, without loss."""
     stored = io.BytesIO()
     options = {"quality": 72, "method": 3} if picture.shape[2] == 3 else {"lossless": True, "method": 3, "quality": 60}
@@ -103,5 +103,6 @@ def _webp(picture: np.ndarray) -> bytes:
     return stored.getvalue()
 
 
-def _data_uri(stored: bytes) -> str:
+def data_uri(stored: bytes) -> str:
+    """Return a WebP picture as an address that needs no file."""
     return f"data:image/webp;base64,{base64.b64encode(stored).decode()}"

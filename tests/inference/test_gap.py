@@ -169,5 +169,9 @@ def test_the_list_is_read_as_a_list(tmp_path):
     for name in names:
         (folder / name).touch()
     here = [measured(0.5, [1.0], str(folder / name)) for name in names]
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep/er")
+    write_tables(tmp_path / "link", *sides(here, here, {}), {"images": [], "reference": []}, 9, ["road"])
+    assert all(image.path.samefile(folder / image.path.name) for image in find_images(tmp_path / "link/label_next.txt"))
     write_tables(folder, *sides(here, here, {}), {"images": [], "reference": []}, 9, ["road"])
     assert [image.path.name for image in find_images(folder / "label_next.txt")] == names
