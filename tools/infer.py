@@ -6,8 +6,7 @@ from pathlib import Path
 
 from semseg.cli import add_debug_flag, run_tool
 from semseg.commands.infer import run_infer
-
-CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
+from semseg.commands.predictor import add_model_flags, add_speed_flags, split_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,7 +20,6 @@ def parse_args() -> argparse.Namespace:
                         " checkpoint that describes itself; checkpoint (.pth, .safetensors) or exported model (.onnx);"
                         " then images, folders (with their sub-folders), 'patterns/*.jpg', lists of images (.txt), or"
                         " videos, the number of a camera, the address of a stream")  # fmt: skip
-    parser.add_argument("--data", metavar="FILE", help="the dataset.yaml that the model was trained on, if any")
     parser.add_argument("--out-dir", type=Path, default=Path("outputs"), help="default: outputs")
     parser.add_argument("--save", default="", metavar="KINDS", help="write more: color,conf,probs,labelids,"
                         "side-by-side; of a video: frames,masks")  # fmt: skip
@@ -40,20 +38,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--batch", default="auto", metavar="N", help="images of one size at a time; default: auto")
     parser.add_argument("--smooth", type=float, default=0, metavar="S",
                         help="against flicker in videos: share of the past in each frame, 0 to below 1")  # fmt: skip
-    parser.add_argument("--precision", choices=["auto", "fp32", "bf16", "fp16"], default="auto",
-                        help="of the model's numbers; default: what the hardware does well")  # fmt: skip
-    parser.add_argument("--compile", action="store_true", help="let PyTorch generate code for the model, which takes"
-                        " minutes: for long runs")  # fmt: skip
-    parser.add_argument("--tta", metavar="VIEWS", help="average more views of each image: flip, or flip,0.75,1,1.25")
-    parser.add_argument("--tile", type=int, metavar="PX", help="cut images into windows of this size, at full size")
-    parser.add_argument("--overlap", type=float, default=0.25, help="of the windows, as a share; default: 0.25")
-    parser.add_argument("--device", help="such as cuda:1 or cpu; default: the GPU if there is one")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values")
+    add_speed_flags(parser)
+    add_model_flags(parser)
     parser.add_argument("--launcher", choices=["none", "pytorch"], default="none", help="set by tools/dist_infer.sh")
-    parser.add_argument("--trust-checkpoint", action="store_true", help="load it even if it carries code, and run that")
     add_debug_flag(parser)
     args = parser.parse_intermixed_args()
-    args.config = args.words.pop(0) if args.words[0].endswith(CONFIG_SUFFIXES) else None
+    args.config, args.words = split_config(args.words)
     if len(args.words) < 2:
         parser.error("INPUT or CHECKPOINT is missing: expected [CONFIG] CHECKPOINT INPUT")
     args.checkpoint, *args.inputs = args.words

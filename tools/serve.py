@@ -4,9 +4,8 @@
 import argparse
 
 from semseg.cli import add_debug_flag, run_tool
+from semseg.commands.predictor import add_model_flags, add_speed_flags, split_config
 from semseg.commands.serve import run_serve
-
-CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,7 +16,6 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("words", nargs="+", metavar="CONFIG CHECKPOINT", help="config file, not needed for a"
                         " described checkpoint; checkpoint (.pth, .safetensors) or exported model (.onnx)")  # fmt: skip
-    parser.add_argument("--data", metavar="FILE", help="the dataset.yaml that the model was trained on, if any")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at; default: 127.0.0.1, this machine"
                         " only; 0.0.0.0: all networks, without a password")  # fmt: skip
     parser.add_argument("--port", type=int, default=8000, help="default: 8000; 0: any that is free")
@@ -31,17 +29,11 @@ def parse_args() -> argparse.Namespace:
                         help="uploads that may wait for the one at work; default: 4")  # fmt: skip
     parser.add_argument("--rate", type=int, default=60, metavar="N",
                         help="uploads of one client per minute; 0: any number; default: 60")  # fmt: skip
-    parser.add_argument("--precision", choices=["auto", "fp32", "bf16", "fp16"], default="auto",
-                        help="of the model's numbers; default: what the hardware does well")  # fmt: skip
-    parser.add_argument("--tta", metavar="VIEWS", help="average more views of each image: flip, or flip,0.75,1,1.25")
-    parser.add_argument("--tile", type=int, metavar="PX", help="cut images into windows of this size, at full size")
-    parser.add_argument("--overlap", type=float, default=0.25, help="of the windows, as a share; default: 0.25")
-    parser.add_argument("--device", help="such as cuda:1 or cpu; default: the GPU if there is one")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values")
-    parser.add_argument("--trust-checkpoint", action="store_true", help="load it even if it carries code, and run that")
+    add_speed_flags(parser)
+    add_model_flags(parser)
     add_debug_flag(parser)
     args = parser.parse_intermixed_args()
-    args.config = args.words.pop(0) if args.words[0].endswith(CONFIG_SUFFIXES) else None
+    args.config, args.words = split_config(args.words)
     if len(args.words) != 1:
         parser.error(f"expected [CONFIG] CHECKPOINT, found {' '.join(args.words) or 'no checkpoint'}")
     args.checkpoint = args.words[0]

@@ -6,6 +6,8 @@ import argparse
 import re
 from pathlib import Path
 
+from semseg.commands.predictor import add_model_flags, open_predictor, split_config
+
 
 def add_explain(commands) -> None:
     parser = commands.add_parser(
@@ -36,30 +38,24 @@ def add_explain(commands) -> None:
         help="to ask about, in pixels of the photograph (default: where the class is predicted)",
     )
     parser.add_argument("--out-dir", type=Path, default=Path("outputs/explain"), help="default: outputs/explain")
-    parser.add_argument("--data", metavar="FILE", help="the dataset.yaml that the model was trained on, if any")
-    parser.add_argument("--device", help="such as cuda:1 or cpu; default: the GPU if there is one")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values")
-    parser.add_argument("--trust-checkpoint", action="store_true", help="load it even if it carries code, and run that")
-    parser.set_defaults(run=_run_explain)
+    add_model_flags(parser)
+    parser.set_defaults(run=_run_explain, precision="fp32")
 
 
 def _run_explain(args: argparse.Namespace) -> int:
-    config, checkpoint, image = _split(args.paths)
+    args.config, words = split_config(args.paths)
+    if len(words) != 2:
+        raise ValueError(f"expected [CONFIG] CHECKPOINT IMAGE, got {' '.join(args.paths)}")
+    args.checkpoint, image = words
     if Path(image).is_dir():
         raise ValueError(f"{image} is a folder; expected one image")
     box = None if args.region is None else _box(args.region)
 
-    from semseg import compat
-    from semseg.config import existing_checkpoint, for_inference, load_config
-    from semseg.inference import Predictor, find_images
+    from semseg.inference import find_images
     from semseg.inference.explain import explain
 
     source = find_images(image)[0]
-    if args.trust_checkpoint:
-        compat.trust_checkpoints()
-    checkpoint = existing_checkpoint(checkpoint)
-    cfg = load_config(config or checkpoint, args.cfg_options, data=args.data)
-    predictor = Predictor(for_inference(cfg, checkpoint), checkpoint, args.device)
+    predictor = open_predictor(args, exported=False)
     out_dir = args.out_dir / source.name
     account = explain(predictor, source.path, out_dir, args.class_name, box)
     region, cam = account["region"], account["grad_cam"]
@@ -69,13 +65,6 @@ def _run_explain(args: argparse.Namespace) -> int:
     print(f"Grad-CAM of {cam['class']}: " + ("nothing speaks for it" if cam["is_empty"] else cam["layer"]))
     print(f"wrote {out_dir}: {', '.join(account['files'][:5])}, probability/, explain.json")
     return 0
-
-
-def _split(paths: list[str]) -> tuple[str | None, str, str]:
-    """Return config, checkpoint and image."""
-    if len(paths) not in (2, 3) or (len(paths) == 2 and paths[0].endswith(".py")):
-        raise ValueError(f"expected [CONFIG] CHECKPOINT IMAGE, got {' '.join(paths)}")
-    return (None, *paths) if len(paths) == 2 else tuple(paths)
 
 
 def _box(text: str) -> tuple[int, int, int, int]:

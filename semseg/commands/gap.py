@@ -7,6 +7,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
+from semseg.commands.predictor import add_model_flags, open_predictor, split_config
 from semseg.commands.progress import show_count
 
 MOST_OF_REFERENCE = 200
@@ -65,17 +66,15 @@ def add_gap(commands) -> None:
         metavar="RESULTS",
         help="folders that tools/test.py wrote: compare the scores with the mIoU of the photographs that have labels",
     )
-    parser.add_argument("--data", metavar="FILE", help="the dataset.yaml that the model was trained on, if any")
-    parser.add_argument("--device", help="such as cuda:1 or cpu; default: the GPU if there is one")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values")
-    parser.add_argument("--trust-checkpoint", action="store_true", help="load it even if it carries code, and run that")
+    add_model_flags(parser)
     parser.set_defaults(run=_run_gap)
 
 
 def _run_gap(args: argparse.Namespace) -> int:
-    config, checkpoint, folder = _split(args.paths)
-    if checkpoint.endswith((".onnx", ".pt2")):
-        raise ValueError(f"{checkpoint} is an exported model, which tells the winning class only: name the checkpoint")
+    args.config, words = split_config(args.paths)
+    if len(words) != 2:
+        raise ValueError(f"expected [CONFIG] CHECKPOINT FOLDER, got {' '.join(args.paths)}")
+    args.checkpoint, folder = words
     for flag, value in (("--num-images", args.num_images), ("--top", args.top)):
         if value is not None and value < 1:
             raise ValueError(f"{flag} {value}: expected 1 or more")
@@ -92,7 +91,7 @@ def _run_gap(args: argparse.Namespace) -> int:
     if share is not None:
         refuse_twins(here.images)
     truth = _truth(args.results, [*here.images, *there.images])
-    predictor = _predictor(args, config, checkpoint)
+    predictor = open_predictor(args, exported=False)
     counts = None if share is None else DoubtCounts(len(predictor.classes))
     found = []
     for side, some, own_counts in (("reference", there, None), ("folder", here, counts)):
@@ -160,7 +159,7 @@ def _tell(args, predictor, photographs, measured, failed, counts) -> int:
         files.append("correlation.png")
     account = {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "run": {"checkpoint": args.paths[-2], "command": command_line(), "versions": versions()},
+        "run": {"checkpoint": args.checkpoint, "command": command_line(), "versions": versions()},
         "classes": list(predictor.classes),
         "palette": [[int(value) for value in color] for color in predictor.palette],
         **{
@@ -243,23 +242,3 @@ def _truth(folders: list[Path], images) -> dict[Path, float]:
             )
         found |= known
     return found
-
-
-def _predictor(args: argparse.Namespace, config: str | None, checkpoint: str):
-    from semseg import compat
-    from semseg.config import existing_checkpoint, for_inference, load_config
-    from semseg.inference import Predictor
-
-    if args.trust_checkpoint:
-        compat.trust_checkpoints()
-    checkpoint = existing_checkpoint(checkpoint)
-    cfg = load_config(config or checkpoint, args.cfg_options, data=args.data)
-    options = dict(precision="auto", on_note=lambda sentence: print(sentence, file=sys.stderr))
-    return Predictor(for_inference(cfg, checkpoint), checkpoint, args.device, **options)
-
-
-def _split(paths: list[str]) -> tuple[str | None, str, str]:
-    """Return config, checkpoint and folder."""
-    if len(paths) not in (2, 3) or (len(paths) == 2 and paths[0].endswith(".py")):
-        raise ValueError(f"expected [CONFIG] CHECKPOINT FOLDER, got {' '.join(paths)}")
-    return (None, *paths) if len(paths) == 2 else tuple(paths)

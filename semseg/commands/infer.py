@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import warnings
+
+from semseg.commands.predictor import open_predictor
 
 
 def run_infer(args: argparse.Namespace) -> int:
@@ -71,29 +71,3 @@ def _videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int
         stop_on_error=args.on_error == "stop",
     )
     return 1 if failed else 0
-
-
-def open_predictor(args: argparse.Namespace, rank: int = 0):
-    """Return a Predictor, or what stands in for it; say what a person should know, from the first process only."""
-    import torch
-
-    from semseg.inference.segmenter import Segmenter
-
-    device = args.device
-    if getattr(args, "launcher", "none") != "none" and device is None and torch.cuda.is_available():
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
-    segmenter = Segmenter(
-        args.checkpoint,
-        args.config,
-        device,
-        args.precision,
-        tta=args.tta,
-        tile=args.tile,
-        overlap=args.overlap,
-        compile=getattr(args, "compile", False),
-        data=args.data,
-        cfg_options=args.cfg_options,
-        trust_checkpoint=args.trust_checkpoint,
-        on_note=lambda sentence: print(sentence, file=sys.stderr) if rank == 0 else None,
-    )
-    return segmenter.predictor

@@ -9,6 +9,8 @@ import sys
 import warnings
 from pathlib import Path
 
+from semseg.commands.predictor import open_predictor
+
 
 def run_serve(args: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C."""
@@ -19,7 +21,6 @@ def run_serve(args: argparse.Namespace) -> None:
     from semseg.serve.server import bind
 
     listener = bind(args.host, args.port)
-    from semseg.commands.infer import open_predictor
     from semseg.serve.app import Work, make_app
     from semseg.serve.server import run
     from semseg.serve.uploads import Limits
