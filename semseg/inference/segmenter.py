@@ -116,10 +116,10 @@ class Segmenter:
     ) -> None:
         self.predictor: Predictor | OnnxPredictor
         if str(checkpoint).endswith((".onnx", ".pt2")):
-            useless = {"the config": config, "--data": data, "--cfg-options": cfg_options, "--tta": tta,
-                       "--tile": tile, "--compile": compile, "--precision": precision != "auto"}  # fmt: skip
-            for flag in (flag for flag, value in useless.items() if value):
-                raise ValueError(f"{checkpoint} is an exported model, which has no use for {flag}: leave it out")
+            useless = {"a config": config, "data": data, "cfg-options": cfg_options, "tta": tta, "tile": tile,
+                       "compile": compile, "precision": precision != "auto"}  # fmt: skip
+            for what in (what for what, value in useless.items() if value):
+                raise ValueError(f"{checkpoint} is an exported model, which has no use for {what}: leave it out")
             self.predictor = OnnxPredictor(checkpoint, device)
             for note in self.predictor.notes if on_note else ():
                 on_note(note)

@@ -11,6 +11,7 @@ from PIL import Image
 import semseg
 from semseg import Segmenter, drawing, labels
 from tests.checkpoints.described import save, small_config
+from tests.inference.test_onnx_predictor import write
 from tests.inference.test_predictor import lively_checkpoint, picture
 
 
@@ -122,6 +123,22 @@ def test_files_that_are_none_are_named(seg, tmp_path):
         seg("none.jpg")
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*none\.pth"):
         Segmenter(tmp_path / "none.pth")
+
+
+def test_an_exported_model_opens_likewise(tmp_path, street):
+    path = write(tmp_path / "red.onnx")
+    heard = []
+    result = Segmenter(path, device="cpu", on_note=heard.append)(street)
+    assert (result.train_ids == picture(120, 200)[:, :, 0]).all()
+    assert result.classes == ("road", "sky")
+    assert heard[0].startswith("ONNX Runtime ")
+    for what, options in (
+        ("a config", {"config": "x.py"}),
+        ("tile", {"tile": 64}),
+        ("precision", {"precision": "bf16"}),
+    ):
+        with pytest.raises(ValueError, match=rf"red\.onnx is an exported model, which has no use for {what}: leave it"):
+            Segmenter(path, **options)
 
 
 def test_notes_are_told(checkpoint_path):
