@@ -84,6 +84,26 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
+def new_page(chromium):
+    """A function that returns an empty page; what goes wrong in it, and what it asks for, is remembered."""
+    contexts = []
+
+    def make(width=1280, height=900, **settings):
+        context = chromium.new_context(viewport={"width": width, "height": height}, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints, page.requests = [], []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("request", lambda request: page.requests.append(request.url))
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
 def town(tmp_path_factory):
     """A folder with `data/toycity` (8 train, 3 val, 1 test), `data/rosario`, `data/rosario_labelled`."""
     cwd = tmp_path_factory.mktemp("town")

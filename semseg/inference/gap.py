@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,8 +11,9 @@ import numpy as np
 from semseg.atomic import atomic_path
 from semseg.evaluation.gap import Measures, measure
 from semseg.evaluation.pseudo_labels import DoubtCounts, pseudo_labels
+from semseg.inference.ahead import Readers, ReadImage
 from semseg.inference.outputs import Outputs
-from semseg.inference.reading import read_image
+from semseg.inference.reading import read_photograph
 from semseg.inference.sources import SourceImage, find_images
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 SPLITS = ("val", "test", "train")
 """Of a set in Cityscapes' layout, in the order in which they are taken: a model knows what it was trained on."""
-_NUM_AHEAD = 2
 
 
 class Photographs(NamedTuple):
@@ -102,21 +100,22 @@ def measure_photographs(
         predictor: the model.
         images: to measure.
         counts: gets the doubt of every pixel, if given.
-        on_done: called after each.
+        on_done: called after each; for one that cannot be read in a thread, as soon as that is known.
     """
     found = []
-    for source, image in _read_ahead(images, predictor.exif):
-        if isinstance(image, str):
-            measured = Measured(source, None, None, image)
-        else:
-            try:
-                measures = _measure(predictor, image, counts)
-                measured = Measured(source, image.shape[:2], measures)
-            except Exception as error:  # of any size and runtime; the others go on
-                fault = " ".join(f"cannot be segmented ({type(error).__name__}: {error})".split())
-                measured = Measured(source, image.shape[:2], None, fault)
+
+    def add(measured: Measured) -> None:
         found.append(measured)
         on_done(measured)
+
+    for source, image in _read_ahead(
+        images, predictor.exif, lambda source, fault: add(Measured(source, None, None, fault))
+    ):
+        try:
+            add(Measured(source, image.shape[:2], _measure(predictor, image, counts)))
+        except Exception as error:  # of any size and runtime; the others go on
+            fault = " ".join(f"cannot be segmented ({type(error).__name__}: {error})".split())
+            add(Measured(source, image.shape[:2], None, fault))
     return found
 
 
@@ -139,10 +138,9 @@ def revisit(
         images: that could be read.
         visit: called with each, its pixels (RGB, uint8) and its prediction with `doubt`.
     """
-    for source, image in _read_ahead(images, predictor.exif):
-        if not isinstance(image, str):  # it is gone since
-            (prediction,) = predictor.predict([image], uncertainty=True)
-            visit(source, image, prediction)
+    for source, image in _read_ahead(images, predictor.exif, lambda source, fault: None):  # it is gone since
+        (prediction,) = predictor.predict([image], uncertainty=True)
+        visit(source, image, prediction)
 
 
 class PseudoLabels:
@@ -185,21 +183,21 @@ def refuse_twins(images: Sequence[SourceImage]) -> None:
         taken[name] = image.path
 
 
-def _read_ahead(images: Sequence[SourceImage], exif: str) -> Iterator[tuple[SourceImage, np.ndarray | str]]:
-    """Yield each image with its pixels, or with a sentence about what is wrong with it."""
+def _read_ahead(
+    images: Sequence[SourceImage], exif: str, fail: Callable[[SourceImage, str], None]
+) -> Iterator[tuple[SourceImage, np.ndarray]]:
+    """Yield each image with its pixels; of one that cannot be read `fail` is told, in a sentence."""
 
-    def read(source: SourceImage) -> np.ndarray | str:
+    def read(source: SourceImage) -> ReadImage | None:
         try:
-            return read_image(source.path, exif)
+            return ReadImage(source, read_photograph(source.path, exif), 0.0)
         except ValueError as error:
-            return " ".join(str(error).split())
+            fail(source, " ".join(str(error).split()))
+            return None
 
-    rest, waiting = iter(images), deque()
-    with ThreadPoolExecutor(1) as reader:
-        while True:
-            while len(waiting) < _NUM_AHEAD and (source := next(rest, None)) is not None:
-                waiting.append((source, reader.submit(read, source)))
-            if not waiting:
-                return
-            source, future = waiting.popleft()
-            yield source, future.result()
+    readers = Readers()
+    try:
+        for (found,) in readers.groups(images, read, lambda num_pixels: 1):
+            yield found.source, found.photograph.image
+    finally:
+        readers.stop()

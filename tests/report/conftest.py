@@ -38,22 +38,13 @@ def report_path(run_dir, other_dir, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def open_page(chromium):
-    """A function that opens a file when its charts are drawn; what went wrong, and what it asked for, is remembered."""
-    contexts = []
+def open_page(new_page):
+    """A function that opens a file, and returns when its charts are drawn."""
 
     def open_file(path, width=1280, **settings):
-        context = chromium.new_context(viewport={"width": width, "height": 800}, **settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints, page.requests = [], []
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("request", lambda request: page.requests.append(request.url))
+        page = new_page(width, 800, **settings)
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-drawn]", state="attached")
         return page
 
-    yield open_file
-    for context in contexts:
-        context.close()
+    return open_file

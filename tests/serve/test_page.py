@@ -27,24 +27,14 @@ def expected(checkpoint_path, upload):
 
 
 @pytest.fixture(scope="module")
-def open_page(chromium, server):
-    contexts = []
-
+def open_page(new_page, server):
     def open_it(width=1280, **settings):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, **settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints, page.requests = [], []
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("request", lambda request: page.requests.append(request.url))
+        page = new_page(width, **settings)
         page.goto(f"http://127.0.0.1:{server.port}/")
         page.wait_for_selector("#limits:not(:empty)", state="attached")
         return page
 
-    yield open_it
-    for context in contexts:
-        context.close()
+    return open_it
 
 
 def choose(page, name, content):
