@@ -108,14 +108,16 @@ def measure_photographs(
         found.append(measured)
         on_done(measured)
 
-    for source, image in _read_ahead(
-        images, predictor.exif, lambda source, fault: add(Measured(source, None, None, fault))
-    ):
+    def fail(source: SourceImage, fault: str) -> None:
+        add(Measured(source, None, None, fault))
+
+    for source, image in _read_ahead(images, predictor.exif, fail):
+        measures, fault = None, ""
         try:
-            add(Measured(source, image.shape[:2], _measure(predictor, image, counts)))
+            measures = _measure(predictor, image, counts)
         except Exception as error:  # of any size and runtime; the others go on
             fault = " ".join(f"cannot be segmented ({type(error).__name__}: {error})".split())
-            add(Measured(source, image.shape[:2], None, fault))
+        add(Measured(source, image.shape[:2], measures, fault))
     return found
 
 
