@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from semseg.toycity import facades, furniture, greenery, lots, traffic, vehicles
+from semseg.toycity import furniture, greenery, houses, lots, traffic, vehicles
 from semseg.toycity.camera import Camera
 from semseg.toycity.light import sample_light
 from semseg.toycity.scene import Clear, Fill, Mark, Scene, Thing
@@ -90,7 +90,7 @@ def _backdrop(stage: Stage, style: Style) -> list[Thing]:
         wide = rng.uniform(8, 24)
         if rng.random() < 0.6:
             floors = int(rng.integers(*style.floors)) + 1
-            things += facades.facing_building(stage, style, x, x + wide, z, floors)
+            things += houses.facing_building(stage, style, x, x + wide, z, floors)
         x += wide * rng.uniform(0.8, 1.4)
     return things
 

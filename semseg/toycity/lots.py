@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from semseg.toycity import facades, furniture, greenery
+from semseg.toycity import furniture, greenery, houses
+from semseg.toycity.facades import FLOOR_M
 from semseg.toycity.site import SIDES, Site
 
 
@@ -41,8 +42,8 @@ def _add_lot(site: Site, side: int, x: float, z0: float, z1: float, kind: str) -
     stage, style, rng = site.stage, site.style, site.stage.rng
     floors = int(rng.integers(style.floors[0], style.floors[1] + 1))
     if kind == "house":
-        site.put(facades.building(stage, style, x, z0, z1, floors), x, x + side * 12, z0, z1)
-        site.cast(x + side * 5, (z0 + z1) / 2, z1 - z0, 10.0, floors * facades.FLOOR_M)
+        site.put(houses.building(stage, style, x, z0, z1, floors), x, x + side * 12, z0, z1)
+        site.cast(x + side * 5, (z0 + z1) / 2, z1 - z0, 10.0, floors * FLOOR_M)
         return
     if kind == "wall":
         site.put(furniture.wall(stage, style, x, z0, z1 - 0.3), x, x + side * 0.4, z0, z1 - 0.3)
@@ -54,7 +55,7 @@ def _add_lot(site: Site, side: int, x: float, z0: float, z1: float, kind: str) -
         site.put(greenery.hedge(stage, style, x + side * 0.3, z0, z1 - 1, height), x, x + side * 1.3, z0, z1 - 1)
     if stage.chance(0.5):
         back = x + side * stage.between(6, 10)
-        site.put(facades.building(stage, style, back, z0 + 1, z1 - 0.5, max(1, floors - 1)),
+        site.put(houses.building(stage, style, back, z0 + 1, z1 - 0.5, max(1, floors - 1)),
                  back, back + side * 11, z0 + 1, z1 - 0.5)  # fmt: skip
     for _ in range(int(rng.integers(0, 2))):
         tx, tz = x + side * stage.between(2.0, 5.5), stage.between(z0 + 1, z1 - 1)
