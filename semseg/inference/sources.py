@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-TIFF_SUFFIXES = (".tif", ".tiff")
-IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", *TIFF_SUFFIXES, ".webp", ".gif"),
-    *(".heic", ".heif", ".avif"),  # Pillow reads them by itself or with a plugin: see `reading`
-)
+from semseg.folders import IMAGE_SUFFIXES, absolute_path, natural_key, walk_files
+
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
 
@@ -43,12 +39,12 @@ def find_images(*sources: str | Path, leave_out: Iterable[Path] = (), keep_suffi
     found: dict[Path, None] = {}  # absolute path; each once, in order
     shown: dict[Path, Path] = {}  # as the person wrote it
     roots = []
-    closed = set(map(_absolute, leave_out))
+    closed = set(map(absolute_path, leave_out))
     for source in map(str, sources):
         root, paths = _expand(source, closed)
-        roots.append(_absolute(root))
+        roots.append(absolute_path(root))
         for path in paths:
-            absolute = _absolute(path)
+            absolute = absolute_path(path)
             found.setdefault(absolute)
             shown.setdefault(absolute, path)
     # a list may name images that lie elsewhere
@@ -94,7 +90,7 @@ def _expand(source: str, closed: set[Path]) -> tuple[Path, list[Path]]:
     if not glob.has_magic(source):
         raise FileNotFoundError(f"no image or folder {source}")
     found = glob.glob(source, recursive=True)  # noqa: PTH207  that of pathlib wants a folder to start from
-    matches = sorted(map(Path, found), key=_natural_key)
+    matches = sorted(map(Path, found), key=natural_key)
     paths = [p for match in matches for p in (_walk(match, closed) if match.is_dir() else [match]) if _is_image(p)]
     if not paths:
         raise FileNotFoundError(f"no image matches {source}")
@@ -107,30 +103,13 @@ def _expand(source: str, closed: set[Path]) -> tuple[Path, list[Path]]:
 
 
 def _walk(root: Path, closed: set[Path]) -> list[Path]:
-    files = list(_files_below(root, closed))
+    files = list(walk_files(root, leave_out=closed))
     images = [path for path in files if _is_image(path)]
     if not images:
         suffixes = sorted({path.suffix or path.name for path in files})
         hint = f"found only {', '.join(suffixes[:5])}" if suffixes else "it is empty"
         raise FileNotFoundError(f"no image in {root} ({hint}); expected {' '.join(IMAGE_SUFFIXES)}")
-    return sorted(images, key=lambda path: _natural_key(path.relative_to(root)))
-
-
-def _files_below(root: Path, closed: set[Path]) -> Iterator[Path]:
-    """Walk a folder, into linked folders too (each once); dangling links are files, which cannot be read."""
-    seen = set()
-
-    def stop(error: OSError) -> None:
-        raise error
-
-    for folder, folders, names in os.walk(root, onerror=stop, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen or _absolute(Path(folder)) in closed:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(folder, name) for name in names if not name.startswith("."))
+    return sorted(images, key=lambda path: natural_key(path.relative_to(root)))
 
 
 def _read_list(path: Path) -> list[Path]:
@@ -146,12 +125,3 @@ def _read_list(path: Path) -> list[Path]:
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
-
-
-def _absolute(path: Path) -> Path:
-    """Return the path from the root on, without `..`, links as they are."""
-    return Path(os.path.abspath(path))  # noqa: PTH100  which follows links
-
-
-def _natural_key(path: Path) -> list:
-    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", str(path).lower())][:-1]

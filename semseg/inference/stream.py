@@ -15,11 +15,12 @@ import numpy as np
 from rich.console import Console
 
 from semseg.background import Writers
+from semseg.folders import TIFF_SUFFIXES
 from semseg.inference.ahead import NUM_READERS, Readers, ReadImage
 from semseg.inference.manifest import OK, Manifest
 from semseg.inference.outputs import Outputs, class_shares
 from semseg.inference.reading import MAX_PIXELS, Photograph, TooManyPixelsError, read_photograph
-from semseg.inference.sources import TIFF_SUFFIXES, SourceImage
+from semseg.inference.sources import SourceImage
 from semseg.inference.summary import Summary, progress_bar
 from semseg.stopping import Signal, Stopped, is_disk_full, signals_raise
 
