@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from semseg.atomic import atomic_path
 from semseg.evaluation.gap import Measures, measure
 from semseg.evaluation.pseudo_labels import DoubtCounts, pseudo_labels
+from semseg.index_png import write_index_png
 from semseg.inference.ahead import Readers, ReadImage
 from semseg.inference.outputs import Outputs
 from semseg.inference.reading import read_photograph
@@ -168,8 +168,7 @@ class PseudoLabels:
         labels = pseudo_labels(prediction.train_ids, prediction.doubt, self.most_doubt)
         for total, train_ids in ((self.pixels, prediction.train_ids), (self.kept, labels)):
             total += np.bincount(train_ids.ravel(), minlength=256)[: len(total)]
-        with atomic_path((self._out_dir / source.name).with_suffix(".png")) as temporary:
-            self._outputs.index_mask(labels).save(temporary)
+        write_index_png((self._out_dir / source.name).with_suffix(".png"), labels, self._outputs.palette)
         return labels
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from semseg import drawing
 from semseg.atomic import atomic_path
+from semseg.index_png import write_index_png
 from semseg.labels import CITYSCAPES, categories_of
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ class Outputs:
         if {"vis", "side-by-side"} & set(self.kinds):
             overlay = self.overlay(image, prediction.train_ids)
         for kind, path in paths.items():
+            if kind == "pred":
+                write_index_png(path, prediction.train_ids, self.palette)
+                continue
             with atomic_path(path) as temporary:
                 if kind == "probs":
                     np.savez(temporary, probabilities=prediction.probabilities, classes=np.array(self.classes))
@@ -131,12 +135,6 @@ class Outputs:
         blended = drawing.overlay(image, train_ids, self.palette, self.opacity)
         return drawing.outline(blended, train_ids) if self.outlines else blended
 
-    def index_mask(self, train_ids: np.ndarray) -> Image.Image:
-        """Return train ids as a picture that has the colours of the classes in its palette."""
-        mask = Image.fromarray(train_ids).convert("P")
-        mask.putpalette(np.asarray(self.palette, np.uint8).tobytes())
-        return mask
-
     def _mask(self, kind: str, prediction: Prediction) -> Image.Image:
         if kind == "conf":
             return Image.fromarray(prediction.confidence)
@@ -149,7 +147,7 @@ class Outputs:
             table = np.zeros((256, 3), np.uint8)
             table[: len(self.palette)] = self.palette
             return Image.fromarray(table[prediction.train_ids])
-        return self.index_mask(prediction.train_ids)
+        raise ValueError(f"no picture of kind {kind!r}")
 
     def _with_legend(self, picture: np.ndarray, train_ids: np.ndarray) -> np.ndarray:
         if not self.legend:

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from semseg.atomic import atomic_path
 from semseg.background import Writers
+from semseg.index_png import write_index_png
 from semseg.inference.manifest import OK, Manifest
 from semseg.inference.outputs import Outputs, class_shares
 from semseg.inference.sources import is_live
@@ -269,5 +270,4 @@ def _write_frame(
         with atomic_path(outputs.out_dir / "frames" / name / f"{number:06d}.jpg") as temporary:
             Image.fromarray(frame).save(temporary, quality=95)
     if "masks" in extras:
-        with atomic_path(outputs.out_dir / "masks" / name / f"{number:06d}.png") as temporary:
-            outputs.index_mask(train_ids).save(temporary)
+        write_index_png(outputs.out_dir / "masks" / name / f"{number:06d}.png", train_ids, outputs.palette)

@@ -18,6 +18,7 @@ from semseg.evaluation.confusion import Areas, Confusions, count_pixels, entries
 from semseg.evaluation.extras import EXTRAS
 from semseg.evaluation.instances import InstanceAreas, weigh_instances
 from semseg.evaluation.results import Evaluation
+from semseg.index_png import write_index_png
 from semseg.prepare.cityscapes import instance_path
 
 
@@ -198,5 +199,6 @@ class ConfusionMetric(BaseMetric):
         return found
 
     def _write(self, path: Path, train_ids: np.ndarray, reduce_zero_label: bool) -> None:
-        self.output_dir.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((train_ids + reduce_zero_label).astype(np.uint8)).save(self.output_dir / f"{path.stem}.png")
+        palette = [*([(0, 0, 0)] if reduce_zero_label else []), *(self.dataset_meta.get("palette") or ())]
+        stored = (train_ids.astype(int) + reduce_zero_label).astype(np.uint8)  # 255 becomes 0, which is ignored there
+        write_index_png(self.output_dir / f"{path.stem}.png", stored, np.reshape(palette, (-1, 3)))

@@ -10,9 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmseg.registry import HOOKS
-from PIL import Image
 
-from semseg.atomic import atomic_path
 from semseg.background import Writers
 from semseg.checkpoints import facts
 from semseg.checkpoints.description import description_of
@@ -21,6 +19,7 @@ from semseg.checkpoints.reading import read_checkpoint
 from semseg.checkpoints.summary import model_in_words
 from semseg.evaluation.results import write_results
 from semseg.evaluation.slices import by_folder, from_table
+from semseg.index_png import write_index_png
 from semseg.plugins.hooks import output_names
 from semseg.plugins.metric import ConfusionMetric
 
@@ -50,14 +49,14 @@ class ResultsHook(Hook):
 
     def after_test_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
         """Write the train ids that were predicted, and those of the truth, with the colours of the classes inside."""
-        palette = np.asarray(runner.test_dataloader.dataset.metainfo["palette"], np.uint8).tobytes()
+        palette = runner.test_dataloader.dataset.metainfo["palette"]
         for sample in outputs:
             for kind, field in (("predicted", sample.pred_sem_seg), ("target", sample.get("gt_sem_seg"))):
                 if field is None:
                     continue
                 train_ids = field.data.squeeze(0).cpu().numpy().astype(np.uint8)
                 path = Path(runner.work_dir) / kind / f"{self._names[sample.img_path]}.png"
-                self._writers.submit(_write_mask, path, train_ids, palette, num_bytes=train_ids.nbytes)
+                self._writers.submit(write_index_png, path, train_ids, palette, 1, num_bytes=train_ids.nbytes)
 
     def after_test_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
         """Write the numbers, when the pictures are there."""
@@ -104,10 +103,3 @@ class ResultsHook(Hook):
             "fingerprint": data_fingerprint({self.split: dataset}),
         }
         return {"created": facts.now(), "run": run, "data": data}
-
-
-def _write_mask(path: Path, train_ids: np.ndarray, palette: bytes) -> None:
-    picture = Image.fromarray(train_ids)
-    picture.putpalette(palette)
-    with atomic_path(path) as temporary:
-        picture.save(temporary, format="PNG", compress_level=1)

@@ -95,6 +95,13 @@ def test_a_model_of_other_classes_needs_a_map_and_is_scored_with_it(town, mine, 
     expected = intersections / unions * 100
     found = np.array([scores[f"IoU/{name}"] for name in ("ground", "sky", "thing")], float)
     assert np.allclose(found, expected, atol=0.01, equal_nan=True)
+    (folder,) = (town / "mapped/test").glob("*/target")
+    for path in sorted((mine / "masks/val").glob("*.png")):
+        colors = np.asarray(Image.open(path))
+        (stored_path,) = folder.rglob(path.name)
+        stored = np.asarray(Image.open(stored_path))  # the ignored pixels of a set of three classes are still 255
+        assert np.array_equal(stored == 255, (colors == IGNORED_COLOR).all(-1))
+        assert np.array_equal(stored == 2, (colors == THING).all(-1))
 
 
 def test_a_class_that_nothing_becomes_is_told(town, mine, trained):
@@ -103,6 +110,11 @@ def test_a_class_that_nothing_becomes_is_told(town, mine, trained):
     done = run(town, "test.py", CONFIG, checkpoint, "--data", "data/mine/dataset.yaml", "--map", "map2.yaml",
                "--work-dir", "unreached")  # fmt: skip
     assert "no class of the model becomes ground: their IoU is 0" in done.stdout
+    values = {
+        value for path in (town / "unreached/test").glob("*/predicted/*.png") for value in np.unique(Image.open(path))
+    }
+    assert 255 in values  # what becomes no class is ignored, and not the last class
+    assert values <= {1, 2, 255}
 
 
 def test_a_wrong_mask_that_nobody_checked_ends_the_training_with_its_name(town, mine):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import yaml
-from PIL import Image
 
 from semseg.atomic import atomic_path
-from semseg.labels import IGNORED
+from semseg.index_png import write_index_png
 from semseg.prepare.dataset_file import SPLITS, DatasetFile, Split, hex_color, read_dataset_file
 from semseg.prepare.dataset_writing import list_name, write_text
 from semseg.prepare.imports.classes import Classes
@@ -60,7 +58,7 @@ class Brush:
 
     train_ids: dict[str, int]
     background: int
-    palette: bytes
+    palette: Sequence  # RGB of the classes, shape (num_classes, 3)
     described: DatasetFile | None
 
 
@@ -93,11 +91,8 @@ def read_existing(out_dir: Path, overwrite: bool) -> Existing | None:
 
 
 def make_brush(classes: Classes, train_ids: dict[str, int], background: int, described: DatasetFile | None) -> Brush:
-    """Prepare the colours of the index PNGs: those of the classes, white for 255."""
-    palette = np.zeros((256, 3), np.uint8)
-    palette[: len(classes.colors)] = classes.colors
-    palette[IGNORED] = 255
-    return Brush(train_ids, background, palette.tobytes(), described)
+    """Gather what every mask of an import is written with."""
+    return Brush(train_ids, background, classes.colors, described)
 
 
 def write_picture(brush: Brush, picture: Picture) -> Count:
@@ -109,10 +104,7 @@ def write_picture(brush: Brush, picture: Picture) -> Count:
         train_ids, painted = paint(picture.shapes, picture.size, brush.train_ids.__getitem__)
         train_ids[~painted] = brush.background
         num_unpainted = int((~painted).sum())
-    image = Image.fromarray(train_ids).convert("P")
-    image.putpalette(brush.palette)
-    with atomic_path(picture.target_path) as temporary:
-        image.save(temporary, compress_level=3)
+    write_index_png(picture.target_path, train_ids, brush.palette, compress_level=3)
     if picture.copy_path is not None:
         with atomic_path(picture.copy_path) as temporary:
             shutil.copyfile(picture.image_path, temporary)
