@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from starlette.exceptions import HTTPException
 
 from semseg import drawing
+from semseg.index_png import index_image
 from semseg.inference.outputs import Outputs, class_shares
 from semseg.inference.predictor import is_out_of_memory
 from semseg.inference.reading import TooManyPixelsError, read_photograph
@@ -87,7 +88,7 @@ class Work:
         except ValueError as error:  # an exported model may be for one size
             raise Refused(400, str(error)) from None
         train_ids = found.train_ids
-        png = _encoded(self._outputs.index_mask(train_ids), "PNG") if mask != "none" else b""
+        png = _encoded(index_image(train_ids, self.predictor.palette), "PNG") if mask != "none" else b""
         if mask == "png":
             return Response(png, media_type="image/png")
         classes = self.predictor.classes
