@@ -9,6 +9,7 @@ from semseg.checks.cache import FactsCache
 from semseg.checks.files import Job, read_facts
 from semseg.checks.findings import Finding, Report, sorted_findings
 from semseg.checks.masks import check_masks
+from semseg.checks.palettes import check_palettes
 from semseg.checks.parts import Part, read_part
 from semseg.checks.pictures import check_readable, check_repeats, check_sizes
 from semseg.prepare.dataset_file import read_dataset_file
@@ -74,6 +75,7 @@ def examine(
     images, masks, num_read = _read(parts, deep, num_processes, on_progress)
     by_split: dict[str, list] = {}
     splits: dict[str, int] = {}
+    all_masks: list = []
     num_files = 0
     for part in parts:
         own_images = [(files.image_path, images[files.image_path]) for files in part.files]
@@ -89,8 +91,10 @@ def examine(
         ]
         findings += check_sizes(part, pairs)
         findings += check_masks(part, good_masks)
+        all_masks += [(part, *row) for row in good_masks]
         by_split.setdefault(part.split, []).extend(row for row in own_images if not row[1].problem)
     findings += check_repeats(by_split, way_out)
+    findings += check_palettes(all_masks)
     return Report(source, deep, splits, sorted_findings(findings), num_read, num_files - num_read)
 
 

@@ -16,7 +16,7 @@ from semseg.checks.parts import Part
 from semseg.labels import CITYSCAPES, IGNORED
 from semseg.prepare.dataset_file import DatasetFile, RawValue
 from semseg.prepare.image_files import listed, most_frequent
-from semseg.prepare.masks import census
+from semseg.prepare.masks import census, explain_replaced
 
 _MAX_IGNORED = 0.5  # share of the pixels
 _MAX_CLASS = 0.99  # share of the labelled pixels
@@ -157,8 +157,12 @@ def _unknown_values(part: Part, unknown: Sequence[tuple[Path, dict[RawValue, int
         if num_colors > _MANY_COLORS:
             remedy = f"edges look smoothed: set snap: {_SNAP} in {part.described_in}"
     else:
-        what = f"values outside 0..{len(part.rules.classes) - 1} and {IGNORED}"
-        remedy = _cause_of_values(part, {value for _, values in unknown for value in values})
+        values = {value for _, values in unknown for value in values if isinstance(value, int)}
+        reason = explain_replaced(values, part.rules)
+        what = (
+            "values that nothing names" if reason else f"values outside 0..{len(part.rules.classes) - 1} and {IGNORED}"
+        )
+        remedy = reason or _cause_of_values(part, values)
     path, detail = worst[0]
     message = f"{share(len(unknown), num_masks, 'masks')} hold {what}, worst {path} {detail}; {remedy}"
     return found("error", "mask-values", part.split, worst, num_masks, message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -175,6 +176,7 @@ def _value_table(image: Image.Image, rules: DatasetFile) -> tuple[np.ndarray, np
     keys: list[RawValue] = list(range(256))
     if rules.encoding == "ids":
         table[: len(rules.classes)] = range(len(rules.classes))
+        table[list(replaced_positions(rules))] = _UNKNOWN
         table[IGNORED] = IGNORED
     else:
         colors = np.reshape(image.getpalette("RGB"), (-1, 3)).astype(np.uint32)
@@ -190,13 +192,48 @@ def _value_table(image: Image.Image, rules: DatasetFile) -> tuple[np.ndarray, np
     return table, snapped, keys
 
 
+def replaced_positions(rules: DatasetFile) -> dict[int, tuple[int, ...]]:
+    """Return the stored values that no longer mean the class at their position, because label_map names others for it.
+
+    With `encoding: ids` a value means the class at its position in `classes`. Where label_map gives other values to a
+    class, this one does not mean it any more, unless label_map lists it as well: without that, a set that stores
+    0 sky, 3 road, read with `classes: [road]` and `label_map: {3: road}`, would count sky as road.
+
+    Returns:
+        By position: the values that label_map gives to its class. Empty for the other encodings.
+    """
+    if rules.encoding != "ids":
+        return {}
+    named: dict[int, tuple[int, ...]] = {}
+    for value, train_id in rules.label_map.items():
+        if isinstance(value, int) and train_id != IGNORED and train_id not in rules.label_map:
+            named[train_id] = (*named.get(train_id, ()), value)
+    return named
+
+
+def explain_replaced(values: Iterable[int], rules: DatasetFile) -> str:
+    """Say why values that are positions of classes are not known; empty if none of them is one."""
+    replaced = replaced_positions(rules)
+    chosen = [value for value in sorted(values) if value in replaced]
+    if not chosen:
+        return ""
+    value, others = chosen[0], replaced[chosen[0]]
+    name = rules.classes[value]
+    return (
+        f"label_map gives {' and '.join(map(str, others))} to {name}, so {value}, the position of {name} in classes,"
+        f" does not mean {name} any more; add {value} to label_map, as {name}, another class or ignore"
+    )
+
+
 def _complaint(name: str, unknown: dict[RawValue, int], dataset_file: DatasetFile) -> str:
     names = {**dict(enumerate(dataset_file.classes)), IGNORED: "ignore"}
     first, *_ = unknown
     if isinstance(first, int):
+        if reason := explain_replaced((key for key in unknown if isinstance(key, int)), dataset_file):
+            return f"{name} holds values that nothing names: {listed(unknown)}; {reason}"
         known = {key for key in dataset_file.label_map if isinstance(key, int)} | {IGNORED}
         if dataset_file.encoding == "ids":
-            known |= set(range(len(dataset_file.classes)))
+            known |= set(range(len(dataset_file.classes))) - set(replaced_positions(dataset_file))
         close = min(known, key=lambda value: abs(value - first))
         close_id = dataset_file.label_map.get(close, close)
         return (

@@ -36,6 +36,20 @@ def test_other_strange_values_name_label_map_and_the_worst_mask(here):
     }
 
 
+def test_a_class_that_is_reached_by_the_label_map_and_by_its_position_is_an_error(here):
+    path = write_set(here, {"train": 2}, classes=["road", "car"], label_map={3: "road", 8: "car"})
+    for number in range(2):  # 0 sky, 3 road, 8 car
+        Image.fromarray(np.array([0, 3, 8], np.uint8)[train_ids(number) % 3]).save(mask_of(path, number))
+    (line,) = found(path).values()
+    assert line.startswith("error train: all 2 masks hold values that nothing names, worst x/masks/train/")
+    assert line.endswith(
+        "label_map gives 3 to road, so 0, the position of road in classes, does not mean road any more; add 0 to"
+        " label_map, as road, another class or ignore"
+    )
+    path.write_text(path.read_text().replace("label_map:", "label_map:\n  0: ignore"))
+    assert found(path) == {}
+
+
 def test_binary_masks_whose_object_would_be_ignored(here):
     path = write_set(here, {"train": 2}, classes=["background", "crack"])
     for number in range(2):

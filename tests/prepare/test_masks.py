@@ -64,8 +64,22 @@ def test_one_bit_masks_are_zeros_and_ones(tmp_path):
 
 
 def test_the_label_map_goes_before_the_ids(tmp_path):
-    described = rules(tmp_path, "ids", label_map={0: "ignore", 200: "b", 255: "c"})
+    described = rules(tmp_path, "ids", label_map={0: "ignore", 1: "b", 200: "b", 255: "c"})
     assert decode_mask(save(tmp_path / "m.png", colored((0, 200, 255, 1))), described).tolist() == [[255, 1, 2, 1]]
+
+
+def test_a_position_does_not_mean_its_class_where_the_label_map_names_other_values_for_it(tmp_path):
+    described = rules(tmp_path, "ids", label_map={3: "a", 4: "a", 8: "b"})
+    assert decode_mask(save(tmp_path / "m.png", colored((3, 4, 8, 2))), described).tolist() == [[0, 0, 1, 2]]
+    path = save(tmp_path / "n.png", colored((3, 8, 0, 0)))
+    message = (
+        f"{path} holds values that nothing names: {{0: 2 px}}; label_map gives 3 and 4 to a, so 0, the position of a in"
+        " classes, does not mean a any more; add 0 to label_map, as a, another class or ignore"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        decode_mask(path, described)
+    described = rules(tmp_path, "ids", label_map={3: "a", 8: "b", 0: "ignore"})
+    assert decode_mask(path, described).tolist() == [[0, 1, 255, 255]]
 
 
 def test_unknown_values_are_named_with_pixels_and_the_nearest_known(tmp_path):
