@@ -11,7 +11,7 @@ from semseg.checks.findings import Finding, Report, sorted_findings
 from semseg.checks.masks import check_masks
 from semseg.checks.palettes import check_palettes
 from semseg.checks.parts import Part, read_part
-from semseg.checks.pictures import check_readable, check_repeats, check_sizes
+from semseg.checks.pictures import check_listed_once, check_readable, check_repeats, check_sizes
 from semseg.prepare.dataset_file import read_dataset_file
 from semseg.prepare.pool import run_all
 
@@ -74,6 +74,7 @@ def examine(
     findings = list(findings)
     images, masks, num_read = _read(parts, deep, num_processes, on_progress)
     by_split: dict[str, list] = {}
+    listed: dict[str, list] = {}
     splits: dict[str, int] = {}
     all_masks: list = []
     num_files = 0
@@ -92,7 +93,9 @@ def examine(
         findings += check_sizes(part, pairs)
         findings += check_masks(part, good_masks)
         all_masks += [(part, *row) for row in good_masks]
+        listed.setdefault(part.split, []).extend(part.files)
         by_split.setdefault(part.split, []).extend(row for row in own_images if not row[1].problem)
+    findings += check_listed_once(listed)
     findings += check_repeats(by_split, way_out)
     findings += check_palettes(all_masks)
     return Report(source, deep, splits, sorted_findings(findings), num_read, num_files - num_read)

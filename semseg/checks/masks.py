@@ -189,16 +189,17 @@ def _check_binary(part: Part, masks: Sequence[MaskFacts]) -> list[Finding]:
     if part.rules.encoding != "ids" or is_said or values != {0, IGNORED}:
         return []
     name, total = part.rules.classes[-1], len(masks)
+    first = f"classes: [background, {name}] and " if len(part.rules.classes) == 1 else ""  # else 0 means the object
     where = f"in {part.described_in}" if part.described_in else "in a dataset.yaml, and give that to --data"
     message = (
         f"{share(total, total, 'masks')} hold only 0 and 255, and 255 is ignored: the object would never be"
-        f" learnt; set label_map: {{255: {name}}} {where}"
+        f" learnt; set {first}label_map: {{255: {name}}} {where}"
     )
     return [Finding("error", "binary-masks", part.split, total, total, message)]
 
 
 def _check_shares(part: Part, counts: Counter[int], num_masks: int) -> list[Finding]:
-    """Warn of classes that are absent, or alone, and of sets that are mostly ignored."""
+    """Find sets that teach nothing; warn of classes that are absent, or nearly alone, and of many ignored pixels."""
     classes = part.rules.classes
     num_px, num_ignored = sum(counts.values()), counts[IGNORED]
     labelled = {train_id: counts[train_id] for train_id in range(len(classes))}
@@ -208,6 +209,19 @@ def _check_shares(part: Part, counts: Counter[int], num_masks: int) -> list[Find
     def warning(code: str, count: int, total: int, message: str) -> Finding:
         return Finding("warning", code, part.split, count, total, message)
 
+    present = [name for train_id, name in enumerate(classes) if counts[train_id]]
+    if not present:
+        message = (
+            f"all pixels of {num_masks} mask{'s' * (num_masks > 1)} are ignored (255), so there is nothing to"
+            f" {_purpose(part)}; look at the masks, and at label_map"
+        )
+        return [Finding("error", "all-ignored", part.split, num_px, num_px, message)]
+    if len(present) == 1 and part.split == "train":
+        message = (
+            f"all labelled pixels of {num_masks} mask{'s' * (num_masks > 1)} are {present[0]}, so there is nothing to"
+            " learn: a model that always says so is right; " + _second_class(classes, num_ignored)
+        )
+        return [Finding("error", "nothing-to-learn", part.split, num_px - num_ignored, num_px, message)]
     findings = []
     if num_ignored > _MAX_IGNORED * num_px:
         message = f"{_percent(num_ignored, num_px)} of the pixels are ignored (255); is that meant?"
@@ -215,8 +229,7 @@ def _check_shares(part: Part, counts: Counter[int], num_masks: int) -> list[Find
     absent = [classes[train_id] for train_id, count in labelled.items() if not count]
     if absent and len(absent) < len(classes):
         message = (
-            f"no pixel of {', '.join(absent)} in {num_masks} mask{'s' * (num_masks > 1)}:"
-            f" nothing to {'learn from' if part.split == 'train' else 'measure'}"
+            f"no pixel of {', '.join(absent)} in {num_masks} mask{'s' * (num_masks > 1)}: nothing to {_purpose(part)}"
         )
         findings.append(warning("absent-class", len(absent), len(classes), message))
     largest = max(labelled, key=lambda train_id: labelled[train_id])
@@ -227,6 +240,18 @@ def _check_shares(part: Part, counts: Counter[int], num_masks: int) -> list[Find
         )
         findings.append(warning("one-class", labelled[largest], num_px - num_ignored, message))
     return findings
+
+
+def _purpose(part: Part) -> str:
+    return "learn from" if part.split == "train" else "measure"
+
+
+def _second_class(classes: Sequence[str], num_ignored: int) -> str:
+    if len(classes) > 1:
+        return "look at the masks, and at label_map"
+    if num_ignored:
+        return "add a class for the rest, such as background, in place of ignore (255)"
+    return "add a second class"
 
 
 def _percent(count: int, total: int) -> str:

@@ -10,10 +10,12 @@ import numpy as np
 
 from semseg.checks.files import ImageFacts, MaskFacts
 from semseg.checks.findings import Finding, found, named, share
-from semseg.checks.parts import Part
+from semseg.checks.parts import Files, Part
+from semseg.folders import absolute_path
 
 _MAX_BITS = 3  # of 64 that may differ between pictures that look the same
 _MAX_GREY = 6.0  # and their thumbnails, in the mean, out of 255
+_NUM_BROKEN = 8  # files that are named; the JSON lists them all
 _TURNED = range(5, 9)  # EXIF orientations that swap width and height
 
 Image = tuple[Path, ImageFacts]
@@ -45,7 +47,7 @@ def check_readable(split: str, files: Sequence[Image | Mask]) -> list[Finding]:
         ),
     ):
         if rows:
-            message = f"{share(len(rows), len(files), 'files')} {what}: {named(rows, len(rows))}; {remedy}"
+            message = f"{share(len(rows), len(files), 'files')} {what}: {named(rows, _NUM_BROKEN)}; {remedy}"
             findings.append(found(kind, code, split, rows, len(files), message))
     return findings
 
@@ -85,6 +87,35 @@ def check_sizes(part: Part, pairs: Sequence[tuple[Image, Mask]]) -> list[Finding
         if rows:
             message = f"{share(len(rows), len(pairs), what)}, first {named(rows, 1)}; {remedy}"
             findings.append(found(kind, code, part.split, rows, len(pairs), message))
+    return findings
+
+
+def check_listed_once(files: dict[str, list[Files]]) -> list[Finding]:
+    """Find pictures that one split lists twice: a score counts each picture once, and a training sees it more often.
+
+    Args:
+        files: of all parts, by split, in their order.
+    """
+    findings = []
+    for split, listed in files.items():
+        places: dict[Path, list[int]] = {}
+        for place, pair in enumerate(listed, 1):
+            places.setdefault(absolute_path(pair.image_path), []).append(place)
+        repeated = [spots for spots in places.values() if len(spots) > 1]
+        if not repeated:
+            continue
+        rows = [(listed[spots[0] - 1].image_path, f"rows {', '.join(map(str, spots))}") for spots in repeated]
+        masks = [{listed[spot - 1].mask_path for spot in spots} for spots in repeated]
+        unequal = [row for row, paths in zip(rows, masks, strict=True) if len(paths) > 1]
+        what = f"{share(len(rows), len(places), f'images of {split}')} are listed more than once: {named(rows)}"
+        if unequal:
+            message = f"{what}; {unequal[0][0]} even with different masks: keep one row for each image"
+        elif split == "train":
+            message = f"{what}; a training sees them as often as they are listed"
+        else:
+            message = f"{what}; keep one row for each image, since a score counts each image once"
+        kind = "warning" if split == "train" and not unequal else "error"
+        findings.append(found(kind, "listed-twice", split, rows, len(places), message))
     return findings
 
 

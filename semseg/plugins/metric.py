@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,7 @@ class ConfusionMetric(BaseMetric):
 
     def _start(self) -> None:
         self.results: dict[str, tuple] = {}
+        self._times: Counter[str] = Counter()  # that each image came
         self._extras: dict | None = None
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
@@ -92,6 +94,7 @@ class ConfusionMetric(BaseMetric):
             name = str(sample.get("img_path", len(self.results)))
             if self.output_dir is not None:
                 self._write(Path(name), predicted.cpu().numpy(), sample.get("reduce_zero_label", False))
+            self._times[name] += 1
             if self.format_only or name in self.results:
                 continue
             target = sample["gt_sem_seg"]["data"].squeeze(0)
@@ -123,21 +126,19 @@ class ConfusionMetric(BaseMetric):
         Raises:
             ValueError: there is no image, or some are missing.
         """
-        parts = all_gather_object((self.results, self._extras and {k: v.counts for k, v in self._extras.items()}))
+        counts_of_extras = self._extras and {name: extra.counts for name, extra in self._extras.items()}
+        parts = all_gather_object((self.results, counts_of_extras, self._times))
         extras = self._extras or {}
         self._start()
         if self.format_only:
             print_log(f"results are saved to {self.output_dir}", MMLogger.get_current_instance())
             return {}
-        found = {name: row for results, _ in parts for name, row in results.items()}
+        found = {name: row for results, *_ in parts for name, row in results.items()}
         if len(found) < max(size, 1):
-            raise ValueError(
-                f"{len(found)} of {size} images were evaluated"
-                + ("; a process may have ended before it had done its part: run it again" if size else ": none is left")
-            )
+            raise ValueError(_why_incomplete(found, sum((times for *_, times in parts), Counter()), size))
         for name, extra in extras.items():
             for key in extra.counts:
-                extra.counts[key] = sum(counts[name][key] for _, counts in parts if counts)
+                extra.counts[key] = sum(counts[name][key] for _, counts, _ in parts if counts)
         classes, palette = self.dataset_meta["classes"], self.dataset_meta.get("palette") or ()
         confusions = Confusions.of(found, len(classes))
         instances = [found[name][3] for name in confusions.images]
@@ -202,3 +203,19 @@ class ConfusionMetric(BaseMetric):
         palette = [*([(0, 0, 0)] if reduce_zero_label else []), *(self.dataset_meta.get("palette") or ())]
         stored = (train_ids.astype(int) + reduce_zero_label).astype(np.uint8)  # 255 becomes 0, which is ignored there
         write_index_png(self.output_dir / f"{path.stem}.png", stored, np.reshape(palette, (-1, 3)))
+
+
+def _why_incomplete(names: Collection[str], times: Counter[str], size: int) -> str:
+    """Say why fewer images were evaluated than the set has."""
+    if not size:
+        return "0 of 0 images were evaluated: none is left"
+    repeated = sorted(name for name, count in times.items() if count > 1)
+    if sum(times.values()) >= size and repeated:  # all were evaluated, so some must be the same
+        return (
+            f"the set lists {size} images, but only {len(names)} different ones; listed more than once: {repeated[0]}"
+            + (f" and {len(repeated) - 1} more" if len(repeated) > 1 else "")
+            + "; keep one row for each image"
+        )
+    return (
+        f"{len(names)} of {size} images were evaluated; a process may have ended before its part was done: run it again"
+    )

@@ -159,6 +159,46 @@ def test_classes_without_a_pixel(here):
     assert {finding.kind for finding in report.findings} == {"warning"}
 
 
+def fill(path, split, count, value):
+    for number in range(count):
+        values = np.full((32, 48), value, np.uint8)
+        values[0, :9] = 255
+        Image.fromarray(values).save(mask_of(path, number, split))
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_set_whose_pixels_are_all_ignored_is_an_error(here, split):
+    path = write_set(here)
+    fill(path, split, {"train": 4, "val": 2}[split], 255)
+    (line,) = found(path).values()
+    purpose = "learn from" if split == "train" else "measure"
+    assert line.startswith(f"error {split}: all pixels of {4 if split == 'train' else 2} masks are ignored (255)")
+    assert f"nothing to {purpose}; look at the masks, and at label_map" in line
+
+
+def test_a_training_set_of_one_class_is_an_error_and_a_validation_set_of_one_class_is_not(here):
+    path = write_set(here)
+    fill(path, "train", 4, 1)
+    (line,) = found(path).values()
+    assert line == (
+        "error train: all labelled pixels of 4 masks are grass, so there is nothing to learn: a model that always says"
+        " so is right; look at the masks, and at label_map"
+    )
+    path = write_set(here)
+    fill(path, "val", 2, 1)
+    assert {line.split()[0] for line in found(path).values()} == {"warning"}
+
+
+def test_the_only_class_of_a_set_leaves_nothing_to_learn(here):
+    path = write_set(here, {"train": 2}, classes=["crack"])
+    fill(path, "train", 2, 0)
+    (line,) = found(path).values()  # either 255 means the crack, or the rest
+    assert line.endswith("set classes: [background, crack] and label_map: {255: crack} in x/dataset.yaml")
+    path.write_text(path.read_text() + "label_map: {255: ignore}\n")
+    (line,) = found(path).values()
+    assert line.endswith("add a class for the rest, such as background, in place of ignore (255)")
+
+
 def test_a_set_that_is_mostly_ignored_and_of_one_class(here):
     path = write_set(here, {"train": 1})
     values = np.full((32, 48), 255, np.uint8)

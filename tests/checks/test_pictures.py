@@ -9,6 +9,38 @@ from PIL import Image
 from tests.checks.sets import found, image_of, mask_of, photograph, train_ids, write_set
 
 
+def test_of_many_broken_files_a_few_are_named_and_the_others_counted(here):
+    path = write_set(here, {"train": 40})
+    for number in range(40):
+        image_of(path, number).write_bytes(b"")
+    line = found(path)["unreadable"]
+    assert "40 of 80 files cannot be read: x/images/train/00.png (zero bytes), " in line
+    assert "x/images/train/07.png (zero bytes) and 32 more; copy them again" in line
+    assert len(line) < 500
+
+
+def write_list(path, rows):
+    (path.parent / "pairs.csv").write_text("image,mask\n" + "".join(f"{image},{mask}\n" for image, mask in rows))
+    return path
+
+
+@pytest.mark.parametrize(("split", "kind"), [("train", "warning"), ("val", "error")])
+def test_an_image_that_a_list_names_twice_is_told_with_its_rows(here, split, kind):
+    path = write_set(here, {"train": 3}, splits={split: {"pairs": "pairs.csv"}})
+    pairs = [(f"images/train/{number:02}.png", f"masks/train/{number:02}.png") for number in range(3)]
+    write_list(path, [*pairs, pairs[1], pairs[0]])
+    line = found(path)["listed-twice"]
+    assert line.startswith(
+        f"{kind} {split}: 2 of 3 images of {split} are listed more than once: x/images/train/00.png (rows 1, 5),"
+        " x/images/train/01.png (rows 2, 4)"
+    )
+    write_list(path, [*pairs, (pairs[0][0], pairs[1][1])])
+    assert found(path)["listed-twice"] == (
+        f"error {split}: 1 of 3 images of {split} are listed more than once: x/images/train/00.png (rows 1, 4);"
+        " x/images/train/00.png even with different masks: keep one row for each image"
+    )
+
+
 def test_a_mask_of_another_size(here):
     path = write_set(here)
     Image.fromarray(train_ids(size=(24, 16))).save(mask_of(path, 2))

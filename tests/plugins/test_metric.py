@@ -76,6 +76,14 @@ def test_missing_images_are_an_error():
         ConfusionMetric().evaluate(0)
 
 
+def test_an_image_that_the_set_lists_twice_is_named():
+    pair = np.array([[0, 1]]), np.array([[0, 0]])
+    metric = process(process(process(ConfusionMetric(), pair), pair), pair, first=1)
+    message = "the set lists 3 images, but only 2 different ones; listed more than once: 000.png; keep one row for each"
+    with pytest.raises(ValueError, match=message):
+        metric.evaluate(3)
+
+
 def test_a_bad_truth_is_named():
     with pytest.raises(ValueError, match=r"000.png: the truth holds values outside 0..2 and 255 \{9: 1 px\}"):
         evaluate(ConfusionMetric(), (np.array([[0, 9]]), np.array([[0, 0]])))
