@@ -9,12 +9,22 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PIXELS = {"numpy", "PIL", "cv2", "rich"}
 STACK = {"torch", "mmengine", "mmcv", "mmseg", *PIXELS}
-EVERYWHERE = {"semseg.labels", "semseg.atomic", "semseg.folders", "semseg.path_lists", "semseg.index_png"}
+EVERYWHERE = {
+    "semseg.labels",
+    "semseg.atomic",
+    "semseg.folders",
+    "semseg.path_lists",
+    "semseg.index_png",
+    "semseg.config_tree",
+    "semseg.result_names",
+}
 ALLOWED = {
     # room: what it may import, of this project and of others
     "labels": {"numpy"},
     "atomic": set(),
     "folders": set(),
+    "config_tree": set(),
+    "result_names": {"semseg.folders"},
     "path_lists": set(),
     "index_png": {"semseg.atomic", "semseg.labels", *PIXELS},
     "background": set(),

@@ -8,8 +8,9 @@ from typing import Any
 from mmengine.config import Config
 
 from semseg.checkpoints.facts import command_line, git_state, now, versions
-from semseg.checkpoints.fingerprint import data_fingerprint, inner_datasets
+from semseg.checkpoints.fingerprint import data_fingerprint
 from semseg.checkpoints.plain import plain, scores
+from semseg.config_tree import built_datasets
 
 SCHEMA = 1
 """Version of the layout; a file with a higher one is from a later semseg."""
@@ -29,7 +30,7 @@ def describe_run(cfg: Config, datasets: Mapping[str, Any], seed: int | None, num
         none), `config`, `config_file`, `versions`, `data` (see `data_fingerprint`), `git`, `command`, `seed`,
         `num_processes`.
     """
-    train = next(inner_datasets(datasets["train"]))
+    train = next(built_datasets(datasets["train"]))
     metainfo = getattr(train, "metainfo", {})
     rules = getattr(train, "rules", None)  # of a dataset.yaml
     return {

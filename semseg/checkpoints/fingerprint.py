@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from semseg.config_tree import built_datasets
 
 
 def data_fingerprint(datasets: Mapping[str, Any]) -> dict:
@@ -24,7 +26,7 @@ def data_fingerprint(datasets: Mapping[str, Any]) -> dict:
     lines, counts = [], {}
     for split, dataset in datasets.items():
         counts[split] = 0
-        for part in inner_datasets(dataset):
+        for part in built_datasets(dataset):
             infos = [part.get_data_info(i) for i in range(len(part))] if hasattr(part, "get_data_info") else []
             counts[split] += len(infos)
             for kind, key in (("images", "img_path"), ("masks", "seg_map_path")):
@@ -32,17 +34,6 @@ def data_fingerprint(datasets: Mapping[str, Any]) -> dict:
                 shared = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""  # noqa: PTH120
                 lines += [f"{split}/{kind}/{os.path.relpath(path, shared)}\t{_num_bytes(path)}" for path in paths]
     return {"sha256": hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest(), "images": counts}
-
-
-def inner_datasets(dataset: Any) -> Iterator[Any]:
-    """Yield the datasets inside wrappers (RepeatDataset, ConcatDataset, …)."""
-    if hasattr(dataset, "datasets"):
-        for part in dataset.datasets:
-            yield from inner_datasets(part)
-    elif hasattr(dataset, "dataset"):
-        yield from inner_datasets(dataset.dataset)
-    else:
-        yield dataset
 
 
 def _num_bytes(path: str) -> int | str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from mmengine.config import Config
 
 from semseg.checks.classes import check_classes
-from semseg.checks.config_parts import inner_datasets, read_config_parts
+from semseg.checks.config_parts import read_config_parts
 from semseg.checks.dataset import examine
 from semseg.checks.findings import Report
 from semseg.checks.parts import from_here
+from semseg.config_tree import inner_datasets
 from semseg.prepare.dataset_file import SPLITS
 
 
@@ -41,7 +42,7 @@ def check_config(
         raise ValueError(f"the config has no dataloader for {' or '.join(splits or SPLITS)}: nothing to check")
     for split in given:
         found = inner_datasets(cfg[f"{split}_dataloader"].dataset)
-        sources = [{key: value for key, value in one.items() if key != "pipeline"} for _, one in found]
+        sources = [{key: value for key, value in one.items() if key != "pipeline"} for one in found]
         if sources in seen:
             continue
         seen.append(sources)

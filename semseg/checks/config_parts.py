@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from mmseg.registry import DATASETS
 
 from semseg.checks.findings import Finding
 from semseg.checks.parts import Files, Part, foreign_files, read_part, unpaired, where_to_get
+from semseg.config_tree import inner_datasets_with_keys
 from semseg.labels import IGNORED
 from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
 
@@ -21,7 +22,7 @@ from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
 def read_config_parts(cfg: Config, split: str) -> tuple[list[Part], list[Finding]]:
     """Build the datasets of a dataloader, without pipelines, and list their files."""
     parts, findings = [], []
-    for key, dataset in inner_datasets(cfg[f"{split}_dataloader"].dataset, f"{split}_dataloader.dataset"):
+    for key, dataset in inner_datasets_with_keys(cfg[f"{split}_dataloader"].dataset, f"{split}_dataloader.dataset"):
         if str(dataset.type).rpartition(".")[2] == "FolderSegDataset":
             rules = read_dataset_file(dataset.dataset_file)
             if dataset.get("data_root") is not None:
@@ -36,17 +37,6 @@ def read_config_parts(cfg: Config, split: str) -> tuple[list[Part], list[Finding
         parts += [part] if part is not None else []
         findings += found
     return parts, findings
-
-
-def inner_datasets(dataset: ConfigDict, key: str = "") -> Iterator[tuple[str, ConfigDict]]:
-    """Yield the datasets inside wrappers (RepeatDataset, ConcatDataset, …), with their keys in the config."""
-    if "datasets" in dataset:
-        for number, part in enumerate(dataset.datasets):
-            yield from inner_datasets(part, f"{key}.datasets.{number}")
-    elif "dataset" in dataset:
-        yield from inner_datasets(dataset.dataset, f"{key}.dataset")
-    else:
-        yield key, dataset
 
 
 def _read_plain(dataset: ConfigDict, split: str, key: str, config_path: Path) -> tuple[Part | None, list[Finding]]:

@@ -129,7 +129,9 @@ def _images(args: argparse.Namespace, cfg, exif: str) -> tuple[list, list, str]:
 
 def _test_set(cfg) -> Path | None:
     """Return the folder of the config's test images, if it is there."""
-    dataset = cfg.test_dataloader.dataset
+    from semseg.config_tree import inner_datasets
+
+    dataset = inner_datasets(cfg.test_dataloader.dataset)[0]
     folder = Path(dataset.get("data_root") or "", (dataset.get("data_prefix") or {}).get("img_path", ""))
     return folder if dataset.get("data_root") and folder.is_dir() else None
 

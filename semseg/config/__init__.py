@@ -27,6 +27,7 @@ from semseg.config.classes import (
     agree_on_classes,
     check_split,
     check_training,
+    concatenate_lists,
     use_dataset_file,
 )
 from semseg.config.fine_tuning import fine_tune
@@ -77,6 +78,7 @@ def load_config(
         cfg, name = config_of_checkpoint(existing_checkpoint(path))
     else:
         cfg, name = _read_config(path), path.stem
+    concatenate_lists(cfg)
     if data is not None:
         use_dataset_file(cfg, data)
     planned_iters = length_of(cfg)

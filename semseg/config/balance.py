@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.utils import import_modules_from_strings
 
 from semseg.config.class_weights import check_class_weights
-from semseg.config.classes import inner_datasets
+from semseg.config_tree import inner_datasets
 
 _OHEM_SHARE = 100_000 / (512 * 1024)  # what MMSegmentation's Cityscapes configs keep of a crop
 _REPLACED = {"CrossEntropyLoss", "FocalLoss", "TverskyLoss", "DiceLoss", "LovaszLoss"}

@@ -18,7 +18,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, TRANSFORMS
 
 from semseg.atomic import atomic_path
-from semseg.config.classes import inner_datasets
+from semseg.config_tree import inner_datasets
 from semseg.prepare import statistics
 
 _AUTO = "auto"

@@ -13,11 +13,20 @@ from mmengine.config import Config, ConfigDict
 from mmengine.utils import import_modules_from_strings
 from mmseg.registry import DATASETS
 
+from semseg.config_tree import inner_datasets
 from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _HEADS = ("decode_head", "auxiliary_head")
 _OTHER_TASKS = ("STDCHead",)  # tells edges from the rest, whatever the classes are
+
+
+def concatenate_lists(cfg: Config) -> None:
+    """Turn a list of data sets, as MMSegmentation 0.x took it, into a ConcatDataset (in place)."""
+    for name in _LOADERS:
+        loader = cfg.get(name)
+        if loader is not None and isinstance(loader.get("dataset"), (list, tuple)):
+            loader["dataset"] = dict(type="ConcatDataset", datasets=list(loader.dataset))
 
 
 def use_dataset_file(cfg: Config, path: str | Path) -> None:
@@ -173,13 +182,6 @@ def check_split(cfg: Config, name: str, stand_in: str = "") -> None:
     if dataset.split == stand_in and name not in splits and int(os.environ.get("RANK", 0)) == 0:
         step = "testing" if name == "test" else "validating"
         logging.getLogger("semseg").warning("%s on split %r: %s has no %r", step, stand_in, path, name)
-
-
-def inner_datasets(dataset: ConfigDict) -> list[ConfigDict]:
-    """Return the datasets inside wrappers (RepeatDataset, ConcatDataset, …)."""
-    if "datasets" in dataset:
-        return [inner for part in dataset.datasets for inner in inner_datasets(part)]
-    return inner_datasets(dataset.dataset) if "dataset" in dataset else [dataset]
 
 
 def _with_our_loaders(steps: Any, rules: DatasetFile) -> Any:

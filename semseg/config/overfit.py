@@ -8,8 +8,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from semseg.config.classes import inner_datasets
 from semseg.config.hooks import ensure_hook
+from semseg.config_tree import inner_datasets
 
 _LENGTHS = dict(max_iters=500, val_interval=25)  # unless --cfg-options sets them
 _DROPOUTS = ("dropout_ratio", "drop_rate", "attn_drop_rate", "drop_path_rate")

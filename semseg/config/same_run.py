@@ -15,7 +15,8 @@ from mmseg.registry import DATASETS
 from semseg.checkpoints.description import describe_run, description_of
 from semseg.checkpoints.plain import plain
 from semseg.checkpoints.reading import read_checkpoint
-from semseg.config.classes import inner_datasets, shortened
+from semseg.config.classes import shortened
+from semseg.config_tree import inner_datasets
 
 _NO_MATTER = ("pipeline", "lazy_init", "serialize_data", "max_refetch", "backend_args", "test_mode")
 _FLAGS_OF_LOSS = {

@@ -13,6 +13,7 @@ from semseg.config.class_weights import leave_out_class_weights
 from semseg.config.classes import check_split
 from semseg.config.from_checkpoint import existing_checkpoint, leave_out_pretrained
 from semseg.config.hooks import ensure_hook
+from semseg.config_tree import inner_datasets
 
 
 def count_confusions(cfg: Config) -> None:
@@ -77,7 +78,8 @@ def for_testing(
     ensure_hook(cfg, dict(type="ResultsHook", data_name=name, split=split, slices=slices_path and str(slices_path)))
     _count_more(cfg, extras, absent, tta)
     if out_dir is not None:
-        cfg.test_evaluator.update(output_dir=str(out_dir))
+        for evaluator in _counting_evaluators(cfg, "--out"):
+            evaluator.update(output_dir=str(out_dir))
     sampler = cfg.test_dataloader.get("sampler") or {}
     if sampler.get("type") == "DefaultSampler":
         sampler.round_up = False  # no image comes twice when the processes do not divide them evenly
@@ -92,11 +94,13 @@ def for_testing(
         missing = {"tta_model", "tta_pipeline"} - set(cfg)
         if missing:
             raise ValueError(f"--tta needs {' and '.join(sorted(missing))} in the config")
-        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        for dataset in inner_datasets(cfg.test_dataloader.dataset):
+            dataset.pipeline = cfg.tta_pipeline
         cfg.model = dict(cfg.tta_model, module=cfg.model)
     # an evaluation writes no curves: an empty TensorBoard run beside the real one only confuses
-    backends = [b for b in cfg.visualizer.get("vis_backends", []) if b.type != "TensorboardVisBackend"]
-    cfg.visualizer.vis_backends = backends
+    if cfg.get("visualizer") is not None:
+        backends = [b for b in cfg.visualizer.get("vis_backends") or [] if b.type != "TensorboardVisBackend"]
+        cfg.visualizer.vis_backends = backends
     return cfg
 
 
@@ -105,10 +109,24 @@ def _data_of(dataset: dict) -> tuple[str, str]:
     if dataset.get("type") == "FolderSegDataset":
         file = Path(dataset["dataset_file"])
         return (file.parent.name if file.stem == "dataset" else file.stem) or "data", dataset["split"]
-    while "dataset" in dataset:
-        dataset = dataset["dataset"]
+    parts = inner_datasets(dataset)
+    if len(parts) > 1:
+        names, splits = zip(*map(_data_of, parts), strict=True)
+        return "+".join(dict.fromkeys(names)), "+".join(dict.fromkeys(splits))
+    if parts[0] is not dataset:
+        return _data_of(parts[0])
     images = Path((dataset.get("data_prefix") or {}).get("img_path") or "")
     return Path(dataset.get("data_root") or "data").resolve().name, images.name or "test"
+
+
+def _counting_evaluators(cfg: Config, flags: str) -> list[dict]:
+    given = cfg.test_evaluator
+    evaluators = given if isinstance(given, (list, tuple)) else [given]
+    counting = [evaluator for evaluator in evaluators if evaluator["type"] == "ConfusionMetric"]
+    if not counting:
+        kinds = ", ".join(evaluator["type"] for evaluator in evaluators)
+        raise ValueError(f"{flags} need a ConfusionMetric; the config's test_evaluator is {kinds}")
+    return counting
 
 
 def _count_more(cfg: Config, extras: str | None, absent: str | None, tta: bool) -> None:
@@ -122,11 +140,5 @@ def _count_more(cfg: Config, extras: str | None, absent: str | None, tta: bool) 
         raise ValueError(f"--extras {unknown[0]!r} is not one of {', '.join(EXTRAS)}, all")
     if tta and any(EXTRAS[name].needs_scores for name in names):
         raise ValueError("--extras calibration cannot go with --tta: MMSegmentation keeps the scores of one view only")
-    given = cfg.test_evaluator
-    evaluators = given if isinstance(given, (list, tuple)) else [given]
-    counting = [evaluator for evaluator in evaluators if evaluator["type"] == "ConfusionMetric"]
-    if not counting:
-        kinds = ", ".join(evaluator["type"] for evaluator in evaluators)
-        raise ValueError(f"--extras and --absent are for ConfusionMetric; the config's test_evaluator is {kinds}")
-    for evaluator in counting:
+    for evaluator in _counting_evaluators(cfg, "--extras and --absent"):
         evaluator.update(extras=names, **({} if absent is None else {"absent": absent}))

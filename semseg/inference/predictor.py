@@ -20,6 +20,7 @@ from mmseg.registry import MODELS  # noqa: E402
 from semseg.checkpoints.description import classes_of, palette_of  # noqa: E402
 from semseg.checkpoints.loading import load_strictly  # noqa: E402
 from semseg.checkpoints.reading import read_checkpoint  # noqa: E402
+from semseg.config_tree import inner_datasets  # noqa: E402
 from semseg.inference.precision import autocast, choose_precision, compiled, made_fast  # noqa: E402
 from semseg.inference.prediction import Prediction, Wanted, decide, join  # noqa: E402
 from semseg.inference.scoring import Scorer, parse_views  # noqa: E402
@@ -95,7 +96,9 @@ class Predictor:
             compiled(self.model, self.precision)
         # an image has no annotation, and arrives as an array
         loads_truth = ("LoadAnnotations", "LoadTrainIds")
-        steps = [step for step in cfg.test_dataloader.dataset.pipeline if step.type not in loads_truth]
+        steps = [
+            step for step in inner_datasets(cfg.test_dataloader.dataset)[0].pipeline if step.type not in loads_truth
+        ]
         self.exif = "ignore" if steps[0].get("color_type") == "color_ignore_orientation" else "apply"
         if steps[0].type == "LoadImageFromFile":
             steps[0] = dict(type="mmseg.LoadImageFromNDArray")

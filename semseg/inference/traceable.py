@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from semseg.config_tree import inner_datasets
 from semseg.inference.probabilities import kind_of_scores
 
 _TRUTH = ("LoadAnnotations", "LoadTrainIds")
@@ -34,7 +35,7 @@ class Traceable(nn.Module):
     def __init__(self, model: nn.Module, cfg: Config, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.kind = kind_of_scores(model)
-        self.scale, self.keep_ratio = _resizing(cfg.test_dataloader.dataset)
+        self.scale, self.keep_ratio = _resizing(inner_datasets(cfg.test_dataloader.dataset)[0])
         prepare = model.data_preprocessor
         if prepare.test_cfg:
             raise ValueError("the data_preprocessor pads in the test (test_cfg), which is not exported; leave it out")

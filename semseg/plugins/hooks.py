@@ -19,7 +19,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from semseg import panels
 from semseg.atomic import atomic_path
 from semseg.background import Writers
+from semseg.config_tree import built_datasets
 from semseg.prepare.image_files import read_image
+from semseg.result_names import name_results
 
 TENSORBOARD_WIDTH_PX = 1024
 _JPEG = [
@@ -42,10 +44,13 @@ class PanelHook(Hook):
         show_dir: folder for the pictures of a test; they keep the names and sub-folders of their images.
     """
 
+    is_tried = True  # before the first iteration: choosing the images changes nothing
+
     def __init__(self, num_images: int = 8, show_dir: str | None = None) -> None:
         self.num_images = num_images
         self.show_dir = show_dir
         self._panel_paths: dict[str, Path] = {}  # image path -> where its picture goes
+        self._exif: dict[str, str] = {}  # image path -> apply or ignore
         self._writers = Writers()
 
     def before_val_epoch(self, runner) -> None:
@@ -53,9 +58,11 @@ class PanelHook(Hook):
         dataset = runner.val_dataloader.dataset
         num_images = min(self.num_images, len(dataset))
         indices = np.linspace(0, len(dataset) - 1, num_images).round().astype(int) if num_images else []
-        names = output_names(dataset, indices, f"_iter_{runner.iter:06d}.jpg")
-        panel_dir = Path(runner.log_dir) / "panels"
-        self._panel_paths = {image: panel_dir / "_".join(name.parts) for image, name in names.items()}
+        chosen = dict.fromkeys(dataset.get_data_info(int(i))["img_path"] for i in indices)
+        names = names_of_set(dataset) if chosen else {}
+        panel_dir, ending = Path(runner.log_dir) / "panels", f"_iter_{runner.iter:06d}.jpg"
+        self._panel_paths = {image: panel_dir / ("_".join(names[image].parts) + ending) for image in chosen}
+        self._exif = exif_of_images(dataset) if chosen else {}
 
     def after_val_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
         """Paint the chosen images of this batch."""
@@ -81,8 +88,9 @@ class PanelHook(Hook):
     def before_test_epoch(self, runner) -> None:
         """Decide where each picture goes."""
         dataset = runner.test_dataloader.dataset
-        names = output_names(dataset, range(len(dataset)), ".jpg") if self.show_dir else {}
-        self._panel_paths = {image: Path(self.show_dir) / name for image, name in names.items()}
+        names = names_of_set(dataset) if self.show_dir else {}
+        self._panel_paths = {image: Path(self.show_dir) / f"{name}.jpg" for image, name in names.items()}
+        self._exif = exif_of_images(dataset) if self.show_dir else {}
 
     def after_test_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
         """Paint the images of this batch."""
@@ -93,7 +101,6 @@ class PanelHook(Hook):
         self._writers.finish()
 
     def _paint(self, dataset, outputs: Sequence, draw: Callable[..., np.ndarray]) -> None:
-        exif = getattr(dataset, "exif", "apply")
         for sample in outputs:
             path = self._panel_paths.get(sample.img_path)
             if path is None:
@@ -101,7 +108,16 @@ class PanelHook(Hook):
             target, predicted = (
                 field.data.squeeze(0).byte().cpu().numpy() for field in (sample.gt_sem_seg, sample.pred_sem_seg)
             )
-            self._writers.submit(write_panel, path, draw, sample.img_path, exif, target, predicted, dataset.metainfo)
+            self._writers.submit(
+                write_panel,
+                path,
+                draw,
+                sample.img_path,
+                self._exif[sample.img_path],
+                target,
+                predicted,
+                dataset.metainfo,
+            )
 
 
 def write_panel(
@@ -142,16 +158,26 @@ def write_panel(
         raise type(error)(f"cannot write {path} ({error.strerror or error}): make room there") from error
 
 
-def output_names(dataset, indices: Sequence[int], ending: str) -> dict[str, Path]:
-    """Map image paths to relative output paths; where two would collide, the image's suffix is kept."""
-    root = Path(dataset.data_prefix.get("img_path") or ".")
-    images = [dataset.get_data_info(int(i))["img_path"] for i in indices]
-    relative = {image: Path(image).relative_to(root) if Path(image).is_relative_to(root) else Path(image).name
-                for image in images}  # fmt: skip
-    stems = [Path(name).with_suffix("") for name in relative.values()]
+def names_of_set(dataset) -> dict[str, Path]:
+    """Return what the results of every image of a set are called, by image path; see `name_results`.
+
+    Args:
+        dataset: as MMEngine builds it, wrapped or not.
+    """
+    images, roots = [], []
+    for part in built_datasets(dataset):
+        images += [part.get_data_info(i)["img_path"] for i in range(len(part))]
+        root = getattr(part, "data_prefix", {}).get("img_path")
+        roots += [root] if root else []
+    return name_results(images, roots)
+
+
+def exif_of_images(dataset) -> dict[str, str]:
+    """Return `apply` or `ignore` by image path: how the photographs of a set are turned, wrapped or not."""
     return {
-        image: Path(name).with_name((stem.name if stems.count(stem) == 1 else Path(name).name) + ending)
-        for (image, name), stem in zip(relative.items(), stems, strict=True)
+        part.get_data_info(i)["img_path"]: getattr(part, "exif", "apply")
+        for part in built_datasets(dataset)
+        for i in range(len(part))
     }
 
 

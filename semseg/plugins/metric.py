@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,8 @@ class ConfusionMetric(BaseMetric):
         format_only: do nothing else: there is no truth.
 
     Attributes:
+        output_names: by image path, what its PNG in `output_dir` is called, without suffix; ResultsHook fills it in for
+            a test. Images that it does not have are called by their file's name.
         evaluation: after `evaluate`: what results are written from.
     """
 
@@ -73,6 +75,8 @@ class ConfusionMetric(BaseMetric):
         self.format_only = format_only
         self.extra_names = tuple(extras)
         self.evaluation: Evaluation | None = None
+        self.output_names: Mapping[str, Path] = {}
+        self._written: dict[Path, Path] = {}
         self._start()
 
     def _start(self) -> None:
@@ -134,8 +138,10 @@ class ConfusionMetric(BaseMetric):
             print_log(f"results are saved to {self.output_dir}", MMLogger.get_current_instance())
             return {}
         found = {name: row for results, *_ in parts for name, row in results.items()}
-        if len(found) < max(size, 1):
-            raise ValueError(_why_incomplete(found, sum((times for *_, times in parts), Counter()), size))
+        times = sum((times for *_, times in parts), Counter())
+        is_repeated = len(found) and size % len(found) == 0 and set(times.values()) == {size // len(found)}
+        if len(found) < max(size, 1) and not is_repeated:  # a RepeatDataset repeats all, which changes no score
+            raise ValueError(_why_incomplete(found, times, size))
         for name, extra in extras.items():
             for key in extra.counts:
                 extra.counts[key] = sum(counts[name][key] for _, counts, _ in parts if counts)
@@ -202,7 +208,13 @@ class ConfusionMetric(BaseMetric):
     def _write(self, path: Path, train_ids: np.ndarray, reduce_zero_label: bool) -> None:
         palette = [*([(0, 0, 0)] if reduce_zero_label else []), *(self.dataset_meta.get("palette") or ())]
         stored = (train_ids.astype(int) + reduce_zero_label).astype(np.uint8)  # 255 becomes 0, which is ignored there
-        write_index_png(self.output_dir / f"{path.stem}.png", stored, np.reshape(palette, (-1, 3)))
+        name = self.output_names.get(str(path), Path(path.stem))
+        if self._written.setdefault(name, path) != path:
+            raise ValueError(
+                f"{self._written[name]} and {path} would both be written as {name}.png; tools/test.py --out keeps their"
+                " folders"
+            )
+        write_index_png(self.output_dir / f"{name}.png", stored, np.reshape(palette, (-1, 3)))
 
 
 def _why_incomplete(names: Collection[str], times: Counter[str], size: int) -> str:

@@ -20,7 +20,7 @@ from semseg.trial.disk import check_disk
 from semseg.trial.forecast import duration, num_validations, pace
 from semseg.trial.meter import Cost
 from semseg.trial.pictures import Largest, batch_size_of, find_largest, load_batch, path_in_words
-from semseg.trial.steps import Training, try_training, try_validation
+from semseg.trial.steps import Training, try_judgement, try_training, try_validation
 from semseg.trial.untouched import untouched
 
 _NUM_TIMED = 4  # samples of the training, at least
@@ -114,9 +114,18 @@ def _validate(runner, crop: tuple[int, int]) -> tuple[Largest, Cost, float]:
     batch_size = batch_size_of(loader)
     loaded = _together(lambda: load_batch(loader, [largest.index] * batch_size, 0))
     cost = _worst(_together(lambda: try_validation(runner, loaded.batch, largest, crop)))
+    _together(lambda: _try_hooks(runner, loaded.batch, crop))
     load_s = loaded.seconds / max(1, loader.num_workers)
     picture_s = max(cost.seconds / batch_size, load_s) if loader.num_workers else cost.seconds / batch_size + load_s
     return largest, cost, picture_s * largest.mean_share * len(loader.dataset) / get_world_size()
+
+
+def _try_hooks(runner, batch: dict, crop: tuple[int, int]) -> None:
+    """Judge a prediction, and let the hooks prepare a validation that are marked for that: hours later is too late."""
+    try_judgement(runner, batch, crop)
+    for hook in runner.hooks:
+        if getattr(hook, "is_tried", False):
+            hook.before_val_epoch(runner)
 
 
 def _together(step: Callable[[], Any]) -> Any:

@@ -17,10 +17,11 @@ from semseg.checkpoints.description import description_of
 from semseg.checkpoints.fingerprint import data_fingerprint
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.checkpoints.summary import model_in_words
+from semseg.config_tree import built_datasets
 from semseg.evaluation.results import write_results
 from semseg.evaluation.slices import by_folder, from_table
 from semseg.index_png import write_index_png
-from semseg.plugins.hooks import output_names
+from semseg.plugins.hooks import names_of_set
 from semseg.plugins.metric import ConfusionMetric
 
 
@@ -43,7 +44,10 @@ class ResultsHook(Hook):
     def before_test_epoch(self, runner) -> None:
         """Find out what each image will be called, and read the table of slices before hours are spent."""
         dataset = runner.test_dataloader.dataset
-        self._names = output_names(dataset, range(len(dataset)), "")
+        self._names = names_of_set(dataset)
+        for metric in runner.test_evaluator.metrics:
+            if isinstance(metric, ConfusionMetric):
+                metric.output_names = self._names
         if self.slices_path is not None:
             from_table(self.slices_path, [self._image(path) for path in self._names])
 
@@ -96,10 +100,14 @@ class ResultsHook(Hook):
         }
         data = {
             "name": self.data_name,
-            "root": str(getattr(dataset, "data_root", "") or dataset.data_prefix.get("img_path", "")),
+            "root": ", ".join(dict.fromkeys(map(_root_of, built_datasets(dataset)))),
             "split": self.split,
             "num_images": num_images,
-            "exif": getattr(dataset, "exif", "apply"),  # how masks lie on their photographs
+            "exif": getattr(next(built_datasets(dataset)), "exif", "apply"),  # how masks lie on their photographs
             "fingerprint": data_fingerprint({self.split: dataset}),
         }
         return {"created": facts.now(), "run": run, "data": data}
+
+
+def _root_of(dataset) -> str:
+    return str(getattr(dataset, "data_root", "") or getattr(dataset, "data_prefix", {}).get("img_path", ""))

@@ -18,6 +18,8 @@ import torch
 from mmengine.structures import PixelData
 from PIL import Image
 
+from semseg.config_tree import built_datasets
+
 _SIZES = ("ori_shape", "img_shape", "pad_shape")  # in the record that goes with a picture
 _READERS = 16  # threads: headers are waited for, not computed
 
@@ -129,7 +131,8 @@ def _size_in_header(path: str) -> tuple[int, int]:
 
 def _resized_pixels(dataset: Any, width: int, height: int) -> int:
     """Return the pixels that are left after the `Resize` of a test pipeline."""
-    for step in getattr(getattr(dataset, "pipeline", None), "transforms", ()):
+    first = next(built_datasets(dataset))
+    for step in getattr(getattr(first, "pipeline", None), "transforms", ()):
         if type(step).__name__ == "Resize" and width and height:
             scale = step.scale
             if scale is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -10,7 +11,9 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.runner.amp import autocast
+from mmengine.structures import PixelData
 from torch import nn
+from torch.nn import functional
 
 from semseg.machine import in_words
 from semseg.trial.extrapolation import testing_as, try_step
@@ -136,6 +139,34 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
         f" model.test_cfg.mode=slide model.test_cfg.crop_size={tile[0]},{tile[1]}"
         f" model.test_cfg.stride={stride[0]},{stride[1]}"
     )
+
+
+def try_judgement(runner: Any, batch: dict, size: Sequence[int]) -> None:
+    """Let the metrics of the validation judge one small prediction, and forget it: what fails, fails now.
+
+    Args:
+        runner: lent by `untouched`.
+        batch: of the validation.
+        size: height and width of the corners of the pictures that are predicted.
+    """
+    model, data = bare_model(runner), corner(batch, size)
+    model.eval()
+    metrics = [metric for metric in runner.val_evaluator.metrics if not getattr(metric, "output_dir", None)]
+    kept = [copy.deepcopy(vars(metric)) for metric in metrics]
+    try:
+        with torch.no_grad():
+            samples = type(model).val_step(model, data)
+        for sample in samples:
+            if "gt_sem_seg" in sample and "pred_sem_seg" in sample:  # a corner of the picture is not one of its truth
+                target = sample.gt_sem_seg.data[None].float()
+                target = functional.interpolate(target, size=sample.pred_sem_seg.shape, mode="nearest")[0]
+                sample.gt_sem_seg = PixelData(data=target.to(sample.gt_sem_seg.data.dtype))
+        for metric in metrics:
+            metric.process(data, [sample.to_dict() for sample in samples])
+    finally:
+        for metric, state in zip(metrics, kept, strict=True):
+            vars(metric).clear()
+            vars(metric).update(state)
 
 
 def _of_tiles(meter: Meter, step: Callable[[dict], None], batch: dict, tile: tuple[int, int]) -> int | None:

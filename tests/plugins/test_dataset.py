@@ -58,11 +58,10 @@ def test_a_dataset_file_becomes_a_dataset(tmp_path):
 
 
 def test_results_are_named_below_the_folder_of_the_images(tmp_path):
-    from semseg.plugins.hooks import output_names
+    from semseg.plugins.hooks import names_of_set
 
     dataset = build(write_set(tmp_path))
-    names = output_names(dataset, range(3), ".jpg")
-    assert sorted(str(name) for name in names.values()) == ["city/0.jpg", "city/1.jpg", "city/2.jpg"]
+    assert sorted(str(name) for name in names_of_set(dataset).values()) == ["city/0", "city/1", "city/2"]
 
 
 def test_the_root_may_be_given_elsewhere(tmp_path):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -82,6 +84,28 @@ def test_an_image_that_the_set_lists_twice_is_named():
     message = "the set lists 3 images, but only 2 different ones; listed more than once: 000.png; keep one row for each"
     with pytest.raises(ValueError, match=message):
         metric.evaluate(3)
+
+
+def test_a_set_that_repeats_every_image_has_the_same_scores():
+    pair = np.array([[0, 1]]), np.array([[0, 0]])
+    metric = process(process(ConfusionMetric(), pair), pair)
+    assert metric.evaluate(2)["aAcc"] == 50
+
+
+def test_predictions_of_equal_names_are_written_apart_or_refused(tmp_path):
+    def write(metric, path):
+        metric._write(path, np.zeros((2, 2), np.uint8), False)
+
+    metric = ConfusionMetric(output_dir=str(tmp_path))
+    metric.dataset_meta = {"classes": CLASSES, "palette": [[9, 9, 9]] * 3}
+    metric.output_names = {"x/a/1.png": Path("a/1"), "x/b/1.png": Path("b/1")}
+    for path in metric.output_names:
+        write(metric, Path(path))
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")) == ["a/1.png", "b/1.png"]
+    metric.output_names = {}
+    write(metric, Path("x/a/1.png"))
+    with pytest.raises(ValueError, match=r"x/a/1\.png and x/b/1\.png would both be written as 1\.png"):
+        write(metric, Path("x/b/1.png"))
 
 
 def test_a_bad_truth_is_named():

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmseg.registry import TRANSFORMS
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
+from mmseg.registry import HOOKS, METRICS, TRANSFORMS
 
 from semseg.stopping import Stopped
 from tests.trial.runs import build
@@ -90,3 +92,35 @@ def test_a_fault_of_the_pipeline_comes_as_it_is(tmp_path):
 class FaultyTransform:
     def __call__(self, results):
         raise ValueError("the pipeline has met its fault")
+
+
+@HOOKS.register_module()
+class UnpreparedHook(Hook):
+    """A hook of somebody's that fails when a validation begins."""
+
+    is_tried = True
+
+    def before_val_epoch(self, runner):
+        raise ValueError("no folder for the pictures of a validation")
+
+
+@METRICS.register_module()
+class UnableMetric(BaseMetric):
+    """A metric of somebody's that fails at the first prediction."""
+
+    def process(self, data_batch, data_samples):
+        raise KeyError("boundary_map")
+
+    def compute_metrics(self, results):
+        return {}
+
+
+def test_what_fails_at_the_first_validation_fails_before_the_first_iteration(tmp_path):
+    runner = build(tmp_path, change=lambda cfg: cfg.custom_hooks.append(dict(type="UnpreparedHook")))
+    with pytest.raises(ValueError, match="no folder for the pictures of a validation"):
+        runner.train()
+    assert runner.iter == 0
+    runner = build(tmp_path / "metric", change=lambda cfg: cfg.update(val_evaluator=dict(type="UnableMetric")))
+    with pytest.raises(KeyError, match="boundary_map"):
+        runner.train()
+    assert runner.iter == 0
