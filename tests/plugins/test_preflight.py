@@ -120,7 +120,7 @@ def test_what_fails_at_the_first_validation_fails_before_the_first_iteration(tmp
     with pytest.raises(ValueError, match="no folder for the pictures of a validation"):
         runner.train()
     assert runner.iter == 0
-    runner = build(tmp_path / "metric", change=lambda cfg: cfg.update(val_evaluator=dict(type="UnableMetric")))
+    runner = build(tmp_path / "metric", change=lambda cfg: setattr(cfg, "val_evaluator", dict(type="UnableMetric")))
     with pytest.raises(KeyError, match="boundary_map"):
         runner.train()
     assert runner.iter == 0
