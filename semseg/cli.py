@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextvars
 import os
 import re
 import sys
@@ -54,7 +55,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
     says; 130 for Ctrl-C; 1 for everything else, with its traceback.
     """
     try:
-        code = main() or 0
+        code = contextvars.copy_context().run(main) or 0  # what this run trusts, the next one does not
     except (*WRONG_INPUT, OSError) as error:
         if "--debug" in sys.argv:
             raise

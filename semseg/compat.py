@@ -7,6 +7,8 @@ stack has mended it, so that the repair can go. Nothing else in this project tou
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import functools
 import importlib
 import io
 import logging
@@ -110,6 +112,7 @@ def average_weighted_losses() -> None:
         return
     stock_cross_entropy = stock.cross_entropy
 
+    @functools.wraps(stock_cross_entropy)  # losses keep it, and are pickled with its name
     def cross_entropy(*args: Any, **kwargs: Any) -> Any:
         if kwargs.get("class_weight") is not None:
             kwargs["avg_non_ignore"] = False
@@ -209,7 +212,9 @@ def write_scores_once() -> None:
 
 
 def use_registered_names_only() -> None:
-    """Build what is registered and nothing else, from now on in this process: for a config that a stranger wrote.
+    """Build what is registered and nothing else, from now on in this context: for a config that a stranger wrote.
+
+    As with `trust_checkpoints`, a context is that of `contextvars`.
 
     Defect: a name that no registry knows is imported and called: `type='os.system'` runs a command. Cause:
     `Registry.get` falls back to `get_object_from_string`, and imports `<scope>.registry` for a name with a dot.
@@ -217,9 +222,18 @@ def use_registered_names_only() -> None:
     import mmengine.registry.registry as stock
 
     def import_known(name: str) -> Any:
-        if name.partition(".")[0] not in ("mmengine", "mmcv", "mmseg") and name not in sys.modules:
+        is_known = name.partition(".")[0] in ("mmengine", "mmcv", "mmseg") or name in sys.modules
+        if _registered_only.get() and not is_known:
             raise ImportError(f"{name} is not imported for a name in a config")
         return importlib.import_module(name)
 
-    stock.get_object_from_string = lambda name: None
-    stock.import_module = import_known
+    def find_object(name: str) -> Any:
+        return None if _registered_only.get() else find_by_path(name)
+
+    _registered_only.set(True)
+    if stock.import_module is importlib.import_module:  # the first time in this process
+        find_by_path = stock.get_object_from_string
+        stock.get_object_from_string, stock.import_module = find_object, import_known
+
+
+_registered_only: contextvars.ContextVar[bool] = contextvars.ContextVar("registered_names_only", default=False)

@@ -6,14 +6,17 @@ A part of `semseg/compat.py`, which says how a repair is written.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import pickle
 import re
+import threading
 import urllib.error
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 
 
@@ -30,9 +33,12 @@ def restricted_getattr(owner: Any, name: str) -> Any:
     raise pickle.UnpicklingError(f"attribute {name!r} of {owner!r} is not allowed in a checkpoint")
 
 
+_ARRAY_FUNCTIONS = (np._core.multiarray._reconstruct, np._core.multiarray.scalar)
+_ARRAY_MODULES = ("numpy._core.multiarray", "numpy.core.multiarray")  # of NumPy 2; of NumPy 1, which wrote most files
+
+
 def safe_globals() -> list[Any]:
     """List what a checkpoint may name beyond tensors: the few classes that MMEngine really stores."""
-    import numpy as np
     from mmengine.logging.history_buffer import HistoryBuffer
 
     dtypes = {type(np.dtype(name)) for name in "?bBhHiIlLqQefd"}
@@ -42,23 +48,26 @@ def safe_globals() -> list[Any]:
         np.ndarray,
         np.dtype,
         *sorted(dtypes, key=str),
-        np._core.multiarray._reconstruct,
-        np._core.multiarray.scalar,
+        *((function, f"{module}.{function.__name__}") for module in _ARRAY_MODULES for function in _ARRAY_FUNCTIONS),
     ]
 
 
 def trust_checkpoints() -> None:
-    """From now on, in this process, load checkpoints that carry code too: loading runs it."""
-    global _trusted
-    _trusted = True
+    """From now on, in this context, load checkpoints that carry code too: loading runs it.
+
+    A context is that of `contextvars`: a thread has its own, and `contextvars.copy_context().run` ends it, so that what
+    one call trusts is trusted by no other.
+    """
+    _trusted.set(True)
 
 
 def checkpoints_are_trusted() -> bool:
-    """Return whether `trust_checkpoints` was called."""
-    return _trusted
+    """Return whether `trust_checkpoints` was called in this context."""
+    return _trusted.get()
 
 
-_trusted = False
+_trusted: contextvars.ContextVar[bool] = contextvars.ContextVar("checkpoints_are_trusted", default=False)
+_loading = threading.RLock()  # PyTorch keeps the list of what a file may name for the whole process
 
 
 def load_checkpoint_file(
@@ -80,7 +89,7 @@ def load_checkpoint_file(
     name = file if isinstance(file, (str, os.PathLike)) else getattr(file, "name", "the checkpoint")
     with _faults_of(name):
         mmap = mmap and zipfile.is_zipfile(file)
-        loaded = torch.load(file, map_location=map_location, weights_only=not _trusted, mmap=mmap)
+        loaded = torch.load(file, map_location=map_location, weights_only=not _trusted.get(), mmap=mmap)
     if isinstance(loaded, dict) and isinstance(loaded.get("meta"), dict):
         loaded["meta"].pop("config", None)
     return loaded
@@ -90,7 +99,7 @@ def load_checkpoint_file(
 def _faults_of(name: Any) -> Iterator[None]:
     """Allow what a checkpoint may name, and say in one sentence what is wrong with one."""
     try:
-        with torch.serialization.safe_globals(safe_globals()):
+        with _loading, torch.serialization.safe_globals(safe_globals()):
             yield
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL (\S+)|attribute \S+ of .* is not allowed", str(error))
@@ -124,7 +133,9 @@ def load_weights_only() -> None:
 
     def load_url(url: str, model_dir: str | None = None, map_location: Any = None, progress: bool = True) -> Any:
         with _faults_of(url):
-            return torch.hub.load_state_dict_from_url(url, model_dir, map_location, progress, weights_only=not _trusted)
+            return torch.hub.load_state_dict_from_url(
+                url, model_dir, map_location, progress, weights_only=not _trusted.get()
+            )
 
     stock._safe_torch_load = load_checkpoint_file
     stock.get_torch_safe_globals = safe_globals

@@ -1,5 +1,6 @@
 """Each test of a defect fails when the stack has mended it: then its repair in semseg/compat.py may go."""
 
+import contextvars
 import functools
 import http.server
 import importlib
@@ -9,6 +10,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.utils import get_object_from_string
 
-from semseg import compat, compat_checkpoints
+from semseg import compat
 
 
 class RunsCode:
@@ -172,13 +174,16 @@ def test_what_is_no_checkpoint_is_named(tmp_path, content):
 
 def test_only_trust_loads_a_checkpoint_that_carries_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(compat_checkpoints, "_trusted", False)  # and again at the end
     torch.save({"state_dict": {}, "extra": RunsCode()}, "evil.pth")
     with pytest.raises(ValueError, match=r"\(posix\.mkdir\) and could run code; .* or load it with --trust-checkpoint"):
         compat.load_checkpoint_file("evil.pth")
-    compat.trust_checkpoints()
-    assert compat.load_checkpoint_file("evil.pth")["state_dict"] == {}
+    context = contextvars.copy_context()
+    context.run(compat.trust_checkpoints)
+    assert context.run(compat.load_checkpoint_file, "evil.pth")["state_dict"] == {}
     assert (tmp_path / "code_was_run").is_dir()
+    assert not compat.checkpoints_are_trusted()  # outside of that context
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="could run code"):
+        context.run(pool.submit, compat.load_checkpoint_file, "evil.pth").result()  # a thread has a context of its own
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -227,7 +232,10 @@ def test_defect_a_registry_still_calls_what_is_not_registered(tmp_path, monkeypa
     stock.Registry("parts").build(hostile)
     assert (tmp_path / "a").is_dir(), "use_registered_names_only may go"
     (tmp_path / "a").rmdir()
-    compat.use_registered_names_only()
+    context = contextvars.copy_context()
+    context.run(compat.use_registered_names_only)
     with pytest.raises(KeyError, match=r"os\.mkdir is not in the"):
-        stock.Registry("parts").build(hostile)
+        context.run(stock.Registry("parts").build, hostile)
     assert not (tmp_path / "a").exists()
+    stock.Registry("parts").build(hostile)  # nothing is changed outside of that context
+    assert (tmp_path / "a").is_dir()

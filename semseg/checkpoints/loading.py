@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ def load_strictly(model: torch.nn.Module, checkpoint: Mapping[str, Any], path: s
         The weights that were loaded.
 
     Raises:
-        ValueError: a key is missing, is not in the model, or has another shape; the sentence names the first ones.
+        ValueError: a key is missing, is not in the model, or has another shape; the sentence names the first ones. Or
+            weights are no numbers.
     """
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
@@ -60,7 +61,34 @@ def load_strictly(model: torch.nn.Module, checkpoint: Mapping[str, Any], path: s
         raise ValueError(
             f"{path} does not fit the model of the config: {'; '.join(fault for fault in faults if fault)}; {advice}"
         )
+    check_finite(weights, path, [name for name, _ in model.named_buffers()])
     return weights
+
+
+def check_finite(weights: Mapping[str, Any], path: str | Path, buffers: Collection[str] = ()) -> None:
+    """Refuse weights that are no numbers: whatever a model does with them, one class wins everywhere.
+
+    Args:
+        weights: by name.
+        path: of the file, for the message.
+        buffers: names of what is no parameter and may be infinite, as masks of attention are.
+
+    Raises:
+        ValueError: some are NaN or infinite.
+    """
+    bad = {}
+    for name, value in weights.items():
+        if torch.is_tensor(value) and value.is_floating_point():
+            wrong = value.isnan() if name in buffers else ~value.isfinite()
+            if count := int(wrong.sum()):
+                bad[name] = count
+    if bad:
+        name, count = next(iter(bad.items()))
+        more = f", and in {len(bad) - 1} more tensors" if len(bad) > 1 else ""
+        raise ValueError(
+            f"{path} holds weights that are no numbers (NaN or infinite): {count} in {name}{more}; the training had"
+            " failed when it was saved, so use an earlier checkpoint"
+        )
 
 
 def _counted(one: str, many: str, names: Sequence[str], shown: int = 3) -> str:

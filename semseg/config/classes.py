@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,11 @@ from mmengine.config import Config, ConfigDict
 from mmengine.utils import import_modules_from_strings
 from mmseg.registry import DATASETS
 
+from semseg.checkpoints.description import classes_of as classes_of_checkpoint
+from semseg.checkpoints.description import palette_of as palette_of_checkpoint
 from semseg.config_tree import inner_datasets
-from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
+from semseg.labels import distinct_colors
+from semseg.prepare.dataset_file import Color, DatasetFile, read_dataset_file
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _HEADS = ("decode_head", "auxiliary_head")
@@ -96,6 +99,51 @@ def classes_of(loader: ConfigDict | None) -> tuple[str, ...] | None:
         raise ValueError(f"unknown dataset type {dataset.type!r}; {hint}")
     classes = getattr(found, "METAINFO", {}).get("classes")
     return None if classes is None else tuple(classes)
+
+
+def classes_and_palette(
+    checkpoint: Mapping[str, Any], cfg: Config, path: str | Path
+) -> tuple[tuple[str, ...], tuple[Color, ...]]:
+    """Return the classes of a model and their colours: those of its checkpoint, else those of the config's test set.
+
+    Args:
+        checkpoint: what the file holds.
+        cfg: of the model.
+        path: of the checkpoint, for messages.
+
+    Raises:
+        ValueError: neither says it, or the config's set has another number of classes than the model.
+    """
+    classes, palette = classes_of_checkpoint(checkpoint), palette_of_checkpoint(checkpoint)
+    if classes is None:
+        loader = cfg.get("test_dataloader") or cfg.get("val_dataloader")
+        classes, palette = classes_of(loader), _palette_of(loader)
+        if classes is None:
+            raise ValueError(
+                f"neither {path} (meta.dataset_meta) nor the config says which classes the model knows: name the"
+                " config or the --data that it was trained with"
+            )
+        for key, head in _heads(cfg.model):
+            if head["num_classes"] != len(classes):
+                raise ValueError(
+                    f"{path} does not say which classes it knows, and {name_of(loader)} has {len(classes)} where"
+                    f" {key}.num_classes is {head['num_classes']}: name the --data that it was trained with"
+                )
+    if palette is None or len(palette) != len(classes):
+        palette = distinct_colors(len(classes))
+    return tuple(classes), tuple(tuple(color) for color in palette)
+
+
+def _palette_of(loader: ConfigDict | None) -> Sequence | None:
+    if loader is None:
+        return None
+    dataset = inner_datasets(loader.dataset)[0]
+    if dataset.get("metainfo", {}).get("palette") is not None:
+        return dataset.metainfo.palette
+    if dataset.type == "FolderSegDataset":
+        return read_dataset_file(dataset.dataset_file).palette
+    found = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
+    return getattr(found, "METAINFO", {}).get("palette")
 
 
 def agree_on_classes(cfg: Config, path: Path) -> None:

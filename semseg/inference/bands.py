@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from semseg.evaluation.finite import refuse_not_finite
+
 _BAND_BYTES = 8 << 20  # of scores, on a CPU: what stays in its cache while it is decided
 _BAND_BYTES_ON_GPU = 256 << 20
 
@@ -113,19 +115,27 @@ def classify(scores: torch.Tensor, kind: str, threshold: float | None) -> torch.
 
     Returns:
         uint8, shape (N, H, W).
+
+    Raises:
+        NotFiniteError: the scores are no numbers.
     """
+    if scores.shape[1] == 1:
+        refuse_not_finite(scores)
     if kind == "binary":
         return (scores[:, 0].sigmoid() > threshold).to(torch.uint8)
     if scores.shape[1] == 1:  # the mean of such probabilities
         return (scores[:, 0] > threshold).to(torch.uint8)
     if scores.device.type == "cuda":
-        return scores.argmax(dim=1).to(torch.uint8)
+        best, train_ids = scores.max(dim=1)
+        refuse_not_finite(best)
+        return train_ids.to(torch.uint8)
     # argmax goes through memory class by class at every pixel: four times slower on a CPU
     best = scores[:, 0].clone()
     train_ids = torch.zeros(best.shape, dtype=torch.uint8)
     for index in range(1, scores.shape[1]):
         train_ids.masked_fill_(scores[:, index] > best, index)
         torch.maximum(best, scores[:, index], out=best)
+    refuse_not_finite(best)
     return train_ids
 
 

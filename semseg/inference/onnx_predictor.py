@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.predictor import Prediction
+from semseg.labels import IGNORED
 
 METADATA_KEY = "semseg"
 SCHEMA = "semseg.export/1"
@@ -41,6 +43,7 @@ class OnnxPredictor:
 
     tile = None
     has_probabilities = True
+    gives_all_probabilities = False  # of the winning class only
 
     def __init__(self, path: str | Path, device: str | None = None) -> None:
         self.path = Path(path)
@@ -89,6 +92,7 @@ class OnnxPredictor:
         Raises:
             ValueError: the images differ in size, have no three channels of 8 bits, or the file is for another size;
                 or probabilities are asked for.
+            NotFiniteError: the scores are no numbers.
             MemoryError: a single image is too large.
         """
         if probabilities:
@@ -121,6 +125,12 @@ class OnnxPredictor:
                 *self.predict(images[:half], confidence=confidence),
                 *self.predict(images[half:], confidence=confidence),
             ]
+        num_bad = int((found[0] == IGNORED).sum())
+        if num_bad:
+            raise NotFiniteError(
+                f"the model's scores are no numbers (NaN or infinite) at {100 * num_bad / found[0].size:.3g} % of the"
+                f" pixels; export the checkpoint in fp32 ({self.path} is {self.facts['precision']})"
+            )
         return [Prediction(*(part[i] for part in found), *[None] * (3 - len(found))) for i in range(len(images))]
 
 

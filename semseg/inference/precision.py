@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -74,8 +75,13 @@ def made_fast(model: nn.Module, precision: str) -> tuple[nn.Module, bool]:
     return model, fused
 
 
-def compiled(model: nn.Module, precision: str) -> None:
-    """Let PyTorch generate code for a model from `made_fast`; that takes about a minute per size of pictures.
+def compiled(network: Callable, model: nn.Module, precision: str) -> Callable:
+    """Return a network for which PyTorch generates code; that takes about a minute per size of pictures.
+
+    Args:
+        network: `Scorer.network`.
+        model: that it belongs to, from `made_fast`.
+        precision: likewise.
 
     Raises:
         ValueError: PyTorch cannot, for want of a C++ compiler, or the model is none that it understands.
@@ -84,18 +90,19 @@ def compiled(model: nn.Module, precision: str) -> None:
 
     if not isinstance(model, EncoderDecoder):
         raise ValueError(f"--compile: {type(model).__name__} is no EncoderDecoder; leave it out")
-    model.encode_decode = torch.compile(model.encode_decode)
+    network = torch.compile(network)
     device = next(model.parameters()).device
     meta = dict.fromkeys(("ori_shape", "img_shape", "pad_shape"), (_TRIAL_PX, _TRIAL_PX))
     try:
         with torch.inference_mode(), autocast(precision, device):
-            model.encode_decode(torch.zeros(1, 3, _TRIAL_PX, _TRIAL_PX, device=device), [meta])
+            network(torch.zeros(1, 3, _TRIAL_PX, _TRIAL_PX, device=device), [meta])
     except Exception as error:  # of many types, from the generators of code
         cause = str(error).strip().splitlines()[0]
         raise ValueError(
             f"--compile: PyTorch cannot generate code for this model here ({type(error).__name__}: {cause}); it needs a"
             " C++ compiler such as g++. Leave --compile out, or install one"
         ) from error
+    return network
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from mmengine.config import Config  # noqa: E402
 from mmengine.registry import init_default_scope  # noqa: E402
 from mmseg.registry import MODELS  # noqa: E402
 
-from semseg.checkpoints.description import classes_of, palette_of  # noqa: E402
 from semseg.checkpoints.loading import load_strictly  # noqa: E402
 from semseg.checkpoints.reading import read_checkpoint  # noqa: E402
+from semseg.config.classes import classes_and_palette  # noqa: E402
 from semseg.config_tree import inner_datasets  # noqa: E402
+from semseg.evaluation.finite import NotFiniteError, refuse_not_finite  # noqa: E402
 from semseg.inference.precision import autocast, choose_precision, compiled, made_fast  # noqa: E402
 from semseg.inference.prediction import Prediction, Wanted, decide, join  # noqa: E402
 from semseg.inference.scoring import Scorer, parse_views  # noqa: E402
@@ -81,19 +83,11 @@ class Predictor:
         self._on_note = on_note
         self.device = torch.device(device or ("cuda:0" if torch.cuda.is_available() else "cpu"))
         self.precision, reason = choose_precision(precision, self.device)
-        init_default_scope(cfg.get("default_scope", "mmseg"))
-        model = MODELS.build(cfg.copy().model)
+        self._compiles, self._views = compile, (flips, scales)
+        self._lock = threading.RLock()
+        self._cfg, self._checkpoint = cfg, checkpoint
         content = read_checkpoint(checkpoint)
-        load_strictly(model, content, checkpoint)
-        self.classes, self.palette = classes_of(content), palette_of(content)
-        if self.classes is None or self.palette is None:
-            raise ValueError(f"{checkpoint} does not say which classes and colours it knows (no meta.dataset_meta)")
-        del content
-        self.model, fused = made_fast(model.to(self.device).eval().requires_grad_(False), self.precision)
-        self._note(f"precision: {self.precision} ({reason}), {'fused batch norms, ' if fused else ''}channels-last")
-        if compile:
-            self._note("compiling: that takes a minute, and as much again for the first images of other sizes")
-            compiled(self.model, self.precision)
+        self.classes, self.palette = classes_and_palette(content, cfg, checkpoint)
         # an image has no annotation, and arrives as an array
         loads_truth = ("LoadAnnotations", "LoadTrainIds")
         steps = [
@@ -104,14 +98,61 @@ class Predictor:
             steps[0] = dict(type="mmseg.LoadImageFromNDArray")
         self._pipeline = Compose(steps)
         self.tile, self._overlap = tile, overlap
-        self._scorer = Scorer(self.model, self._pipeline, self.precision, flips, scales)
-        self.has_probabilities = self._scorer.has_probabilities
+        scored_steps = steps
         if tile is not None:
-            unscaled = [step for step in steps if step["type"].rpartition(".")[2] != "Resize"]
-            self._scorer.pipeline = Compose(unscaled)
-            if len(unscaled) < len(steps):
+            scored_steps = [step for step in steps if step["type"].rpartition(".")[2] != "Resize"]
+            if len(scored_steps) < len(steps):
                 self._note("tiles: images keep their size, which the test pipeline of the config would change")
+        self._scored_pipeline = Compose(scored_steps)
+        self._build(content, reason)
+        self.has_probabilities = self._scorer.has_probabilities
         self._fits: dict[tuple[int, ...], tuple[int, int | None]] = {}  # by size: images at a time, window
+
+    def _build(self, content: dict, reason: str) -> None:
+        """Build the model in `precision` from the content of its checkpoint."""
+        init_default_scope(self._cfg.get("default_scope", "mmseg"))
+        model = MODELS.build(self._cfg.copy().model)
+        load_strictly(model, content, self._checkpoint)
+        self.model, fused = made_fast(model.to(self.device).eval().requires_grad_(False), self.precision)
+        self._note(f"precision: {self.precision} ({reason}), {'fused batch norms, ' if fused else ''}channels-last")
+        scorer = Scorer(self.model, self._scored_pipeline, self.precision, *self._views)
+        if self._compiles:
+            self._note("compiling: that takes a minute, and as much again for the first images of other sizes")
+            scorer.network = compiled(scorer.network, self.model, self.precision)
+        self._scorer = scorer
+
+    def _use_fp32(self, error: NotFiniteError, failed: Scorer) -> None:
+        """Build the model anew in fp32, after a smaller precision has overflowed.
+
+        Args:
+            error: what it said.
+            failed: what scored; nothing is done where another thread has replaced it already.
+
+        Raises:
+            NotFiniteError: it was fp32 already.
+        """
+        with self._lock:
+            if failed is not self._scorer:
+                return
+            if self.precision == "fp32":
+                raise NotFiniteError(
+                    f"{error}, in fp32 too; look at the picture, and at other checkpoints of this training"
+                ) from error
+            before, self.precision = self.precision, "fp32"
+            self._build(read_checkpoint(self._checkpoint), f"{error} in {before}")
+
+    def __getstate__(self) -> dict:
+        """Leave out what cannot be sent to another process: it makes a lock of its own, and keeps its notes.
+
+        Raises:
+            TypeError: the model was compiled.
+        """
+        if self._compiles:
+            raise TypeError("a predictor that was compiled cannot be pickled; open the checkpoint in each process")
+        return {**vars(self), "_lock": None, "_on_note": None}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state, _lock=threading.RLock())
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Segment one image as MMSegmentation's own code does, whatever tiles and views.
@@ -122,9 +163,8 @@ class Predictor:
         Returns:
             Train ids, uint8, shape (height, width).
         """
-        with torch.inference_mode(), autocast(self.precision, self.device):
-            sample = self.model.test_step(self.batch(image))[0]
-        return _train_ids(sample)
+        with torch.inference_mode():
+            return self.scores(image)[1]
 
     def predict(
         self,
@@ -147,9 +187,13 @@ class Predictor:
         Raises:
             ValueError: the images differ in size or have no three channels of 8 bits, or the model has no scores
                 that could become probabilities.
+            NotFiniteError: its scores are no numbers. Those of bf16 or fp16 are computed again in fp32 before that, and
+                the model stays there.
         """
         images = list(images)
         for image in images:
+            if not image.size:
+                raise ValueError(f"array of {image.dtype} {image.shape} holds no pixel")
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
                 raise ValueError(f"image of {image.dtype} {image.shape}; expected uint8 (height, width, 3)")
         sizes = {image.shape[:2] for image in images}
@@ -177,13 +221,18 @@ class Predictor:
 
         Raises:
             ValueError: there is no `tile`.
+            NotFiniteError: the scores are no numbers; if that was in bf16 or fp16, the next call computes in fp32.
         """
         if self.tile is None:
             raise ValueError("rows come from tiles only: give Predictor a tile, such as tile=1024")
-        scored = self._scorer.tiled([image], self.tile, self._overlap)
-        for scores in scored:
-            parts = decide(scores, self._scorer, Wanted(confidence, probabilities))
-            yield Prediction(*(None if part is None else part[0] for part in parts))
+        scorer = self._scorer
+        try:
+            for scores in scorer.tiled([image], self.tile, self._overlap):
+                parts = decide(scores, scorer, Wanted(confidence, probabilities))
+                yield Prediction(*(None if part is None else part[0] for part in parts))
+        except NotFiniteError as error:  # the rows before it are out already
+            self._use_fp32(error, scorer)
+            raise NotFiniteError(f"{error}; the model computes in fp32 from now on: try it again") from error
 
     def scores(self, image: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
         """Segment one image, and return what the model decided by, too.
@@ -194,9 +243,13 @@ class Predictor:
         Returns:
             The scores, float, shape (out_channels, height, width), on the device: logits, or with one channel the
             probability of the second class. The train ids, uint8, shape (height, width).
+
+        Raises:
+            NotFiniteError: the scores are no numbers.
         """
         with torch.no_grad(), autocast(self.precision, self.device):
             sample = self.model.test_step(self.batch(image))[0]
+        refuse_not_finite(sample.seg_logits.data.amax(dim=0))
         return sample.seg_logits.data, _train_ids(sample)
 
     def batch(self, image: np.ndarray) -> dict:
@@ -208,8 +261,12 @@ class Predictor:
         """Segment as many of the images as fit at a time."""
         count, window = start = self._fits.get(size, (len(images), self.tile))
         while True:
+            scorer = self._scorer
             try:
-                found = self._at_once(images[:count], window, wanted)
+                found = self._at_once(scorer, images[:count], window, wanted)
+            except NotFiniteError as error:
+                self._use_fp32(error, scorer)
+                continue
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -229,12 +286,12 @@ class Predictor:
         return found
 
     @torch.inference_mode()
-    def _at_once(self, images: list, window: int | None, wanted: Wanted) -> list[Prediction]:
+    def _at_once(self, scorer: Scorer, images: list, window: int | None, wanted: Wanted) -> list[Prediction]:
         if self.tile is not None:
-            scored = self._scorer.tiled(images, window, self._overlap)
+            scored = scorer.tiled(images, window, self._overlap)
         else:
-            scored = self._scorer.whole(images, window, self._overlap)
-        return join((decide(scores, self._scorer, wanted) for scores in scored), images[0].shape[:2])
+            scored = scorer.whole(images, window, self._overlap)
+        return join((decide(scores, scorer, wanted) for scores in scored), images[0].shape[:2])
 
     def _note(self, sentence: str) -> None:
         self.notes.append(sentence)

@@ -54,6 +54,7 @@ class Scorer:
         kind: of the scores, see `probabilities_of`.
         threshold: of the second class, where one channel decides between two.
         pipeline: may be replaced.
+        network: from inputs, shape (N, 3, H, W), and their metas to scores; may be replaced, see `compiled`.
     """
 
     def __init__(
@@ -76,6 +77,14 @@ class Scorer:
         self._in_parts = isinstance(model, EncoderDecoder)
         if several and not self._in_parts:
             raise ValueError(f"tta: {type(model).__name__} is no EncoderDecoder, whose views could be averaged")
+        self._is_plain = (
+            self._in_parts
+            and type(model).encode_decode is EncoderDecoder.encode_decode
+            and isinstance(self._head, BaseDecodeHead)
+            and type(self._head).predict is BaseDecodeHead.predict
+            and type(self._head).predict_by_feat is BaseDecodeHead.predict_by_feat
+        )
+        self.network = self._network
         self.kind = "probabilities" if several else "binary" if getattr(model, "out_channels", 0) == 1 else "softmax"
 
     @property
@@ -143,6 +152,12 @@ class Scorer:
         stride = max(1, round(tile * (1 - overlap)))
         return blended(scores_of, tuple(images[0].shape[:2]), (tile, tile), (stride, stride), smooth=True)
 
+    def _network(self, inputs: torch.Tensor, metas: list[dict]) -> torch.Tensor:
+        """Run the network; scores stay in the resolution of the head if nothing but resizing follows it."""
+        if self._is_plain:
+            return self._head(self._model.extract_feat(inputs))
+        return self._model.encode_decode(inputs, metas)
+
     def _through_pipeline(self, image: np.ndarray) -> dict:
         return self.pipeline(dict(img=np.ascontiguousarray(image[:, :, ::-1])))  # the pipelines expect BGR
 
@@ -196,8 +211,8 @@ class Scorer:
         size = tuple(inputs.shape[2:])
         metas = [dict(ori_shape=size, img_shape=size, pad_shape=size, padding_size=[0] * 4) for _ in inputs]
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with autocast(self._precision, self._device), _before_resizing(self._head):
-            return self._model.encode_decode(inputs, metas).float().contiguous()
+        with autocast(self._precision, self._device):
+            return self.network(inputs, metas).float().contiguous()
 
 
 def _seen(image: torch.Tensor, scale: float, flip: bool) -> torch.Tensor:
@@ -207,20 +222,3 @@ def _seen(image: torch.Tensor, scale: float, flip: bool) -> torch.Tensor:
         rescaled = cv2.resize(image.permute(1, 2, 0).numpy(), (width, height), interpolation=cv2.INTER_LINEAR)
         image = torch.from_numpy(rescaled).permute(2, 0, 1).contiguous()
     return image.flip(2) if flip else image
-
-
-def _as_they_are(scores: torch.Tensor, *_, **__) -> torch.Tensor:
-    return scores
-
-
-@contextlib.contextmanager
-def _before_resizing(head: nn.Module) -> Iterator[None]:
-    """Let a decode head return its scores as it computes them, and not in the size of the picture."""
-    if getattr(type(head), "predict_by_feat", None) is not BaseDecodeHead.predict_by_feat:
-        yield
-        return
-    head.predict_by_feat = _as_they_are  # one function, always the same: torch.compile looks at it
-    try:
-        yield
-    finally:
-        del head.predict_by_feat

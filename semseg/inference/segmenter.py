@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,22 +115,10 @@ class Segmenter:
         trust_checkpoint: bool = False,
         on_note: Callable[[str], None] | None = None,
     ) -> None:
-        self.predictor: Predictor | OnnxPredictor
-        if str(checkpoint).endswith((".onnx", ".pt2")):
-            useless = {"a config": config, "data": data, "cfg-options": cfg_options, "tta": tta, "tile": tile,
-                       "compile": compile, "precision": precision != "auto"}  # fmt: skip
-            for what in (what for what, value in useless.items() if value):
-                raise ValueError(f"{checkpoint} is an exported model, which has no use for {what}: leave it out")
-            self.predictor = OnnxPredictor(checkpoint, device)
-            for note in self.predictor.notes if on_note else ():
-                on_note(note)
-        else:
-            if trust_checkpoint:
-                compat.trust_checkpoints()
-            checkpoint = existing_checkpoint(checkpoint)
-            cfg = for_inference(load_config(config or checkpoint, cfg_options, data=data), checkpoint)
-            options = dict(precision=precision, tta=tta, tile=tile, overlap=overlap, compile=compile, on_note=on_note)
-            self.predictor = Predictor(cfg, checkpoint, device, **options)
+        options = dict(precision=precision, tta=tta, tile=tile, overlap=overlap, compile=compile, on_note=on_note)
+        # what is trusted here is trusted by this call only
+        context = contextvars.copy_context()
+        self.predictor = context.run(_open, checkpoint, config, device, data, cfg_options, trust_checkpoint, options)
         self.classes: tuple[str, ...] = tuple(self.predictor.classes)
         self.palette = np.asarray(self.predictor.palette, np.uint8)
 
@@ -213,3 +202,32 @@ class Segmenter:
                 raise ValueError(f"array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB")
             return source, None
         raise ValueError(f"{type(source).__name__} is no image; expected a path, a PIL image, an array or a tensor")
+
+
+def _open(
+    checkpoint: str | Path,
+    config: str | Path | None,
+    device: str | None,
+    data: str | Path | None,
+    cfg_options: Sequence[str],
+    trust_checkpoint: bool,
+    options: dict[str, Any],
+) -> Predictor | OnnxPredictor:
+    if not isinstance(checkpoint, (str, Path)):
+        raise ValueError(f"the checkpoint is a {type(checkpoint).__name__}; expected the path of a file")
+    if str(checkpoint).endswith((".onnx", ".pt2")):
+        defaults = dict(precision="auto", overlap=0.25, on_note=options["on_note"])
+        given = [name for name, value in options.items() if value != defaults.get(name) and value]
+        given += [name for name, value in dict(config=config, data=data, cfg_options=cfg_options).items() if value]
+        if given:
+            flags = ", ".join(name.replace("_", "-") for name in given)
+            raise ValueError(f"{checkpoint} is an exported model, which has no use for {flags}: leave it out")
+        predictor = OnnxPredictor(checkpoint, device)
+        for note in predictor.notes if options["on_note"] else ():
+            options["on_note"](note)
+        return predictor
+    if trust_checkpoint:
+        compat.trust_checkpoints()
+    checkpoint = existing_checkpoint(checkpoint)
+    cfg = for_inference(load_config(config or checkpoint, cfg_options, data=data), checkpoint)
+    return Predictor(cfg, checkpoint, device, **options)

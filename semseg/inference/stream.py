@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from semseg.background import Writers
+from semseg.evaluation.finite import NotFiniteError
 from semseg.folders import TIFF_SUFFIXES
 from semseg.inference.ahead import NUM_READERS, Readers, ReadImage
 from semseg.inference.manifest import OK, Manifest
@@ -69,6 +70,8 @@ def infer(
     unsure = {"conf", "probs"} & set(outputs.kinds)
     if unsure and not predictor.has_probabilities:
         raise ValueError(f"--save {min(unsure)}: this model has no probabilities; leave it out")
+    if outputs.needs_probabilities and not getattr(predictor, "gives_all_probabilities", True):
+        raise ValueError("--save probs: an exported model gives the winning class only; name its checkpoint instead")
     manifest = Manifest(outputs.out_dir, outputs.classes, rank, num_ranks)
     by_source = {str(image.path): image for image in images[rank::num_ranks]}
     todo = manifest.begin(list(by_source), lambda source: skip_existing and outputs.exist(by_source[source].name))
@@ -174,7 +177,9 @@ class _Stream:
                 for read in group:
                     self._segment([read])
             else:
-                self._fail(group[0].source, f"cannot be segmented ({type(error).__name__}: {error})")
+                known = isinstance(error, NotFiniteError)
+                reason = str(error) if known else f"cannot be segmented ({type(error).__name__}: {error})"
+                self._fail(group[0].source, reason)
             return
         seconds = time.monotonic() - started
         self._count("predict", seconds)
@@ -216,7 +221,15 @@ class _Stream:
 
         paths = self._outputs.tiled_paths(source.name)
         try:
-            found = segment_tiff(self._predictor, source.path, paths["pred"], advance)
+            before = getattr(self._predictor, "precision", "fp32")
+            try:
+                found = segment_tiff(self._predictor, source.path, paths["pred"], advance)
+            except NotFiniteError:
+                if before == "fp32":
+                    raise
+                self._bar.advance(self._task, -done)
+                done = 0.0
+                found = segment_tiff(self._predictor, source.path, paths["pred"], advance)
         except Exception as error:
             if is_disk_full(error):
                 raise

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from semseg.config_tree import inner_datasets
 from semseg.inference.probabilities import kind_of_scores
+from semseg.labels import IGNORED
 
 _TRUTH = ("LoadAnnotations", "LoadTrainIds")
 _IN_UNITS = 2048  # OpenCV's weights of 8-bit bilinear resizing are integers, in units of 1/2048
@@ -62,7 +63,8 @@ class Traceable(nn.Module):
             images: RGB, uint8, shape (N, 3, height, width).
 
         Returns:
-            Train ids, uint8, shape (N, height, width); 255 times the probability of that class, the same.
+            Train ids, uint8, shape (N, height, width), 255 where the scores are no numbers; 255 times the probability
+            of that class, the same.
         """
         height, width = images.shape[2:]
         inputs = images.flip(1) if self.swaps_channels else images
@@ -74,13 +76,14 @@ class Traceable(nn.Module):
         if self.kind == "binary":
             second = scores[:, 0].sigmoid()
             wins = second > self.model.decode_head.threshold
-            return wins.to(torch.uint8), _as_bytes(torch.maximum(second, 1 - second))
+            train_ids = wins.to(torch.uint8)
+            return _where_finite(scores[:, 0], train_ids), _as_bytes(torch.maximum(second, 1 - second))
         top = scores.amax(dim=1)
         if self.kind == "sigmoid":
             confidence = top.sigmoid() / scores.sigmoid().sum(dim=1)
         else:
             confidence = 1 / (scores - top[:, None]).exp().sum(dim=1)
-        return scores.argmax(dim=1).to(torch.uint8), _as_bytes(confidence)
+        return _where_finite(top, scores.argmax(dim=1).to(torch.uint8)), _as_bytes(confidence)
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
         """Return the size that the test pipeline gives a photograph, by MMCV's rule, in whole numbers."""
@@ -187,6 +190,11 @@ def _as_symbol(length: int) -> int:
     symbol = torch.scalar_tensor(length, dtype=torch.int64).item()
     torch._check(symbol >= 2)
     return symbol
+
+
+def _where_finite(best: Tensor, train_ids: Tensor) -> Tensor:
+    """Return train ids, and 255 where the best score is NaN or infinite; a comparison with NaN is false."""
+    return torch.where(best.abs() <= torch.finfo(torch.float32).max, train_ids, IGNORED)
 
 
 def _as_bytes(probability: Tensor) -> Tensor:

@@ -159,6 +159,8 @@ def segment_videos(
     for kind in extras:
         if kind not in KINDS:
             raise ValueError(f"--save {kind}: of a video, expected some of {', '.join(KINDS)}")
+    if smooth and not getattr(predictor, "gives_all_probabilities", True):
+        raise ValueError("--smooth: an exported model gives the winning class only; name its checkpoint instead")
     names: dict[str, str] = {}
     for source in sources:
         name = _name(source)

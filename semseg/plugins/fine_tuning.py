@@ -16,6 +16,7 @@ from mmseg.registry import HOOKS, RUNNERS
 from torch import Tensor, nn
 
 from semseg.checkpoints.description import classes_of
+from semseg.checkpoints.loading import check_finite
 
 # Every tensor of MMSegmentation's heads that has an entry per class.
 _PER_CLASS = re.compile(
@@ -84,6 +85,7 @@ def carry_over(
         ValueError: nothing fits, or something else does not.
     """
     stored = {re.sub(r"^module\.", "", name): value for name, value in stored.items() if torch.is_tensor(value)}
+    check_finite(stored, file, [name for name in stored if _NO_WEIGHT.search(name)])
     _check_kinship(own, stored, file)
     carrier = _Carrier(classes, stored_classes)
     weights, other_shape = {}, []

@@ -17,6 +17,7 @@ from prettytable import PrettyTable
 from semseg.evaluation import scores
 from semseg.evaluation.confusion import Areas, Confusions, count_pixels, entries_of
 from semseg.evaluation.extras import EXTRAS
+from semseg.evaluation.finite import NotFiniteError, refuse_not_finite
 from semseg.evaluation.instances import InstanceAreas, weigh_instances
 from semseg.evaluation.results import Evaluation
 from semseg.index_png import write_index_png
@@ -88,6 +89,7 @@ class ConfusionMetric(BaseMetric):
         """Count the pixels of a batch.
 
         Raises:
+            NotFiniteError: the scores of the model are no numbers: the first class would win everywhere.
             ValueError: a truth holds values outside the classes, or has another size than the prediction.
         """
         classes = self.dataset_meta["classes"]
@@ -96,6 +98,12 @@ class ConfusionMetric(BaseMetric):
         for sample in data_samples:
             predicted = sample["pred_sem_seg"]["data"].squeeze(0)
             name = str(sample.get("img_path", len(self.results)))
+            if "seg_logits" in sample:
+                try:
+                    refuse_not_finite(sample["seg_logits"]["data"].amax(dim=0))
+                except NotFiniteError as error:
+                    way_out = "use a checkpoint from before the training failed, and fp32 instead of 16 bits"
+                    raise NotFiniteError(f"{name}: {error}; {way_out}") from error
             if self.output_dir is not None:
                 self._write(Path(name), predicted.cpu().numpy(), sample.get("reduce_zero_label", False))
             self._times[name] += 1

@@ -7,7 +7,6 @@ import re
 import sys
 from pathlib import Path
 
-import mmengine.registry.registry
 import pytest
 import torch
 from mmengine.config import Config
@@ -22,11 +21,13 @@ URL = "http://127.0.0.1:9/a.pth"  # nobody listens on the discard port
 
 
 @pytest.fixture(autouse=True)
-def registries_as_before(monkeypatch):
-    """Undo at the end what reading such a config changes for the rest of a process."""
-    for name in ("get_object_from_string", "import_module"):
-        monkeypatch.setattr(mmengine.registry.registry, name, getattr(mmengine.registry.registry, name))
-    monkeypatch.setattr(compat_checkpoints, "_trusted", False)
+def context_as_before():
+    """Undo at the end what reading such a config changes in this context."""
+    variables = (compat_checkpoints._trusted, compat._registered_only)
+    tokens = [variable.set(False) for variable in variables]
+    yield
+    for variable, token in zip(variables, tokens, strict=True):
+        variable.reset(token)
 
 
 @pytest.fixture(scope="module")

@@ -133,7 +133,7 @@ def test_an_exported_model_opens_likewise(tmp_path, street):
     assert result.classes == ("road", "sky")
     assert heard[0].startswith("ONNX Runtime ")
     for what, options in (
-        ("a config", {"config": "x.py"}),
+        ("config", {"config": "x.py"}),
         ("tile", {"tile": 64}),
         ("precision", {"precision": "bf16"}),
     ):
