@@ -125,11 +125,12 @@ def test_files_that_are_none_are_named(seg, tmp_path):
         Segmenter(tmp_path / "none.pth")
 
 
-def test_an_exported_model_opens_likewise(tmp_path, street):
+def test_an_exported_model_opens_as_well(tmp_path):
     path = write(tmp_path / "red.onnx")
     heard = []
-    result = Segmenter(path, device="cpu", on_note=heard.append)(street)
-    assert (result.train_ids == picture(120, 200)[:, :, 0]).all()
+    image = np.minimum(picture(120, 200), 200)  # this file says the red as train id, and 255 is none
+    result = Segmenter(path, device="cpu", on_note=heard.append)(image)
+    assert (result.train_ids == image[:, :, 0]).all()
     assert result.classes == ("road", "sky")
     assert heard[0].startswith("ONNX Runtime ")
     for what, options in (
