@@ -114,8 +114,9 @@ def test_an_option_of_one_value_that_is_given_twice_is_refused(argv, sentence, p
 
 def test_the_same_value_twice_and_lists_that_are_continued_are_fine():
     parser = parser_of_many_kinds()
+    argv = ["x", "--data", "a", "--data", "a", "--cfg-options", "k=1", "l=2", "--cfg-options", "k=3"]
     for _ in range(2):  # one command line is not remembered for the next
-        args = parser.parse_args(["x", *"--data a --data a --cfg-options k=1 l=2 --cfg-options k=3".split()])
+        args = parser.parse_args(argv)
         assert (args.words, args.data, args.cfg_options) == (["x"], "a", ["k=1", "l=2", "k=3"])
 
 
