@@ -16,6 +16,37 @@ WRONG_INPUT = (ValueError, FileNotFoundError, NotADirectoryError, IsADirectoryEr
 """What the package raises when a person can mend it. Anything but this and OSError is a bug."""
 
 
+class ArgumentParser(argparse.ArgumentParser):
+    """A parser that refuses an option of one value that is given twice: argparse would take the last one silently.
+
+    Options that may be repeated say so with `action="append"` or `action="extend"`.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        for name in (None, "store"):
+            self.register("action", name, _StoreOnce)
+        self.given: dict[str, object] = {}
+
+    def parse_known_args(self, *args, **kwargs):
+        self.given = {}
+        return super().parse_known_args(*args, **kwargs)
+
+
+class _StoreOnce(argparse.Action):
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        if option_string is not None:
+            before = parser.given.setdefault(self.dest, values)
+            if before != values:
+                remedy = "write all values behind one of them" if self.nargs in ("+", "*") else "leave one out"
+                parser.error(f"{option_string} is given twice: {_shown(before)} and {_shown(values)}; {remedy}")
+        setattr(namespace, self.dest, values)
+
+
+def _shown(values: object) -> str:
+    return " ".join(map(str, values)) if isinstance(values, list) else str(values)
+
+
 def add_debug_flag(parser: argparse.ArgumentParser) -> None:
     """Give a program its `--debug`, which `run_tool` looks for."""
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -37,7 +68,7 @@ def run_command(description: str, *adders: Callable) -> int:
         description: of the program.
         adders: each gets the sub-parsers, and adds one whose default `run` takes the parsed arguments.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = ArgumentParser(description=description)
     commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
     for add in adders:
         add(commands)

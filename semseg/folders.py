@@ -8,25 +8,29 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 TIFF_SUFFIXES = (".tif", ".tiff")
-IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", *TIFF_SUFFIXES, ".webp", ".gif"),
-    *(".heic", ".heif", ".avif"),  # Pillow reads them by itself or with a plugin
-)
-"""Suffixes of photographs, lower case."""
+TRAINING_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", *TIFF_SUFFIXES, ".webp")
+"""Suffixes of photographs that a training reads, which decodes them with OpenCV; lower case."""
+IMAGE_SUFFIXES = (*TRAINING_SUFFIXES, ".gif", ".heic", ".heif", ".avif")
+"""Suffixes of photographs that are segmented: Pillow reads the last ones too, by itself or with a plugin."""
 
 
 def walk_files(
-    root: str | Path, *, leave_out: Iterable[Path] = (), skip_folder: Callable[[Path], bool] | None = None
+    root: str | Path,
+    *,
+    leave_out: Iterable[Path] = (),
+    skip_folder: Callable[[Path], bool] | None = None,
+    hidden: bool = False,
 ) -> Iterator[Path]:
     """Yield the visible files below a folder, with its sub-folders, in the order of the file system.
 
     Linked folders are followed, each real folder once, so that a loop of links ends. Names that start with a dot are
-    left out. A dangling link is yielded: it is a file that cannot be read.
+    left out, unless `hidden`. A dangling link is yielded: it is a file that cannot be read.
 
     Args:
         root: the folder; the paths start with it, as it was written.
         leave_out: folders that are not entered.
         skip_folder: called with each sub-folder; True leaves it out.
+        hidden: also yield names that start with a dot.
 
     Raises:
         OSError: a folder cannot be listed.
@@ -46,8 +50,8 @@ def walk_files(
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(folder, name) for name in names if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if hidden or not name.startswith("."))
+        yield from (Path(folder, name) for name in names if hidden or not name.startswith("."))
 
 
 def natural_key(path: Path) -> list[tuple[str, int]]:

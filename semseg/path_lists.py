@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from pathlib import Path
 
 _MARKS = (
@@ -31,21 +32,24 @@ def read_list_text(path: str | Path) -> str:
     try:
         text = content.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "strict")
     except UnicodeError as error:
-        raise ValueError(f"{path} is not text ({error}); expected one path per line, in UTF-8") from None
+        raise ValueError(f"{path} is not text ({error}); expected UTF-8, or UTF-16 with its mark") from None
     if "\0" in text:
-        raise ValueError(f"{path} is not text; expected one path per line, in UTF-8")
+        raise ValueError(f"{path} is not text; expected UTF-8, or UTF-16 with its mark")
     return text
 
 
 def resolve_listed_path(text: str, root: Path) -> Path:
     """Return the path that a line names, relative to `root` unless it is absolute.
 
-    Back slashes, as Windows writes them, separate folders, unless a file with exactly that name exists.
+    Unless a file with exactly that name exists, back slashes separate folders, as Windows writes them, and accents may
+    be spelled in either way, `é` in one character or `e` and an accent in two, as macOS writes them.
     """
     path = root / text
-    if "\\" in text and not path.exists():
-        return root / text.replace("\\", "/")
-    return path
+    if path.exists():
+        return path
+    text = text.replace("\\", "/")
+    spellings = (root / unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
+    return next((spelling for spelling in spellings if spelling.exists()), root / text)
 
 
 def read_path_list(path: str | Path) -> list[tuple[int, str]]:

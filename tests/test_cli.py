@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from semseg.cli import run_tool
+from semseg.cli import ArgumentParser, run_tool
 
 
 def ending(main, monkeypatch, argv=("tool",)):
@@ -80,7 +80,50 @@ def test_the_code_of_main_and_ctrl_c(monkeypatch):
 
 
 def test_a_bug_keeps_its_traceback():
-    code = "from semseg.cli import run_tool\nrun_tool(lambda: 1 / 0)"
+    code = "from semseg.cli import ArgumentParser, run_tool\nrun_tool(lambda: 1 / 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
+
+
+def parser_of_many_kinds():
+    parser = ArgumentParser(prog="tool")
+    parser.add_argument("words", nargs="+")
+    parser.add_argument("--data", default="none")
+    parser.add_argument("--size", "-s", type=int)
+    parser.add_argument("--names", nargs="+")
+    parser.add_argument("--cfg-options", nargs="+", action="extend", default=[])
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["--data", "a", "--data", "b"], "--data is given twice: a and b; leave one out"),
+        (["--size", "1", "-s", "2"], "-s is given twice: 1 and 2; leave one out"),
+        (["--names", "a", "b", "--names", "c"], "--names is given twice: a b and c; write all values behind one"),
+    ],
+)
+@pytest.mark.parametrize("parse", ["parse_args", "parse_intermixed_args"])
+def test_an_option_of_one_value_that_is_given_twice_is_refused(argv, sentence, parse, capsys):
+    with pytest.raises(SystemExit) as ended:
+        getattr(parser_of_many_kinds(), parse)(["x", *argv])
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_same_value_twice_and_lists_that_are_continued_are_fine():
+    parser = parser_of_many_kinds()
+    argv = ["x", "--data", "a", "--data", "a", "--cfg-options", "k=1", "l=2", "--cfg-options", "k=3"]
+    for _ in range(2):  # one command line is not remembered for the next
+        args = parser.parse_args(argv)
+        assert (args.words, args.data, args.cfg_options) == (["x"], "a", ["k=1", "l=2", "k=3"])
+
+
+def test_options_of_sub_commands_are_counted_too(capsys):
+    parser = ArgumentParser(prog="tool")
+    command = parser.add_subparsers().add_parser("check")
+    command.add_argument("--data")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["check", "--data", "a", "--data", "b"])
+    assert "--data is given twice: a and b" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from semseg.cli import add_debug_flag, run_tool
+from semseg.cli import ArgumentParser, add_debug_flag, run_tool
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,7 +23,7 @@ def main() -> int:
         for path in sorted((ROOT / "bench").glob("[a-z]*.py"))
         if re.search(r"^def (cases|table)\(", path.read_text(), re.MULTILINE)  # the others are experiments
     }
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="stations:\n" + "\n".join(f"  {name:10} {line}" for name, line in stations.items()),

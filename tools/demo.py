@@ -1,7 +1,6 @@
 #!/usr/bin/env python
 """Run the whole line on drawn streets: draw, convert, train, test, infer, report. `make demo` calls it."""
 
-import argparse
 import json
 import os
 import shlex
@@ -10,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from semseg.cli import add_debug_flag, run_tool
+from semseg.cli import ArgumentParser, add_debug_flag, run_tool
 
 RECIPE = "pspnet_r18-d8_1xb4-1000_toycity-128x256"
 CONFIG = f"configs/toycity/{RECIPE}.py"
@@ -41,8 +40,8 @@ def scores(results: Path) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE",
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--cfg-options", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
                         help="for the training, such as train_cfg.max_iters=20")  # fmt: skip
     add_debug_flag(parser)
     args = parser.parse_args()

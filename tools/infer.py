@@ -4,13 +4,13 @@
 import argparse
 from pathlib import Path
 
-from semseg.cli import add_debug_flag, run_tool
+from semseg.cli import ArgumentParser, add_debug_flag, run_tool
 from semseg.commands.infer import run_infer
 from semseg.commands.predictor import add_model_flags, add_speed_flags, split_config
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         usage="%(prog)s [CONFIG] CHECKPOINT INPUT… [--out-dir DIR] [options]",
         description="Segment photographs or videos. Writes vis/ (overlays) and pred/ (train ids, palette PNG), named"
         " after the images, each as soon as it exists, with manifest.csv (what became of each image) and stats.csv (the"

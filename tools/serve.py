@@ -3,13 +3,13 @@
 
 import argparse
 
-from semseg.cli import add_debug_flag, run_tool
+from semseg.cli import ArgumentParser, add_debug_flag, run_tool
 from semseg.commands.predictor import add_model_flags, add_speed_flags, split_config
 from semseg.commands.serve import run_serve
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         usage="%(prog)s [CONFIG] CHECKPOINT [--host 127.0.0.1] [--port 8000] [options]",
         description="Serve a page on which photographs are dropped and segmented, and POST /api/segment for programs."
         " Uploads stay in memory; only this machine can connect unless --host says otherwise.",

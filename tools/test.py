@@ -5,11 +5,11 @@ import argparse
 import os
 from pathlib import Path
 
-from semseg.cli import add_debug_flag, run_tool
+from semseg.cli import ArgumentParser, add_debug_flag, run_tool
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Evaluate a segmentation model on its test set.")
+    parser = ArgumentParser(description="Evaluate a segmentation model on its test set.")
     parser.add_argument("config", nargs="?", help="config file that the model was trained with; not needed for a"
                         " checkpoint that describes itself")  # fmt: skip
     parser.add_argument("checkpoint", help="checkpoint file (.pth, .safetensors)")
@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
                         help="CSV: a column 'image', and others to slice the scores by (weather, time)")  # fmt: skip
     parser.add_argument("--tta", action="store_true", help="average over scales and flips")
     parser.add_argument("--no-check", action="store_true", help="go on without a look at the data, or in spite of it")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE",
+    parser.add_argument("--cfg-options", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
                         help="override config values, such as test_dataloader.dataset.data_root=data/x")  # fmt: skip
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
                         help="set by tools/dist_test.sh")  # fmt: skip

@@ -4,11 +4,11 @@
 import argparse
 import os
 
-from semseg.cli import add_debug_flag, duration_s, run_tool
+from semseg.cli import ArgumentParser, add_debug_flag, duration_s, run_tool
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Train a segmentation model.")
+    parser = ArgumentParser(description="Train a segmentation model.")
     parser.add_argument("config", help="config file, such as configs/toycity/*.py")
     parser.add_argument("--work-dir", help="where the run writes; default: work_dirs/<name of the config>")
     parser.add_argument("--data", metavar="FILE", help="a dataset.yaml to train on, not the config's data")
@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--no-check", action="store_true", help="go on without a look at data, machine and recipe")
     parser.add_argument("--dry-run", action="store_true", help="check all of that, try one step, and end: 0, or 2")
     parser.add_argument("--trust-checkpoint", action="store_true", help="load one even if it carries code")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE",
+    parser.add_argument("--cfg-options", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
                         help="override config values, such as train_cfg.max_iters=100")  # fmt: skip
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
                         help="set by tools/dist_train.sh")  # fmt: skip

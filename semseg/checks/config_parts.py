@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
+import errno
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +17,9 @@ from mmseg.registry import DATASETS
 from semseg.checks.findings import Finding
 from semseg.checks.parts import Files, Part, foreign_files, read_part, unpaired, where_to_get
 from semseg.config_tree import inner_datasets_with_keys
+from semseg.folders import walk_files
 from semseg.labels import IGNORED
+from semseg.path_lists import read_list_text
 from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
 
 
@@ -60,7 +64,15 @@ def _read_plain(dataset: ConfigDict, split: str, key: str, config_path: Path) ->
             return fault("no-folder", f"no folder {root}; {where_to_get(root) or setting}")
     if built.ann_file and not Path(built.ann_file).exists():
         return fault("no-folder", f"no list {built.ann_file}; set {key}.ann_file")
-    items = _chosen(built.load_data_list(), dataset.get("indices"))
+    why_not = _list_fault(Path(built.ann_file)) if built.ann_file else ""
+    if why_not:
+        return fault("unclear-list", f"{built.ann_file} {why_not}")
+    try:
+        items = _chosen(built.load_data_list(), dataset.get("indices"))
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return fault("link-loop", f"{image_dir} holds a link that leads back into it; remove the link")
     if not items:
         if built.ann_file:
             return fault("no-image", f"{built.ann_file} lists no image; set {key}.ann_file")
@@ -78,8 +90,8 @@ def _read_plain(dataset: ConfigDict, split: str, key: str, config_path: Path) ->
         if is_folder and not dataset.get("indices"):
             used = {pair.mask_path for pair in kept}
             mask_suffix = getattr(built, "seg_map_suffix", "") if lost or kept else ""
-            ends = Path(mask_dir).rglob("*.png" if not kept else f"*{mask_suffix}")
-            strays = sorted(path for path in ends if path not in used and not path.name.startswith("."))
+            end = mask_suffix if kept else ".png"
+            strays = sorted(p for p in walk_files(mask_dir) if p.name.endswith(end) and p not in used)
         findings = unpaired(
             split,
             [pair.image_path for pair in kept],
@@ -91,16 +103,29 @@ def _read_plain(dataset: ConfigDict, split: str, key: str, config_path: Path) ->
         )
     if is_folder:
         mask_suffix = getattr(built, "seg_map_suffix", "") if mask_dir == image_dir else "\n"
-        others = [
-            path
-            for path in sorted(Path(image_dir).rglob("*"))
-            if path.is_file() and not path.name.startswith(".") and not path.name.endswith((image_suffix, mask_suffix))
-        ]
+        others = [path for path in sorted(walk_files(image_dir)) if not path.name.endswith((image_suffix, mask_suffix))]
         findings += foreign_files(split, others, [Path(image_dir)])
     if not kept:
         return None, findings
     rules = _rules(built, items[0], dataset, config_path)
     return Part(split, rules, tuple(kept), None), findings
+
+
+def _list_fault(path: Path) -> str:
+    """Return what MMSegmentation, which takes each line of a list as it stands, would misread; empty if nothing."""
+    if not path.is_file():
+        return ""
+    content = path.read_bytes()
+    if content.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
+        return (
+            "is UTF-16 or begins with a byte order mark, which MMSegmentation would take for a part of the first name;"
+            " save it as UTF-8 without the mark"
+        )
+    for number, line in enumerate(read_list_text(path).splitlines(), 1):
+        if not line.strip() or "\\" in line:
+            fault = "has back slashes; write / between folders" if line.strip() else "is empty; remove it"
+            return f"line {number} {fault}"
+    return ""
 
 
 def _rules(built: Any, item: Mapping, dataset: ConfigDict, config_path: Path) -> DatasetFile:
@@ -156,6 +181,5 @@ def _listed(folder: Path) -> str:
 
 
 def _suffixes(folder: Path) -> str:
-    visible = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    counts = Counter(path.suffix or path.name for path in visible)
+    counts = Counter(path.suffix or path.name for path in walk_files(folder))
     return ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4)) or "nothing"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import bisect
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from semseg.checks.findings import Finding, found, named, share
+from semseg.checks.partners import name_partners
+from semseg.folders import walk_files
 from semseg.prepare.cityscapes import SOURCES
 from semseg.prepare.dataset_file import DatasetFile
 from semseg.prepare.pairs import find_pairs
@@ -26,8 +26,6 @@ _WHERE_TO_GET = {  # by the name of the root
         "python tools/convert_datasets/cityscapes.py {root}",
     ),
 }
-_SEPARATORS = "_-."
-_NUM_COMPARED = 200  # names, to find a suffix
 
 
 class Files(NamedTuple):
@@ -153,8 +151,8 @@ def foreign_files(split: str, others: Sequence[Path], folders: Sequence[Path]) -
     hidden = [
         path
         for folder in dict.fromkeys(folders)
-        for path in sorted(folder.rglob("*"))
-        if any(part.startswith(".") for part in path.relative_to(folder).parts) and path.is_file()
+        for path in sorted(walk_files(folder, hidden=True))
+        if any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     rows = [(path, "hidden") for path in hidden] + [(path, "another kind") for path in others]
     if not rows:
@@ -165,42 +163,7 @@ def foreign_files(split: str, others: Sequence[Path], folders: Sequence[Path]) -
 
 def _why_no_mask(images: Sequence[Path], masks: Sequence[Path], folders: Sequence[Path], keys: tuple[str, str]) -> str:
     for suffix in SOURCES["auto"] if folders else ():
-        if next(folders[1].rglob(f"*{suffix}"), None):
+        if any(path.name.endswith(suffix) for path in walk_files(folders[1])):
             root = next((f for f in folders[1].parents if f.name not in ("gtFine", "gtCoarse")), folders[1])
             return f"*{suffix} is there: run python tools/convert_datasets/cityscapes.py {root}"
-    suffixes = _matching_suffixes(images, masks, folders)
-    if suffixes is None:
-        return ""
-    ends = " and ".join(f"{key} {suffix!r}" for key, suffix in zip(keys, suffixes[:2], strict=True))
-    return f"with {ends} {suffixes[2]} of them would match; set these"
-
-
-def _matching_suffixes(
-    images: Sequence[Path], masks: Sequence[Path], folders: Sequence[Path]
-) -> tuple[str, str, int] | None:
-    """Find what the names of images and masks end with once the part that they share is taken off."""
-    if not folders or not masks:
-        return None
-    image_names = sorted(path.relative_to(folders[0]).as_posix() for path in images)
-    ends: Counter[tuple[str, str]] = Counter()
-    for mask in masks[:_NUM_COMPARED]:
-        name = mask.relative_to(folders[1]).as_posix()
-        place = bisect.bisect(image_names, name)
-        near = image_names[max(0, place - 1) : place + 1]
-        shared, best = max((_num_shared(name, other), other) for other in near)
-        if shared and name[shared] in _SEPARATORS and best[shared] in _SEPARATORS:
-            ends[best[shared:], name[shared:]] += 1
-    if not ends:
-        return None
-    (image_end, mask_end), _ = ends.most_common(1)[0]
-    stems = {name.removesuffix(image_end) for name in image_names if name.endswith(image_end)}
-    mask_names = [mask.relative_to(folders[1]).as_posix() for mask in masks]
-    count = len(stems & {name.removesuffix(mask_end) for name in mask_names if name.endswith(mask_end)})
-    return (image_end, mask_end, count) if 2 * count > min(len(images), len(masks)) else None
-
-
-def _num_shared(name: str, other: str) -> int:
-    """Count the characters that two names begin with, without extensions and the separators at their end."""
-    stems = [one.rpartition(".")[0] for one in (name, other)]
-    same = [a == b for a, b in zip(*stems, strict=False)]
-    return len(name[: [*same, False].index(False)].rstrip(_SEPARATORS))
+    return name_partners(images, masks, folders, keys) if folders and masks else ""

@@ -29,6 +29,7 @@ def add_check(commands) -> None:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
+        action="extend",
         default=[],
         metavar="KEY=VALUE",
         help="with a config: override its values",

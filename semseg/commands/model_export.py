@@ -39,7 +39,9 @@ def add_export(commands) -> None:
         "there; drawn ones to compare on)",
     )
     parser.add_argument("--data", metavar="FILE", help="the dataset.yaml that the model was trained on, if any")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override config values"
+    )
     parser.add_argument("--trust-checkpoint", action="store_true", help="load it even if it carries code, and run that")
     parser.set_defaults(run=_run_export)
 

@@ -18,7 +18,9 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """Add what says how a model is opened."""
     parser.add_argument("--data", metavar="FILE", help="the dataset.yaml that the model was trained on, if any")
     parser.add_argument("--device", help="such as cuda:1 or cpu; default: the GPU if there is one")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override config values"
+    )
     parser.add_argument("--trust-checkpoint", action="store_true", help="load it even if it carries code, and run that")
 
 

@@ -14,6 +14,7 @@ from semseg.checkpoints.description import classes_of as classes_of_checkpoint
 from semseg.checkpoints.description import description_of
 from semseg.config.classes import classes_of, difference, name_of, set_num_classes, shortened
 from semseg.labels import IGNORED
+from semseg.path_lists import read_list_text
 from semseg.prepare.dataset_file import IGNORE
 
 _LAST_LAYER = "decode_head.conv_seg.weight"
@@ -100,7 +101,7 @@ def _read_map(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise FileNotFoundError(f"--map: no file {path}")
     try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        table = yaml.safe_load(read_list_text(path)) or {}
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {error}") from error
     if not isinstance(table, dict) or not all(isinstance(word, str) for row in table.items() for word in row):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+
+from semseg.folders import IMAGE_SUFFIXES
+from semseg.path_lists import read_list_text
 
 Slices = Mapping[str, Sequence[str]]
 """Name of a slicing to the part that each image belongs to, in the order of the images; "" for none."""
@@ -36,10 +40,9 @@ def from_table(path: Path, images: Sequence[str]) -> dict[str, list[str]]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no table of slices {path}")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        head = tuple(reader.fieldnames or ())
-        rows = list(reader)
+    reader = csv.DictReader(io.StringIO(read_list_text(path), newline=""))
+    head = tuple(reader.fieldnames or ())
+    rows = list(reader)
     columns = [name for name in head if name and name != _IMAGE]
     if _IMAGE not in head or not columns:
         found = ", ".join(head) or "nothing"
@@ -64,7 +67,4 @@ def _ends(image: str) -> list[str]:
 
 def _without_suffix(image: str) -> str:
     path = PurePosixPath(image.strip().replace("\\", "/"))
-    return str(path.with_suffix("")) if path.suffix.lower() in _SUFFIXES else str(path)
-
-
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+    return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else str(path)

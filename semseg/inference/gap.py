@@ -10,6 +10,7 @@ import numpy as np
 
 from semseg.evaluation.gap import Measures, measure
 from semseg.evaluation.pseudo_labels import DoubtCounts, pseudo_labels
+from semseg.folders import walk_files
 from semseg.index_png import write_index_png
 from semseg.inference.ahead import Readers, ReadImage
 from semseg.inference.outputs import Outputs
@@ -76,7 +77,7 @@ def find_photographs(
     photographs = folder / "leftImg8bit"
     if photographs.is_dir():
         folder = photographs
-        splits = [name for name in SPLITS if next((photographs / name).rglob("*.png"), None) is not None]
+        splits = [name for name in SPLITS if _holds_pngs(photographs / name)]
         if is_reference and splits:
             folder = photographs / splits[0]
             others = f", not of {' or '.join(splits[1:])}" if splits[1:] else ", the only split"
@@ -86,6 +87,10 @@ def find_photographs(
     found = find_images(folder, leave_out=leave_out, keep_suffix=True)
     places = np.linspace(0, len(found) - 1, min(most or len(found), len(found))).round().astype(int)
     return Photographs(folder, [found[i] for i in places], len(found), note)
+
+
+def _holds_pngs(folder: Path) -> bool:
+    return folder.is_dir() and any(path.suffix == ".png" for path in walk_files(folder))
 
 
 def measure_photographs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import glob
+import fnmatch
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from semseg.atomic import atomic_path
+from semseg.folders import walk_files
 from semseg.prepare.annotation import encode_png, read_label_ids, read_polygons
 from semseg.prepare.pool import run_all
 
@@ -85,8 +86,9 @@ def convert(
     gt_root = Path(root) / gt_dir
     splits = _find(Path(root), gt_root, SOURCES[source])
 
-    for leftover in _glob(gt_root, f"**/.*{_in_progress(_TRAIN_IDS)}"):  # of a run that was killed
-        leftover.unlink(missing_ok=True)
+    for path in walk_files(gt_root, hidden=True):
+        if fnmatch.fnmatch(path.name, f".*{_in_progress(_TRAIN_IDS)}"):  # of a run that was killed
+            path.unlink(missing_ok=True)
 
     annotations = [annotation for split in splits.values() for annotation in split.values()]
     outcomes = dict(zip(annotations, run_all(_convert_one, annotations, num_processes, on_progress), strict=True))
@@ -142,26 +144,22 @@ def _find(root: Path, gt_root: Path, suffixes: tuple[str, ...]) -> dict[str, dic
     remedy = f"unpack {_ARCHIVES.get(gt_root.name, 'the annotations')} in {root}"
     if not gt_root.is_dir():
         raise FileNotFoundError(f"no folder {gt_root}; {remedy}")
+    folders = sorted(path for path in gt_root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    paths = [path for folder in folders for path in sorted(walk_files(folder))]
     paths_of: dict[str, list[Path]] = {}
     for suffix in suffixes:
-        for path in _glob(gt_root, f"*/**/*_{gt_root.name}{suffix}"):
+        for path in (path for path in paths if path.name.endswith(f"_{gt_root.name}{suffix}")):
             name = path.relative_to(gt_root).as_posix().removesuffix(f"_{gt_root.name}{suffix}")
             paths_of.setdefault(name, []).append(path)
     if not paths_of:
         patterns = " or ".join(f"*_{gt_root.name}{suffix}" for suffix in reversed(suffixes))
         raise FileNotFoundError(f"no {patterns} under {gt_root}; {remedy}")
     splits: dict[str, dict[str, _Annotation]] = {}
-    for full_name, paths in sorted(paths_of.items()):
+    for full_name, source_paths in sorted(paths_of.items()):
         split, name = full_name.split("/", 1)
         target_path = gt_root / f"{full_name}_{gt_root.name}{_TRAIN_IDS}"
-        splits.setdefault(split, {})[name] = _Annotation(target_path, tuple(paths))
+        splits.setdefault(split, {})[name] = _Annotation(target_path, tuple(source_paths))
     return dict(sorted(splits.items()))
-
-
-def _glob(folder: Path, pattern: str) -> list[Path]:
-    """Unlike Path.glob, follow links to folders and skip hidden files (macOS' ._ copies)."""
-    names = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207
-    return [folder / name for name in sorted(names)]
 
 
 def _convert_one(annotation: _Annotation) -> _Outcome:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from semseg import labels
+from semseg.folders import TRAINING_SUFFIXES
+from semseg.path_lists import read_list_text
 
 Color = tuple[int, int, int]  # RGB
 RawValue = int | Color
@@ -20,7 +22,6 @@ RawValue = int | Color
 
 ENCODINGS = ("ids", "palette", "rgb")
 SPLITS = ("train", "val", "test")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 IGNORE = "ignore"
 MAX_CLASSES = 254  # 255 is ignored, 254 marks what is not known yet
 
@@ -63,7 +64,7 @@ class DatasetFile:
     classes: tuple[str, ...]
     palette: tuple[Color, ...]
     label_map: dict[RawValue, int]
-    image_suffix: tuple[str, ...] = IMAGE_SUFFIXES
+    image_suffix: tuple[str, ...] = TRAINING_SUFFIXES
     mask_suffix: tuple[str, ...] = (".png",)
     exif: str = "apply"
     snap: float | None = None
@@ -81,7 +82,7 @@ def read_dataset_file(path: str | Path) -> DatasetFile:
         inside = path / "dataset.yaml"
         raise FileNotFoundError(f"no dataset file {path}" + (f"; did you mean {inside}?" if inside.is_file() else ""))
     try:
-        return _parse(path, yaml.safe_load(path.read_text(encoding="utf-8")))
+        return _parse(path, yaml.safe_load(read_list_text(path)))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path} line {mark.line + 1}" if mark else f"{path}"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from semseg.folders import walk_files
+from semseg.path_lists import read_list_text, resolve_listed_path
 from semseg.prepare.dataset_file import DatasetFile
 
 
@@ -40,7 +44,8 @@ def find_pairs(dataset_file: DatasetFile, split: str) -> Pairing:
     """Pair the photographs and masks of a split.
 
     In folders, those belong together whose path below their folder is the same without the suffix. What has
-    no partner is returned, not refused.
+    no partner is returned, not refused. Linked folders are followed. A suffix may be a whole name, as where each image
+    has a folder of its own with `image.jpg` and `mask.png`.
 
     Raises:
         FileNotFoundError: a folder is missing, the list, or a file that the list names.
@@ -81,12 +86,8 @@ def find_pairs(dataset_file: DatasetFile, split: str) -> Pairing:
 
 
 def _files_below(folder: Path, other: Path | None) -> Iterator[Path]:
-    """Yield the visible files; those of `other` are not its own, where that lies inside."""
-    for path in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        foreign = other is not None and folder in other.parents and other in path.parents
-        if not hidden and not foreign and path.is_file():
-            yield path
+    """Yield the visible files; those of `other` are not its own, where that lies inside, or is linked there."""
+    return walk_files(folder, skip_folder=None if other is None else other.samefile)
 
 
 def _sort_out(
@@ -107,7 +108,7 @@ def _sort_out(
 
 def _ending(path: Path, suffixes: Sequence[str]) -> str:
     name = path.name.lower()
-    fitting = [s for s in suffixes if name.endswith(s.lower()) and len(name) > len(s)]
+    fitting = [suffix for suffix in suffixes if name.endswith(suffix.lower())]
     return max(fitting, key=len, default="")
 
 
@@ -115,6 +116,7 @@ def _by_name(files: Sequence[tuple[Path, str]], folder: Path) -> dict[str, Path]
     by_name: dict[str, Path] = {}
     for path, suffix in sorted(files):
         name = path.relative_to(folder).as_posix()[: -len(suffix)]
+        name = unicodedata.normalize("NFC", name)  # macOS spells accents in two characters
         if name in by_name:
             raise ValueError(f"{by_name[name]} and {path} have one name without suffix; rename one of them")
         by_name[name] = path
@@ -131,16 +133,17 @@ def _read_list(list_path: Path, root: Path) -> Pairing:
     if not list_path.is_file():
         raise FileNotFoundError(f"no list of pairs {list_path}")
     pairs, missing = [], []
-    with list_path.open(encoding="utf-8-sig", newline="") as lines:
-        for number, row in enumerate(csv.reader(lines, skipinitialspace=True), 1):
-            row = [cell.strip() for cell in row]
-            if not any(row) or row[0].startswith("#") or (number == 1 and row == ["image", "mask"]):
-                continue
-            if len(row) != 2 or not all(row):
-                raise ValueError(f"{list_path} line {number}: expected image,mask, found {','.join(row)!r}")
-            pair = Pair(root / row[0], root / row[1])
-            missing += [(number, path) for path in pair if not path.is_file()]
-            pairs.append(pair)
+    rows = csv.reader(io.StringIO(read_list_text(list_path), newline=""), skipinitialspace=True)
+    for number, cells in enumerate(rows, 1):
+        row = [cell.strip() for cell in cells]
+        is_comment = bool(row) and row[0].startswith("#") and not resolve_listed_path(row[0], root).exists()
+        if not any(row) or is_comment or (number == 1 and row == ["image", "mask"]):
+            continue
+        if len(row) != 2 or not all(row):
+            raise ValueError(f"{list_path} line {number}: expected image,mask, found {','.join(row)!r}")
+        pair = Pair(*(resolve_listed_path(cell, root) for cell in row))
+        missing += [(number, path) for path in pair if not path.is_file()]
+        pairs.append(pair)
     if missing:
         number, path = missing[0]
         more = f" ({len(missing)} files are missing in all)" if len(missing) > 1 else ""

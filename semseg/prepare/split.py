@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from semseg.path_lists import read_list_text
 from semseg.prepare.dataset_file import SPLITS, DatasetFile, read_dataset_file
 from semseg.prepare.dataset_writing import list_name, relative_to_folder, write_pairs, write_text
 from semseg.prepare.pairs import Pair, find_pairs
@@ -44,7 +45,7 @@ class Division:
             The path of the new dataset.yaml.
         """
         path = self.source if out_dir is None else out_dir / "dataset.yaml"
-        content = yaml.safe_load(self.source.read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_list_text(self.source))
         content = {"root": "."} | content
         content |= {"root": ".", "splits": {split: {"pairs": list_name(split)} for split in self.members}}
         for split, groups in self.members.items():

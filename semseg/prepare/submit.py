@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from semseg.atomic import atomic_path
+from semseg.folders import walk_files
 from semseg.labels import CITYSCAPES, IGNORED
 
 _IMAGE_SUFFIX = "_leftImg8bit.png"
@@ -76,7 +77,7 @@ def _find_images(root: Path, split: str) -> dict[str, Path]:
         raise FileNotFoundError(
             f"no folder {folder}; the images say which predictions belong in, see --root and --split"
         )
-    paths = sorted(folder.rglob(f"[!.]*{_IMAGE_SUFFIX}"))
+    paths = sorted(path for path in walk_files(folder) if path.name.endswith(_IMAGE_SUFFIX))
     if not paths:
         raise FileNotFoundError(f"no *{_IMAGE_SUFFIX} under {folder}; unpack leftImg8bit_trainvaltest.zip in {root}")
     return {path.name.removesuffix(_IMAGE_SUFFIX): path for path in paths}
@@ -88,7 +89,7 @@ def _pair(image_paths: dict[str, Path], predictions_dir: Path, split: str) -> di
         raise FileNotFoundError(f"no folder {predictions_dir}; tools/test.py --out DIR writes predictions")
     found: dict[str, Path] = {}
     unknown = []
-    for path in sorted(predictions_dir.rglob("[!.]*.png")):
+    for path in sorted(path for path in walk_files(predictions_dir) if path.suffix == ".png"):
         match = _STEM.fullmatch(path.stem)
         if not match or match[1] not in image_paths:
             unknown.append(path)

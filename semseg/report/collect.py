@@ -12,6 +12,7 @@ import numpy as np
 
 from semseg.curves import Curve, read_curves
 from semseg.evaluation.results import Results, read_results
+from semseg.folders import walk_files
 
 _PANEL = re.compile(r"(?P<image>.+)_iter_(?P<iteration>\d+)\.jpg")
 _NUM_PANELS, _NUM_ITERATIONS = 4, 16  # of the flip book: what a page of 25 MB has room for
@@ -203,7 +204,7 @@ def read_images(results: Results) -> list[Image]:
 def find_explained(folder: Path) -> dict[Path, list[Path]]:
     """Return what `tools/analyze.py explain` wrote about photographs: pictures by resolved path of the photograph."""
     found = {}
-    for path in sorted(folder.rglob("explain.json")):
+    for path in sorted(path for path in walk_files(folder) if path.name == "explain.json") if folder.is_dir() else []:
         account = json.loads(path.read_text(encoding="utf-8"))
         pictures = (path.parent / name for name in account["files"] if "/" not in name)
         found[Path(account["image"]).resolve()] = [picture for picture in pictures if picture.is_file()]

@@ -146,3 +146,29 @@ def test_a_checkpoint_of_other_classes_is_a_start_and_is_not_resumed(x):
         "error x/before.pth, which is resumed, and x have other classes: the same names in another order; start a"
         " new run from its weights, with --load-from"
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("00\n01\n".encode("utf-8-sig"), "is UTF-16 or begins with a byte order mark, which MMSegmentation would take"),
+        ("00\n01\n".encode("utf-16"), "is UTF-16 or begins with a byte order mark, which MMSegmentation would take"),
+        (b"00\n\n01\n", "line 2 is empty; remove it"),
+        (b"00\na\\01\n", "line 2 has back slashes; write / between folders"),
+    ],
+)
+def test_a_list_that_mmsegmentation_would_misread_is_refused(x, content, sentence):
+    (x / "names.txt").write_bytes(content)
+    (line,) = lines(plain_config(x, ann_file="names.txt"), "train")
+    assert line.startswith(f"error train: x/names.txt {sentence}")
+
+
+def test_linked_folders_are_checked_as_mmsegmentation_reads_them_and_a_loop_is_named(x):
+    for kind in ("images", "masks"):
+        (x / kind / "train/more").symlink_to((x / kind / "val").resolve())
+    report = check_config(plain_config(x), ["train"])
+    assert (report.findings, report.splits) == ((), {"train": 6})
+    (x / "images/train/loop").symlink_to((x / "images/train").resolve())
+    assert lines(plain_config(x), "train") == [
+        "error train: x/images/train holds a link that leads back into it; remove the link"
+    ]

@@ -48,6 +48,44 @@ def test_names_that_do_not_meet_name_the_suffixes_that_do(here):
     }
 
 
+def test_names_that_begin_differently_get_a_hint(here):
+    path = write_set(here, {"train": 12})
+    for kind in ("images", "masks"):
+        for file in (here / kind / "train").iterdir():
+            file.rename(file.with_name(f"{kind[:-1]}_{file.name}"))
+    assert found(path) == {
+        "no-pair": "error train: all 12 images have no mask, first x/images/train/image_00.png; images and masks pair"
+        " by the beginning of their names, and these begin with 'image_' and 'mask_' (image_00.png, mask_00.png):"
+        " rename one of the two"
+    }
+
+
+def test_several_masks_for_each_image_are_not_taken_for_one(here):
+    path = write_set(here, {"train": 3})
+    for mask in (here / "masks/train").iterdir():
+        mask.with_name(f"{mask.stem}_car.png").write_bytes(mask.read_bytes())
+        mask.rename(mask.with_name(f"{mask.stem}_road.png"))
+    assert found(path) == {
+        "no-pair": "error train: all 3 images have no mask, first x/images/train/00.png; there are several masks for"
+        " each image (*_car.png 3, *_road.png 3): set mask_suffix to the one that holds all classes; masks of one"
+        " class each must first be merged into one mask per image"
+    }
+
+
+def test_a_folder_per_image_gets_a_hint(here):
+    path = write_set(here, {"train": 3})
+    for kind in ("images", "masks"):
+        for file in list((here / kind / "train").iterdir()):
+            (here / kind / "train" / file.stem).mkdir()
+            file.rename(here / kind / "train" / file.stem / f"{kind[:-1]}.png")
+    assert found(path) == {
+        "no-pair": "error train: all 3 images have no mask, first x/images/train/00/image.png; with image_suffix"
+        " 'image.png' and mask_suffix 'mask.png' 3 of them would match; set these"
+    }
+    path.write_text(path.read_text() + "image_suffix: image.png\nmask_suffix: mask.png\n")
+    assert found(path) == {}
+
+
 def test_images_without_mask_are_an_error_and_masks_without_image_a_warning(here):
     path = write_set(here)
     mask_of(path, 1).unlink()

@@ -42,3 +42,8 @@ def test_tables_that_do_not_fit_are_refused(tmp_path, text, message):
 def test_a_missing_table_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no table of slices .*none.csv"):
         from_table(tmp_path / "none.csv", IMAGES)
+
+
+def test_a_table_of_windows_is_read(tmp_path):
+    (tmp_path / "slices.csv").write_bytes("image,weather\r\na\\1.png,fog\r\n".encode("utf-16"))
+    assert from_table(tmp_path / "slices.csv", ["a/1.jpg"]) == {"weather": ["fog"]}

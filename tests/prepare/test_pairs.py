@@ -100,3 +100,52 @@ def test_two_images_of_one_name_are_refused(tmp_path):
     write(tmp_path, "photos/a.jpg", "photos/a.png", "annotation/a.png")
     with pytest.raises(ValueError, match=r"a\.jpg and .*a\.png have one name without suffix; rename one"):
         pairing_of(tmp_path)
+
+
+def test_linked_folders_are_followed_and_a_loop_ends(tmp_path):
+    write(tmp_path, "photos/a/1.jpg", "annotation/a/1.png", "elsewhere/p/2.jpg", "elsewhere/m/2.png")
+    (tmp_path / "photos/b").symlink_to(tmp_path / "elsewhere/p")
+    (tmp_path / "annotation/b").symlink_to(tmp_path / "elsewhere/m")
+    (tmp_path / "photos/a/loop").symlink_to(tmp_path / "photos")
+    pairs = relative(tmp_path, pairing_of(tmp_path).pairs)
+    assert pairs == [("photos/a/1.jpg", "annotation/a/1.png"), ("photos/b/2.jpg", "annotation/b/2.png")]
+
+
+def test_a_folder_of_masks_that_is_linked_among_the_images_holds_no_images(tmp_path):
+    write(tmp_path, "photos/1.png", "annotation/1.png")
+    (tmp_path / "photos/masks").symlink_to(tmp_path / "annotation")
+    pairing = pairing_of(tmp_path, image_suffix=".png")
+    assert relative(tmp_path, pairing.pairs) == [("photos/1.png", "annotation/1.png")]
+    assert pairing.images_without_mask == ()
+
+
+def test_both_spellings_of_an_accent_are_one_name(tmp_path):
+    composed, decomposed = "ni\u00f1o", "nin\u0303o"
+    write(tmp_path, f"photos/{decomposed}/1.jpg", f"annotation/{composed}/1.png")
+    assert len(pairing_of(tmp_path).pairs) == 1
+    (tmp_path / "pairs.csv").write_text(f"photos/{composed}/1.jpg,annotation/{decomposed}/1.png\n")
+    (pair,) = pairing_of(tmp_path, {"pairs": "pairs.csv"}).pairs
+    assert pair.image_path.is_file()
+    assert pair.mask_path.is_file()
+
+
+def test_a_suffix_may_be_the_whole_name_of_a_file(tmp_path):
+    write(tmp_path, "x/0001/image.jpg", "x/0001/mask.png", "x/0002/image.jpg", "x/0002/mask.png")
+    pairing = pairing_of(tmp_path, {"images": "x", "masks": "x"}, image_suffix="image.jpg", mask_suffix="mask.png")
+    assert relative(tmp_path, pairing.pairs) == [(f"x/000{n}/image.jpg", f"x/000{n}/mask.png") for n in (1, 2)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_of_windows_names_all_its_pairs(tmp_path, encoding):
+    write(tmp_path, "photos/#x.jpg", "photos/b.jpg", "annotation/x.png", "annotation/b.png")
+    lines = "# chosen by hand\r\nphotos\\b.jpg,annotation\\b.png\r\n".encode(encoding)
+    (tmp_path / "pairs.csv").write_bytes(lines)
+    expected = [("photos/b.jpg", "annotation/b.png")]
+    assert relative(tmp_path, pairing_of(tmp_path, {"pairs": "pairs.csv"}).pairs) == expected
+
+
+def test_a_list_may_name_files_that_begin_with_a_hash(tmp_path):
+    write(tmp_path, "#x.jpg", "#x.png")
+    (tmp_path / "pairs.csv").write_text("#x.jpg,#x.png\n# the end\n")
+    pairs = relative(tmp_path, pairing_of(tmp_path, {"pairs": "pairs.csv"}).pairs)
+    assert pairs == [("#x.jpg", "#x.png")]

@@ -10,11 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from semseg.cli import add_debug_flag, run_tool
+from semseg.cli import ArgumentParser, add_debug_flag, run_tool
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path, metavar="ROOT", help="the dataset's folder, as data/cityscapes")
     parser.add_argument("--gt-dir", default="gtFine", help="folder of the annotations (default: %(default)s)")
     parser.add_argument(

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from semseg.labels import CITYSCAPES, IGNORED, distinct_colors
+from semseg.path_lists import read_list_text
 from semseg.prepare.dataset_file import IGNORE, MAX_CLASSES, Color, hex_color, parse_color, read_dataset_file
 
 _IGNORED_NAMES = (IGNORE, "__ignore__")  # the second is labelme's
@@ -66,7 +67,7 @@ def read_classes(source: str) -> Classes:
         rows = list(_parse_lines(path))
     else:
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = yaml.safe_load(read_list_text(path))
         except yaml.YAMLError as error:
             raise ValueError(f"{path} is not YAML: {error}".replace("\n", " ")) from None
         if isinstance(content, dict) and "splits" in content:
@@ -177,7 +178,7 @@ def _parse_yaml(path: Path, rows: Any) -> Iterable[tuple[str, Color | None]]:
 
 
 def _parse_lines(path: Path) -> Iterable[tuple[str, Color | None]]:
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
+    for line in read_list_text(path).splitlines():
         line = line.strip()
         if not line or line.startswith("#"):
             continue

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from semseg.folders import TRAINING_SUFFIXES, walk_files
 from semseg.labels import IGNORED
 from semseg.prepare.dataset_file import (
     IGNORE,
-    IMAGE_SUFFIXES,
     Color,
     DatasetFile,
     Split,
@@ -92,7 +92,7 @@ def parse(
             classes=(),
             palette=(),
             label_map={},
-            image_suffix=tuple(image_suffix) or IMAGE_SUFFIXES,
+            image_suffix=tuple(image_suffix) or TRAINING_SUFFIXES,
             mask_suffix=tuple(mask_suffix) or (".png",),
         ),
         "train",
@@ -116,7 +116,9 @@ def list_colors(source: Path, mask_suffix: Sequence[str] = ()) -> str:
         FileNotFoundError: no such folder, or no mask in it.
     """
     suffixes = tuple(suffix.lower() for suffix in mask_suffix) or (".png",)
-    paths = sorted(path for path in source.rglob("*") if path.name.lower().endswith(suffixes))
+    paths = (
+        sorted(path for path in walk_files(source) if path.name.lower().endswith(suffixes)) if source.is_dir() else []
+    )
     if not paths:
         raise FileNotFoundError(f"no mask {' or '.join(suffixes)} under {source}; give its folder, or --mask-suffix")
     counts: Counter = Counter()

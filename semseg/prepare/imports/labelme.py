@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from semseg.folders import walk_files
 from semseg.prepare.imports.shapes import Annotated, Bitmap, Outline, Parsed, Shape
 
 _OUTLINES = ("polygon", "rectangle", "oriented_rectangle", "circle", "line", "linestrip")
@@ -25,7 +26,7 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
         ValueError: a file is not one of labelme's.
     """
     if source.is_dir():
-        paths = sorted(path for path in source.rglob("*.json") if not path.name.startswith("."))
+        paths = sorted(path for path in walk_files(source) if path.suffix == ".json")
         folder = source
     elif source.is_file():
         paths, folder = [source], source.parent
