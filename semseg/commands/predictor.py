@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 
+from semseg.prepare.bit_depth import check_bits
+
 _CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
 
@@ -18,6 +20,8 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """Add what says how a model is opened."""
     parser.add_argument("--data", metavar="FILE", help="the dataset.yaml that the model was trained on, if any")
     parser.add_argument("--device", help="such as cuda:1 or cpu; default: the GPU if there is one")
+    parser.add_argument("--bits", type=int, metavar="N", help="how many bits of photographs that store 16 are in use,"
+                        " such as 12; default: what the model's set says")  # fmt: skip
     parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values")
     parser.add_argument("--trust-checkpoint", action="store_true", help="load it even if it carries code, and run that")
 
@@ -45,6 +49,7 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = Tru
         raise ValueError(
             f"{args.checkpoint} is an exported model, which tells the best class only: name its checkpoint"
         )
+    check_bits(args.bits, "--bits")
     import torch
 
     from semseg.inference.segmenter import Segmenter
@@ -58,6 +63,7 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = Tru
         args.config,
         device,
         **{name: getattr(args, name) for name in speed if hasattr(args, name)},
+        bits=args.bits,
         data=args.data,
         cfg_options=args.cfg_options,
         trust_checkpoint=args.trust_checkpoint,
