@@ -6,8 +6,6 @@ import argparse
 import os
 import sys
 
-from semseg.prepare.bit_depth import check_bits
-
 _CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
 
@@ -49,10 +47,12 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = Tru
         raise ValueError(
             f"{args.checkpoint} is an exported model, which tells the best class only: name its checkpoint"
         )
-    check_bits(args.bits, "--bits")
     import torch
 
     from semseg.inference.segmenter import Segmenter
+    from semseg.prepare.bit_depth import check_bits
+
+    check_bits(args.bits, "--bits")
 
     device = args.device
     if getattr(args, "launcher", "none") != "none" and device is None and torch.cuda.is_available():
