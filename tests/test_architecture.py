@@ -38,7 +38,7 @@ ALLOWED = {
     "maps": {"matplotlib", *PIXELS},
     "evaluation": {"semseg.labels", "semseg.atomic", "torch", *PIXELS},
     "toycity": {"semseg.labels", "semseg.atomic", *PIXELS},
-    "prepare": {"semseg.labels", "semseg.atomic", "yaml", "pycocotools", "requests", *PIXELS},
+    "prepare": {"semseg.labels", "semseg.atomic", "pillow_heif", "yaml", "pycocotools", "requests", *PIXELS},
     "compat": {"semseg.compat_losses", "semseg.compat_checkpoints", *STACK},
     "compat_checkpoints": {*STACK},
     "compat_losses": {*STACK},
@@ -91,7 +91,7 @@ ALLOWED = {
         "semseg.stopping",
         "semseg.background",
         "semseg.atomic",
-        "pillow_heif",
+        "semseg.prepare",  # the one reader of photographs
         "pytorch_grad_cam",
         "tifffile",
         "onnx",

@@ -50,6 +50,8 @@ def run_infer(args: argparse.Namespace) -> int:
         num_ranks=num_ranks,
     )
     print("\n".join(summary.lines(outputs)))
+    if args.bits is not None and summary.num_done and not summary.num_deep:
+        print(f"--bits {args.bits} had no effect: none of the photographs stores 16 bits")
     return 1 if summary.failed else 0
 
 
@@ -59,6 +61,8 @@ def _videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int
 
     if args.launcher != "none":
         raise ValueError(f"{videos[0]} is a video: its frames follow one another, use tools/infer.py")
+    if args.bits is not None:
+        raise ValueError("--bits has no effect on videos, whose frames have 8 bits; leave it out")
     predictor = open_predictor(args)
     outputs = Outputs(args.out_dir, predictor.classes, predictor.palette, opacity=args.opacity, outlines=args.outlines)
     failed = segment_videos(

@@ -79,7 +79,7 @@ def _run_export(args: argparse.Namespace) -> int:
     cfg = for_inference(load_config(args.config or checkpoint, args.cfg_options, data=args.data), checkpoint)
     predictor = Predictor(cfg, checkpoint, "cpu")
     network = Traceable(predictor.model, cfg, torch.float16 if args.precision == "fp16" else torch.float32)
-    compared, calibration, source = _images(args, cfg, predictor.exif)
+    compared, calibration, source = _images(args, cfg, predictor)
     out = args.out or checkpoint.with_suffix(suffix)
     try:
         done = export(
@@ -106,12 +106,12 @@ def _run_export(args: argparse.Namespace) -> int:
     return 0
 
 
-def _images(args: argparse.Namespace, cfg, exif: str) -> tuple[list, list, str]:
+def _images(args: argparse.Namespace, cfg, predictor) -> tuple[list, list, str]:
     """Return images to compare on, others to calibrate with if there are enough, and where they come from."""
     import numpy as np
 
     from semseg.inference import find_images
-    from semseg.inference.reading import read_photograph
+    from semseg.inference.reading import read_image
 
     folder = args.images or _test_set(cfg)
     if folder is None:
@@ -123,7 +123,7 @@ def _images(args: argparse.Namespace, cfg, exif: str) -> tuple[list, list, str]:
     others = [index for index in range(len(found)) if index not in spread] or spread
     others = [others[i] for i in np.linspace(0, len(others) - 1, min(len(others), NUM_CALIBRATION)).round().astype(int)]
     compared, calibration = (
-        [read_photograph(found[index].path, exif).image for index in indices]
+        [read_image(found[index].path, predictor.exif, predictor.bits) for index in indices]
         for indices in (spread, others if args.precision == "int8" else [])
     )
     return _fitted(compared, args.size), [_resized(image, args.size) for image in calibration], str(folder)

@@ -18,6 +18,8 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """Add what says how a model is opened."""
     parser.add_argument("--data", metavar="FILE", help="the dataset.yaml that the model was trained on, if any")
     parser.add_argument("--device", help="such as cuda:1 or cpu; default: the GPU if there is one")
+    parser.add_argument("--bits", type=int, metavar="N", help="how many bits of photographs that store 16 are in use,"
+                        " such as 12; default: what the model's set says")  # fmt: skip
     parser.add_argument(
         "--cfg-options", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override config values"
     )
@@ -50,6 +52,9 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = Tru
     import torch
 
     from semseg.inference.segmenter import Segmenter
+    from semseg.prepare.bit_depth import check_bits
+
+    check_bits(args.bits, "--bits")
 
     device = args.device
     if getattr(args, "launcher", "none") != "none" and device is None and torch.cuda.is_available():
@@ -60,6 +65,7 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = Tru
         args.config,
         device,
         **{name: getattr(args, name) for name in speed if hasattr(args, name)},
+        bits=args.bits,
         data=args.data,
         cfg_options=args.cfg_options,
         trust_checkpoint=args.trust_checkpoint,

@@ -28,6 +28,7 @@ from semseg.config.classes import (
     check_split,
     check_training,
     concatenate_lists,
+    read_photographs_alike,
     use_dataset_file,
 )
 from semseg.config.fine_tuning import fine_tune
@@ -87,6 +88,7 @@ def load_config(
     crop_around_rare_classes(cfg)
     count_confusions(cfg)
     agree_on_classes(cfg, path)
+    read_photographs_alike(cfg)
     check_class_weights(cfg, path)
     cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs") / name)
     cfg.launcher = launcher

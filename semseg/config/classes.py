@@ -21,6 +21,7 @@ from semseg.prepare.dataset_file import Color, DatasetFile, read_dataset_file
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _HEADS = ("decode_head", "auxiliary_head")
+PHOTOGRAPH_LOADERS = ("LoadImageFromFile", "LoadPhotograph")
 _OTHER_TASKS = ("STDCHead",)  # tells edges from the rest, whatever the classes are
 
 
@@ -241,8 +242,33 @@ def _with_our_loaders(steps: Any, rules: DatasetFile) -> Any:
     if kind in ("LoadAnnotations", "LoadTrainIds"):
         return {"type": "LoadTrainIds"}
     changed = {key: _with_our_loaders(value, rules) for key, value in steps.items()}
-    if kind == "LoadImageFromFile" and rules.exif == "ignore":
-        changed["color_type"] = "color_ignore_orientation"
+    if kind in PHOTOGRAPH_LOADERS:
+        if rules.exif == "ignore":
+            changed["color_type"] = "color_ignore_orientation"
+        changed.pop("bits", None)
+        if rules.bits is not None:
+            changed.update(type="LoadPhotograph", bits=rules.bits)
+    return changed
+
+
+def read_photographs_alike(cfg: Config) -> None:
+    """Let every pipeline read photographs as inference does (in place): LoadPhotograph for LoadImageFromFile."""
+    for name in _LOADERS:
+        if (loader := cfg.get(name)) is not None:
+            loader.dataset = _with_photographs(loader.dataset)
+    if "tta_pipeline" in cfg:
+        cfg.tta_pipeline = _with_photographs(cfg.tta_pipeline)
+
+
+def _with_photographs(node: Any) -> Any:
+    if isinstance(node, (list, tuple)):
+        return type(node)(_with_photographs(child) for child in node)
+    if not isinstance(node, dict):
+        return node
+    changed = {key: _with_photographs(value) for key, value in node.items()}
+    is_stock = changed.get("type") in ("LoadImageFromFile", "mmcv.LoadImageFromFile", "mmseg.LoadImageFromFile")
+    if is_stock and "file_client_args" not in changed:
+        changed["type"] = "LoadPhotograph"
     return changed
 
 

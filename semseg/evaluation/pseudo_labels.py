@@ -26,8 +26,8 @@ class DoubtCounts:
         """Count an image.
 
         Args:
-            train_ids: uint8, shape (height, width), 0 to num_classes - 1.
-            doubt: 1 minus the probability of the winning class, float16, shape (height, width).
+            train_ids: uint8, 0 to num_classes - 1, of any shape.
+            doubt: 1 minus the probability of the winning class, float16, likewise.
         """
         cells = train_ids.ravel().astype(np.int64) * _NUM_LEVELS + _levels(doubt).ravel()
         self.counts += np.bincount(cells, minlength=self.counts.size).reshape(self.counts.shape)
@@ -54,11 +54,13 @@ def pseudo_labels(train_ids: np.ndarray, doubt: np.ndarray, most_doubt: np.ndarr
     """Return the train ids that are sure enough, and 255 (ignored) elsewhere: uint8, shape (height, width).
 
     Args:
-        train_ids: uint8, shape (height, width).
+        train_ids: uint8, shape (height, width); 255 without data.
         doubt: float16, likewise.
         most_doubt: that is kept, by class, float16, shape (num_classes,).
     """
-    return np.where(doubt <= most_doubt[train_ids], train_ids, np.uint8(IGNORED))
+    limits = np.full(256, -1, most_doubt.dtype)  # nothing is sure enough where there is no class
+    limits[: len(most_doubt)] = most_doubt
+    return np.where(doubt <= limits[train_ids], train_ids, np.uint8(IGNORED))
 
 
 def _levels(doubt: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ def explain(
         hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(classes)}"
         raise ValueError(f"no class {class_name!r} in this model; {hint}")
     try:
-        image = read_image(image_path, predictor.exif)
+        image = read_image(image_path, predictor.exif, predictor.bits)
     except ValueError as error:
         raise ValueError(f"{image_path}: {error}") from None
     region = None if box is None else _region_of(box, image.shape[:2])

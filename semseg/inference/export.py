@@ -56,6 +56,7 @@ def facts_of(predictor: Predictor, content: Mapping[str, Any], checkpoint: str |
         "classes": list(predictor.classes),
         "palette": plain([list(map(int, colour)) for colour in predictor.palette]),
         "exif": predictor.exif,
+        "bits": predictor.bits,
         "input": "RGB, uint8, (N, 3, height, width); not normalized: the file does that",
         "outputs": {
             "train_ids": "uint8, (N, height, width)",

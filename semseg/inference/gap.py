@@ -14,7 +14,8 @@ from semseg.folders import walk_files
 from semseg.index_png import write_index_png
 from semseg.inference.ahead import Readers, ReadImage
 from semseg.inference.outputs import Outputs
-from semseg.inference.reading import read_photograph
+from semseg.inference.prediction import without_nodata
+from semseg.inference.reading import Photograph, read_photograph
 from semseg.inference.sources import SourceImage, find_images
 
 if TYPE_CHECKING:
@@ -116,22 +117,31 @@ def measure_photographs(
     def fail(source: SourceImage, fault: str) -> None:
         add(Measured(source, None, None, fault))
 
-    for source, image in _read_ahead(images, predictor.exif, fail):
+    for source, photograph in _read_ahead(images, predictor, fail):
         measures, fault = None, ""
         try:
-            measures = _measure(predictor, image, counts)
+            measures = _measure(predictor, photograph, counts)
         except Exception as error:  # of any size and runtime; the others go on
             fault = " ".join(f"cannot be segmented ({type(error).__name__}: {error})".split())
-        add(Measured(source, image.shape[:2], measures, fault))
+        add(Measured(source, photograph.image.shape[:2], measures, fault))
     return found
 
 
-def _measure(predictor: Predictor, image: np.ndarray, counts: DoubtCounts | None) -> Measures:
+def _measure(predictor: Predictor, photograph: Photograph, counts: DoubtCounts | None) -> Measures:
+    """Measure a photograph where it has data."""
+    image, nodata = photograph.image, photograph.nodata
+    if nodata is not None and nodata.all():
+        raise ValueError("it has no data anywhere")
     mirror = np.ascontiguousarray(image[:, ::-1])
-    own, mirrored = predictor.predict([image, mirror], uncertainty=True)
-    measures = measure(own.train_ids, mirrored.train_ids[:, ::-1], own.doubt, own.entropy, own.mass)
+    # the sum over the pixels with data needs the probability of every class
+    own, mirrored = predictor.predict([image, mirror], uncertainty=True, probabilities=nodata is not None)
+    maps, mass = (own.train_ids, mirrored.train_ids[:, ::-1], own.doubt, own.entropy), own.mass
+    if nodata is not None:
+        maps = tuple(part[~nodata] for part in maps)
+        mass = own.probabilities[:, ~nodata].sum(axis=1, dtype=np.float64)
+    measures = measure(*maps, mass)
     if counts is not None:
-        counts.update(own.train_ids, own.doubt)
+        counts.update(maps[0], maps[2])
     return measures
 
 
@@ -145,9 +155,9 @@ def revisit(
         images: that could be read.
         visit: called with each, its pixels (RGB, uint8) and its prediction with `doubt`.
     """
-    for source, image in _read_ahead(images, predictor.exif, lambda source, fault: None):  # it is gone since
-        (prediction,) = predictor.predict([image], uncertainty=True)
-        visit(source, image, prediction)
+    for source, photograph in _read_ahead(images, predictor, lambda source, fault: None):  # it is gone since
+        (prediction,) = predictor.predict([photograph.image], uncertainty=True)
+        visit(source, photograph.image, without_nodata(prediction, photograph.nodata))
 
 
 class PseudoLabels:
@@ -190,13 +200,13 @@ def refuse_twins(images: Sequence[SourceImage]) -> None:
 
 
 def _read_ahead(
-    images: Sequence[SourceImage], exif: str, fail: Callable[[SourceImage, str], None]
-) -> Iterator[tuple[SourceImage, np.ndarray]]:
-    """Yield each image with its pixels; of one that cannot be read `fail` is told, in a sentence."""
+    images: Sequence[SourceImage], predictor: Predictor, fail: Callable[[SourceImage, str], None]
+) -> Iterator[tuple[SourceImage, Photograph]]:
+    """Yield each image as it was read; of one that cannot be read `fail` is told, in a sentence."""
 
     def read(source: SourceImage) -> ReadImage | None:
         try:
-            return ReadImage(source, read_photograph(source.path, exif), 0.0)
+            return ReadImage(source, read_photograph(source.path, predictor.exif, bits=predictor.bits), 0.0)
         except ValueError as error:
             fail(source, " ".join(str(error).split()))
             return None
@@ -204,6 +214,6 @@ def _read_ahead(
     readers = Readers()
     try:
         for (found,) in readers.groups(images, read, lambda num_pixels: 1):
-            yield found.source, found.photograph.image
+            yield found.source, found.photograph
     finally:
         readers.stop()

@@ -13,6 +13,7 @@ import numpy as np
 from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.predictor import Prediction
 from semseg.labels import IGNORED
+from semseg.prepare.bit_depth import FEWEST_BITS, MOST_BITS, check_bits
 
 METADATA_KEY = "semseg"
 SCHEMA = "semseg.export/1"
@@ -28,11 +29,13 @@ class OnnxPredictor:
     Args:
         path: of the file.
         device: `cpu`, or such as `cuda:0`; default: the GPU if ONNX Runtime can use one.
+        bits: how many are in use of the 16 of a value, in photographs that store 16; default: what the file says.
 
     Attributes:
         classes: names, in the order of their train ids.
         palette: RGB, shape (num_classes, 3).
         exif: what the set that it learnt from does with EXIF orientation: `apply` or `ignore`.
+        bits: as given, or what that set says of photographs that store 16 bits; None: nothing.
         notes: lines for a person: what runs it.
         facts: what the file says of itself.
 
@@ -45,7 +48,7 @@ class OnnxPredictor:
     has_probabilities = True
     gives_all_probabilities = False  # of the winning class only
 
-    def __init__(self, path: str | Path, device: str | None = None) -> None:
+    def __init__(self, path: str | Path, device: str | None = None, bits: int | None = None) -> None:
         self.path = Path(path)
         if self.path.suffix == ".pt2":
             raise ValueError(f"{path} is not loaded: an archive of torch.export can run code; export it as ONNX")
@@ -66,6 +69,7 @@ class OnnxPredictor:
         self.classes = tuple(self.facts["classes"])
         self.palette = tuple(tuple(colour) for colour in self.facts["palette"])
         self.exif = self.facts["exif"]
+        self.bits = self.facts.get("bits") if check_bits(bits) is None else bits
         used = self._session.get_providers()[0].removesuffix("ExecutionProvider")
         self.notes = [f"ONNX Runtime {onnxruntime.__version__}, {used}, {self.facts['precision']}"]
         # without this, what nobody asks for would be computed
@@ -176,6 +180,7 @@ def _facts(text: str | None, path: str | Path) -> dict:
         and len(palette) == len(classes)
         and all(isinstance(c, list) and len(c) == 3 and all(v in range(256) for v in c) for c in palette)
         and facts.get("exif") in ("apply", "ignore")
+        and (facts.get("bits") is None or facts["bits"] in range(FEWEST_BITS, MOST_BITS + 1))
         and isinstance(facts.get("precision"), str)
         and (size is None or (isinstance(size, list) and [type(side) for side in size] == [int, int]))
     )

@@ -13,8 +13,9 @@ from PIL import Image
 
 from semseg import drawing
 from semseg.atomic import atomic_path
-from semseg.index_png import write_index_png
-from semseg.labels import CITYSCAPES, categories_of
+from semseg.inference.georeference import Place
+from semseg.inference.mask_files import write_mask
+from semseg.labels import CITYSCAPES, IGNORED, categories_of
 
 if TYPE_CHECKING:
     from semseg.inference.predictor import Prediction
@@ -74,9 +75,10 @@ class Outputs:
     def needs_probabilities(self) -> bool:
         return "probs" in self.kinds
 
-    def paths(self, name: Path) -> dict[str, Path]:
-        """Return where the results of an image lie, by kind."""
-        return {kind: self.out_dir / kind / f"{name}{SUFFIXES[kind]}" for kind in self.kinds}
+    def paths(self, name: Path, place: Place | None = None) -> dict[str, Path]:
+        """Return where the results of an image lie, by kind; what has a place on the earth may get another mask."""
+        suffixes = SUFFIXES if place is None else {**SUFFIXES, "pred": place.mask_suffix}
+        return {kind: self.out_dir / kind / f"{name}{suffixes[kind]}" for kind in self.kinds}
 
     def tiled_paths(self, name: Path) -> dict[str, Path]:
         """Return where the results of a picture lie that went by tiles: train ids, and a small overlay."""
@@ -85,7 +87,7 @@ class Outputs:
 
     def exist(self, name: Path) -> bool:
         """Return whether everything is there."""
-        ways = self.paths(name), self.tiled_paths(name)
+        ways = self.paths(name), self.paths(name, Place(is_tiff=True)), self.tiled_paths(name)
         return any(all(path.is_file() for path in paths.values()) for paths in ways)
 
     def write_overview(self, name: Path, image: np.ndarray, train_ids: np.ndarray) -> None:
@@ -101,24 +103,25 @@ class Outputs:
             with atomic_path(self.tiled_paths(name)["vis"]) as temporary:
                 _save(Image.fromarray(overlay), temporary)
 
-    def write(self, name: Path, image: np.ndarray, prediction: Prediction) -> list[Path]:
+    def write(self, name: Path, image: np.ndarray, prediction: Prediction, place: Place | None = None) -> list[Path]:
         """Write the results of an image, each of them whole or not at all.
 
         Args:
             name: of the image, relative.
             image: RGB, uint8, shape (height, width, 3).
-            prediction: of this image.
+            prediction: of this image; 255 where the image has no data.
+            place: of the image on the earth; `pred` gets it, too.
 
         Returns:
-            The files.
+            The files, without world files.
         """
-        paths = self.paths(name)
+        paths = self.paths(name, place)
         overlay = None
         if {"vis", "side-by-side"} & set(self.kinds):
             overlay = self.overlay(image, prediction.train_ids)
         for kind, path in paths.items():
             if kind == "pred":
-                write_index_png(path, prediction.train_ids, self.palette)
+                write_mask(path, prediction.train_ids, self.palette, place)
                 continue
             with atomic_path(path) as temporary:
                 if kind == "probs":
@@ -169,5 +172,21 @@ def _save(picture: Image.Image, path: Path) -> None:
 
 
 def class_shares(train_ids: np.ndarray, num_classes: int) -> np.ndarray:
-    """Return the share of each class in the pixels of an image: float, shape (num_classes,), 0 to 1."""
-    return np.bincount(train_ids.ravel(), minlength=256)[:num_classes] / train_ids.size
+    """Return the share of each class in the pixels that have one: float, shape (num_classes,), 0 to 1.
+
+    Pixels without data (255) do not count; of an image that has no other pixels, all shares are 0.
+    """
+    return shares_of_counts(np.bincount(train_ids.ravel(), minlength=256), num_classes)
+
+
+def shares_of_counts(counts: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return the shares of classes from the pixels of each value, shape (256,); see `class_shares`."""
+    return counts[:num_classes] / max(1, counts[:num_classes].sum())
+
+
+def mean_confidence(prediction: Prediction) -> float | None:
+    """Return the mean of the confidence where an image has data, 0 to 1; None if there is none."""
+    if prediction.confidence is None:
+        return None
+    valid = prediction.train_ids != IGNORED
+    return float(prediction.confidence.sum(where=valid, dtype=np.int64) / (255 * valid.sum())) if valid.any() else None

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from semseg.inference.bands import classify, eight_bits, entropy_of, probabilities_of
+from semseg.labels import IGNORED
 
 if TYPE_CHECKING:
     from semseg.inference.scoring import Scorer
@@ -18,7 +19,7 @@ class Prediction(NamedTuple):
     """What a model says of an image, or of some rows of it.
 
     Attributes:
-        train_ids: uint8, shape (height, width), in the size of the image that was given.
+        train_ids: uint8, shape (height, width), in the size of the image that was given; 255 where it has no data.
         confidence: 255 times the probability of the winning class, uint8, shape (height, width); if asked for.
         probabilities: float16, shape (num_classes, height, width); if asked for.
         doubt: 1 minus the probability of the winning class, float16, shape (height, width): tells apart what
@@ -58,6 +59,20 @@ def decide(scores: torch.Tensor, scorer: Scorer, wanted: Wanted) -> Prediction:
         return Prediction(train_ids, sure, stored)
     doubt, entropy = (part.half().cpu().numpy() for part in (1 - top, entropy_of(likely)))
     return Prediction(train_ids, sure, stored, doubt, entropy, likely.sum(dim=(2, 3)).double().cpu().numpy())
+
+
+def without_nodata(prediction: Prediction, nodata: np.ndarray | None) -> Prediction:
+    """Return a prediction that says nothing of pixels without data: 255, no confidence, no probability of any class.
+
+    Args:
+        prediction: of an image, without `mass`, which is a sum over all its pixels.
+        nodata: True where the image has no data, bool, shape (height, width); None: nowhere.
+    """
+    if nodata is None:
+        return prediction
+    zeroed = [None if part is None else np.where(nodata, part.dtype.type(0), part) for part in prediction[1:-1]]
+    train_ids = np.where(nodata, np.uint8(IGNORED), prediction.train_ids)
+    return Prediction(train_ids, *zeroed, prediction.mass)
 
 
 def join(bands: Iterable[Prediction], size: tuple[int, int]) -> list[Prediction]:

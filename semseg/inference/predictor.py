@@ -20,12 +20,13 @@ from mmseg.registry import MODELS  # noqa: E402
 
 from semseg.checkpoints.loading import load_strictly  # noqa: E402
 from semseg.checkpoints.reading import read_checkpoint  # noqa: E402
-from semseg.config.classes import classes_and_palette  # noqa: E402
+from semseg.config.classes import PHOTOGRAPH_LOADERS, classes_and_palette  # noqa: E402
 from semseg.config_tree import inner_datasets  # noqa: E402
 from semseg.evaluation.finite import NotFiniteError, refuse_not_finite  # noqa: E402
 from semseg.inference.precision import autocast, choose_precision, compiled, made_fast  # noqa: E402
 from semseg.inference.prediction import Prediction, Wanted, decide, join  # noqa: E402
 from semseg.inference.scoring import Scorer, parse_views  # noqa: E402
+from semseg.prepare.bit_depth import check_bits  # noqa: E402
 
 _SMALLEST_TILE_PX = 128
 
@@ -44,6 +45,8 @@ class Predictor:
             image, resized as in a test, or the windows that the config tests by.
         overlap: share of a tile that the next one covers, too; 0 to below 1.
         compile: let PyTorch generate code for the model; takes minutes, for long runs.
+        bits: how many are in use of the 16 of a value, in photographs that store 16; default: what the set that the
+            model learnt from says.
         on_note: called with each note as it comes up.
 
     Attributes:
@@ -51,6 +54,7 @@ class Predictor:
         classes: names, in the order of their train ids.
         palette: RGB, shape (num_classes, 3).
         exif: what the set that it learnt from does with EXIF orientation: `apply` or `ignore`.
+        bits: as given, or what that set says of photographs that store 16 bits; None: nothing.
         device: where the model is.
         precision: that was chosen.
         tile: as given.
@@ -72,6 +76,7 @@ class Predictor:
         tile: int | None = None,
         overlap: float = 0.25,
         compile: bool = False,
+        bits: int | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> None:
         if tile is not None and tile < 1:
@@ -79,6 +84,7 @@ class Predictor:
         if not 0 <= overlap < 1:
             raise ValueError(f"overlap {overlap}: expected a share of the tile, 0 to below 1")
         flips, scales = parse_views(tta)
+        check_bits(bits)
         self.notes: list[str] = []
         self._on_note = on_note
         self.device = torch.device(device or ("cuda:0" if torch.cuda.is_available() else "cpu"))
@@ -94,7 +100,8 @@ class Predictor:
             step for step in inner_datasets(cfg.test_dataloader.dataset)[0].pipeline if step.type not in loads_truth
         ]
         self.exif = "ignore" if steps[0].get("color_type") == "color_ignore_orientation" else "apply"
-        if steps[0].type == "LoadImageFromFile":
+        self.bits = steps[0].get("bits") if bits is None else bits
+        if steps[0].type in PHOTOGRAPH_LOADERS:
             steps[0] = dict(type="mmseg.LoadImageFromNDArray")
         self._pipeline = Compose(steps)
         self.tile, self._overlap = tile, overlap

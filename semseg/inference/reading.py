@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import math
-import stat
-import threading
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-MAX_PIXELS = 178_956_970
-"""Above this Pillow suspects a decompression bomb: 512 MB as RGB."""
+from semseg.inference.georeference import Place, find_place
+from semseg.prepare.photographs import MAX_PIXELS, TooManyPixelsError, decode_photograph
 
-_ORIENTATION, _DATE_TIME, _EXIF_IFD, _GPS_IFD, _DATE_TIME_ORIGINAL = 0x0112, 0x0132, 0x8769, 0x8825, 0x9003
-_TILE_WIDTH, _TILE_HEIGHT = 322, 323
-_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000", "HEIF")  # EPS would run Ghostscript
-_opening = threading.Lock()
+__all__ = ["MAX_PIXELS", "Photograph", "TooManyPixelsError", "read_image", "read_photograph"]
 
-
-class TooManyPixelsError(ValueError):
-    """A picture is larger than was allowed."""
+_DATE_TIME, _EXIF_IFD, _GPS_IFD, _DATE_TIME_ORIGINAL = 0x0132, 0x8769, 0x8825, 0x9003
 
 
 class Photograph(NamedTuple):
@@ -35,130 +26,50 @@ class Photograph(NamedTuple):
         latitude: in degrees, north is positive; None if unknown.
         longitude: in degrees, east is positive.
         time: such as 2024-05-01T12:30:00, as the camera's clock had it; empty if unknown.
+        nodata: True where there is no data (transparent, or GDAL_NODATA), bool, shape (height, width); None if there
+            is no such pixel.
+        place: where each pixel lies on the earth; None if neither the file nor a world file beside it says so.
+        is_deep: whether the file stores 16 bits.
     """
 
     image: np.ndarray
-    latitude: float | None
-    longitude: float | None
-    time: str
+    latitude: float | None = None
+    longitude: float | None = None
+    time: str = ""
+    nodata: np.ndarray | None = None
+    place: Place | None = None
+    is_deep: bool = False
 
 
-def read_photograph(source: str | Path | bytes, exif: str = "apply", max_pixels: int = MAX_PIXELS) -> Photograph:
-    """Read a photograph with Pillow, since OpenCV accepts truncated files.
-
-    16 bits become the upper 8, transparency is dropped, of several pictures in one file the first is taken.
+def read_photograph(
+    source: str | Path | bytes, exif: str = "apply", max_pixels: int = MAX_PIXELS, bits: int | None = None
+) -> Photograph:
+    """Read a photograph, and what it says of itself; see `decode_photograph`.
 
     Args:
-        source: a path, or what a file holds; one of the formats above, the suffix need not fit. HEIC needs the plugin
-            pillow-heif.
-        exif: `apply` turns it upright by its EXIF orientation, `ignore` takes it as stored
-            (TIFF is turned all the same: Pillow does so).
+        source: a path, or what a file holds.
+        exif: `apply` turns it upright by its EXIF orientation, `ignore` takes it as stored.
         max_pixels: more are not decoded.
+        bits: how many are in use of the 16 of a value, where the file stores 16.
 
     Raises:
         TooManyPixelsError: it is larger than `max_pixels`.
         ValueError: it cannot be read: one sentence without the path, whatever is wrong with the file.
     """
-    try:
-        with _open(source if isinstance(source, bytes) else Path(source)) as image:
-            width, height = max(image.size, _tile_size(image), key=math.prod)
-            if width * height > max_pixels:
-                raise TooManyPixelsError(f"{width}x{height} are more pixels than --max-pixels {max_pixels}")
-            image.load()
-            taken = _taken(image)
-            return Photograph(pixels_of(image, exif), *taken)
-    except Exception as error:  # a hostile file makes decoders raise anything
-        if isinstance(error, OSError) and error.strerror:
-            raise ValueError(error.strerror.lower()) from error
-        if isinstance(error, UnidentifiedImageError):
-            empty = len(source) == 0 if isinstance(source, bytes) else Path(source).stat().st_size == 0
-            raise ValueError("not a readable image (the file is empty)" if empty else "not a readable image") from error
-        known = isinstance(error, ValueError) and not isinstance(error, UnicodeError)
-        if isinstance(error, TooManyPixelsError):
-            raise
-        raise ValueError(str(error) if known else f"not a readable image ({error or type(error).__name__})") from error
+    taken = []
+    source = source if isinstance(source, bytes) else Path(source)
+    pixels = decode_photograph(source, exif, bits, max_pixels, on_open=lambda image: taken.extend(_taken(image)))
+    place = None if isinstance(source, bytes) else find_place(source, exif)
+    return Photograph(pixels.image, *taken, pixels.nodata, place, pixels.depth is not None)
 
 
-def read_image(path: str | Path, exif: str = "apply") -> np.ndarray:
+def read_image(path: str | Path, exif: str = "apply", bits: int | None = None) -> np.ndarray:
     """Read the pixels of a photograph: RGB, uint8, shape (height, width, 3); see `read_photograph`.
 
     Raises:
         ValueError: it cannot be read.
     """
-    return read_photograph(path, exif).image
-
-
-def pixels_of(image: Image.Image, exif: str = "apply") -> np.ndarray:
-    """Return the pixels of a picture that Pillow has opened: RGB, uint8, shape (height, width, 3).
-
-    Raises:
-        ValueError: it holds other values than those of 8 or 16 bits.
-    """
-    return np.asarray(_to_rgb(_upright(image) if exif == "apply" else image))
-
-
-def _open(source: Path | bytes) -> Image.Image:
-    """Open an image of any size, without decoding it."""
-    if isinstance(source, Path):
-        mode = source.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ValueError("is a directory")
-        if not stat.S_ISREG(mode):
-            raise ValueError("not a file")  # a pipe would be waited for
-    with _opening:
-        bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours is in the hands of the caller
-        try:
-            return _identified(source)
-        except UnidentifiedImageError:
-            with _stream(source) as file:
-                head = file.read(12)
-            if head[4:8] != b"ftyp" or head[8:] not in _HEIC_BRANDS:
-                raise
-            try:
-                import pillow_heif
-            except ImportError:
-                raise ValueError("HEIC is read with pillow-heif: pip install -e '.[heic]'") from None
-            pillow_heif.register_heif_opener()
-            return _identified(source)
-        finally:
-            Image.MAX_IMAGE_PIXELS = bound
-
-
-def _identified(source: Path | bytes) -> Image.Image:
-    Image.init()  # not every Pillow has every format
-    return Image.open(
-        _stream(source) if isinstance(source, bytes) else source,
-        formats=[name for name in _FORMATS if name in Image.OPEN],
-    )
-
-
-def _stream(source: Path | bytes) -> BinaryIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-
-
-def _tile_size(image: Image.Image) -> tuple[int, int]:
-    """Return what is decoded at once of a TIFF file: it may be far more than the picture."""
-    tags = getattr(image, "tag_v2", {})
-    return tags.get(_TILE_WIDTH, 0), tags.get(_TILE_HEIGHT, 0)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # the metadata is broken, the picture is not
-        return image
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return the picture in 8 bits per channel, as OpenCV does it in training."""
-    if image.mode.startswith("I"):
-        values = np.asarray(image)
-        if values.size and (values.min() < 0 or values.max() > 65535):
-            raise ValueError(f"holds values from {values.min()} to {values.max()}; expected 8 or 16 bits")
-        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        raise ValueError("holds floating-point values; expected 8 or 16 bits")
-    return image.convert("RGB")
+    return read_photograph(path, exif, bits=bits).image
 
 
 def _taken(image: Image.Image) -> tuple[float | None, float | None, str]:

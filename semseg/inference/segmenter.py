@@ -16,9 +16,10 @@ from semseg import compat, drawing
 from semseg.config import existing_checkpoint, for_inference, load_config
 from semseg.inference.onnx_predictor import OnnxPredictor
 from semseg.inference.outputs import class_shares
+from semseg.inference.prediction import without_nodata
 from semseg.inference.predictor import Predictor
-from semseg.inference.reading import pixels_of, read_image
 from semseg.inference.sources import find_images
+from semseg.prepare.photographs import decode_photograph, pixels_of
 
 OneImage = str | Path | Image.Image | np.ndarray | torch.Tensor
 
@@ -29,7 +30,8 @@ class Segmentation:
 
     Attributes:
         image: RGB, uint8, shape (height, width, 3).
-        train_ids: index of the class of each pixel, uint8, shape (height, width), 0 to num_classes - 1.
+        train_ids: index of the class of each pixel, uint8, shape (height, width), 0 to num_classes - 1; 255 where the
+            image has no data: transparent pixels, and those with the value of GDAL_NODATA.
         confidence: 255 times the probability of that class, uint8, shape (height, width); None unless asked for, or if
             the model has no probabilities.
         probabilities: of each class, float16, shape (num_classes, height, width), 0 to 1; None unless asked for.
@@ -58,7 +60,7 @@ class Segmentation:
         return drawing.overlay(self.image, self.train_ids, self.palette, opacity)
 
     def shares(self) -> dict[str, float]:
-        """Return the share of the pixels that each class has, 0 to 1, in the order of the train ids."""
+        """Return the share of the pixels with data that each class has, 0 to 1, in the order of the train ids."""
         return dict(zip(self.classes, class_shares(self.train_ids, len(self.classes)).tolist(), strict=True))
 
 
@@ -83,6 +85,8 @@ class Segmenter:
         tile: side in pixels of overlapping windows for images that are too large in one piece.
         overlap: share of a tile that the next one covers, too, 0 to below 1.
         compile: let PyTorch generate code for the model: minutes at the start, for long runs.
+        bits: how many are in use of the 16 of a value, in photographs that store 16 (12 for a 12-bit camera); default:
+            what the set says that the model was trained on.
         data: the dataset.yaml that the model was trained on, if any.
         cfg_options: config values to override, as KEY=VALUE.
         trust_checkpoint: load it even if it carries code, and run that.
@@ -110,12 +114,15 @@ class Segmenter:
         tile: int | None = None,
         overlap: float = 0.25,
         compile: bool = False,
+        bits: int | None = None,
         data: str | Path | None = None,
         cfg_options: Sequence[str] = (),
         trust_checkpoint: bool = False,
         on_note: Callable[[str], None] | None = None,
     ) -> None:
-        options = dict(precision=precision, tta=tta, tile=tile, overlap=overlap, compile=compile, on_note=on_note)
+        options = dict(
+            precision=precision, tta=tta, tile=tile, overlap=overlap, compile=compile, bits=bits, on_note=on_note
+        )
         # what is trusted here is trusted by this call only
         context = contextvars.copy_context()
         self.predictor = context.run(_open, checkpoint, config, device, data, cfg_options, trust_checkpoint, options)
@@ -176,31 +183,34 @@ class Segmenter:
             yield self._segment(source, wanted)
 
     def _segment(self, source: OneImage, wanted: dict[str, bool]) -> Segmentation:
-        image, path = self._read(source)
+        image, nodata, path = self._read(source)
         (found,) = self.predictor.predict([image], **wanted)
+        found = without_nodata(found, nodata)
         return Segmentation(image, *found[:3], self.classes, self.palette, path)
 
-    def _read(self, source: OneImage) -> tuple[np.ndarray, Path | None]:
-        """Return RGB, uint8, shape (height, width, 3), and where it lies."""
+    def _read(self, source: OneImage) -> tuple[np.ndarray, np.ndarray | None, Path | None]:
+        """Return RGB, uint8, shape (height, width, 3), where it has no data, and where it lies."""
         if isinstance(source, (str, Path)):
             path = Path(source)
             if not path.is_file():
                 raise FileNotFoundError(f"no image or folder {path}")
             try:
-                return read_image(path, self.predictor.exif), path
+                pixels = decode_photograph(path, self.predictor.exif, self.predictor.bits)
+                return pixels.image, pixels.nodata, path
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
         if isinstance(source, Image.Image):
-            return pixels_of(source, self.predictor.exif), None
+            pixels = pixels_of(source, self.predictor.exif, self.predictor.bits)
+            return pixels.image, pixels.nodata, None
         if isinstance(source, torch.Tensor):
             if source.dtype != torch.uint8 or source.ndim != 3 or source.shape[0] != 3:
                 shape = tuple(source.shape)
                 raise ValueError(f"tensor of {source.dtype} {shape}; expected torch.uint8 (3, height, width), RGB")
-            return source.permute(1, 2, 0).contiguous().cpu().numpy(), None
+            return source.permute(1, 2, 0).contiguous().cpu().numpy(), None, None
         if isinstance(source, np.ndarray):
             if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
                 raise ValueError(f"array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB")
-            return source, None
+            return source, None, None
         raise ValueError(f"{type(source).__name__} is no image; expected a path, a PIL image, an array or a tensor")
 
 
@@ -216,13 +226,13 @@ def _open(
     if not isinstance(checkpoint, (str, Path)):
         raise ValueError(f"the checkpoint is a {type(checkpoint).__name__}; expected the path of a file")
     if str(checkpoint).endswith((".onnx", ".pt2")):
-        defaults = dict(precision="auto", overlap=0.25, on_note=options["on_note"])
+        defaults = dict(precision="auto", overlap=0.25, bits=options["bits"], on_note=options["on_note"])
         given = [name for name, value in options.items() if value != defaults.get(name) and value]
         given += [name for name, value in dict(config=config, data=data, cfg_options=cfg_options).items() if value]
         if given:
             flags = ", ".join(name.replace("_", "-") for name in given)
             raise ValueError(f"{checkpoint} is an exported model, which has no use for {flags}: leave it out")
-        predictor = OnnxPredictor(checkpoint, device)
+        predictor = OnnxPredictor(checkpoint, device, options["bits"])
         for note in predictor.notes if options["on_note"] else ():
             options["on_note"](note)
         return predictor

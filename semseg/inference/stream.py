@@ -19,7 +19,8 @@ from semseg.evaluation.finite import NotFiniteError
 from semseg.folders import TIFF_SUFFIXES
 from semseg.inference.ahead import NUM_READERS, Readers, ReadImage
 from semseg.inference.manifest import OK, Manifest
-from semseg.inference.outputs import Outputs, class_shares
+from semseg.inference.outputs import Outputs, class_shares, mean_confidence, shares_of_counts
+from semseg.inference.prediction import without_nodata
 from semseg.inference.reading import MAX_PIXELS, Photograph, TooManyPixelsError, read_photograph
 from semseg.inference.sources import SourceImage
 from semseg.inference.summary import Summary, progress_bar
@@ -131,8 +132,8 @@ class _Stream:
                 self._readers.stop()
                 self._writers.finish()
                 self._summary.seconds = time.monotonic() - started
-                if self._summary.num_done:
-                    self._summary.shares = self._summary.shares / self._summary.num_done
+                if self._summary.num_with_data:
+                    self._summary.shares = self._summary.shares / self._summary.num_with_data
 
     def _batch_of(self, num_pixels: int) -> int:
         """Return how many images of a size go together; on a CPU, more than one are no faster."""
@@ -145,7 +146,8 @@ class _Stream:
     def _read(self, source: SourceImage) -> ReadImage | None:
         started = time.monotonic()
         try:
-            photograph = read_photograph(source.path, self._predictor.exif, self._max_pixels)
+            predictor = self._predictor
+            photograph = read_photograph(source.path, predictor.exif, self._max_pixels, predictor.bits)
         except TooManyPixelsError as error:
             if source.path.suffix.lower() not in TIFF_SUFFIXES:
                 self._fail(source, str(error))
@@ -184,6 +186,7 @@ class _Stream:
         seconds = time.monotonic() - started
         self._count("predict", seconds)
         for read, prediction in zip(group, predictions, strict=True):
+            prediction = without_nodata(prediction, read.photograph.nodata)
             num_bytes = sum(array.nbytes for array in (read.photograph.image, *prediction) if array is not None)
             spent = read.seconds + seconds / len(group)
             self._writers.submit(self._write, read.source, read.photograph, prediction, spent, num_bytes=num_bytes)
@@ -191,7 +194,7 @@ class _Stream:
     def _write(self, source: SourceImage, photograph: Photograph, prediction: Prediction, spent: float) -> None:
         started = time.monotonic()
         try:
-            paths = self._outputs.write(source.name, photograph.image, prediction)
+            paths = self._outputs.write(source.name, photograph.image, prediction, photograph.place)
         except OSError as error:
             if error.errno not in _OF_THE_NAME:
                 raise
@@ -202,9 +205,11 @@ class _Stream:
             return
         shares = class_shares(prediction.train_ids, len(self._outputs.classes))
         seconds = time.monotonic() - started
-        sure = None if prediction.confidence is None else prediction.confidence.mean() / 255
+        sure = mean_confidence(prediction)
         place = {"latitude": photograph.latitude, "longitude": photograph.longitude, "time": photograph.time}
-        self._record(source, paths, prediction.train_ids.shape, spent + seconds, sure, shares, place)
+        self._record(
+            source, paths, prediction.train_ids.shape, spent + seconds, sure, shares, place, photograph.is_deep
+        )
         self._count("write", seconds / 2)
         self._bar.advance(self._task)
 
@@ -238,9 +243,9 @@ class _Stream:
             self._fail(source, str(error) if known else f"cannot be segmented ({type(error).__name__}: {error})")
             return
         self._outputs.write_overview(source.name, found.overview, found.overview_train_ids)
-        shares = found.counts[: len(self._outputs.classes)] / found.counts.sum()
+        shares = shares_of_counts(found.counts, len(self._outputs.classes))
         seconds = time.monotonic() - started
-        self._record(source, list(paths.values()), found.shape, seconds, found.confidence, shares, {})
+        self._record(source, list(paths.values()), found.shape, seconds, found.confidence, shares, {}, found.is_deep)
         self._count("predict", seconds)
         self._bar.advance(self._task, 1 - done)
 
@@ -253,6 +258,7 @@ class _Stream:
         confidence: float | None,
         shares: np.ndarray,
         place: dict,
+        is_deep: bool,
     ) -> None:
         row = {
             "source": source.path,
@@ -267,6 +273,8 @@ class _Stream:
         self._manifest.add(row, {"source": source.path, **place, **stats})
         with self._lock:
             self._summary.num_done += 1
+            self._summary.num_with_data += bool(shares.any())
+            self._summary.num_deep += is_deep
             self._summary.shares = self._summary.shares + shares
 
     def _fail(self, source: SourceImage, sentence: str) -> None:

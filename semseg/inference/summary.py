@@ -21,6 +21,8 @@ class Summary:
     Attributes:
         num_images: asked for.
         num_done: segmented and written.
+        num_with_data: of those, images that are not without data throughout.
+        num_deep: of those, images that store 16 bits.
         num_left: left alone, since their results were there.
         failed: the images that could not be read, segmented or written.
         seconds: from the first image to the last.
@@ -31,6 +33,8 @@ class Summary:
     num_images: int
     num_done: int = 0
     num_left: int = 0
+    num_with_data: int = 0
+    num_deep: int = 0
     failed: list[Path] = field(default_factory=list)
     seconds: float = 0.0
     busy: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "predict": 0.0, "write": 0.0})
@@ -46,6 +50,7 @@ class Summary:
             stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.busy.items())
             speed = f"{self.seconds:.1f} s, {self.num_done / self.seconds:.3g} images/s"
             lines.append(f"{speed}; slowest stage: {slowest} ({stages})")
+        if self.num_with_data:
             order = sorted(zip(self.shares, outputs.classes, strict=True), reverse=True)
             shares = ", ".join(f"{name} {100 * share:.1f} %" for share, name in order[:8] if share >= 0.0005)
             lines.append(f"mean class shares: {shares}")

@@ -2,56 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from semseg.atomic import atomic_path
+from semseg.inference.georeference import find_place, write_world_file
+from semseg.inference.mask_files import import_tifffile, write_tiff_mask
+from semseg.inference.prediction import without_nodata
 from semseg.inference.predictor import Predictor
+from semseg.labels import IGNORED
+from semseg.prepare.bit_depth import check_highest, scale_to_8_bits
+from semseg.prepare.photograph_kind import read_kind
 
-_TILE_PX = 256
 _KEPT_BYTES = 256 << 20  # of decoded pieces: the next row of windows overlaps with the last one
 _OVERVIEW_PX = 2048
-_PLACE_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)  # GeoTIFF: where on the earth the picture lies
 
 
 class TiffImage:
     """The first picture of a TIFF file, of which only what is asked for is read.
 
     Args:
-        path: RGB or RGBA (transparency is dropped) or grey, 8 bits, of any size.
+        path: RGB or grey, with or without transparency, of 8 or 16 bits, of any size.
+        bits: how many are in use of the 16 of a value, where the file stores 16.
 
     Attributes:
         shape: height, width, 3.
-        place: the tags that say where on the earth it lies, as `tifffile` takes them; empty if none do.
+        is_deep: whether it stores 16 bits.
 
     Raises:
         ValueError: `tifffile` is missing, or the file holds something else.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        tifffile = _tifffile()
+    def __init__(self, path: str | Path, bits: int | None = None) -> None:
+        tifffile = import_tifffile("large TIFF files are read by")
         self._path = Path(path)
+        with self._path.open("rb") as file:
+            self._kind = read_kind(file)
+        if self._kind.refusal:
+            raise ValueError(self._kind.refusal)
         try:
             self._file = tifffile.TiffFile(path)
             page = self._page = self._file.pages[0]
         except (tifffile.TiffFileError, IndexError) as error:
-            raise ValueError(f"{path} is not a readable TIFF file ({error})") from error
-        kind = getattr(page.photometric, "name", page.photometric)
-        plane_by_plane = page.planarconfig == 2
-        if page.dtype != np.uint8 or kind not in ("RGB", "MINISBLACK", "YCBCR") or plane_by_plane:
+            raise ValueError(f"not a readable TIFF file ({error})") from error
+        color = getattr(page.photometric, "name", page.photometric)
+        self._bits = bits or self._kind.stated_bits
+        plane_by_plane = page.planarconfig == 2 and page.samplesperpixel > 1
+        fault = ""
+        if page.dtype not in (np.uint8, np.uint16) or color not in ("RGB", "MINISBLACK", "YCBCR") or plane_by_plane:
             how = " plane by plane" if plane_by_plane else ""
+            fault = f"holds {color} of {page.dtype}{how}; by tiles, RGB or grey of 8 or 16 bits can be read"
+        elif page.dtype == np.uint16 and self._bits is None:
+            fault = "stores 16 bits; by tiles, say how many of them are in use: --bits 12, or --bits 16 for all"
+        if fault:
             self._file.close()
-            raise ValueError(f"{path} holds {kind} of {page.dtype}{how}; by tiles, RGB or grey of 8 bits can be read")
+            raise ValueError(fault)
+        self.is_deep = page.dtype == np.uint16
         self.shape = (page.imagelength, page.imagewidth, 3)
         # a piece: a tile, or a strip of whole rows
         self._piece = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
         self._pieces: dict[int, np.ndarray] = {}
-        tags = [page.tags[code] for code in _PLACE_TAGS if code in page.tags]
-        self.place = [(tag.code, tag.dtype, tag.count, tag.value, True) for tag in tags]
 
     def __enter__(self) -> TiffImage:
         return self
@@ -65,9 +78,22 @@ class TiffImage:
         Raises:
             ValueError: a part of the file cannot be read.
         """
+        values, nodata = self._values(*where)
+        if values.dtype == np.uint16:
+            check_highest(int(values[~nodata].max(initial=0)), self._bits)
+            values = scale_to_8_bits(values, self._bits)
+        return np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values
+
+    def nodata(self, rows: slice) -> np.ndarray:
+        """Return where whole rows have no data: bool, shape (rows, width)."""
+        return self._values(rows, slice(None))[1]
+
+    def _values(self, *where: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Read a window as it is stored: shape (height, width, 1 or 3), and where it has no data."""
         (top, bottom, _), (left, right, _) = (part.indices(side) for part, side in zip(where, self.shape, strict=False))
         height, width = self._piece
-        found = np.empty((bottom - top, right - left, 3), np.uint8)
+        num_bands = self._page.samplesperpixel
+        found = np.empty((bottom - top, right - left, num_bands), self._page.dtype)
         for row in range(top // height, -(-bottom // height)):
             for column in range(left // width, -(-right // width)):
                 piece = self._decoded(row * -(-self.shape[1] // width) + column)
@@ -77,7 +103,13 @@ class TiffImage:
                 found[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = piece[
                     rows.start - y : rows.stop - y, columns.start - x : columns.stop - x
                 ]
-        return found
+        values = found[..., : self._kind.bands]
+        nodata = np.zeros(found.shape[:2], bool)
+        if self._kind.has_alpha:
+            nodata |= found[..., -1] == 0
+        if self._kind.nodata is not None:
+            nodata |= (values == self._kind.nodata).all(axis=2)
+        return values, nodata
 
     def _decoded(self, index: int) -> np.ndarray:
         if index in self._pieces:
@@ -88,11 +120,10 @@ class TiffImage:
         try:
             piece = page.decode(raw, index, jpegtables=page.jpegtables)[0]
         except Exception as error:  # of every kind, from the decoders
-            raise ValueError(f"{self._path}: piece {index} cannot be read ({error})") from error
-        if piece is None:  # a hole in a sparse file
-            piece = np.zeros((*self._piece, 1), np.uint8)
-        piece = piece[0]
-        self._pieces[index] = np.repeat(piece, 3, axis=2) if piece.shape[2] < 3 else piece[:, :, :3]
+            raise ValueError(f"piece {index} cannot be read ({error})") from error
+        if piece is None:  # a hole in a sparse file: GDAL fills it with the value of no data
+            piece = np.full((1, *self._piece, page.samplesperpixel), self._kind.nodata or 0, page.dtype)
+        self._pieces[index] = piece[0]
         while len(self._pieces) > 1 and len(self._pieces) * self._pieces[index].nbytes > _KEPT_BYTES:
             del self._pieces[next(iter(self._pieces))]  # the oldest one
         return self._pieces[index]
@@ -103,13 +134,15 @@ class TiffSegmentation(NamedTuple):
 
     Attributes:
         shape: of the picture: height, width.
+        is_deep: whether it stores 16 bits.
         counts: pixels per train id, int64, shape (256,).
-        confidence: the mean over the pixels, 0 to 1; None if the model has none.
+        confidence: the mean over the pixels with data, 0 to 1; None if there are none, or the model has none.
         overview: the picture made small, RGB, uint8, shape (height, width, 3), at most 2048 pixels a side.
         overview_train_ids: uint8, in its size.
     """
 
     shape: tuple[int, int]
+    is_deep: bool
     counts: np.ndarray
     confidence: float | None
     overview: np.ndarray
@@ -124,8 +157,7 @@ def segment_tiff(
 ) -> TiffSegmentation:
     """Segment a TIFF file that need not fit into memory.
 
-    The mask is a tiled, compressed BigTIFF of train ids with the palette inside, and appears when it is whole. A
-    GeoTIFF gives it its place on the earth.
+    The mask is a TIFF file, see `write_tiff_mask`, with the place on the earth of the picture.
 
     Args:
         predictor: with a `tile`.
@@ -136,12 +168,10 @@ def segment_tiff(
     Raises:
         ValueError: the file cannot be read, or the predictor has no `tile`.
     """
-    tifffile = _tifffile()
-    palette = np.zeros((3, 256), np.uint16)
-    palette[:, : len(predictor.palette)] = np.transpose(predictor.palette) * np.uint16(257)  # 16 bits
     counts = np.zeros(256, np.int64)
     sure = 0
-    with TiffImage(image_path) as image, atomic_path(Path(mask_path)) as temporary:
+    place = find_place(Path(image_path), predictor.exif)
+    with TiffImage(image_path, predictor.bits) as image:
         height, width = image.shape[:2]
         step = -(-max(height, width) // _OVERVIEW_PX)
         # in one piece from the start: rows kept one by one would lie scattered over the memory, and keep it all
@@ -152,6 +182,7 @@ def segment_tiff(
             nonlocal sure
             top = 0
             for part in predictor.predict_rows(image, confidence=predictor.has_probabilities):
+                part = without_nodata(part, image.nodata(slice(top, top + len(part.train_ids))))
                 np.add(counts, np.bincount(part.train_ids.ravel(), minlength=256), out=counts)
                 sure += 0 if part.confidence is None else int(part.confidence.sum(dtype=np.int64))
                 bottom = top + len(part.train_ids)
@@ -164,46 +195,8 @@ def segment_tiff(
                 top = bottom
                 yield part.train_ids
 
-        tifffile.imwrite(
-            temporary,
-            _tiles(rows(), width),
-            shape=(height, width),
-            dtype=np.uint8,
-            tile=(_TILE_PX, _TILE_PX),
-            photometric="palette",
-            colormap=palette,
-            compression="zlib",
-            bigtiff=True,
-            metadata=None,
-            extratags=image.place,
-        )
-    confidence = sure / (255 * height * width) if predictor.has_probabilities else None
-    return TiffSegmentation((height, width), counts, confidence, overview, overview_train_ids)
-
-
-def _tiles(bands: Iterable[np.ndarray], width: int) -> Iterator[np.ndarray]:
-    """Cut rows into square tiles, from left to right and from top to bottom; those at the edge are filled up."""
-    held = np.empty((0, width), np.uint8)
-    for band in bands:
-        held = np.concatenate([held, band])
-        while len(held) >= _TILE_PX:
-            yield from _row_of_tiles(held[:_TILE_PX])
-            held = held[_TILE_PX:]
-    if len(held):
-        yield from _row_of_tiles(held)
-
-
-def _row_of_tiles(rows: np.ndarray) -> Iterator[np.ndarray]:
-    for left in range(0, rows.shape[1], _TILE_PX):
-        tile = np.zeros((_TILE_PX, _TILE_PX), np.uint8)
-        part = rows[:, left : left + _TILE_PX]
-        tile[: part.shape[0], : part.shape[1]] = part
-        yield tile
-
-
-def _tifffile():
-    try:
-        import tifffile
-    except ImportError:
-        raise ValueError("large TIFF files need tifffile, which is not installed: pip install -e '.[tiff]'") from None
-    return tifffile
+        write_tiff_mask(Path(mask_path), rows(), (height, width), predictor.palette, place)
+    write_world_file(Path(mask_path), place)
+    num_valid = height * width - counts[IGNORED]
+    confidence = float(sure / (255 * num_valid)) if predictor.has_probabilities and num_valid else None
+    return TiffSegmentation((height, width), image.is_deep, counts, confidence, overview, overview_train_ids)

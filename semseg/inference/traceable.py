@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from semseg.config.classes import PHOTOGRAPH_LOADERS
 from semseg.config_tree import inner_datasets
 from semseg.inference.probabilities import kind_of_scores
 from semseg.labels import IGNORED
@@ -209,7 +210,7 @@ def _resizing(dataset: Config) -> tuple[tuple[int, int] | None, bool]:
             if step.get("interpolation", "bilinear") != "bilinear" or step.get("backend", "cv2") != "cv2":
                 raise ValueError("the test pipeline does not resize bilinearly by OpenCV, which alone is exported")
             scale, keep_ratio = tuple(step.scale), step.get("keep_ratio", False)
-        elif step.type not in ("LoadImageFromFile", "PackSegInputs", *_TRUTH):
+        elif step.type not in (*PHOTOGRAPH_LOADERS, "PackSegInputs", *_TRUTH):
             raise ValueError(
                 f"the test pipeline has a step {step.type}, which is not exported; exported are one Resize to a scale,"
                 " and the data_preprocessor"

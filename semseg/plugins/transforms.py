@@ -5,16 +5,73 @@ from __future__ import annotations
 from functools import lru_cache
 
 import cv2
+import mmcv
 import numpy as np
-from mmcv.transforms import BaseTransform
+from mmcv.transforms import BaseTransform, LoadImageFromFile
+from mmengine import fileio
 from mmseg.registry import TRANSFORMS
 
 from semseg.labels import CITYSCAPES, IGNORED
+from semseg.prepare.bit_depth import check_bits
 from semseg.prepare.dataset_file import read_dataset_file
 from semseg.prepare.image_files import listed, most_frequent, read_mask, stored_values
 from semseg.prepare.masks import decode_mask
+from semseg.prepare.photograph_kind import is_plain
+from semseg.prepare.photographs import MOST_PIXELS, decode_photograph
+
+COLOR_TYPES = ("color", "color_ignore_orientation")
+"""Of LoadImageFromFile, those that give RGB; others are left to it."""
 
 _rules_at = lru_cache(read_dataset_file)
+
+
+@TRANSFORMS.register_module()
+class LoadPhotograph(LoadImageFromFile):
+    """Load the photograph of an image as RGB of 8 bits, in OpenCV's order of the channels, as inference reads it.
+
+    Stands where MMCV's LoadImageFromFile stands, and gives the same array for a plain picture of 8 bits. What that
+    would make something else of (16 bits, transparency in TIFF, CMYK) is decoded by the one reader of photographs, and
+    what is not RGB (floating-point numbers, more bands) is refused.
+
+    Args:
+        bits: how many are in use of the 16 of a value, where a file stores 16.
+        **options: of LoadImageFromFile.
+
+    Raises:
+        ValueError: the file is of a kind that is not read, or its values do not fit the bits in use; the sentence
+            names the file.
+    """
+
+    def __init__(self, bits: int | None = None, **options) -> None:
+        super().__init__(**options)
+        self.bits = check_bits(bits)
+
+    def transform(self, results: dict) -> dict | None:
+        """Add `img` (uint8, shape (height, width, 3), BGR), `img_shape` and `ori_shape`."""
+        if self.color_type not in COLOR_TYPES or self.file_client_args is not None:
+            return super().transform(results)
+        try:
+            content = fileio.get(results["img_path"], backend_args=self.backend_args)
+            if is_plain(content):
+                image = mmcv.imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
+            else:
+                exif = "ignore" if self.color_type == COLOR_TYPES[1] else "apply"
+                pixels = decode_photograph(bytes(content), exif, self.bits, MOST_PIXELS)
+                image = np.ascontiguousarray(pixels.image[:, :, ::-1])
+        except Exception as error:
+            if self.ignore_empty:
+                return None
+            if isinstance(error, ValueError):
+                raise ValueError(f"{results['img_path']}: {error}") from error
+            raise
+        if image is None:
+            raise ValueError(f"{results['img_path']}: not a readable image")
+        results["img"] = image.astype(np.float32) if self.to_float32 else image
+        results["img_shape"] = results["ori_shape"] = image.shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, bits={self.bits})"
 
 
 @TRANSFORMS.register_module()

@@ -15,6 +15,7 @@ import yaml
 from semseg import labels
 from semseg.folders import TRAINING_SUFFIXES
 from semseg.path_lists import read_list_text
+from semseg.prepare.bit_depth import check_bits
 
 Color = tuple[int, int, int]  # RGB
 RawValue = int | Color
@@ -26,7 +27,7 @@ IGNORE = "ignore"
 MAX_CLASSES = 254  # 255 is ignored, 254 marks what is not known yet
 
 _REQUIRED = ("splits", "encoding", "classes")
-_OPTIONAL = ("root", "image_suffix", "mask_suffix", "label_map", "exif", "snap")
+_OPTIONAL = ("root", "image_suffix", "mask_suffix", "label_map", "exif", "bits", "snap")
 
 
 class Split(NamedTuple):
@@ -54,6 +55,7 @@ class DatasetFile:
         image_suffix: how image names end, any case; the rest of the name is what pairs them with a mask.
         mask_suffix: likewise.
         exif: `apply` turns images and masks by their EXIF orientation, `ignore` takes both as stored.
+        bits: how many are in use of the 16 of a value, in photographs that store 16; None: the file says it, or all.
         snap: Euclidean RGB distance within which a colour that is not in the list becomes the nearest in it.
     """
 
@@ -67,6 +69,7 @@ class DatasetFile:
     image_suffix: tuple[str, ...] = TRAINING_SUFFIXES
     mask_suffix: tuple[str, ...] = (".png",)
     exif: str = "apply"
+    bits: int | None = None
     snap: float | None = None
 
 
@@ -125,6 +128,8 @@ def _parse(path: Path, content: Any) -> DatasetFile:
             more[key] = _read_suffixes(key, content[key])
     if content.get("exif") is not None:
         more["exif"] = _choose(content, "exif", ("apply", "ignore"))
+    if content.get("bits") is not None:
+        more["bits"] = check_bits(content["bits"])
     if content.get("snap") is not None:
         more["snap"] = _read_snap(content["snap"], encoding)
     root = path.parent / Path(str(content.get("root") or ".")).expanduser()

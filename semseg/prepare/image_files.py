@@ -10,30 +10,39 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from semseg.prepare.photograph_kind import is_plain
+from semseg.prepare.photographs import MOST_PIXELS, decode_photograph
+
 _ORIENTATION = 0x0112  # EXIF tag
 NUM_SHOWN = 4  # examples in a message
 
 
-def read_image(path: str | Path, exif: str = "apply") -> np.ndarray:
-    """Read a photograph: RGB, uint8, shape (height, width, 3).
+def read_image(path: str | Path, exif: str = "apply", bits: int | None = None) -> np.ndarray:
+    """Read a photograph: RGB, uint8, shape (height, width, 3); the pixels are those that a training sees.
 
     Args:
-        path: any format that OpenCV reads; the pixels are those that a training sees.
+        path: see `decode_photograph`.
         exif: `apply` turns it upright by its EXIF orientation, `ignore` takes it as stored.
+        bits: how many are in use of the 16 of a value, where the file stores 16.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it is not an image, or damaged.
+        ValueError: it is not an image, or damaged, or of a kind that is not read.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no image {path}")
-    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if exif == "ignore" else 0)
-    stored = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(stored, flags) if stored.size else None
-    if image is None:
-        raise ValueError(f"{path} is not a readable image")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    content = path.read_bytes()
+    if is_plain(content):  # as a training decodes it, damaged files too
+        flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if exif == "ignore" else 0)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        if image is None:
+            raise ValueError(f"{path} is not a readable image")
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    try:
+        return decode_photograph(content, exif, bits, MOST_PIXELS).image
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def read_mask(path: str | Path, exif: str = "apply") -> Image.Image:

@@ -19,9 +19,10 @@ from starlette.exceptions import HTTPException
 
 from semseg import drawing
 from semseg.index_png import index_image
-from semseg.inference.outputs import Outputs, class_shares
+from semseg.inference.outputs import Outputs, class_shares, mean_confidence
+from semseg.inference.prediction import without_nodata
 from semseg.inference.predictor import is_out_of_memory
-from semseg.inference.reading import TooManyPixelsError, read_photograph
+from semseg.inference.reading import Photograph, TooManyPixelsError, read_photograph
 from semseg.serve.guard import Guard, refusal
 from semseg.serve.uploads import Limits, Refused, read_upload
 
@@ -78,7 +79,8 @@ class Work:
             self._lasted_s, self.is_busy = time.monotonic() - began_s, False
 
     def _answer(self, upload: bytes, mask: str, preview: bool) -> Response:
-        image = self._read(upload)
+        photograph = self._read(upload)
+        image = photograph.image
         try:
             (found,) = self.predictor.predict([image], confidence=self.predictor.has_probabilities)
         except (MemoryError, RuntimeError) as error:
@@ -87,6 +89,7 @@ class Work:
             raise Refused(503, "the memory does not suffice for this photograph; send a smaller one") from None
         except ValueError as error:  # an exported model may be for one size
             raise Refused(400, str(error)) from None
+        found = without_nodata(found, photograph.nodata)
         train_ids = found.train_ids
         png = _encoded(index_image(train_ids, self.predictor.palette), "PNG") if mask != "none" else b""
         if mask == "png":
@@ -96,7 +99,7 @@ class Work:
         answer = dict(
             width=train_ids.shape[1],
             height=train_ids.shape[0],
-            mean_confidence=None if found.confidence is None else float(found.confidence.mean() / 255),
+            mean_confidence=mean_confidence(found),
             shares=dict(zip(classes, shares, strict=True)),
             classes=list(classes),
             palette=np.asarray(self.predictor.palette).tolist(),
@@ -104,19 +107,19 @@ class Work:
         if png:
             answer["mask"] = _base64(png)
         if preview:  # upright as the mask is, and in a format that every browser shows
-            photograph = Image.fromarray(image)
-            photograph.thumbnail((_PREVIEW_PX, _PREVIEW_PX))
-            answer["photograph"] = _base64(_encoded(photograph, "JPEG", quality=90))
-            shown = np.asarray(Image.fromarray(train_ids).resize(photograph.size, Image.Resampling.NEAREST))
+            preview_picture = Image.fromarray(image)
+            preview_picture.thumbnail((_PREVIEW_PX, _PREVIEW_PX))
+            answer["photograph"] = _base64(_encoded(preview_picture, "JPEG", quality=90))
+            shown = np.asarray(Image.fromarray(train_ids).resize(preview_picture.size, Image.Resampling.NEAREST))
             lines = drawing.outline(np.full((*shown.shape, 3), 127, np.uint8), shown)[:, :, 0]
             answer["outlines"] = _base64(_encoded(Image.fromarray(lines), "PNG", transparency=127))
         return Response(json.dumps(answer), media_type="application/json")
 
-    def _read(self, upload: bytes) -> np.ndarray:
+    def _read(self, upload: bytes) -> Photograph:
         if upload.startswith(b"\xff\xd8") and upload.count(b"\xff\xda") > _MAX_SCANS:
             raise Refused(400, f"the photograph has more than {_MAX_SCANS} scans; save it as an ordinary JPEG")
         try:
-            return read_photograph(upload, self.predictor.exif, self.limits.max_pixels).image
+            return read_photograph(upload, self.predictor.exif, self.limits.max_pixels, self.predictor.bits)
         except TooManyPixelsError:
             limit = f"{self.limits.max_pixels / 1e6:g} million pixels"
             raise Refused(413, f"the photograph has more than {limit}, the limit here; send a smaller one") from None

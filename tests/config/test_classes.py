@@ -107,7 +107,7 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='RepeatDataset', times=
     cfg = config.load_config(path, data=write_dataset_file(tmp_path, exif="ignore"))
     assert [head.num_classes for head in cfg.model.auxiliary_head] == [3, 3]
     assert cfg.train_dataloader.dataset.pipeline == [
-        {"type": "LoadImageFromFile", "color_type": "color_ignore_orientation"},
+        {"type": "LoadPhotograph", "color_type": "color_ignore_orientation"},
         {"type": "LoadTrainIds"},
     ]
     assert cfg.tta_pipeline[0].color_type == "color_ignore_orientation"

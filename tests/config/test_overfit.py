@@ -22,7 +22,7 @@ def test_training_and_validation_read_the_same_images_whole_and_plain():
     assert train == val
     assert train.indices == 3
     assert train.data_prefix.img_path == "leftImg8bit/train"
-    assert [step.type for step in train.pipeline] == ["LoadImageFromFile", "LoadTrainIds", "Resize", "PackSegInputs"]
+    assert [step.type for step in train.pipeline] == ["LoadPhotograph", "LoadTrainIds", "Resize", "PackSegInputs"]
     assert (train.pipeline[2].scale, train.pipeline[2].keep_ratio) == ((1024, 512), False)  # width, height of a crop
     assert not cfg.train_dataloader.sampler.shuffle
 

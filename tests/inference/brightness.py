@@ -21,6 +21,7 @@ class Prediction(NamedTuple):
 
 class Brightness:
     classes, palette, exif, notes = CLASSES, PALETTE, "apply", ()
+    bits = None
     tile, has_probabilities = None, True
 
     def __init__(self, seconds=0.0):

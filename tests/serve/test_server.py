@@ -116,6 +116,7 @@ class Failing:
     """A model that never succeeds."""
 
     classes, palette, exif, has_probabilities = ("road",), ((128, 64, 128),), "apply", False
+    bits = None
 
     def __init__(self, error):
         self.error = error

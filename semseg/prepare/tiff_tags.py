@@ -1,0 +1,78 @@
+"""The tags of the first picture of a TIFF file, read without decoding it: what it stores, and where on the earth."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, BinaryIO, NamedTuple
+
+WIDTH, HEIGHT, BITS, COMPRESSION, COLOR, ORIENTATION, NUM_BANDS = 256, 257, 258, 259, 262, 274, 277
+HIGHEST, PLANES, EXTRA_BANDS, SAMPLE_FORMAT, HIGHEST_BY_TYPE = 281, 284, 338, 339, 341
+GDAL_NODATA = 42113
+PLACE_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)
+"""GeoTIFF: where on the earth the picture lies."""
+
+_WANTED = {WIDTH, HEIGHT, BITS, COMPRESSION, COLOR, ORIENTATION, NUM_BANDS, HIGHEST, PLANES, EXTRA_BANDS,
+           SAMPLE_FORMAT, HIGHEST_BY_TYPE, GDAL_NODATA, *PLACE_TAGS}  # fmt: skip
+_CODES = {1: "B", 2: "s", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q"}
+_MOST_BYTES = 1 << 20  # of a value
+_HEADERS = {b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True)}
+
+
+class Tag(NamedTuple):
+    """One tag.
+
+    Attributes:
+        kind: of its values, by TIFF's number: 2 text, 3 unsigned 16 bits, 12 float64, …
+        values: numbers; of a text, one string without the zero at its end.
+    """
+
+    kind: int
+    values: tuple[Any, ...]
+
+
+def is_tiff(head: bytes) -> bool:
+    """Return whether a file that begins so is a TIFF or BigTIFF file."""
+    return head[:4] in _HEADERS
+
+
+def read_tiff_tags(file: BinaryIO) -> dict[int, Tag]:
+    """Read the tags that this project uses of the first picture.
+
+    Args:
+        file: seekable; left anywhere.
+
+    Raises:
+        ValueError: it is no TIFF file, or ends before its tags.
+    """
+    file.seek(0)
+    head = file.read(16)
+    if not is_tiff(head):
+        raise ValueError("not a TIFF file")
+    order, is_big = _HEADERS[head[:4]]
+    try:
+        (start,) = struct.unpack_from(order + ("Q" if is_big else "I"), head, 8 if is_big else 4)
+        file.seek(start)
+        (count,) = struct.unpack(order + ("Q" if is_big else "H"), file.read(8 if is_big else 2))
+        size = 20 if is_big else 12
+        entries = file.read(size * min(count, 4096))
+        tags = {}
+        for position in range(0, len(entries) - size + 1, size):
+            code, kind, length = struct.unpack_from(order + ("HHQ" if is_big else "HHI"), entries, position)
+            if code in _WANTED and kind in _CODES:
+                field = entries[position + (12 if is_big else 8) : position + size]
+                tags[code] = Tag(kind, _values(file, order, kind, length, field))
+    except (struct.error, OverflowError, OSError) as error:
+        raise ValueError("a TIFF file that ends before its tags") from error
+    return tags
+
+
+def _values(file: BinaryIO, order: str, kind: int, length: int, field: bytes) -> tuple[Any, ...]:
+    """Read the values of a tag: they lie in its field, or where the field says."""
+    num_bytes = struct.calcsize(_CODES[kind]) * length
+    if num_bytes > _MOST_BYTES:
+        return ()
+    if num_bytes > len(field):
+        file.seek(struct.unpack(order + ("Q" if len(field) == 8 else "I"), field)[0])
+        field = file.read(num_bytes)
+    found = struct.unpack_from(f"{order}{length}{_CODES[kind]}", field)
+    return (found[0].rstrip(b"\0").decode("latin-1"),) if kind == 2 else found
