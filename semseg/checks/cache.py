@@ -16,7 +16,7 @@ from semseg.atomic import atomic_path
 from semseg.checks.files import ImageFacts, MaskFacts
 from semseg.prepare.cache import cache_dir
 
-_VERSION = 1  # of what the facts mean
+_VERSION = 2  # of what the facts mean
 _KINDS: dict[str, type] = {"images": ImageFacts, "masks": MaskFacts}
 _KEPT_S = 90 * 24 * 3600
 _MAX_COLORS = 1 << 13  # a mask with more is read again each time

@@ -21,6 +21,7 @@ from semseg.folders import walk_files
 from semseg.labels import IGNORED
 from semseg.path_lists import read_list_text
 from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
+from semseg.prepare.photographs import PHOTOGRAPH_LOADERS, RGB_COLOR_TYPES
 
 
 def read_config_parts(cfg: Config, split: str) -> tuple[list[Part], list[Finding]]:
@@ -38,7 +39,10 @@ def read_config_parts(cfg: Config, split: str) -> tuple[list[Part], list[Finding
             found = [dataclasses.replace(finding, split=split) for finding in found]
         else:
             part, found = _read_plain(dataset, split, key, Path(cfg.filename or "config"))
-        parts += [part] if part is not None else []
+        if part is not None:
+            loader = _loader_of_photographs(dataset.get("pipeline", ()))
+            part = dataclasses.replace(part, bits=(loader or {}).get("bits"), reads_rgb=loader is not None)
+            parts.append(part)
         findings += found
     return parts, findings
 
@@ -150,6 +154,15 @@ def _rules(built: Any, item: Mapping, dataset: ConfigDict, config_path: Path) ->
         label_map=label_map,
         exif="ignore" if _ignores_orientation(dataset.get("pipeline", ())) else "apply",
     )
+
+
+def _loader_of_photographs(steps: Sequence) -> Mapping | None:
+    """Return the step of a pipeline that loads photographs as RGB of 8 bits; None: other code loads them."""
+    for step in steps:
+        is_loader = isinstance(step, Mapping) and str(step.get("type")).rpartition(".")[2] in PHOTOGRAPH_LOADERS
+        if is_loader and step.get("color_type", "color") in RGB_COLOR_TYPES:
+            return step
+    return None
 
 
 def _ignores_orientation(steps: Any) -> bool:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from semseg.checks.cache import FactsCache
-from semseg.checks.files import Job, read_facts
+from semseg.checks.files import ImageFacts, Job, read_facts
 from semseg.checks.findings import Finding, Report, sorted_findings
 from semseg.checks.masks import check_masks
 from semseg.checks.palettes import check_palettes
 from semseg.checks.parts import Part, read_part
 from semseg.checks.pictures import check_listed_once, check_readable, check_repeats, check_sizes
+from semseg.checks.values import check_values
 from semseg.prepare.dataset_file import read_dataset_file
 from semseg.prepare.pool import run_all
 
@@ -84,11 +85,12 @@ def examine(
         num_files += len(own_images) + len(own_masks)
         splits[part.split] = splits.get(part.split, 0) + len(part.files)
         findings += check_readable(part.split, [*own_images, *own_masks])
+        findings += check_values(part, [row for row in own_images if not row[1].problem])
         good_masks = [row for row in own_masks if not row[1].problem]
         pairs = [
             ((files.image_path, images[files.image_path]), (files.mask_path, masks[files.mask_path]))
             for files in part.files
-            if files.mask_path and not images[files.image_path].problem and not masks[files.mask_path].problem
+            if files.mask_path and not masks[files.mask_path].problem and _has_size(images[files.image_path])
         ]
         findings += check_sizes(part, pairs)
         findings += check_masks(part, good_masks)
@@ -99,6 +101,10 @@ def examine(
     findings += check_repeats(by_split, way_out)
     findings += check_palettes(all_masks)
     return Report(source, deep, splits, sorted_findings(findings), num_read, num_files - num_read)
+
+
+def _has_size(facts: ImageFacts) -> bool:
+    return not facts.problem and not facts.refusal
 
 
 def _read(

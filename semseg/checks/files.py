@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import tempfile
 import warnings
@@ -17,6 +18,9 @@ import numpy as np
 from PIL import Image
 
 from semseg.checks.wholeness import damage, png_chunk
+from semseg.prepare.bit_depth import MOST_BITS
+from semseg.prepare.photograph_kind import is_plain, read_kind
+from semseg.prepare.photographs import MOST_PIXELS, decode_photograph
 
 MAX_COLORS = 1 << 16
 THUMBNAIL = (9, 8)  # width, height; 64 differences between neighbours
@@ -36,6 +40,9 @@ class ImageFacts(NamedTuple):
         orientation: EXIF, 1 to 8.
         digest: of length, beginning and end.
         thumbnail: grey, 9x8, hexadecimal; empty: it wasn't decoded.
+        refusal: why it is not read as RGB; empty: it is.
+        depth: of one of more than 8 bits, the fields of `bit_depth.Depth`; empty: of another.
+        stated_bits: how many are in use of the 16 of a value, if the file says so.
     """
 
     problem: str = ""
@@ -45,6 +52,9 @@ class ImageFacts(NamedTuple):
     orientation: int = 1
     digest: str = ""
     thumbnail: str = ""
+    refusal: str = ""
+    depth: tuple = ()
+    stated_bits: int | None = None
 
 
 class MaskFacts(NamedTuple):
@@ -98,21 +108,43 @@ def read_image_facts(path: Path, deep: bool) -> ImageFacts:
         facts = ImageFacts(problem=damage(content), digest=_digest(content))
         if facts.problem:
             return facts
+        kind = read_kind(io.BytesIO(content))
+        if kind.refusal:
+            return facts._replace(refusal=kind.refusal)
         with _opened(path) as image:
             (width, height), orientation = image.size, _orientation(image, content)
     except (*_READ_ERRORS, Image.DecompressionBombError) as error:
         return ImageFacts(problem=_reason(error))
-    facts = facts._replace(width=width, height=height, orientation=orientation)
-    if not deep:
+    facts = facts._replace(width=width, height=height, orientation=orientation, stated_bits=kind.stated_bits)
+    if not deep and kind.bits <= 8:
         return facts
     with _captured_stderr() as said:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
-        return facts._replace(problem=f"not decodable{': ' + said[0] if said else ''}")
+        try:
+            pixels, depth = _decode(content)
+        except ValueError as error:
+            return facts._replace(problem=f"not decodable: {said[0] if said else error}")
+    facts = facts._replace(depth=depth)
+    if not deep:
+        return facts
     step = max(1, min(pixels.shape[:2]) // _SAMPLED)
     small = cv2.resize(pixels[::step, ::step], THUMBNAIL, interpolation=cv2.INTER_AREA)
-    small = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    small = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     return facts._replace(oddity=said[0] if said else "", thumbnail=small.tobytes().hex())
+
+
+def _decode(content: bytes) -> tuple[np.ndarray, tuple]:
+    """Return the pixels of a photograph as a training sees them, and the fields of its `Depth`, whatever that is."""
+    if is_plain(content):
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise ValueError("not a picture that OpenCV decodes")
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), ()
+    found = decode_photograph(content, bits=MOST_BITS, max_pixels=MOST_PIXELS)
+    if found.depth is None:
+        return found.image, ()
+    if found.depth.looks_like:  # to tell pictures apart that use few of the bits
+        found = decode_photograph(content, bits=found.depth.looks_like, max_pixels=MOST_PIXELS)
+    return found.image, tuple(found.depth)
 
 
 def read_mask_facts(path: Path) -> MaskFacts:

@@ -44,12 +44,16 @@ class Part:
         rules: how masks are read; of a set that a config describes by itself, what that comes to.
         files: in the order of the set.
         described_in: the dataset.yaml that `rules` come from; None: a config.
+        bits: how many are in use of the 16 of a value, in photographs that store 16.
+        reads_rgb: whether the photographs are loaded as RGB of 8 bits; a config may load them by other code.
     """
 
     split: str
     rules: DatasetFile
     files: tuple[Files, ...]
     described_in: Path | None
+    bits: int | None = None
+    reads_rgb: bool = True
 
     @property
     def num_masks(self) -> int:
@@ -89,7 +93,7 @@ def read_part(rules: DatasetFile, split: str) -> tuple[Part | None, list[Finding
         f"list the pairs to use: {split}: {{pairs: FILE}} in {rules.path}",
     )
     findings += foreign_files(split, pairing.ignored_files, folders)
-    part = Part(split, rules, tuple(Files(*pair) for pair in pairing.pairs), rules.path)
+    part = Part(split, rules, tuple(Files(*pair) for pair in pairing.pairs), rules.path, rules.bits)
     return (part if part.files else None), findings
 
 

@@ -18,10 +18,10 @@ from semseg.checkpoints.description import palette_of as palette_of_checkpoint
 from semseg.config_tree import inner_datasets
 from semseg.labels import distinct_colors
 from semseg.prepare.dataset_file import Color, DatasetFile, read_dataset_file
+from semseg.prepare.photographs import PHOTOGRAPH_LOADERS
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _HEADS = ("decode_head", "auxiliary_head")
-PHOTOGRAPH_LOADERS = ("LoadImageFromFile", "LoadPhotograph")
 _OTHER_TASKS = ("STDCHead",)  # tells edges from the rest, whatever the classes are
 
 

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from semseg.config.classes import PHOTOGRAPH_LOADERS
 from semseg.config_tree import inner_datasets
 from semseg.inference.probabilities import kind_of_scores
 from semseg.labels import IGNORED
+from semseg.prepare.photographs import PHOTOGRAPH_LOADERS
 
 _TRUTH = ("LoadAnnotations", "LoadTrainIds")
 _IN_UNITS = 2048  # OpenCV's weights of 8-bit bilinear resizing are integers, in units of 1/2048

@@ -17,10 +17,7 @@ from semseg.prepare.dataset_file import read_dataset_file
 from semseg.prepare.image_files import listed, most_frequent, read_mask, stored_values
 from semseg.prepare.masks import decode_mask
 from semseg.prepare.photograph_kind import is_plain
-from semseg.prepare.photographs import MOST_PIXELS, decode_photograph
-
-COLOR_TYPES = ("color", "color_ignore_orientation")
-"""Of LoadImageFromFile, those that give RGB; others are left to it."""
+from semseg.prepare.photographs import MOST_PIXELS, RGB_COLOR_TYPES, decode_photograph
 
 _rules_at = lru_cache(read_dataset_file)
 
@@ -48,14 +45,14 @@ class LoadPhotograph(LoadImageFromFile):
 
     def transform(self, results: dict) -> dict | None:
         """Add `img` (uint8, shape (height, width, 3), BGR), `img_shape` and `ori_shape`."""
-        if self.color_type not in COLOR_TYPES or self.file_client_args is not None:
+        if self.color_type not in RGB_COLOR_TYPES or self.file_client_args is not None:
             return super().transform(results)
         try:
             content = fileio.get(results["img_path"], backend_args=self.backend_args)
             if is_plain(content):
                 image = mmcv.imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
             else:
-                exif = "ignore" if self.color_type == COLOR_TYPES[1] else "apply"
+                exif = "ignore" if self.color_type == RGB_COLOR_TYPES[1] else "apply"
                 pixels = decode_photograph(bytes(content), exif, self.bits, MOST_PIXELS)
                 image = np.ascontiguousarray(pixels.image[:, :, ::-1])
         except Exception as error:

@@ -63,12 +63,12 @@ def measure_depth(values: np.ndarray, nodata: np.ndarray | None, kind: Photograp
     return Depth(highest, looks_like, left)
 
 
-def used_bits(depth: Depth, kind: PhotographKind, bits: int | None = None) -> int:
+def used_bits(depth: Depth, stated_bits: int | None, bits: int | None = None) -> int:
     """Return how many bits are in use.
 
     Args:
         depth: of the photograph.
-        kind: what its header says.
+        stated_bits: what its header says.
         bits: what the caller says, which goes before everything else.
 
     Raises:
@@ -78,8 +78,8 @@ def used_bits(depth: Depth, kind: PhotographKind, bits: int | None = None) -> in
     if bits is not None:
         check_highest(depth.highest, bits)
         return bits
-    if kind.stated_bits and not depth.is_left_aligned and depth.highest < 1 << kind.stated_bits:
-        return kind.stated_bits
+    if stated_bits and not depth.is_left_aligned and depth.highest < 1 << stated_bits:
+        return stated_bits
     if depth.looks_like and not depth.is_left_aligned:
         raise ValueError(
             f"stores 16 bits and never exceeds {(1 << depth.looks_like) - 1} (highest value {depth.highest}), so it"

@@ -28,6 +28,11 @@ MAX_PIXELS = 178_956_970
 MOST_PIXELS = 1 << 30
 """Above this OpenCV, which training decodes by, reads nothing."""
 
+PHOTOGRAPH_LOADERS = ("LoadImageFromFile", "LoadPhotograph")
+"""Names of the transforms that load photographs in a config."""
+RGB_COLOR_TYPES = ("color", "color_ignore_orientation")
+"""The `color_type` of these transforms that gives RGB of 8 bits; the second one does not turn photographs by EXIF."""
+
 _ORIENTATION = 0x0112  # EXIF tag
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -149,7 +154,7 @@ def pixels_of(
             nodata = stored[..., -1] == 0
         nodata = _or(nodata, _is_value(values, kind.nodata))
         depth = measure_depth(values, nodata, kind)
-        scaled = scale_to_8_bits(values, used_bits(depth, kind, bits))
+        scaled = scale_to_8_bits(values, used_bits(depth, kind.stated_bits, bits))
         picture = Image.fromarray(np.repeat(scaled, 3, axis=2) if scaled.shape[2] == 1 else scaled)
     turned = _turn_of(image) if exif == "apply" else None
     if turned is not None:
