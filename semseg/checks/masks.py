@@ -23,6 +23,7 @@ _MAX_CLASS = 0.99  # share of the labelled pixels
 _SINGLE = ("1", "L", "P")
 _MANY_COLORS = 16  # of which there are so many, each on few pixels: edges were smoothed
 _SNAP = 40
+_MAX_STRAY = 0.01  # of the pixels with 255: other values that do not make a mask more than binary
 
 
 def check_masks(part: Part, masks: Sequence[tuple[Path, MaskFacts]]) -> list[Finding]:
@@ -68,7 +69,9 @@ def _read_strip(
     Returns:
         By value: its train id; what to call it if no rule names it, else None; whether it was snapped.
     """
-    if mode in _SINGLE or len(mode) == 1 or mode.startswith("I"):
+    if mode == "1" and rules.encoding == "rgb":  # black and white
+        values = tuple(255 * value for value in values)
+    if mode in _SINGLE or mode.startswith("I"):
         strip = Image.frombytes("P" if mode == "P" else "L", (len(values), 1), bytes(values))
         names: list[RawValue] = list(values)
         if mode == "P":
@@ -80,7 +83,7 @@ def _read_strip(
         colors = np.array([[value >> shift & 255 for shift in (16, 8, 0)] for value in values], np.uint8)
         strip = Image.fromarray(colors[None])
         names = [tuple(color) for color in colors.tolist()]
-    if rules.encoding == "rgb" and mode in ("1", "L", "I"):
+    if rules.encoding == "rgb" and (mode in ("1", "L") or mode.startswith("I")):
         names = [(value,) * 3 for value in values]
     strip.format = file_format
     counted = census(strip, rules)
@@ -118,16 +121,18 @@ def _wrong_kind(rules: DatasetFile, facts: MaskFacts) -> str:
     if facts.format == "JPEG" and rules.snap is None:
         return "JPEG, which changes labels near edges,"
     names = {"RGB": "RGB", "RGBA": "RGBA", "LA": "grey with alpha", "PA": "palette with alpha"}
-    if facts.mode[0] in "IF":
-        if not facts.values or max(facts.values) > 255 or min(facts.values) < 0 or facts.mode == "F":
-            return "16-bit" if facts.mode.startswith("I") else "floating-point"
-    elif rules.encoding == "ids" and facts.mode not in _SINGLE:
+    is_deep = facts.mode[0] in "IF"
+    if is_deep and (not facts.values or max(facts.values) > 255 or min(facts.values) < 0 or facts.mode == "F"):
+        return "16-bit" if facts.mode.startswith("I") else "floating-point"
+    if rules.encoding == "ids" and is_deep:
+        return ""
+    if rules.encoding == "ids" and facts.mode not in _SINGLE:
         return names.get(facts.mode, facts.mode)
-    elif rules.encoding == "palette" and facts.mode != "P":
-        return names.get(facts.mode, "grey" if facts.mode in _SINGLE else facts.mode)
-    elif rules.encoding == "rgb" and facts.num_transparent:
+    if rules.encoding == "palette" and facts.mode != "P":
+        return names.get(facts.mode, "grey" if facts.mode in _SINGLE or is_deep else facts.mode)
+    if rules.encoding == "rgb" and facts.num_transparent:
         return "partly transparent"
-    elif rules.encoding == "rgb" and not facts.values:
+    if rules.encoding == "rgb" and not facts.values:
         return "of more than 65536 colours, as photographs are,"
     return ""
 
@@ -183,19 +188,28 @@ def _cause_of_values(part: Part, values: set) -> str:
 
 
 def _check_binary(part: Part, masks: Sequence[MaskFacts]) -> list[Finding]:
-    """Find objects that are painted with the value that means ignored."""
-    values = {value for facts in masks for value in facts.values}
+    """Find objects that are painted with the value that means ignored, also beside a few stray values."""
+    counts: Counter[int] = Counter()
+    for facts in masks:
+        counts.update(dict(zip(facts.values, facts.counts, strict=True)))
     is_said = part.described_in is not None and IGNORED in part.rules.label_map
-    if part.rules.encoding != "ids" or is_said or values != {0, IGNORED}:
+    strays = {value: count for value, count in counts.items() if value not in (0, IGNORED)}
+    if part.rules.encoding != "ids" or is_said or not {0, IGNORED} <= set(counts):
+        return []
+    if sum(strays.values()) > _MAX_STRAY * counts[IGNORED]:
         return []
     name, total = part.rules.classes[-1], len(masks)
     first = f"classes: [background, {name}] and " if len(part.rules.classes) == 1 else ""  # else 0 means the object
     where = f"in {part.described_in}" if part.described_in else "in a dataset.yaml, and give that to --data"
+    beside = f", beside {listed(most_frequent(strays, strays.values()))}" if strays else ""
     message = (
-        f"{share(total, total, 'masks')} hold only 0 and 255, and 255 is ignored: the object would never be"
+        f"{share(total, total, 'masks')} hold only 0 and 255{beside}, and 255 is ignored: the object would never be"
         f" learnt; set {first}label_map: {{255: {name}}} {where}"
     )
-    return [Finding("error", "binary-masks", part.split, total, total, message)]
+    # a rare class beside a wide ignored margin looks the same as a stray value
+    is_sure = all(value >= len(part.rules.classes) for value in strays)
+    kind = "error" if is_sure else "warning"
+    return [Finding(kind, "binary-masks", part.split, total, total, message)]
 
 
 def _check_shares(part: Part, counts: Counter[int], num_masks: int) -> list[Finding]:

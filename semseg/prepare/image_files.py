@@ -37,7 +37,7 @@ def read_image(path: str | Path, exif: str = "apply", bits: int | None = None) -
         flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if exif == "ignore" else 0)
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
         if image is None:
-            raise ValueError(f"{path} is not a readable image")
+            raise ValueError(f"{path}: not a readable image")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     try:
         return decode_photograph(content, exif, bits, MOST_PIXELS).image

@@ -123,6 +123,8 @@ def _encoding_for(image: Image.Image) -> str:
 
 
 def _packed(image: Image.Image, name: str) -> np.ndarray:
+    if image.mode[0] in "IF":  # which `convert` would cut off at 255
+        image = Image.fromarray(stored_values(image, name))
     rgba = np.asarray(image.convert("RGBA"))
     packed = rgba.view("<u4")[..., 0]
     if (image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info) and rgba[..., 3].min() < 255:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from semseg import labels
 from semseg.checks.dataset import check_dataset_file
-from tests.checks.sets import CLASSES, found, mask_of, train_ids, write_set
+from tests.checks.sets import CLASSES, SIZE, found, mask_of, train_ids, write_set
 
 LABEL_IDS = [label.label_id for label in labels.CITYSCAPES.labels if label.label_id >= 0]
 
@@ -211,3 +211,18 @@ def test_a_set_that_is_mostly_ignored_and_of_one_class(here):
         " looks good; read"
         " the IoU of the other classes",
     }
+
+
+@pytest.mark.parametrize(("stray", "kind"), [(7, "error"), (1, "warning")])
+def test_a_stray_value_does_not_hide_that_masks_are_binary(here, stray, kind):
+    path = write_set(here, {"train": 2}, classes=["background", "crack"])
+    for number in range(2):
+        values = np.zeros(SIZE[::-1], np.uint8)
+        values[8:24, 8:40] = 255
+        values[0, 0] = stray
+        Image.fromarray(values).save(mask_of(path, number))
+    line = found(path)["binary-masks"]
+    assert line.startswith(
+        f"{kind} train: all 2 masks hold only 0 and 255, beside {{{stray}: 2 px}}, and 255 is ignored"
+    )
+    assert "set label_map: {255: crack} in x/dataset.yaml" in line
