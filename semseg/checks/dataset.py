@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from semseg.checks.cache import FactsCache
-from semseg.checks.files import Job, read_facts
+from semseg.checks.files import ImageFacts, Job, read_facts
 from semseg.checks.findings import Finding, Report, sorted_findings
 from semseg.checks.masks import check_masks
 from semseg.checks.palettes import check_palettes
@@ -91,7 +91,7 @@ def examine(
             if files.mask_path and not images[files.image_path].problem and not masks[files.mask_path].problem
         ]
         findings += check_sizes(part, pairs)
-        findings += check_masks(part, good_masks)
+        findings += check_masks(part, good_masks, _filled_areas(part, images))
         all_masks += [(part, *row) for row in good_masks]
         listed.setdefault(part.split, []).extend(part.files)
         by_split.setdefault(part.split, []).extend(row for row in own_images if not row[1].problem)
@@ -99,6 +99,14 @@ def examine(
     findings += check_repeats(by_split, way_out)
     findings += check_palettes(all_masks)
     return Report(source, deep, splits, sorted_findings(findings), num_read, num_files - num_read)
+
+
+def _filled_areas(part: Part, images: Mapping[Path, ImageFacts]) -> list[int]:
+    """Return the pixels of each readable photograph that has no mask and shows the class `unlabelled`."""
+    if part.rules.unlabelled is None:
+        return []
+    facts = [images[files.image_path] for files in part.files if files.mask_path is None]
+    return [one.width * one.height for one in facts if not one.problem]
 
 
 def _read(

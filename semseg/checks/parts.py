@@ -29,7 +29,7 @@ _WHERE_TO_GET = {  # by the name of the root
 
 
 class Files(NamedTuple):
-    """A photograph and its mask; a set that is only painted has no masks."""
+    """A photograph and its mask; None: it has none, since the set is only painted or its rules have `unlabelled`."""
 
     image_path: Path
     mask_path: Path | None
@@ -86,8 +86,16 @@ def read_part(rules: DatasetFile, split: str) -> tuple[Part | None, list[Finding
         pairing.masks_without_image,
         folders,
         ("image_suffix", "mask_suffix"),
-        f"list the pairs to use: {split}: {{pairs: FILE}} in {rules.path}",
+        f"list the pairs to use: {split}: {{pairs: FILE}} in {rules.path}, or say there with unlabelled: CLASS what"
+        " images without mask show",
     )
+    filled = [(pair.image_path, rules.classes[rules.unlabelled]) for pair in pairing.pairs if pair.mask_path is None]
+    if filled:
+        message = (
+            f"{share(len(filled), len(pairing.pairs), 'images')} have no mask and are {filled[0][1]} everywhere"
+            f" (unlabelled), first {filled[0][0]}"
+        )
+        findings.append(found("note", "filled", split, filled, len(pairing.pairs), message))
     findings += foreign_files(split, pairing.ignored_files, folders)
     part = Part(split, rules, tuple(Files(*pair) for pair in pairing.pairs), rules.path)
     return (part if part.files else None), findings

@@ -93,7 +93,8 @@ def test_images_without_mask_are_an_error_and_masks_without_image_a_warning(here
     assert found(path) == {
         "images-without-mask": "error train: 1 of 3 images have no mask, first x/images/train/01.png; label"
         " them, or"
-        " list the pairs to use: train: {pairs: FILE} in x/dataset.yaml",
+        " list the pairs to use: train: {pairs: FILE} in x/dataset.yaml, or say there with unlabelled: CLASS what"
+        " images without mask show",
         "masks-without-image": "warning train: 1 of 3 masks have no image and are left out, first"
         " x/masks/train/03.png;"
         " add the images, or remove the masks",

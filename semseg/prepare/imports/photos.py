@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from semseg.prepare.image_files import measure_image
 from semseg.prepare.imports.shapes import Annotated, Size
-
-_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 swap width and height
-_SWAPPED = (5, 6, 7, 8)
 
 
 class Photo(NamedTuple):
@@ -50,7 +48,7 @@ def find_photos(images: Sequence[Annotated]) -> Album:
             missing.append(str(annotated.image_paths[0]))
             continue
         try:
-            photo = Photo(annotated, path, *_measure(path))
+            photo = Photo(annotated, path, *measure_image(path))
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             unfit.append(f"{path}, which is not a readable image")
             continue
@@ -67,12 +65,3 @@ def find_photos(images: Sequence[Annotated]) -> Album:
             "does not; import them apart"
         )
     return Album(photos, next(iter(witness), None), missing, unfit)
-
-
-def _measure(path: Path) -> tuple[Size, Size]:
-    with Image.open(path) as image:
-        # asking a PNG without the chunk would decode all of it
-        known = image.format != "PNG" or "exif" in image.info
-        orientation = image.getexif().get(_ORIENTATION, 1) if known else 1
-        width, height = image.size
-    return (width, height), (height, width) if orientation in _SWAPPED else (width, height)
