@@ -16,6 +16,7 @@ from semseg import labels
 from semseg.folders import TRAINING_SUFFIXES
 from semseg.path_lists import read_list_text
 from semseg.prepare.bit_depth import check_bits
+from semseg.prepare.spelling import DIFFERENCE, list_names, spellings_of_one
 
 Color = tuple[int, int, int]  # RGB
 RawValue = int | Color
@@ -185,8 +186,10 @@ def _read_classes(value: Any, encoding: str) -> tuple[tuple[str, ...], tuple[Col
         name = row.get("name")
         if not isinstance(name, str) or not name or name == IGNORE:
             raise ValueError(f"classes: {name!r} is not a class name; expected a word, in quotes if need be")
+        if name != name.strip():
+            raise ValueError(f"classes: {name!r} begins or ends with a space; write {name.strip()!r}")
         if name in names:
-            raise ValueError(f"classes: {name!r} stands there twice")
+            raise ValueError(f"classes: {name!r} is listed twice")
         if row.get("color") is None and encoding != "ids":
             raise ValueError(f"classes: {name!r} has no color; encoding {encoding} is read by colours")
         try:
@@ -197,6 +200,11 @@ def _read_classes(value: Any, encoding: str) -> tuple[tuple[str, ...], tuple[Col
             raise ValueError(f"classes: {colors[color]!r} and {name!r} have one color, {hex_color(color)}")
         names.append(name)
         colors[color] = name
+    if spellings := spellings_of_one(names):
+        raise ValueError(
+            f"classes: {list_names(spellings)} {DIFFERENCE}, and one class would be learnt as {len(spellings)}; keep"
+            " one of them, and give it the values or colours of the others in label_map"
+        )
     return tuple(names), tuple(colors)
 
 

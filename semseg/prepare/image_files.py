@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -46,7 +46,7 @@ def read_image(path: str | Path, exif: str = "apply", bits: int | None = None) -
         raise ValueError(f"{path}: {error}") from error
 
 
-def measure_image(path: str | Path) -> tuple[tuple[int, int], tuple[int, int]]:
+def measure_image(path: str | Path | BinaryIO) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return width and height of a picture as stored, and as turned upright by its EXIF orientation.
 
     Raises:

@@ -101,6 +101,20 @@ def find_pairs(dataset_file: DatasetFile, split: str) -> Pairing:
     )
 
 
+def name_files(folder: Path, suffixes: Sequence[str], other: Path | None = None) -> dict[str, Path]:
+    """Return the files with one of these suffixes, any case, by their path below the folder without the suffix.
+
+    Args:
+        folder: with its sub-folders, linked ones too.
+        suffixes: such as `.png` or `_mask.png`.
+        other: a folder that is left out where it lies inside.
+
+    Raises:
+        ValueError: two files have one name.
+    """
+    return _by_name(_sort_out(list(_files_below(folder, other)), (suffixes, ()))[0], folder)
+
+
 def _files_below(folder: Path, other: Path | None) -> Iterator[Path]:
     """Yield the visible files; those of `other` are not its own, where that lies inside, or is linked there."""
     return walk_files(folder, skip_folder=None if other is None else other.samefile)
