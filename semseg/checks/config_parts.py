@@ -21,6 +21,7 @@ from semseg.folders import walk_files
 from semseg.labels import IGNORED
 from semseg.path_lists import read_list_text
 from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
+from semseg.scaling import find_resizes
 
 
 def read_config_parts(cfg: Config, split: str) -> tuple[list[Part], list[Finding]]:
@@ -38,7 +39,9 @@ def read_config_parts(cfg: Config, split: str) -> tuple[list[Part], list[Finding
             found = [dataclasses.replace(finding, split=split) for finding in found]
         else:
             part, found = _read_plain(dataset, split, key, Path(cfg.filename or "config"))
-        parts += [part] if part is not None else []
+        if part is not None:
+            resizes = tuple(find_resizes(dataset.get("pipeline", [])))
+            parts.append(dataclasses.replace(part, resizes=resizes))
         findings += found
     return parts, findings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -44,12 +44,14 @@ class Part:
         rules: how masks are read; of a set that a config describes by itself, what that comes to.
         files: in the order of the set.
         described_in: the dataset.yaml that `rules` come from; None: a config.
+        resizes: steps of the pipeline that scale the images; none where no config is checked.
     """
 
     split: str
     rules: DatasetFile
     files: tuple[Files, ...]
     described_in: Path | None
+    resizes: tuple[Mapping, ...] = ()
 
     @property
     def num_masks(self) -> int:

@@ -27,7 +27,8 @@ from semseg.inference.summary import Summary, progress_bar
 from semseg.stopping import Signal, Stopped, is_disk_full, signals_raise
 
 if TYPE_CHECKING:
-    from semseg.inference.predictor import Prediction, Predictor
+    from semseg.inference.pipeline import TooNarrowError
+from semseg.inference.predictor import Prediction, Predictor
 
 _MAX_BATCH = 16
 _BATCH_PIXELS = 2**24  # of an automatic batch: 8 photographs of 2048 x 1024
@@ -179,7 +180,7 @@ class _Stream:
                 for read in group:
                     self._segment([read])
             else:
-                known = isinstance(error, NotFiniteError)
+                known = isinstance(error, (NotFiniteError, TooNarrowError))
                 reason = str(error) if known else f"cannot be segmented ({type(error).__name__}: {error})"
                 self._fail(group[0].source, reason)
             return
