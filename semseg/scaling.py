@@ -8,6 +8,10 @@ from typing import Any
 Size = tuple[int, int]  # width, height
 
 
+class TooNarrowError(ValueError):
+    """An image of which a pipeline would leave no pixel."""
+
+
 def find_resizes(node: Any) -> Iterator[Mapping]:
     """Yield the steps of a pipeline, of its branches too, that scale a picture in proportion to its size."""
     if isinstance(node, Mapping):

@@ -24,10 +24,23 @@ from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
 from semseg.scaling import find_resizes
 
 
-def read_config_parts(cfg: Config, split: str) -> tuple[list[Part], list[Finding]]:
-    """Build the datasets of a dataloader, without pipelines, and list their files."""
+def source_of(dataset: ConfigDict) -> dict:
+    """Return what says which files a dataset reads: its config without the pipeline."""
+    return {key: value for key, value in dataset.items() if key != "pipeline"}
+
+
+def read_config_parts(cfg: Config, split: str, known: Sequence[dict] = ()) -> tuple[list[Part], list[Finding]]:
+    """Build the datasets of a dataloader, without pipelines, and list their files.
+
+    Args:
+        cfg: from `load_config`.
+        split: train, val or test.
+        known: those of `source_of` that are left out.
+    """
     parts, findings = [], []
     for key, dataset in inner_datasets_with_keys(cfg[f"{split}_dataloader"].dataset, f"{split}_dataloader.dataset"):
+        if source_of(dataset) in known:
+            continue
         if str(dataset.type).rpartition(".")[2] == "FolderSegDataset":
             rules = read_dataset_file(dataset.dataset_file)
             if dataset.get("data_root") is not None:

@@ -7,11 +7,7 @@ from collections.abc import Sequence
 import cv2
 from mmcv.transforms import Compose
 
-from semseg.scaling import find_resizes, smallest_size
-
-
-class TooNarrowError(ValueError):
-    """An image of which the test pipeline would leave no pixel."""
+from semseg.scaling import TooNarrowError, find_resizes, smallest_size
 
 
 class ArrayPipeline:

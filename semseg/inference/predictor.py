@@ -103,6 +103,7 @@ class Predictor:
         self.bits = steps[0].get("bits") if bits is None else bits
         if steps[0].type in PHOTOGRAPH_LOADERS:
             steps[0] = dict(type="mmseg.LoadImageFromNDArray")
+        init_default_scope(cfg.get("default_scope", "mmseg"))  # where the names of steps are looked up
         self._pipeline = ArrayPipeline(steps)
         self.tile, self._overlap = tile, overlap
         scored_steps = steps

@@ -24,11 +24,11 @@ from semseg.inference.prediction import without_nodata
 from semseg.inference.reading import MAX_PIXELS, Photograph, TooManyPixelsError, read_photograph
 from semseg.inference.sources import SourceImage
 from semseg.inference.summary import Summary, progress_bar
+from semseg.scaling import TooNarrowError
 from semseg.stopping import Signal, Stopped, is_disk_full, signals_raise
 
 if TYPE_CHECKING:
-    from semseg.inference.pipeline import TooNarrowError
-from semseg.inference.predictor import Prediction, Predictor
+    from semseg.inference.predictor import Prediction, Predictor
 
 _MAX_BATCH = 16
 _BATCH_PIXELS = 2**24  # of an automatic batch: 8 photographs of 2048 x 1024
