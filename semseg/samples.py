@@ -20,7 +20,7 @@ from semseg.drawing import Sample
 from semseg.labels import IGNORED
 from semseg.prepare.dataset_file import read_dataset_file
 from semseg.prepare.image_files import read_image
-from semseg.prepare.masks import decode_mask
+from semseg.prepare.masks import decode_pair
 from semseg.prepare.pairs import find_pairs
 
 _PADDING_GREY = 116  # models pad with 0 after normalising, which is the mean colour; ImageNet's is near this
@@ -90,7 +90,7 @@ def from_dataset_file(path: str | Path, split: str, num_samples: int, seed: int 
     """Take pairs out of the set of a dataset.yaml, as they are.
 
     Raises:
-        FileNotFoundError, ValueError: those of `read_dataset_file`, `find_pairs`, `decode_mask`; a pair whose
+        FileNotFoundError, ValueError: those of `read_dataset_file`, `find_pairs`, `decode_pair`; a pair whose
             sizes differ; `num_samples` is below 1.
     """
     rules = read_dataset_file(path)
@@ -98,7 +98,7 @@ def from_dataset_file(path: str | Path, split: str, num_samples: int, seed: int 
     samples = []
     for i in _choose(len(pairs), num_samples, seed):
         image = read_image(pairs[i].image_path, rules.exif, rules.bits)
-        train_ids = decode_mask(pairs[i].mask_path, rules)
+        train_ids = decode_pair(*pairs[i], rules)
         if image.shape[:2] != train_ids.shape:
             (height, width), (mask_height, mask_width) = image.shape[:2], train_ids.shape
             raise ValueError(

@@ -16,6 +16,7 @@ EVERYWHERE = {
     "semseg.path_lists",
     "semseg.index_png",
     "semseg.config_tree",
+    "semseg.scaling",
     "semseg.result_names",
 }
 ALLOWED = {
@@ -24,6 +25,7 @@ ALLOWED = {
     "atomic": set(),
     "folders": set(),
     "config_tree": set(),
+    "scaling": set(),
     "result_names": {"semseg.folders"},
     "path_lists": set(),
     "index_png": {"semseg.atomic", "semseg.labels", *PIXELS},

@@ -14,7 +14,8 @@ def parse_args() -> argparse.Namespace:
                         " checkpoint that describes itself")  # fmt: skip
     parser.add_argument("checkpoint", help="checkpoint file (.pth, .safetensors)")
     parser.add_argument("--work-dir", help="where the scores go, under test/; default: work_dirs/<name of the config>")
-    parser.add_argument("--data", metavar="FILE", help="a dataset.yaml to test on, not the config's data")
+    parser.add_argument("--data", action="append", metavar="FILE",
+                        help="a dataset.yaml to test on, not the config's; given again: one more")  # fmt: skip
     parser.add_argument("--map", metavar="FILE",
                         help="YAML lines 'class of the model: class of the data set, or ignore'")  # fmt: skip
     parser.add_argument("--no-report", action="store_true", help="leave out report.html, the page about the results")

@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from semseg.checks.classes import check_classes
-from semseg.checks.config_parts import read_config_parts
+from semseg.checks.config_parts import read_config_parts, source_of
 from semseg.checks.dataset import examine
 from semseg.checks.findings import Report
 from semseg.checks.parts import from_here
@@ -28,7 +28,7 @@ def check_config(
 
     Args:
         cfg: from `load_config`.
-        splits: which dataloaders, default: all; one that reads what an earlier one reads is left out.
+        splits: which dataloaders, default: all; sets that an earlier one reads are left out.
         deep: as in `check_dataset_file`, likewise the others.
         num_processes: likewise.
         on_progress: likewise.
@@ -41,14 +41,10 @@ def check_config(
     if not given:
         raise ValueError(f"the config has no dataloader for {' or '.join(splits or SPLITS)}: nothing to check")
     for split in given:
-        found = inner_datasets(cfg[f"{split}_dataloader"].dataset)
-        sources = [{key: value for key, value in one.items() if key != "pipeline"} for one in found]
-        if sources in seen:
-            continue
-        seen.append(sources)
-        more_parts, more_findings = read_config_parts(cfg, split)
+        more_parts, more_findings = read_config_parts(cfg, split, seen)
         parts += more_parts
         findings += more_findings
+        seen += map(source_of, inner_datasets(cfg[f"{split}_dataloader"].dataset))
     findings += check_classes(cfg, parts)
     source = str(from_here(Path(cfg.filename))) if cfg.filename else "the config"
     return examine(source, parts, findings, "take them out of one", deep, num_processes, on_progress)

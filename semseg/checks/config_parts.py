@@ -22,12 +22,26 @@ from semseg.labels import IGNORED
 from semseg.path_lists import read_list_text
 from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
 from semseg.prepare.photographs import PHOTOGRAPH_LOADERS, RGB_COLOR_TYPES
+from semseg.scaling import find_resizes
 
 
-def read_config_parts(cfg: Config, split: str) -> tuple[list[Part], list[Finding]]:
-    """Build the datasets of a dataloader, without pipelines, and list their files."""
+def source_of(dataset: ConfigDict) -> dict:
+    """Return what says which files a dataset reads: its config without the pipeline."""
+    return {key: value for key, value in dataset.items() if key != "pipeline"}
+
+
+def read_config_parts(cfg: Config, split: str, known: Sequence[dict] = ()) -> tuple[list[Part], list[Finding]]:
+    """Build the datasets of a dataloader, without pipelines, and list their files.
+
+    Args:
+        cfg: from `load_config`.
+        split: train, val or test.
+        known: those of `source_of` that are left out.
+    """
     parts, findings = [], []
     for key, dataset in inner_datasets_with_keys(cfg[f"{split}_dataloader"].dataset, f"{split}_dataloader.dataset"):
+        if source_of(dataset) in known:
+            continue
         if str(dataset.type).rpartition(".")[2] == "FolderSegDataset":
             rules = read_dataset_file(dataset.dataset_file)
             if dataset.get("data_root") is not None:
@@ -40,9 +54,11 @@ def read_config_parts(cfg: Config, split: str) -> tuple[list[Part], list[Finding
         else:
             part, found = _read_plain(dataset, split, key, Path(cfg.filename or "config"))
         if part is not None:
-            loader = _loader_of_photographs(dataset.get("pipeline", ()))
-            part = dataclasses.replace(part, bits=(loader or {}).get("bits"), reads_rgb=loader is not None)
-            parts.append(part)
+            steps = dataset.get("pipeline", ())
+            loader = _loader_of_photographs(steps)
+            bits = (loader or {}).get("bits")
+            resizes = tuple(find_resizes(steps))
+            parts.append(dataclasses.replace(part, bits=bits, reads_rgb=loader is not None, resizes=resizes))
         findings += found
     return parts, findings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from semseg.checks.cache import FactsCache
@@ -12,6 +12,7 @@ from semseg.checks.masks import check_masks
 from semseg.checks.palettes import check_palettes
 from semseg.checks.parts import Part, read_part
 from semseg.checks.pictures import check_listed_once, check_readable, check_repeats, check_sizes
+from semseg.checks.scaled_sizes import check_scaled_sizes
 from semseg.checks.values import check_values
 from semseg.prepare.dataset_file import read_dataset_file
 from semseg.prepare.pool import run_all
@@ -93,18 +94,32 @@ def examine(
             if files.mask_path and not masks[files.mask_path].problem and _has_size(images[files.image_path])
         ]
         findings += check_sizes(part, pairs)
-        findings += check_masks(part, good_masks)
+        findings += check_scaled_sizes(part, own_images)
+        findings += check_masks(part, good_masks, _filled_areas(part, images))
         all_masks += [(part, *row) for row in good_masks]
         listed.setdefault(part.split, []).extend(part.files)
         by_split.setdefault(part.split, []).extend(row for row in own_images if not row[1].problem)
     findings += check_listed_once(listed)
     findings += check_repeats(by_split, way_out)
-    findings += check_palettes(all_masks)
+    by_rules: dict[tuple, list] = {}  # in sets with another label_map the same colour may well have another number
+    for part, *row in all_masks:
+        key = (part.rules.classes, frozenset(part.rules.label_map.items()))
+        by_rules.setdefault(key, []).append((part, *row))
+    for masks_alike in by_rules.values():
+        findings += check_palettes(masks_alike)
     return Report(source, deep, splits, sorted_findings(findings), num_read, num_files - num_read)
 
 
 def _has_size(facts: ImageFacts) -> bool:
     return not facts.problem and not facts.refusal
+
+
+def _filled_areas(part: Part, images: Mapping[Path, ImageFacts]) -> list[int]:
+    """Return the pixels of each readable photograph that has no mask and shows the class `unlabelled`."""
+    if part.rules.unlabelled is None:
+        return []
+    facts = [images[files.image_path] for files in part.files if files.mask_path is None]
+    return [one.width * one.height for one in facts if not one.problem]
 
 
 def _read(

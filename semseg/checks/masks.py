@@ -26,12 +26,18 @@ _SNAP = 40
 _MAX_STRAY = 0.01  # of the pixels with 255: other values that do not make a mask more than binary
 
 
-def check_masks(part: Part, masks: Sequence[tuple[Path, MaskFacts]]) -> list[Finding]:
-    """Check the masks of one part that could be read: their kind, then their values, then their classes."""
+def check_masks(part: Part, masks: Sequence[tuple[Path, MaskFacts]], filled_areas: Sequence[int] = ()) -> list[Finding]:
+    """Check the masks of one part that could be read: their kind, then their values, then their classes.
+
+    Args:
+        part: whose masks they are.
+        masks: with what is known of them.
+        filled_areas: pixels of each image without mask, all of the class `unlabelled`.
+    """
     findings, right = _check_kinds(part, masks)
     if not part.rules.classes:
         return findings
-    class_counts: Counter[int] = Counter()
+    class_counts: Counter[int] = Counter({part.rules.unlabelled: sum(filled_areas)} if filled_areas else {})
     unknown: list[tuple[Path, dict[RawValue, int]]] = []
     snapped: list[tuple[Path, str]] = []
     for path, facts in right:
@@ -49,7 +55,7 @@ def check_masks(part: Part, masks: Sequence[tuple[Path, MaskFacts]]) -> list[Fin
         findings.append(_unknown_values(part, unknown, len(masks)))
     binary = _check_binary(part, [facts for _, facts in right])
     findings += binary
-    findings = findings or _check_shares(part, class_counts, len(right))
+    findings = findings or _check_shares(part, class_counts, len(right) + len(filled_areas))
     if snapped:
         snapped.sort(key=lambda row: -int(row[1].split()[0]))
         message = (

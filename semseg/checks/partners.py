@@ -27,6 +27,10 @@ def name_partners(images: Sequence[Path], masks: Sequence[Path], folders: Sequen
         [path.relative_to(folder).as_posix() for path in paths]
         for paths, folder in zip((images, masks), folders, strict=True)
     )
+    merge = (
+        "masks of one class each become a set with python tools/dataset.py import class-masks"
+        f" {folders[1]} --images {folders[0]} --out DIR"
+    )
     ends = _count_ends(sorted(image_names), mask_names)
     matches = {pair: _num_matches(image_names, mask_names, pair) for pair, _ in ends.most_common(8)}
     fitting = {pair: count for pair, count in matches.items() if 2 * count > min(len(images), len(masks))}
@@ -37,8 +41,11 @@ def name_partners(images: Sequence[Path], masks: Sequence[Path], folders: Sequen
         endings = ", ".join(f"*{mask_end} {count}" for (_, mask_end), count in sorted(rivals.items()))
         return (
             f"there are several masks for each image ({endings}): set {keys[1]} to the one that holds all classes;"
-            " masks of one class each must first be merged into one mask per image"
+            f" {merge}"
         )
+    if class_folders := _class_folders(image_names, mask_names):
+        listed = ", ".join(f"{folder}/ {count}" for folder, count in sorted(class_folders.items()))
+        return f"there are several masks for each image ({listed}): {merge}"
     if fitting:
         image_end, mask_end = max(fitting, key=fitting.__getitem__)
         settings = f"{keys[0]} {image_end!r} and {keys[1]} {mask_end!r}"
@@ -69,6 +76,15 @@ def _num_shared(name: str, other: str) -> int:
     stems = [one.rpartition(".")[0] for one in (name, other)]
     same = [a == b for a, b in zip(*stems, strict=False)]
     return len(name[: [*same, False].index(False)].rstrip(_SEPARATORS))
+
+
+def _class_folders(image_names: Sequence[str], mask_names: Sequence[str]) -> dict[str, int]:
+    """Count the images of which each folder of masks has one; empty unless several folders have many."""
+    stems = {name.rpartition(".")[0] for name in image_names}
+    parts = [name.rpartition(".")[0].partition("/") for name in mask_names]
+    counts = Counter(folder for folder, _, rest in parts if rest in stems)
+    many = {folder: count for folder, count in counts.items() if 2 * count > len(image_names)}
+    return many if len(many) > 1 else {}
 
 
 def _num_matches(image_names: Sequence[str], mask_names: Sequence[str], ends: tuple[str, str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +29,7 @@ _WHERE_TO_GET = {  # by the name of the root
 
 
 class Files(NamedTuple):
-    """A photograph and its mask; a set that is only painted has no masks."""
+    """A photograph and its mask; None: it has none, since the set is only painted or its rules have `unlabelled`."""
 
     image_path: Path
     mask_path: Path | None
@@ -46,6 +46,7 @@ class Part:
         described_in: the dataset.yaml that `rules` come from; None: a config.
         bits: how many are in use of the 16 of a value, in photographs that store 16.
         reads_rgb: whether the photographs are loaded as RGB of 8 bits; a config may load them by other code.
+        resizes: steps of the pipeline that scale the images; none where no config is checked.
     """
 
     split: str
@@ -54,6 +55,7 @@ class Part:
     described_in: Path | None
     bits: int | None = None
     reads_rgb: bool = True
+    resizes: tuple[Mapping, ...] = ()
 
     @property
     def num_masks(self) -> int:
@@ -90,8 +92,16 @@ def read_part(rules: DatasetFile, split: str) -> tuple[Part | None, list[Finding
         pairing.masks_without_image,
         folders,
         ("image_suffix", "mask_suffix"),
-        f"list the pairs to use: {split}: {{pairs: FILE}} in {rules.path}",
+        f"list the pairs to use: {split}: {{pairs: FILE}} in {rules.path}, or say there with unlabelled: CLASS what"
+        " images without mask show",
     )
+    filled = [(pair.image_path, rules.classes[rules.unlabelled]) for pair in pairing.pairs if pair.mask_path is None]
+    if filled:
+        message = (
+            f"{share(len(filled), len(pairing.pairs), 'images')} have no mask and are {filled[0][1]} everywhere"
+            f" (unlabelled), first {filled[0][0]}"
+        )
+        findings.append(found("note", "filled", split, filled, len(pairing.pairs), message))
     findings += foreign_files(split, pairing.ignored_files, folders)
     part = Part(split, rules, tuple(Files(*pair) for pair in pairing.pairs), rules.path, rules.bits)
     return (part if part.files else None), findings

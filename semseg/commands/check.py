@@ -25,7 +25,12 @@ def add_check(commands) -> None:
         "--deep", action="store_true", help="decode every image; finds pictures in two splits by their looks too"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings here too")
-    parser.add_argument("--data", metavar="FILE", help="with a config: a dataset.yaml in place of its data")
+    parser.add_argument(
+        "--data",
+        action="append",
+        metavar="FILE",
+        help="with a config: a dataset.yaml in place of its data; given again: one more set",
+    )
     parser.add_argument(
         "--cfg-options",
         nargs="+",

@@ -29,6 +29,12 @@ _IMPORT_FORMATS = {  # SOURCE, what is read and in which order it is painted
         "coloured masks; each pixel has the colour of a class of --classes. Masks and images (--images) "
         "belong together by their names without suffix.",
     ),
+    "class-masks": (
+        "the folder of the masks",
+        "masks of one class each; several files for an image, named CLASS/IMAGE.png, IMAGE_CLASS.png or "
+        "IMAGE/CLASS.png. A pixel belongs to the class where its mask is not black. The masks of an image are painted "
+        "in the order of the classes, so that where they overlap the later class wins; the overlaps are counted.",
+    ),
 }
 
 
@@ -41,7 +47,7 @@ _LINE_WIDTHS = {
 def add_import(commands) -> None:
     parser = commands.add_parser(
         "import",
-        help="turn annotations of labelme, COCO, CVAT, or coloured masks into a data set",
+        help="turn annotations of labelme, COCO, CVAT, coloured masks, or masks of one class each into a data set",
         description=(
             "Turn annotations into index PNGs (DIR/train_ids/SPLIT) and a dataset.yaml that names them. "
             "The images stay where they are unless --copy is given. Further splits go into the same DIR."
@@ -69,9 +75,17 @@ def add_import(commands) -> None:
             metavar="LABEL=CLASS",
             help="labels (coloured masks: '#rrggbb') that become another class, or ignore (255)",
         )
-        if name == "colors":
+        if name in ("colors", "class-masks"):
             own.add_argument("--mask-suffix", nargs="+", default=[], help="ends of mask names (.png)")
             own.add_argument("--image-suffix", nargs="+", default=[], help="ends of image names")
+        if name == "class-masks":
+            own.add_argument(
+                "--threshold",
+                type=int,
+                metavar="N",
+                help="of masks with soft edges: brightness, 1 to 255, from which a pixel belongs to the class",
+            )
+        if name == "colors":
             own.add_argument(
                 "--snap",
                 type=float,
@@ -115,6 +129,7 @@ def _run_import(args: argparse.Namespace) -> int:
             mask_suffix=tuple(getattr(args, "mask_suffix", ())),
             image_suffix=tuple(getattr(args, "image_suffix", ())),
             snap=getattr(args, "snap", None),
+            threshold=getattr(args, "threshold", None),
             skip_broken=args.skip_broken,
             copy=args.copy,
             overwrite=args.overwrite,
@@ -122,6 +137,6 @@ def _run_import(args: argparse.Namespace) -> int:
         )
     )
     with show_count("painting") as show:
-        unpainted_share = plan.write(show)
-    print("\n".join(plan.describe(unpainted_share)))
+        written = plan.write(show)
+    print("\n".join(plan.describe(written)))
     return 0

@@ -112,7 +112,12 @@ def _run_stats(args: argparse.Namespace) -> int:
 def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, metavar="SOURCE", help="a config (.py), or a dataset.yaml")
     parser.add_argument("--split", choices=("train", "val", "test"), default="train", help="default: %(default)s")
-    parser.add_argument("--data", metavar="FILE", help="with a config: a dataset.yaml in place of its data")
+    parser.add_argument(
+        "--data",
+        action="append",
+        metavar="FILE",
+        help="with a config: a dataset.yaml in place of its data; given again: one more set",
+    )
     parser.add_argument(
         "--cfg-options",
         nargs="+",

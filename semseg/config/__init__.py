@@ -25,12 +25,11 @@ from semseg.config.class_map import check_class_count
 from semseg.config.class_weights import check_class_weights, fill_in_class_weights, leave_out_class_weights
 from semseg.config.classes import (
     agree_on_classes,
-    check_split,
     check_training,
     concatenate_lists,
     read_photographs_alike,
-    use_dataset_file,
 )
+from semseg.config.dataset_files import check_split, use_dataset_files
 from semseg.config.fine_tuning import fine_tune
 from semseg.config.from_checkpoint import config_of_checkpoint, existing_checkpoint, leave_out_pretrained
 from semseg.config.hooks import ensure_hook
@@ -54,7 +53,7 @@ def load_config(
     work_dir: str | Path | None = None,
     launcher: str = "none",
     seed: int | None = None,
-    data: str | Path | None = None,
+    data: str | Path | Sequence[str | Path] | None = None,
 ) -> Config:
     """Read a config file, check it, and apply the command line to it.
 
@@ -65,7 +64,8 @@ def load_config(
         work_dir: where the run writes; default: the config's own, else `work_dirs/<name of the file>`.
         launcher: none, pytorch, slurm or mpi.
         seed: default: the config's own, else drawn by MMEngine and logged.
-        data: a dataset.yaml, in place of the config's own data set: its splits, its classes.
+        data: a dataset.yaml, in place of the config's own data set: its splits, its classes. Several of the same
+            classes are read as one set.
 
     Raises:
         FileNotFoundError: no such file; the sentence names the nearest one.
@@ -80,8 +80,8 @@ def load_config(
     else:
         cfg, name = _read_config(path), path.stem
     concatenate_lists(cfg)
-    if data is not None:
-        use_dataset_file(cfg, data)
+    if data:
+        use_dataset_files(cfg, [data] if isinstance(data, (str, Path)) else data)
     planned_iters = length_of(cfg)
     _apply_options(cfg, options)
     fit_schedule(cfg, planned_iters, options)

@@ -165,7 +165,8 @@ def _fingerprint(sets: list[_MaskSet]) -> str:
     digest = hashlib.sha256()
     for part in sets:
         digest.update(repr((part.read.args, part.metainfo["classes"])).encode())
-        paths = {info.get(key) for info in part.infos for key in ("seg_map_path", "dataset_file")}
+        paths = {info.get("seg_map_path") or info.get("img_path") for info in part.infos}
+        paths |= {info.get("dataset_file") for info in part.infos}
         for file in sorted(paths - {None}):
             found = Path(file).stat()
             digest.update(f"{file} {found.st_size} {found.st_mtime_ns}\n".encode())

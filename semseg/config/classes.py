@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.utils import import_modules_from_strings
 from mmseg.registry import DATASETS
 
 from semseg.checkpoints.description import classes_of as classes_of_checkpoint
@@ -31,38 +28,6 @@ def concatenate_lists(cfg: Config) -> None:
         loader = cfg.get(name)
         if loader is not None and isinstance(loader.get("dataset"), (list, tuple)):
             loader["dataset"] = dict(type="ConcatDataset", datasets=list(loader.dataset))
-
-
-def use_dataset_file(cfg: Config, path: str | Path) -> None:
-    """Make a config train, validate and test on the set of a dataset.yaml (in place).
-
-    Training takes the split `train`; validation `val`, else `test`; testing `test`, else `val`. The pipelines
-    stay, with other loaders; every head gets as many classes as the set has.
-
-    Raises:
-        FileNotFoundError, ValueError: those of `read_dataset_file`.
-    """
-    rules = read_dataset_file(path)
-    plugins = "semseg.plugins"
-    imports = cfg.get("custom_imports", {}).get("imports", [])
-    if plugins not in imports:  # a config from elsewhere
-        cfg.custom_imports = {"imports": [*imports, plugins], "allow_failed_imports": False}
-    import_modules_from_strings([plugins])
-    wishes = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}
-    for name, splits in wishes.items():
-        loader = cfg.get(f"{name}_dataloader")
-        if loader is not None:
-            folder = {
-                "type": "FolderSegDataset",
-                "dataset_file": str(path),
-                "split": next((split for split in splits if split in rules.splits), splits[0]),
-                "pipeline": _with_our_loaders(inner_datasets(loader.dataset)[0].get("pipeline", []), rules),
-            }
-            is_sampled = loader.dataset.get("type") == "RareClassDataset"
-            loader["dataset"] = {**loader.dataset, "dataset": folder} if is_sampled else folder
-    if "tta_pipeline" in cfg:
-        cfg.tta_pipeline = _with_our_loaders(cfg.tta_pipeline, rules)
-    set_num_classes(cfg.model, len(rules.classes))
 
 
 def set_num_classes(model: ConfigDict, num_classes: int) -> None:
@@ -86,7 +51,10 @@ def classes_of(loader: ConfigDict | None) -> tuple[str, ...] | None:
     """
     if loader is None:
         return None
-    dataset = inner_datasets(loader.dataset)[0]
+    return _classes_of_dataset(inner_datasets(loader.dataset)[0])
+
+
+def _classes_of_dataset(dataset: ConfigDict) -> tuple[str, ...] | None:
     given = dataset.get("metainfo", {}).get("classes")
     if given is not None:
         return None if isinstance(given, str) else tuple(given)  # a string names a file
@@ -155,11 +123,13 @@ def agree_on_classes(cfg: Config, path: Path) -> None:
         path: its file, for the messages.
 
     Raises:
-        ValueError: a head has another number of classes than any of the sets.
+        ValueError: a head has another number of classes than any of the sets, or sets of other classes are joined.
     """
     for name in _LOADERS:
         loader = cfg.get(name)
         classes = classes_of(loader)
+        if loader is not None:
+            _check_joined(loader.dataset, f"{path}: {name}")
         for dataset in inner_datasets(loader.dataset) if classes is not None else ():
             if dataset.type != "FolderSegDataset" and "pipeline" in dataset:
                 dataset["pipeline"] = _with_num_classes(dataset["pipeline"], len(classes))
@@ -173,6 +143,18 @@ def agree_on_classes(cfg: Config, path: Path) -> None:
     for key, head in _heads(cfg.model):
         if counts and None not in found and head["num_classes"] not in counts:
             raise ValueError(f"{path}: {_miscount(key, head, loaders[0])}")
+
+
+def _check_joined(dataset: ConfigDict, place: str) -> None:
+    """Refuse data sets of other classes inside one wrapper: the classes of the first would be those of all."""
+    known = [(part, classes) for part in inner_datasets(dataset) if (classes := _classes_of_dataset(part)) is not None]
+    for part, classes in known[1:]:
+        if classes != known[0][1]:
+            first, other = (str(one.get("dataset_file", one.type)) for one in (known[0][0], part))
+            raise ValueError(
+                f"{place} joins {first} and {other}, which have other classes: {difference(known[0][1], classes)}; give"
+                " all the same classes in the same order"
+            )
 
 
 def check_training(cfg: Config) -> None:
@@ -211,40 +193,21 @@ def _miscount(key: str, head: ConfigDict, loader: ConfigDict) -> str:
     )
 
 
-def check_split(cfg: Config, name: str, stand_in: str = "") -> None:
-    """Refuse a set whose dataset.yaml lacks the split that a step needs, and tell of one that stands in.
-
-    Args:
-        cfg: from `load_config`.
-        name: train, val or test: the loader and the split.
-        stand_in: the split that does as well.
-    """
-    loader = cfg.get(f"{name}_dataloader")
-    dataset = {} if loader is None else inner_datasets(loader.dataset)[0]
-    if dataset.get("type") != "FolderSegDataset":
-        return
-    path, splits = dataset.dataset_file, read_dataset_file(dataset.dataset_file).splits
-    if dataset.split not in splits:
-        step = "testing" if name == "test" else "training"
-        instead = f", or {stand_in!r} instead" if stand_in else ""
-        raise ValueError(f"{path} has no split {dataset.split!r}, only {', '.join(splits)}; {step} needs it{instead}")
-    if dataset.split == stand_in and name not in splits and int(os.environ.get("RANK", 0)) == 0:
-        step = "testing" if name == "test" else "validating"
-        logging.getLogger("semseg").warning("%s on split %r: %s has no %r", step, stand_in, path, name)
-
-
-def _with_our_loaders(steps: Any, rules: DatasetFile) -> Any:
+def adapt_pipeline(steps: Any, rules: DatasetFile) -> Any:
+    """Return a pipeline that reads photographs and masks by the rules of a dataset.yaml."""
     if isinstance(steps, (list, tuple)):
-        return type(steps)(_with_our_loaders(step, rules) for step in steps)  # crop sizes stay tuples
+        return type(steps)(adapt_pipeline(step, rules) for step in steps)  # crop sizes stay tuples
     if not isinstance(steps, dict):
         return steps
     kind = str(steps.get("type")).rpartition(".")[2]
     if kind in ("LoadAnnotations", "LoadTrainIds"):
         return {"type": "LoadTrainIds"}
-    changed = {key: _with_our_loaders(value, rules) for key, value in steps.items()}
+    changed = {key: adapt_pipeline(value, rules) for key, value in steps.items()}
     if kind in PHOTOGRAPH_LOADERS:
         if rules.exif == "ignore":
             changed["color_type"] = "color_ignore_orientation"
+        elif changed.get("color_type") == "color_ignore_orientation":
+            del changed["color_type"]
         changed.pop("bits", None)
         if rules.bits is not None:
             changed.update(type="LoadPhotograph", bits=rules.bits)
@@ -302,9 +265,9 @@ def _class_weights(node: Any, key: str) -> Iterator[tuple[str, dict, list]]:
 
 
 def name_of(loader: ConfigDict) -> str:
-    """Return what a message calls the set of a dataloader: its dataset.yaml, else its type."""
-    dataset = inner_datasets(loader.dataset)[0]
-    return str(dataset.get("dataset_file", dataset.type))
+    """Return what a message calls the sets of a dataloader: their dataset.yaml, else their type."""
+    names = (str(dataset.get("dataset_file", dataset.type)) for dataset in inner_datasets(loader.dataset))
+    return " + ".join(dict.fromkeys(names))
 
 
 def difference(ours: Sequence[str], theirs: Sequence[str]) -> str:

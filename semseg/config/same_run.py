@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import shlex
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -106,9 +107,11 @@ def _data(config: ConfigDict) -> list[Any]:
 
 
 def _data_in_words(sets: list[dict]) -> str:
-    first = sets[0]
-    name = first.get("dataset_file") or " ".join(str(first[key]) for key in ("type", "data_root") if first.get(key))
-    return f"the data of {name}" + (f" and {len(sets) - 1} more sets" if len(sets) > 1 else "")
+    names = [
+        one.get("dataset_file") or " ".join(str(one[key]) for key in ("type", "data_root") if one.get(key))
+        for one in sets
+    ]
+    return f"the data of {shortened(names)}"
 
 
 class _Compared(NamedTuple):
@@ -138,9 +141,10 @@ def _is_same_data(cfg: Config, description: dict) -> bool:
 
 
 def _given(command: str, flag: str) -> str | None:
-    """Return what followed a flag in a command, None if it was not in it."""
+    """Return what followed a flag in a command, with the flag between values of its own; None if it was not in it."""
     words = [part for word in shlex.split(command) for part in word.split("=", 1)]
-    return words[words.index(flag) + 1] if flag in words[:-1] else None
+    values = [value for word, value in itertools.pairwise(words) if word == flag]
+    return f" {flag} ".join(values) or None
 
 
 def _heads(config: ConfigDict) -> list[tuple[ConfigDict, list]]:

@@ -13,7 +13,6 @@ from semseg import compat
 
 compat.repair()  # before the imports below bring MMSegmentation, which warns
 
-from mmcv.transforms import Compose  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 from mmengine.registry import init_default_scope  # noqa: E402
 from mmseg.registry import MODELS  # noqa: E402
@@ -23,6 +22,7 @@ from semseg.checkpoints.reading import read_checkpoint  # noqa: E402
 from semseg.config.classes import classes_and_palette  # noqa: E402
 from semseg.config_tree import inner_datasets  # noqa: E402
 from semseg.evaluation.finite import NotFiniteError, refuse_not_finite  # noqa: E402
+from semseg.inference.pipeline import ArrayPipeline  # noqa: E402
 from semseg.inference.precision import autocast, choose_precision, compiled, made_fast  # noqa: E402
 from semseg.inference.prediction import Prediction, Wanted, decide, join  # noqa: E402
 from semseg.inference.scoring import Scorer, parse_views  # noqa: E402
@@ -104,14 +104,15 @@ class Predictor:
         self.bits = steps[0].get("bits") if bits is None else bits
         if steps[0].type in PHOTOGRAPH_LOADERS:
             steps[0] = dict(type="mmseg.LoadImageFromNDArray")
-        self._pipeline = Compose(steps)
+        init_default_scope(cfg.get("default_scope", "mmseg"))  # where the names of steps are looked up
+        self._pipeline = ArrayPipeline(steps)
         self.tile, self._overlap = tile, overlap
         scored_steps = steps
         if tile is not None:
             scored_steps = [step for step in steps if step["type"].rpartition(".")[2] != "Resize"]
             if len(scored_steps) < len(steps):
                 self._note("tiles: images keep their size, which the test pipeline of the config would change")
-        self._scored_pipeline = Compose(scored_steps)
+        self._scored_pipeline = ArrayPipeline(scored_steps)
         self._build(content, reason)
         self.has_probabilities = self._scorer.has_probabilities
         self._fits: dict[tuple[int, ...], tuple[int, int | None]] = {}  # by size: images at a time, window

@@ -24,6 +24,7 @@ from semseg.inference.prediction import without_nodata
 from semseg.inference.reading import MAX_PIXELS, Photograph, TooManyPixelsError, read_photograph
 from semseg.inference.sources import SourceImage
 from semseg.inference.summary import Summary, progress_bar
+from semseg.scaling import TooNarrowError
 from semseg.stopping import Signal, Stopped, is_disk_full, signals_raise
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class _Stream:
                 for read in group:
                     self._segment([read])
             else:
-                known = isinstance(error, NotFiniteError)
+                known = isinstance(error, (NotFiniteError, TooNarrowError))
                 reason = str(error) if known else f"cannot be segmented ({type(error).__name__}: {error})"
                 self._fail(group[0].source, reason)
             return

@@ -68,8 +68,8 @@ class FolderSegDataset(BaseSegDataset):
         if unlabelled:
             raise ValueError(
                 f"{len(unlabelled)} of {len(unlabelled) + len(pairing.pairs)} images have no mask, first"
-                f" {unlabelled[0]}; label them, move them away, or list the pairs to use:"
-                f" {self.split}: {{pairs: FILE}} in {self.rules.path}"
+                f" {unlabelled[0]}; label them, move them away, list the pairs to use: {self.split}: {{pairs: FILE}} in"
+                f" {self.rules.path}, or say there with unlabelled: CLASS what images without mask show"
             )
         if pairing.masks_without_image:
             count, first = len(pairing.masks_without_image), pairing.masks_without_image[0]
@@ -77,7 +77,7 @@ class FolderSegDataset(BaseSegDataset):
         return [
             {
                 "img_path": str(pair.image_path),
-                "seg_map_path": str(pair.mask_path),
+                "seg_map_path": None if pair.mask_path is None else str(pair.mask_path),
                 "dataset_file": str(self.rules.path),
                 "label_map": None,
                 "reduce_zero_label": False,

@@ -191,7 +191,7 @@ def _count(dataset: Any) -> np.ndarray:
     return index_classes(
         partial(_read, loader),
         infos,
-        [info["seg_map_path"] for info in infos],
+        [info["seg_map_path"] or info["img_path"] for info in infos],  # an image without mask has a class by its size
         repr((loader, tuple(classes), first)),
         len(classes),
         lambda number: print_log(f"rare-class crops: counting the pixels of {number} masks", "current"),

@@ -15,7 +15,7 @@ from semseg.labels import CITYSCAPES, IGNORED
 from semseg.prepare.bit_depth import check_bits
 from semseg.prepare.dataset_file import read_dataset_file
 from semseg.prepare.image_files import listed, most_frequent, read_mask, stored_values
-from semseg.prepare.masks import decode_mask
+from semseg.prepare.masks import decode_pair
 from semseg.prepare.photograph_kind import is_plain
 from semseg.prepare.photographs import MOST_PIXELS, RGB_COLOR_TYPES, decode_photograph
 
@@ -76,7 +76,8 @@ class LoadTrainIds(BaseTransform):
     """Load the mask of an image as train ids, and refuse one that is something else.
 
     Stands where MMSegmentation's LoadAnnotations stands, and gives the same array for a mask of train ids.
-    Masks of a FolderSegDataset are decoded by the rules of its dataset.yaml. An image without one passes.
+    Masks of a FolderSegDataset are decoded by the rules of its dataset.yaml; where that has `unlabelled`, an image
+    without mask shows that class everywhere. Any other image without mask passes.
 
     Args:
         num_classes: of the sets that aren't a FolderSegDataset: larger values are refused, but for 255.
@@ -94,10 +95,13 @@ class LoadTrainIds(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Add `gt_seg_map`: train ids, uint8, shape (height, width)."""
         path = results.get("seg_map_path")
-        if path is None:
+        rules = _rules_at(results["dataset_file"]) if "dataset_file" in results else None
+        if path is None and (rules is None or rules.unlabelled is None):
             return results
-        if "dataset_file" in results:
-            train_ids = decode_mask(path, _rules_at(results["dataset_file"]))
+        if path is None and results.get("ori_shape") is not None:
+            train_ids = np.full(results["ori_shape"], rules.unlabelled, np.uint8)
+        elif rules is not None:
+            train_ids = decode_pair(results.get("img_path"), path, rules)
         else:
             train_ids = self._translate(path, results)
         _check_size(path, train_ids.shape, results)

@@ -16,6 +16,7 @@ from semseg import labels
 from semseg.folders import TRAINING_SUFFIXES
 from semseg.path_lists import read_list_text
 from semseg.prepare.bit_depth import check_bits
+from semseg.prepare.spelling import DIFFERENCE, list_names, spellings_of_one
 
 Color = tuple[int, int, int]  # RGB
 RawValue = int | Color
@@ -27,7 +28,7 @@ IGNORE = "ignore"
 MAX_CLASSES = 254  # 255 is ignored, 254 marks what is not known yet
 
 _REQUIRED = ("splits", "encoding", "classes")
-_OPTIONAL = ("root", "image_suffix", "mask_suffix", "label_map", "exif", "bits", "snap")
+_OPTIONAL = ("root", "image_suffix", "mask_suffix", "label_map", "unlabelled", "exif", "bits", "snap")
 
 
 class Split(NamedTuple):
@@ -54,6 +55,7 @@ class DatasetFile:
             means the index in a palette PNG, and a grey in an rgb mask.
         image_suffix: how image names end, any case; the rest of the name is what pairs them with a mask.
         mask_suffix: likewise.
+        unlabelled: train id of all pixels of a photograph that has no mask; None: such a photograph is a fault.
         exif: `apply` turns images and masks by their EXIF orientation, `ignore` takes both as stored.
         bits: how many are in use of the 16 of a value, in photographs that store 16; None: the file says it, or all.
         snap: Euclidean RGB distance within which a colour that is not in the list becomes the nearest in it.
@@ -68,6 +70,7 @@ class DatasetFile:
     label_map: dict[RawValue, int]
     image_suffix: tuple[str, ...] = TRAINING_SUFFIXES
     mask_suffix: tuple[str, ...] = (".png",)
+    unlabelled: int | None = None
     exif: str = "apply"
     bits: int | None = None
     snap: float | None = None
@@ -126,6 +129,8 @@ def _parse(path: Path, content: Any) -> DatasetFile:
     for key in ("image_suffix", "mask_suffix"):
         if content.get(key) is not None:
             more[key] = _read_suffixes(key, content[key])
+    if content.get("unlabelled") is not None:
+        more["unlabelled"] = _read_unlabelled(content["unlabelled"], classes)
     if content.get("exif") is not None:
         more["exif"] = _choose(content, "exif", ("apply", "ignore"))
     if content.get("bits") is not None:
@@ -181,8 +186,10 @@ def _read_classes(value: Any, encoding: str) -> tuple[tuple[str, ...], tuple[Col
         name = row.get("name")
         if not isinstance(name, str) or not name or name == IGNORE:
             raise ValueError(f"classes: {name!r} is not a class name; expected a word, in quotes if need be")
+        if name != name.strip():
+            raise ValueError(f"classes: {name!r} begins or ends with a space; write {name.strip()!r}")
         if name in names:
-            raise ValueError(f"classes: {name!r} stands there twice")
+            raise ValueError(f"classes: {name!r} is listed twice")
         if row.get("color") is None and encoding != "ids":
             raise ValueError(f"classes: {name!r} has no color; encoding {encoding} is read by colours")
         try:
@@ -193,6 +200,11 @@ def _read_classes(value: Any, encoding: str) -> tuple[tuple[str, ...], tuple[Col
             raise ValueError(f"classes: {colors[color]!r} and {name!r} have one color, {hex_color(color)}")
         names.append(name)
         colors[color] = name
+    if spellings := spellings_of_one(names):
+        raise ValueError(
+            f"classes: {list_names(spellings)} {DIFFERENCE}, and one class would be learnt as {len(spellings)}; keep"
+            " one of them, and give it the values or colours of the others in label_map"
+        )
     return tuple(names), tuple(colors)
 
 
@@ -218,6 +230,15 @@ def _read_label_map(value: Any, classes: tuple[str, ...], encoding: str) -> dict
             raise ValueError(f"label_map: {key!r} stands there twice")
         label_map[raw] = train_ids[name]
     return label_map
+
+
+def _read_unlabelled(name: Any, classes: tuple[str, ...]) -> int:
+    if name == IGNORE:
+        raise ValueError("unlabelled: ignore: images without any label teach nothing; name a class, or leave it out")
+    if name not in classes:
+        near = _did_you_mean(name, classes) or f"; expected one of {', '.join(classes)}"
+        raise ValueError(f"unlabelled: {name!r} is no class{near}")
+    return classes.index(name)
 
 
 def _read_suffixes(key: str, value: Any) -> tuple[str, ...]:

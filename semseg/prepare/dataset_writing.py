@@ -23,7 +23,7 @@ def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("image", "mask"))
     for pair in pairs:
-        places = (relative_to_folder(member, path.parent) for member in pair)
+        places = (relative_to_folder(member, path.parent) if member is not None else "" for member in pair)
         writer.writerow([f"./{place}" if place.startswith("#") else place for place in places])  # no comment
     write_text(path, text.getvalue())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from semseg.prepare.photograph_kind import is_plain
 from semseg.prepare.photographs import MOST_PIXELS, decode_photograph
 
 _ORIENTATION = 0x0112  # EXIF tag
+_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
 NUM_SHOWN = 4  # examples in a message
 
 
@@ -43,6 +44,20 @@ def read_image(path: str | Path, exif: str = "apply", bits: int | None = None) -
         return decode_photograph(content, exif, bits, MOST_PIXELS).image
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def measure_image(path: str | Path | BinaryIO) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return width and height of a picture as stored, and as turned upright by its EXIF orientation.
+
+    Raises:
+        OSError, SyntaxError, ValueError, Image.DecompressionBombError: it is not a readable image.
+    """
+    with Image.open(path) as image:
+        # asking a PNG without the chunk would decode all of it
+        known = image.format != "PNG" or "exif" in image.info
+        orientation = image.getexif().get(_ORIENTATION, 1) if known else 1
+        width, height = image.size
+    return (width, height), (height, width) if orientation in _SWAPPED else (width, height)
 
 
 def read_mask(path: str | Path, exif: str = "apply") -> Image.Image:

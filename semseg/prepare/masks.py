@@ -13,7 +13,7 @@ from PIL import Image
 
 from semseg.labels import IGNORED
 from semseg.prepare.dataset_file import MAX_CLASSES, Color, DatasetFile, RawValue
-from semseg.prepare.image_files import NUM_SHOWN, listed, most_frequent, read_mask, stored_values
+from semseg.prepare.image_files import NUM_SHOWN, listed, measure_image, most_frequent, read_mask, stored_values
 
 _UNKNOWN = MAX_CLASSES  # marks in a table what no rule names
 
@@ -65,6 +65,29 @@ def decode_mask(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> np
     if unseen.any():
         raise ValueError(_complaint(name, census(image, dataset_file).unknown, dataset_file))
     return train_ids
+
+
+def decode_pair(image_path: str | Path, mask_path: str | Path | None, dataset_file: DatasetFile) -> np.ndarray:
+    """Return the train ids of a photograph: those of its mask, or without one the class `unlabelled` everywhere.
+
+    Args:
+        image_path: the photograph; it is opened for its size where there is no mask.
+        mask_path: None: it has none.
+        dataset_file: the rules; without a mask it has `unlabelled`.
+
+    Raises:
+        FileNotFoundError, ValueError: those of `decode_mask`; the photograph is missing, or not readable.
+    """
+    if mask_path is not None:
+        return decode_mask(mask_path, dataset_file)
+    try:
+        stored, upright = measure_image(image_path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no image {image_path}") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{image_path} is not a readable image ({error})") from error
+    width, height = upright if dataset_file.exif == "apply" else stored
+    return np.full((height, width), dataset_file.unlabelled, np.uint8)
 
 
 def census(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> Census:

@@ -17,10 +17,10 @@ from semseg.prepare.dataset_file import DatasetFile
 
 
 class Pair(NamedTuple):
-    """A photograph and its mask."""
+    """A photograph and its mask; None: it has none, and the `unlabelled` of its dataset.yaml says what it shows."""
 
     image_path: Path
-    mask_path: Path
+    mask_path: Path | None
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Pairing:
 
     Attributes:
         pairs: in the order of their names, or of the list.
-        images_without_mask: photographs that nobody labelled, or whose mask has another name.
+        images_without_mask: photographs that nobody labelled, or whose mask has another name. With `unlabelled` in the
+            dataset.yaml they are among the pairs instead.
         masks_without_image: likewise.
         ignored_files: neither a photograph nor a mask by their suffixes; hidden files are not among them.
     """
@@ -50,14 +51,15 @@ def find_pairs(dataset_file: DatasetFile, split: str) -> Pairing:
     Raises:
         FileNotFoundError: a folder is missing, the list, or a file that the list names.
         ValueError: the set has no such split, a folder holds no file with the suffix (the sentence says what
-            it holds instead), two files claim one name, or the list has a line that is not `image,mask`.
+            it holds instead), two files claim one name, or the list has a line that is not `image,mask`. With
+            `unlabelled`: photographs without mask and masks without photograph, which may belong together.
     """
     if split not in dataset_file.splits:
         has = ", ".join(dataset_file.splits)
         raise ValueError(f"{dataset_file.path} has no split {split!r}, only {has}; add it under splits")
     places = dataset_file.splits[split]
     if places.pairs is not None:
-        return _read_list(dataset_file.root / places.pairs, dataset_file.root)
+        return _read_list(dataset_file.root / places.pairs, dataset_file)
     image_dir, mask_dir = dataset_file.root / places.images, dataset_file.root / places.masks
     for key, folder in (("images", image_dir), ("masks", mask_dir)):
         if not folder.is_dir():
@@ -66,23 +68,51 @@ def find_pairs(dataset_file: DatasetFile, split: str) -> Pairing:
     if image_dir == mask_dir:
         kinds = (image_suffix, mask_suffix)
         images, masks, ignored = _sort_out(list(_files_below(image_dir, None)), kinds)
+        may_be_empty = False  # a wrong mask_suffix would make images of the masks
     else:
         images, _, ignored_images = _sort_out(list(_files_below(image_dir, mask_dir)), (image_suffix, ()))
         _, masks, ignored_masks = _sort_out(list(_files_below(mask_dir, image_dir)), ((), mask_suffix))
         ignored = ignored_images + ignored_masks
+        may_be_empty = dataset_file.unlabelled is not None and not ignored_masks
     for key, folder, found, suffixes in (
         ("image_suffix", image_dir, images, image_suffix),
         ("mask_suffix", mask_dir, masks, mask_suffix),
     ):
-        if not found:
+        if not found and not (found is masks and may_be_empty):
             raise ValueError(f"no file in {folder} ends with {' or '.join(suffixes)} ({_found(folder)}); set {key}")
     image_of, mask_of = _by_name(images, image_dir), _by_name(masks, mask_dir)
+    paired = image_of.keys() & mask_of.keys()
+    images_alone = tuple(image_of[name] for name in sorted(image_of.keys() - mask_of.keys()))
+    masks_alone = tuple(mask_of[name] for name in sorted(mask_of.keys() - image_of.keys()))
+    if dataset_file.unlabelled is not None:
+        if images_alone and masks_alone:
+            raise ValueError(
+                f"{len(images_alone)} images have no mask, first {images_alone[0]}, and {len(masks_alone)} masks have"
+                f" no image, first {masks_alone[0]}: if these belong together, unlabelled would make"
+                f" {dataset_file.classes[dataset_file.unlabelled]} of labelled images; rename the masks, set"
+                " mask_suffix, or remove them"
+            )
+        paired, images_alone = image_of.keys(), ()
     return Pairing(
-        pairs=tuple(Pair(image_of[name], mask_of[name]) for name in sorted(image_of.keys() & mask_of.keys())),
-        images_without_mask=tuple(image_of[name] for name in sorted(image_of.keys() - mask_of.keys())),
-        masks_without_image=tuple(mask_of[name] for name in sorted(mask_of.keys() - image_of.keys())),
+        pairs=tuple(Pair(image_of[name], mask_of.get(name)) for name in sorted(paired)),
+        images_without_mask=images_alone,
+        masks_without_image=masks_alone,
         ignored_files=tuple(sorted(ignored)),
     )
+
+
+def name_files(folder: Path, suffixes: Sequence[str], other: Path | None = None) -> dict[str, Path]:
+    """Return the files with one of these suffixes, any case, by their path below the folder without the suffix.
+
+    Args:
+        folder: with its sub-folders, linked ones too.
+        suffixes: such as `.png` or `_mask.png`.
+        other: a folder that is left out where it lies inside.
+
+    Raises:
+        ValueError: two files have one name.
+    """
+    return _by_name(_sort_out(list(_files_below(folder, other)), (suffixes, ()))[0], folder)
 
 
 def _files_below(folder: Path, other: Path | None) -> Iterator[Path]:
@@ -129,7 +159,8 @@ def _found(folder: Path) -> str:
     return f"found {listed}" if listed else "it is empty"
 
 
-def _read_list(list_path: Path, root: Path) -> Pairing:
+def _read_list(list_path: Path, dataset_file: DatasetFile) -> Pairing:
+    root = dataset_file.root
     if not list_path.is_file():
         raise FileNotFoundError(f"no list of pairs {list_path}")
     pairs, missing = [], []
@@ -139,10 +170,14 @@ def _read_list(list_path: Path, root: Path) -> Pairing:
         is_comment = bool(row) and row[0].startswith("#") and not resolve_listed_path(row[0], root).exists()
         if not any(row) or is_comment or (number == 1 and row == ["image", "mask"]):
             continue
-        if len(row) != 2 or not all(row):
+        image, mask = row if len(row) == 2 else (row[0] if len(row) == 1 else "", "")
+        if image and not mask and dataset_file.unlabelled is None:
+            hint = f"name its mask, or say with unlabelled in {dataset_file.path} which class images without mask show"
+            raise ValueError(f"{list_path} line {number}: expected image,mask, found {','.join(row)!r}; {hint}")
+        if not image:
             raise ValueError(f"{list_path} line {number}: expected image,mask, found {','.join(row)!r}")
-        pair = Pair(*(resolve_listed_path(cell, root) for cell in row))
-        missing += [(number, path) for path in pair if not path.is_file()]
+        pair = Pair(resolve_listed_path(image, root), resolve_listed_path(mask, root) if mask else None)
+        missing += [(number, path) for path in pair if path is not None and not path.is_file()]
         pairs.append(pair)
     if missing:
         number, path = missing[0]

@@ -20,8 +20,8 @@ import numpy as np
 from semseg.labels import IGNORED
 from semseg.prepare.dataset_file import read_dataset_file
 from semseg.prepare.image_files import listed, most_frequent
-from semseg.prepare.masks import decode_mask
-from semseg.prepare.pairs import find_pairs
+from semseg.prepare.masks import decode_pair
+from semseg.prepare.pairs import Pair, find_pairs
 from semseg.prepare.pool import run_all
 
 OnProgress = Callable[[int, int], None]  # (masks done, masks in all)
@@ -67,12 +67,12 @@ def count_dataset_file(
     """Count the classes of one split of a dataset.yaml.
 
     Raises:
-        FileNotFoundError, ValueError: those of `read_dataset_file`, `find_pairs`, `decode_mask`.
+        FileNotFoundError, ValueError: those of `read_dataset_file`, `find_pairs`, `decode_pair`.
     """
     rules = read_dataset_file(path)
-    mask_paths = [pair.mask_path for pair in find_pairs(rules, split).pairs]
+    pairs = find_pairs(rules, split).pairs
     read = partial(_decode, str(path))
-    return add_up(count_masks(read, mask_paths, num_processes, on_progress), len(rules.classes))
+    return add_up(count_masks(read, pairs, num_processes, on_progress), len(rules.classes))
 
 
 def count_masks(
@@ -125,8 +125,8 @@ def add_up(histograms: Sequence[np.ndarray], num_classes: int) -> ClassCounts:
     )
 
 
-def _decode(path: str, mask_path: Path) -> np.ndarray:
-    return decode_mask(mask_path, _rules_at(path))
+def _decode(path: str, pair: Pair) -> np.ndarray:
+    return decode_pair(*pair, _rules_at(path))
 
 
 _rules_at = lru_cache(read_dataset_file)  # read once by each process, which then keeps its colour table

@@ -68,7 +68,22 @@ def test_several_masks_for_each_image_are_not_taken_for_one(here):
     assert found(path) == {
         "no-pair": "error train: all 3 images have no mask, first x/images/train/00.png; there are several masks for"
         " each image (*_car.png 3, *_road.png 3): set mask_suffix to the one that holds all classes; masks of one"
-        " class each must first be merged into one mask per image"
+        " class each become a set with python tools/dataset.py import class-masks x/masks/train --images x/images/train"
+        " --out DIR"
+    }
+
+
+def test_a_folder_of_masks_for_each_class_is_one_to_import(here):
+    path = write_set(here, {"train": 3})
+    for mask in list((here / "masks/train").iterdir()):
+        for name in ("car", "road"):
+            mask.parent.joinpath(name).mkdir(exist_ok=True)
+            (mask.parent / name / mask.name).write_bytes(mask.read_bytes())
+        mask.unlink()
+    assert found(path) == {
+        "no-pair": "error train: all 3 images have no mask, first x/images/train/00.png; there are several masks for"
+        " each image (car/ 3, road/ 3): masks of one class each become a set with python tools/dataset.py import"
+        " class-masks x/masks/train --images x/images/train --out DIR"
     }
 
 
@@ -93,7 +108,8 @@ def test_images_without_mask_are_an_error_and_masks_without_image_a_warning(here
     assert found(path) == {
         "images-without-mask": "error train: 1 of 3 images have no mask, first x/images/train/01.png; label"
         " them, or"
-        " list the pairs to use: train: {pairs: FILE} in x/dataset.yaml",
+        " list the pairs to use: train: {pairs: FILE} in x/dataset.yaml, or say there with unlabelled: CLASS what"
+        " images without mask show",
         "masks-without-image": "warning train: 1 of 3 masks have no image and are left out, first"
         " x/masks/train/03.png;"
         " add the images, or remove the masks",

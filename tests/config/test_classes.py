@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from semseg import config, labels
 from semseg.config import classes as config_classes
+from semseg.config.dataset_files import use_dataset_files
 from tests.conftest import CONFIG, REPO
 
 RECIPE = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
@@ -164,7 +165,7 @@ def test_a_head_of_another_task_keeps_its_count(tmp_path):
     cfg = Config.fromfile(STOCK_CONFIGS / "stdc/stdc1_4xb12-80k_cityscapes-512x1024.py")
     config_classes.agree_on_classes(cfg, tmp_path)
     config_classes.check_training(cfg)
-    config_classes.use_dataset_file(cfg, write_dataset_file(tmp_path))
+    use_dataset_files(cfg, [write_dataset_file(tmp_path)])
     assert [head.num_classes for head in cfg.model.auxiliary_head] == [3, 3, 2]  # the last one finds edges
 
 
@@ -276,5 +277,5 @@ def test_one_config_of_every_model_that_mmsegmentation_ships_takes_a_dataset_fil
             continue
         config_classes.agree_on_classes(cfg, path)
         config_classes.check_training(cfg)
-        config_classes.use_dataset_file(cfg, data)
+        use_dataset_files(cfg, [data])
         config_classes.agree_on_classes(cfg, path)

@@ -276,3 +276,20 @@ def test_a_segmentor_that_is_no_encoder_decoder_predicts_whole_pictures(tmp_path
     assert not predictor.has_probabilities
     with pytest.raises(ValueError, match="tta: SegmentorWithoutParts is no EncoderDecoder"):
         Predictor(for_inference(cfg, path), path, "cpu", tta="flip")
+
+
+def test_an_image_of_which_resizing_leaves_no_pixel_is_refused_with_both_sizes(tmp_path):
+    steps = [
+        {"type": "LoadImageFromFile"},
+        {"type": "Resize", "scale": (256, 128), "keep_ratio": True},
+        {"type": "PackSegInputs"},
+    ]
+    narrow = np.zeros((1, 3000, 3), np.uint8)
+    predictor = predictor_of(tmp_path, pipeline=steps)
+    for segment in (predictor, lambda image: predictor.predict([image])):
+        with pytest.raises(
+            ValueError, match=r"an image of 3000x1 is too narrow: the test pipeline would scale it to 256"
+        ):
+            segment(narrow)
+    tiled = predictor_of(tmp_path, pipeline=steps, tile=64)
+    assert tiled.predict([narrow])[0].train_ids.shape == (1, 3000)

@@ -72,7 +72,7 @@ def test_the_root_may_be_given_elsewhere(tmp_path):
 def test_an_image_without_mask_is_refused_with_the_way_out(tmp_path):
     dataset_file = write_set(tmp_path)
     (tmp_path / "masks/city/1.png").unlink()
-    message = r"1 of 3 images have no mask, first .*1\.png; label them, move them away, or list the pairs"
+    message = r"1 of 3 images have no mask, first .*1\.png; label them, move them away, list the pairs"
     with pytest.raises(ValueError, match=message):
         build(dataset_file)
 

@@ -114,7 +114,7 @@ def test_colours_are_read_and_written():
         ({"classes": [{"name": "a", "color": 804080}]}, "'a': 804080 is not a colour; expected [red,"),
         (
             {"classes": [{"name": "a", "color": [1, 2, 3]}, {"name": "a", "color": [1, 2, 4]}]},
-            "classes: 'a' stands there twice",
+            "classes: 'a' is listed twice",
         ),
         (
             {"classes": [{"name": "a", "color": [1, 2, 3]}, {"name": "b", "color": "#010203"}]},

@@ -56,7 +56,7 @@ def test_colours_that_are_given_are_not_given_again(tmp_path):
 
 
 def test_discovered_classes_are_sorted_and_mapped():
-    classes = discover_classes(["van", "road", "void", "car"], {"van": "car", "void": "ignore"})
+    classes = discover_classes(dict.fromkeys(["van", "road", "void", "car"], 1), {"van": "car", "void": "ignore"})
     assert classes.names == ("car", "road")
 
 
@@ -64,7 +64,7 @@ def test_discovered_classes_are_sorted_and_mapped():
     ("name", "text", "message"),
     [
         ("a.txt", "", r"a\.txt: no class in it"),
-        ("a.txt", "road\nroad", r"a\.txt: class 'road' stands there twice"),
+        ("a.txt", "road\nroad", r"a\.txt: class 'road' is listed twice"),
         ("a.txt", "a #000000\nb 0 0 0", r"a\.txt: 'a' and 'b' have one colour, #000000"),
         ("a.txt", "a 300 0 0", r"a\.txt: 'a 300 0 0': \[300, 0, 0\] is not a colour"),
         ("a.yaml", "- no", r"a\.yaml: False is not a class name; expected a word, in quotes if need be"),

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from semseg.labels import IGNORED
-from semseg.prepare.imports import labelme
+from semseg.prepare.dataset_file import read_dataset_file
+from semseg.prepare.imports import Request, labelme, plan
 from semseg.prepare.imports.shapes import paint
+from semseg.prepare.pairs import find_pairs
 
 SIZE = (8, 6)  # width, height
 IDS = {"a": 1, "b": 2}
@@ -31,7 +33,7 @@ def shape(points, kind="polygon", label="a", **more):
 def draw(tmp_path, *shapes, line_width_px=None):
     """Return the train ids as rows of text, with `.` where nothing was painted."""
     parsed = labelme.parse(write(tmp_path / "x.json", *shapes), line_width_px=line_width_px)
-    train_ids, painted = paint(parsed.images[0].shapes, SIZE, IDS.__getitem__)
+    train_ids, painted, _ = paint(parsed.images[0].shapes, SIZE, IDS.__getitem__)
     assert (train_ids[~painted] == IGNORED).all()
     return ["".join("." if value == IGNORED else str(value) for value in row) for row in train_ids]
 
@@ -129,3 +131,42 @@ def test_nothing_to_read_is_named(tmp_path):
         labelme.parse(tmp_path)
     with pytest.raises(FileNotFoundError, match="no file or folder nowhere"):
         labelme.parse(Path("nowhere"))
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("PNG", ".png"), ("JPEG", ".jpg")])
+def test_an_image_that_is_only_in_the_json_file_is_written_as_it_was(tmp_path, kind, suffix):
+    stored = io.BytesIO()
+    Image.new("RGB", SIZE, "gray").save(stored, kind)
+    low = [[0, 0], [3, 0], [3, 5], [0, 5]]
+    write(tmp_path / "drawn/a.json", shape(low), imageData=base64.b64encode(stored.getvalue()).decode())
+    work = plan(Request(format="labelme", source=tmp_path / "drawn", out_dir=tmp_path / "out"))
+    assert work.notes[0] == (
+        f"images that were only in their JSON files (imageData): 1, written to {tmp_path}/out/images/train"
+    )
+    work.write()
+    ((image_path, mask_path),) = find_pairs(read_dataset_file(tmp_path / "out/dataset.yaml"), "train").pairs
+    assert image_path.resolve() == tmp_path / f"out/images/train/a{suffix}"
+    assert image_path.read_bytes() == stored.getvalue()
+    assert np.asarray(Image.open(mask_path))[0].tolist() == [0] * 4 + [IGNORED] * 4
+
+
+def test_the_file_goes_before_the_image_in_the_json_file(tmp_path):
+    stored = io.BytesIO()
+    Image.new("RGB", SIZE, "gray").save(stored, "PNG")
+    write(tmp_path / "drawn/a.json", shape([[0, 0], [3, 0], [3, 5]]),
+          imageData=base64.b64encode(stored.getvalue()).decode())  # fmt: skip
+    Image.new("RGB", SIZE, "white").save(tmp_path / "drawn/photo.jpg")
+    work = plan(Request(format="labelme", source=tmp_path / "drawn", out_dir=tmp_path / "out"))
+    assert [picture.image_path.name for picture in work.pictures] == ["photo.jpg"]
+    assert not work.pictures[0].is_embedded
+
+
+@pytest.mark.parametrize("content", ["no base64 !", base64.b64encode(b"no image").decode()])
+def test_image_data_that_is_no_image_is_named(tmp_path, content):
+    write(tmp_path / "drawn/a.json", shape([[0, 0], [3, 0], [3, 5]]), imageData=content)
+    request = Request(format="labelme", source=tmp_path / "drawn", out_dir=tmp_path / "out")
+    with pytest.raises(ValueError, match=r"first .*a\.json, whose imageData is not an image"):
+        plan(request)
+    request = Request(format="labelme", source=tmp_path / "drawn", out_dir=tmp_path / "out", images_dir=tmp_path)
+    with pytest.raises(ValueError, match=r"first .*a\.json, whose imageData is not an image"):
+        plan(request)

@@ -48,7 +48,7 @@ def contents(folder):
 
 
 def test_what_is_written_is_what_the_reader_reads(source):
-    share = plan(request(source)).write()
+    share = plan(request(source)).write().unpainted_share
     file = read_dataset_file(source.parent / "out/dataset.yaml")
     assert file.classes == ("car", "road", "sky")
     pairs = find_pairs(file, "train").pairs
@@ -91,10 +91,10 @@ def test_copies_make_a_set_that_stands_alone(source):
 
 def test_unpainted_pixels_take_the_background(source):
     work = plan(request(source, background="sky"))
-    share = work.write()
+    written = work.write()
     mask = np.asarray(Image.open(source.parent / "out/train_ids/train/street/2.png"))
     assert sorted(np.unique(mask).tolist()) == [0, 2]
-    assert work.describe(share)[3] == "unpainted pixels: 83.3%, they are sky"
+    assert work.describe(written)[3] == "unpainted pixels: 83.3%, they are sky"
     with pytest.raises(ValueError, match=r"--background void is no class; expected one of car, road, sky"):
         plan(request(source, background="void"))
 

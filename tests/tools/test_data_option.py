@@ -6,7 +6,7 @@ import yaml
 from PIL import Image
 
 from semseg import compat, labels
-from tests.conftest import CONFIG, SHORT, run, scores_in
+from tests.conftest import CONFIG, SHORT, results_in, run, scores_in
 
 pytestmark = pytest.mark.slow
 
@@ -141,3 +141,36 @@ def test_label_ids_that_nobody_checked_end_the_training_with_the_converter(town)
         path.write_bytes(before)
     assert "holds values outside 0..18 and 255" in done.stderr
     assert "run tools/convert_datasets/cityscapes.py" in done.stderr
+
+
+def test_several_sets_are_trained_on_and_tested_as_one(town, trained):
+    (checkpoint,) = trained.glob("best_mIoU_iter_*.pth")
+    data = []
+    for split in ("train", "val"):
+        places = {"images": f"leftImg8bit/{split}", "masks": f"gtFine/{split}"}
+        content = {
+            "root": "data/toycity",
+            "splits": {"train": places, "test": places},
+            "image_suffix": "_leftImg8bit.png",
+            "mask_suffix": "_gtFine_labelTrainIds.png",
+            "encoding": "ids",
+            "classes": "cityscapes",
+        }
+        (town / f"only_{split}.yaml").write_text(yaml.safe_dump(content))
+        data += ["--data", f"only_{split}.yaml"]
+    done = run(town, "train.py", CONFIG, *data, "--dry-run", "--work-dir", "several")
+    assert "nothing stands in the way" in done.stdout + done.stderr
+    run(town, "test.py", CONFIG, checkpoint, *data, "--work-dir", "several", "--out", "several_ids", "--no-report")
+    assert results_in(town / "several")["data"]["num_images"] == 11
+    (folder,) = (town / "several/test").iterdir()
+    assert folder.name == f"{checkpoint.stem}-only_train+only_val_test"
+    stored = sorted(path.relative_to(town / "several_ids") for path in (town / "several_ids").rglob("*.png"))
+    assert {path.parts[0] for path in stored} == {"train", "val"}
+    correct = total = 0
+    for split in ("train", "val"):
+        for mask_path in (town / f"data/toycity/gtFine/{split}").rglob("*_gtFine_labelTrainIds.png"):
+            name = f"{split}/{mask_path.parent.name}/{mask_path.name}".replace("gtFine_labelTrainIds", "leftImg8bit")
+            target, predicted = (np.asarray(Image.open(path)) for path in (mask_path, town / "several_ids" / name))
+            correct += (predicted == target)[target != 255].sum()
+            total += (target != 255).sum()
+    assert scores_in(town / "several")["aAcc"] == pytest.approx(100 * correct / total, abs=0.01)

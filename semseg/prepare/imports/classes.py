@@ -15,6 +15,7 @@ import yaml
 from semseg.labels import CITYSCAPES, IGNORED, distinct_colors
 from semseg.path_lists import read_list_text
 from semseg.prepare.dataset_file import IGNORE, MAX_CLASSES, Color, hex_color, parse_color, read_dataset_file
+from semseg.prepare.spelling import DIFFERENCE, list_names, spellings_of_one
 
 _IGNORED_NAMES = (IGNORE, "__ignore__")  # the second is labelme's
 
@@ -80,9 +81,35 @@ def read_classes(source: str) -> Classes:
         raise ValueError(f"{path}: {error}") from None
 
 
-def discover_classes(labels: Iterable[str], label_map: Mapping[str, str]) -> Classes:
-    """Make the classes that these labels become, sorted by name."""
-    names = {label_map.get(label, label) for label in labels}
+def discover_classes(counts: Mapping[str, int], label_map: Mapping[str, str]) -> Classes:
+    """Make the classes that labels become, sorted by name.
+
+    Args:
+        counts: label -> number of shapes with it.
+        label_map: label -> class or `ignore`.
+
+    Raises:
+        ValueError: classes differ only in their spelling; the sentence says how to make them one.
+    """
+    names: Counter[str] = Counter()
+    for label, count in counts.items():
+        names[label_map.get(label, label)] += count
+    if spellings := spellings_of_one(names):
+        best = max(spellings, key=lambda name: (names[name], name == name.strip(), name))
+        listed = list_names(spellings)
+        counted = ", ".join(f"{names[name]}" for name in spellings)
+        pairs = [
+            _quote(f"{label}={best}") for label in counts if label_map.get(label, label) in set(spellings) - {best}
+        ]
+        raise ValueError(
+            f"the labels {listed} ({counted} shapes) {DIFFERENCE}, and one class would be learnt as {len(spellings)};"
+            f" give --map {' '.join(pairs)}, or --classes with the right names"
+        )
+    if padded := sorted(name for name in names if name != name.strip()):
+        raise ValueError(
+            f"the label {padded[0]!r} begins or ends with a space; give --map"
+            f" {_quote(f'{padded[0]}={padded[0].strip()}')}"
+        )
     return _complete([(name, None) for name in sorted(names)], "from the annotations, sorted by name")
 
 
@@ -152,12 +179,14 @@ def _complete(rows: list[tuple[str, Color | None]], origin: str) -> Classes:
     names: list[str] = []
     for name, color in rows:
         if name in names:
-            raise ValueError(f"class {name!r} stands there twice")
+            raise ValueError(f"class {name!r} is listed twice")
         if color in taken:
             raise ValueError(f"{taken[color]!r} and {name!r} have one colour, {hex_color(color)}")
         names.append(name)
         if color:
             taken[color] = name
+    if spellings := spellings_of_one(names):
+        raise ValueError(f"classes {list_names(spellings)} {DIFFERENCE}; keep one of them")
     free = iter([color for color in distinct_colors(255) if color not in taken])
     colors = tuple(color or next(free) for _, color in rows)
     return Classes(tuple(names), colors, origin, ignored)

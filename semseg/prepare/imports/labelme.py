@@ -1,7 +1,11 @@
-"""Read labelme's JSON files: one per image, shapes in file order. The pixels in `imageData` are not used."""
+"""Read labelme's JSON files: one per image, shapes in file order.
+
+Where the image is not there as a file, the one in `imageData` counts.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -56,9 +60,22 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
                 image_paths=_list_image_paths(path, relative, content["imagePath"], images_dir),
                 size=(int(size[0]), int(size[1])) if all(size) else None,
                 shapes=tuple(shapes),
+                embedded_in=path if content.get("imageData") else None,
             )
         )
     return Parsed(tuple(images), left_out=tuple(sorted(left_out.items())))
+
+
+def read_embedded_image(path: Path) -> bytes:
+    """Return the image file that a JSON file holds.
+
+    Raises:
+        ValueError: it holds none in base64.
+    """
+    try:
+        return base64.b64decode(_read(path)["imageData"], validate=True)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: imageData is not base64 ({error})") from None
 
 
 def _read(path: Path) -> dict:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
+from semseg.prepare.image_files import measure_image
+from semseg.prepare.imports.labelme import read_embedded_image
 from semseg.prepare.imports.shapes import Annotated, Size
-
-_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 swap width and height
-_SWAPPED = (5, 6, 7, 8)
 
 
 class Photo(NamedTuple):
-    """An image file, and its size as stored and as turned upright by its EXIF orientation."""
+    """An image file, and its size as stored and as turned upright by its EXIF orientation.
+
+    `suffix` is that of the file; where the image is embedded in the annotation, `path` names that, and `suffix` follows
+    from the format of the image.
+    """
 
     annotated: Annotated
     path: Path
     stored: Size
     upright: Size
+    suffix: str
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether `path` is an annotation that holds the image."""
+        return self.path == self.annotated.embedded_in
 
 
 class Album(NamedTuple):
@@ -45,14 +55,21 @@ def find_photos(images: Sequence[Annotated]) -> Album:
     photos, missing, unfit = [], [], []
     witness: dict[str, Path] = {}
     for annotated in images:
-        path = next((path for path in annotated.image_paths if path.is_file()), None)
+        path = next((path for path in annotated.image_paths if path.is_file()), annotated.embedded_in)
         if path is None:
             missing.append(str(annotated.image_paths[0]))
             continue
         try:
-            photo = Photo(annotated, path, *_measure(path))
+            if path == annotated.embedded_in:
+                content = read_embedded_image(path)
+                photo = Photo(annotated, path, *measure_image(io.BytesIO(content)), _suffix_of(content))
+            else:
+                photo = Photo(annotated, path, *measure_image(path), path.suffix)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            unfit.append(f"{path}, which is not a readable image")
+            what = (
+                "whose imageData is not an image" if path == annotated.embedded_in else "which is not a readable image"
+            )
+            unfit.append(f"{path}, {what}")
             continue
         if photo.stored != photo.upright and annotated.size in (photo.stored, photo.upright):
             witness.setdefault("ignore" if annotated.size == photo.stored else "apply", path)
@@ -69,10 +86,7 @@ def find_photos(images: Sequence[Annotated]) -> Album:
     return Album(photos, next(iter(witness), None), missing, unfit)
 
 
-def _measure(path: Path) -> tuple[Size, Size]:
-    with Image.open(path) as image:
-        # asking a PNG without the chunk would decode all of it
-        known = image.format != "PNG" or "exif" in image.info
-        orientation = image.getexif().get(_ORIENTATION, 1) if known else 1
-        width, height = image.size
-    return (width, height), (height, width) if orientation in _SWAPPED else (width, height)
+def _suffix_of(content: bytes) -> str:
+    """Return how the name of an image file ends that holds this content."""
+    with Image.open(io.BytesIO(content)) as image:
+        return ".jpg" if image.format in ("JPEG", "MPO") else f".{image.format.lower()}"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from semseg.labels import IGNORED
 from semseg.prepare.dataset_file import SPLITS
 from semseg.prepare.dataset_writing import list_name, relative_to_folder, write_pairs
-from semseg.prepare.imports import coco, colors, cvat, labelme, writing
+from semseg.prepare.imports import class_masks, coco, colors, cvat, labelme, writing
 from semseg.prepare.imports.classes import (
     Classes,
     assign_train_ids,
@@ -21,7 +21,7 @@ from semseg.prepare.imports.classes import (
 )
 from semseg.prepare.imports.photos import Photo, find_photos
 from semseg.prepare.imports.shapes import Parsed, Polygons, require_pycocotools
-from semseg.prepare.imports.vetting import photo_size, vet_photos, vet_shapes, vet_targets
+from semseg.prepare.imports.vetting import photo_size, vet_photos, vet_places, vet_shapes, vet_targets
 from semseg.prepare.pairs import Pair
 from semseg.prepare.pool import run_all
 
@@ -30,6 +30,7 @@ _ORDERS = {
     "coco": "crowds first, then larger areas before smaller ones",
     "cvat": "by z_order, then in file order",
     "colors": None,
+    "class-masks": "in the order of the classes",
 }
 
 
@@ -37,7 +38,7 @@ _ORDERS = {
 class Request:
     """What to import, from where, to where; `tools/dataset.py import FORMAT --help` explains each."""
 
-    format: str  # labelme, coco, cvat, colors
+    format: str  # labelme, coco, cvat, colors, class-masks
     source: Path
     out_dir: Path
     split: str = "train"
@@ -50,6 +51,7 @@ class Request:
     mask_suffix: tuple[str, ...] = ()
     image_suffix: tuple[str, ...] = ()
     snap: float | None = None
+    threshold: int | None = None  # class-masks: brightness from which a pixel belongs to the class
     skip_broken: bool = False
     copy: bool = False
     overwrite: bool = False
@@ -75,12 +77,8 @@ class Plan:
     brush: writing.Brush = field(repr=False)
     existing: writing.Existing | None = field(repr=False)
 
-    def write(self, on_progress: Callable[[int, int], None] | None = None) -> float:
-        """Write masks, the list of pairs, and, last of all, dataset.yaml.
-
-        Returns:
-            The share of pixels, 0 to 1, that no shape covers.
-        """
+    def write(self, on_progress: Callable[[int, int], None] | None = None) -> writing.Written:
+        """Write masks, the list of pairs, and, last of all, dataset.yaml."""
         split, out_dir = self.request.split, self.request.out_dir
         paint = partial(writing.write_picture, self.brush)
         counts = run_all(paint, self.pictures, self.request.num_processes, on_progress)
@@ -88,10 +86,12 @@ class Plan:
         write_pairs(out_dir / list_name(split), pairs)
         origins = {**(self.existing.origins if self.existing else {}), split: _origin(self.request)}
         writing.write_dataset_file(out_dir / "dataset.yaml", origins, self.classes, self.exif)
-        return sum(count.unpainted_px for count in counts) / sum(count.all_px for count in counts)
+        num_px = sum(count.all_px for count in counts)
+        covered = sum((count.covered for count in counts), Counter())
+        return writing.Written(sum(count.unpainted_px for count in counts) / num_px, covered, num_px)
 
-    def describe(self, unpainted_share: float) -> list[str]:
-        """Say in lines of text what was imported; `unpainted_share` comes from `write`."""
+    def describe(self, written: writing.Written) -> list[str]:
+        """Say in lines of text what was imported; `written` comes from `write`."""
         request, classes = self.request, self.classes
         order = _ORDERS["labelme" if request.order == "file" else request.format]
         listed = ", ".join(f"{train_id} {name}" for train_id, name in enumerate(classes.names))
@@ -106,8 +106,10 @@ class Plan:
                 fate = f"they are {request.background}"
             lines += [
                 f"painted {order}, later shapes over earlier ones",
-                f"unpainted pixels: {unpainted_share:.1%}, {fate}",
+                f"unpainted pixels: {written.unpainted_share:.1%}, {fate}",
             ]
+        if request.format == "class-masks":
+            lines.append(class_masks.describe_overlaps(written.covered, written.num_px, classes.names))
         return lines + list(self.notes)
 
 
@@ -131,9 +133,18 @@ def plan(request: Request) -> Plan:
 
     parsed, lone_masks = _parse(request)
     album = find_photos(parsed.images)
+    if request.format == "class-masks":
+        notes = vet_places(parsed.images, lone_masks, request.skip_broken)
+        lone_masks = []
+    else:
+        notes = []
     missing = [*album.missing, *(f"that of {path}" for path in lone_masks)]
     num_images = len(parsed.images) + len(lone_masks)
-    notes = vet_photos(num_images, missing, album.unfit, request.skip_broken)
+    notes += vet_photos(num_images, missing, album.unfit, request.skip_broken)
+    num_embedded = sum(photo.is_embedded for photo in album.photos)
+    if num_embedded:
+        folder = request.out_dir / writing.IMAGE_FOLDER / request.split
+        notes.append(f"images that were only in their JSON files (imageData): {num_embedded}, written to {folder}")
     exif = album.exif or (siblings.file.exif if siblings else "apply")
     if siblings and exif != siblings.file.exif:
         raise ValueError(
@@ -149,8 +160,10 @@ def plan(request: Request) -> Plan:
 
     shapes = [(shape, photo_size(photo, exif)) for photo in photos for shape in photo.annotated.shapes]
     counts = Counter(shape.label for shape, _ in shapes)
-    classes = classes or discover_classes({*counts, *parsed.declared}, label_map)
+    classes = classes or discover_classes(counts | Counter(dict.fromkeys(parsed.declared, 0)), label_map)
     train_ids = {} if described else assign_train_ids(counts, classes, label_map)
+    if request.format == "class-masks":
+        photos = [_in_order(photo, train_ids) for photo in photos]
     num_clipped = sum(shape.sticks_out(size) for shape, size in shapes)
     notes += [f"clipped: {num_clipped} shapes that reach out of their image"] if num_clipped else []
     pictures = _place(request, photos, exif)
@@ -211,6 +224,8 @@ def _parse(request: Request) -> tuple[Parsed, list[Path]]:
         raise FileNotFoundError(f"no folder {images_dir} with images; give another --images")
     if request.format == "colors":
         return colors.parse(source, images_dir, request.mask_suffix, request.image_suffix)
+    if request.format == "class-masks":
+        return class_masks.parse(source, images_dir, request.mask_suffix, request.image_suffix, request.threshold)
     if request.format == "labelme":
         return labelme.parse(source, images_dir, request.line_width_px), []
     if request.format == "coco":
@@ -232,6 +247,12 @@ def _without_empty(request: Request, photos: Sequence[Photo]) -> tuple[list[Phot
     return kept, [note] if num_empty else []
 
 
+def _in_order(photo: Photo, train_ids: Mapping[str, int]) -> Photo:
+    """Sort the masks of an image by class, ignored ones last."""
+    shapes = sorted(photo.annotated.shapes, key=lambda shape: train_ids[shape.label])
+    return photo._replace(annotated=replace(photo.annotated, shapes=tuple(shapes)))
+
+
 def _place(request: Request, photos: Sequence[Photo], exif: str) -> tuple[writing.Picture, ...]:
     """Say where each mask goes, in the order of the names."""
     mask_dir = request.out_dir / writing.MASK_FOLDER / request.split
@@ -243,10 +264,11 @@ def _place(request: Request, photos: Sequence[Photo], exif: str) -> tuple[writin
             writing.Picture(
                 image_path=photo.path,
                 target_path=mask_dir / f"{name}.png",
-                copy_path=image_dir / f"{name}{photo.path.suffix}" if request.copy else None,
+                copy_path=image_dir / f"{name}{photo.suffix}" if request.copy or photo.is_embedded else None,
                 size=photo_size(photo, exif),
                 shapes=photo.annotated.shapes,
                 mask_path=photo.annotated.mask_path,
+                is_embedded=photo.is_embedded,
             )
         )
     return tuple(pictures)

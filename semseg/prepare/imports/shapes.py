@@ -11,9 +11,11 @@ import base64
 import binascii
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -161,7 +163,19 @@ class Bitmap:
             return np.asarray(image.convert("L")).astype(bool)
 
 
-Shape = Outline | Polygons | Runs | Bitmap
+class Shape(Protocol):
+    """What is drawn on an image: Outline, Polygons, Runs and Bitmap here, and Layer of `class_masks`."""
+
+    label: str
+
+    def problem(self, size: Size) -> str | None:
+        """Say why it cannot be drawn on an image of this size; None: it can."""
+
+    def sticks_out(self, size: Size) -> bool:
+        """Return whether a part of it lies outside of the image."""
+
+    def mask(self, size: Size) -> np.ndarray:
+        """Return its pixels: bool, shape (height, width)."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +184,8 @@ class Annotated:
 
     `name` is a relative path with slashes that names the mask; `image_paths` are the places where the image
     may lie, the likeliest first; `size` is the one that was annotated, None where the format doesn't say;
-    `mask_path` is a coloured mask, in place of shapes.
+    `mask_path` is a coloured mask, in place of shapes; `embedded_in` is a file of labelme that holds the image itself,
+    which counts where none of `image_paths` is there.
     """
 
     name: str
@@ -178,6 +193,7 @@ class Annotated:
     size: Size | None
     shapes: tuple[Shape, ...] = ()
     mask_path: Path | None = None
+    embedded_in: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -192,25 +208,40 @@ class Parsed:
     left_out: tuple[tuple[str, int], ...] = ()
 
 
-def paint(shapes: Iterable[Shape], size: Size, id_of: Callable[[str], int]) -> tuple[np.ndarray, np.ndarray]:
+class Painting(NamedTuple):
+    """What `paint` made.
+
+    Attributes:
+        train_ids: uint8, shape (height, width), IGNORED where nothing was painted.
+        painted: bool, likewise, true where something was painted.
+        covered: pixels by (train id that was there, train id that was painted over it), where the two differ.
+    """
+
+    train_ids: np.ndarray
+    painted: np.ndarray
+    covered: Counter[tuple[int, int]]
+
+
+def paint(shapes: Iterable[Shape], size: Size, id_of: Callable[[str], int]) -> Painting:
     """Paint shapes, later ones over earlier ones.
 
     Args:
         shapes: without a `problem`; what lies outside of the image is cut off.
         size: width and height of the image.
         id_of: gives a label's train id, IGNORED for one that neither trains nor counts.
-
-    Returns:
-        Train ids, uint8, shape (height, width), IGNORED where nothing was painted; and a bool array of
-        the same shape that is true where something was painted.
     """
     train_ids = np.full(size[::-1], IGNORED, np.uint8)
     painted = np.zeros(size[::-1], bool)
+    covered: Counter[tuple[int, int]] = Counter()
     for shape in shapes:
-        mask = shape.mask(size)
-        np.copyto(train_ids, np.uint8(id_of(shape.label)), where=mask)
+        mask, train_id = shape.mask(size), id_of(shape.label)
+        below = np.bincount(train_ids[mask & painted], minlength=IGNORED + 1)
+        covered += Counter(
+            {(int(other), train_id): int(below[other]) for other in below.nonzero()[0] if other != train_id}
+        )
+        np.copyto(train_ids, np.uint8(train_id), where=mask)
         painted |= mask
-    return train_ids, painted
+    return Painting(train_ids, painted, covered)
 
 
 def require_pycocotools():

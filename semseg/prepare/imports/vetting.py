@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from semseg.prepare.imports.class_masks import PLACES
 from semseg.prepare.imports.photos import Photo
-from semseg.prepare.imports.shapes import Size
+from semseg.prepare.imports.shapes import Annotated, Size
 from semseg.prepare.imports.writing import Picture
 
 
@@ -38,6 +39,26 @@ def vet_photos(num_images: int, missing: Sequence[str], unfit: Sequence[str], sk
     if unfit:
         notes.append(f"left out: {len(unfit)} images that are not those that were annotated, first {unfit[0]}")
     return notes
+
+
+def vet_places(images: Sequence[Annotated], lone_masks: Sequence[Path], skip: bool) -> list[str]:
+    """Refuse masks of one class whose place names no image.
+
+    Args:
+        images: all of them, with their masks.
+        lone_masks: that belong to none.
+        skip: return a note instead of an error.
+
+    Raises:
+        ValueError: there are some.
+    """
+    if not lone_masks:
+        return []
+    num_masks = len(lone_masks) + sum(len(image.shapes) for image in images)
+    what = f"{len(lone_masks)} of {num_masks} masks name no image and class, first {lone_masks[0]}"
+    if not skip:
+        raise ValueError(f"{what}; expected {PLACES}, IMAGE as in --images; --skip-broken leaves them out")
+    return [f"left out: {what}"]
 
 
 def vet_shapes(photos: Sequence[Photo], exif: str, skip: bool) -> tuple[list[Photo], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,12 @@ from semseg.index_png import write_index_png
 from semseg.prepare.dataset_file import SPLITS, DatasetFile, Split, hex_color, read_dataset_file
 from semseg.prepare.dataset_writing import list_name, write_text
 from semseg.prepare.imports.classes import Classes
+from semseg.prepare.imports.labelme import read_embedded_image
 from semseg.prepare.imports.shapes import Shape, Size, paint
 from semseg.prepare.masks import decode_mask
 
 _TITLE = "# Written by tools/dataset.py import, which replaces it (the old one becomes dataset.yaml.bak)."
-_ENTRY = re.compile(r"# (?P<split>\w+): (?P<format>\w+) (?P<source>.+)")
+_ENTRY = re.compile(r"# (?P<split>\w+): (?P<format>[\w-]+) (?P<source>.+)")
 MASK_FOLDER = "train_ids"
 IMAGE_FOLDER = "images"
 
@@ -50,6 +52,7 @@ class Picture:
     size: Size
     shapes: tuple[Shape, ...]
     mask_path: Path | None
+    is_embedded: bool = False  # `image_path` is a file of labelme, and what it holds goes to `copy_path`
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,25 @@ class Brush:
 
 
 class Count(NamedTuple):
-    """Pixels of a mask."""
+    """Pixels of a mask; `covered` as in `Painting`."""
 
     unpainted_px: int
     all_px: int
+    covered: Counter[tuple[int, int]]
+
+
+class Written(NamedTuple):
+    """What an import wrote.
+
+    Attributes:
+        unpainted_share: of the pixels, 0 to 1, that no shape covers.
+        covered: pixels by (train id below, train id above), where shapes of two classes overlap.
+        num_px: of all masks.
+    """
+
+    unpainted_share: float
+    covered: Counter[tuple[int, int]]
+    num_px: int
 
 
 def read_existing(out_dir: Path, overwrite: bool) -> Existing | None:
@@ -99,16 +117,19 @@ def write_picture(brush: Brush, picture: Picture) -> Count:
     """Write the index PNG of an image, and its copy where one is wanted."""
     if picture.mask_path is not None:
         train_ids = decode_mask(picture.mask_path, brush.described)
-        num_unpainted = 0
+        num_unpainted, covered = 0, Counter()
     else:
-        train_ids, painted = paint(picture.shapes, picture.size, brush.train_ids.__getitem__)
+        train_ids, painted, covered = paint(picture.shapes, picture.size, brush.train_ids.__getitem__)
         train_ids[~painted] = brush.background
         num_unpainted = int((~painted).sum())
     write_index_png(picture.target_path, train_ids, brush.palette, compress_level=3)
     if picture.copy_path is not None:
         with atomic_path(picture.copy_path) as temporary:
-            shutil.copyfile(picture.image_path, temporary)
-    return Count(num_unpainted, train_ids.size)
+            if picture.is_embedded:
+                temporary.write_bytes(read_embedded_image(picture.image_path))
+            else:
+                shutil.copyfile(picture.image_path, temporary)
+    return Count(num_unpainted, train_ids.size, covered)
 
 
 def write_dataset_file(path: Path, origins: Mapping[str, Origin], classes: Classes, exif: str) -> None:

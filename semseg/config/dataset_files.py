@@ -1,0 +1,129 @@
+"""Sets of a dataset.yaml in place of those of a config: `--data`, once or several times."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.utils import import_modules_from_strings
+
+from semseg.config.classes import adapt_pipeline, difference, set_num_classes
+from semseg.config_tree import inner_datasets
+from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
+
+_SPLITS = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}  # by step, the best one first
+
+
+def use_dataset_files(cfg: Config, paths: Sequence[str | Path]) -> None:
+    """Make a config train, validate and test on the sets of one or several dataset.yaml files (in place).
+
+    Training takes the split `train`; validation `val`, else `test`; testing `test`, else `val`. The pipelines
+    stay, with other loaders; every head gets as many classes as the sets have. Several sets are read one after the
+    other, as one set; a set that has neither `val` nor `test` is trained on, and left out of the validation.
+
+    Raises:
+        FileNotFoundError, ValueError: those of `read_dataset_file`; a file is given twice, or sets have other classes.
+    """
+    _check_given_once(paths)
+    rules_of = {str(path): read_dataset_file(path) for path in paths}
+    _check_alike(rules_of)
+    plugins = "semseg.plugins"
+    imports = cfg.get("custom_imports", {}).get("imports", [])
+    if plugins not in imports:  # a config from elsewhere
+        cfg.custom_imports = {"imports": [*imports, plugins], "allow_failed_imports": False}
+    import_modules_from_strings([plugins])
+    for step, splits in _SPLITS.items():
+        loader = cfg.get(f"{step}_dataloader")
+        if loader is None:
+            continue
+        pipeline = inner_datasets(loader.dataset)[0].get("pipeline", [])
+        has_split = [path for path, rules in rules_of.items() if rules.splits.keys() & set(splits)]
+        chosen = has_split if step == "val" and has_split else rules_of  # `check_split` tells what is missing
+        folders = [_dataset(path, rules_of[path], splits, pipeline) for path in chosen]
+        # colours may differ from set to set: those of the first paint all
+        joined = dict(type="ConcatDataset", datasets=folders, ignore_keys=["palette"])
+        dataset = folders[0] if len(folders) == 1 else joined
+        is_sampled = loader.dataset.get("type") == "RareClassDataset"
+        loader["dataset"] = {**loader.dataset, "dataset": dataset} if is_sampled else dataset
+    first = next(iter(rules_of.values()))
+    if "tta_pipeline" in cfg:
+        cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first)
+    set_num_classes(cfg.model, len(first.classes))
+
+
+def views_pipeline(cfg: Config, dataset: dict) -> Any:
+    """Return the `tta_pipeline` of a config as a data set needs it: photographs are turned as its dataset.yaml says."""
+    if dataset.get("type") != "FolderSegDataset":
+        return cfg.tta_pipeline
+    return adapt_pipeline(cfg.tta_pipeline, read_dataset_file(dataset["dataset_file"]))
+
+
+def check_split(cfg: Config, name: str, stand_in: str = "") -> None:
+    """Refuse sets whose dataset.yaml lacks the split that a step needs, and tell of one that stands in.
+
+    Args:
+        cfg: from `load_config`.
+        name: train, val or test: the loader and the split.
+        stand_in: the split that does as well.
+    """
+    step = {"train": "training", "val": "validating", "test": "testing"}[name]
+    needed = "testing" if name == "test" else "training"
+    for dataset in _dataset_files_in(cfg, name):
+        path, splits = dataset.dataset_file, read_dataset_file(dataset.dataset_file).splits
+        if dataset.split not in splits:
+            has = ", ".join(splits)
+            instead = f", or {stand_in!r} instead" if stand_in else ""
+            raise ValueError(f"{path} has no split {dataset.split!r}, only {has}; {needed} needs it{instead}")
+        if dataset.split == stand_in and name not in splits:
+            _warn("%s on split %r: %s has no %r", step, stand_in, path, name)
+    if name == "val":
+        trained, validated = (
+            [dataset.dataset_file for dataset in _dataset_files_in(cfg, loader)] for loader in ("train", "val")
+        )
+        left_out = [path for path in trained if path not in validated]
+        if left_out and validated and set(validated) < set(trained):
+            _warn("validating on %s only: %s has neither 'val' nor 'test'", *map(" + ".join, (validated, left_out)))
+
+
+def _dataset(path: str, rules: DatasetFile, splits: Sequence[str], pipeline: Any) -> dict:
+    return {
+        "type": "FolderSegDataset",
+        "dataset_file": path,
+        "split": next((split for split in splits if split in rules.splits), splits[0]),
+        "pipeline": adapt_pipeline(pipeline, rules),
+    }
+
+
+def _check_given_once(paths: Sequence[str | Path]) -> None:
+    seen: dict[Path, str] = {}
+    for path in map(str, paths):
+        real = Path(path).resolve()
+        if real in seen:
+            raise ValueError(f"--data {path} is given twice{f', also as {seen[real]}' if seen[real] != path else ''}")
+        seen[real] = path
+
+
+def _check_alike(rules_of: Mapping[str, DatasetFile]) -> None:
+    (first_path, first), *others = rules_of.items()
+    for path, rules in others:
+        if rules.classes != first.classes:
+            raise ValueError(
+                f"--data: {first_path} and {path} have other classes: {difference(first.classes, rules.classes)};"
+                " sets that are used together have the same classes in the same order: give both the same list, and say"
+                " in label_map which stored values mean which class"
+            )
+
+
+def _dataset_files_in(cfg: Config, name: str) -> list[Any]:
+    loader = cfg.get(f"{name}_dataloader")
+    found = [] if loader is None else inner_datasets(loader.dataset)
+    return [dataset for dataset in found if dataset.get("type") == "FolderSegDataset"]
+
+
+def _warn(message: str, *values: str) -> None:
+    if int(os.environ.get("RANK", 0)) == 0:
+        logging.getLogger("semseg").warning(message, *values)

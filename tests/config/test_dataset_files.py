@@ -1,0 +1,172 @@
+"""Several dataset.yaml files in place of the data of a config."""
+
+import re
+
+import numpy as np
+import pytest
+import yaml
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from semseg import config
+from semseg.checks.config import check_config
+from semseg.config.same_run import _data_in_words, _given
+from semseg.plugins.hooks import names_of_set
+from tests.config.test_classes import RECIPE, write_checkpoint
+
+CLASSES = ["sand", "water"]
+
+
+def write_set(folder, splits=("train", "val"), count=2, size=(64, 48), **more):
+    """Photographs and masks `001.png` and on; every mask holds both classes."""
+    values = more.pop("values", (0, 1))
+    for split in splits:
+        for number in range(1, count + 1):
+            for kind in ("photos", "masks"):
+                (folder / kind / split).mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(len(str(folder)) + number).integers(0, 256, (*size[::-1], 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"photos/{split}/{number:03}.png")
+            mask = np.full(size[::-1], values[0], np.uint8)
+            mask[:10] = values[1]
+            mask = Image.fromarray(mask)
+            if "palette" in more:
+                mask.putpalette(more["palette"])
+            mask.save(folder / f"masks/{split}/{number:03}.png")
+    more.pop("palette", None)
+    places = {split: {"images": f"photos/{split}", "masks": f"masks/{split}"} for split in splits}
+    path = folder / "dataset.yaml"
+    path.write_text(yaml.safe_dump({"splits": places, "encoding": "ids", "classes": CLASSES} | more))
+    return path
+
+
+@pytest.fixture
+def coast(tmp_path):
+    return write_set(tmp_path / "coast")
+
+
+def files_in(cfg, name):
+    dataset = cfg[f"{name}_dataloader"].dataset
+    return [part.dataset_file for part in dataset.get("datasets", [dataset])]
+
+
+def test_two_sets_are_one_whose_results_keep_apart(tmp_path, coast):
+    lake = write_set(tmp_path / "lake", count=3)
+    cfg = config.load_config(RECIPE, data=[coast, lake])
+    for name, num_images in (("train", 5), ("val", 5), ("test", 5)):
+        assert files_in(cfg, name) == [str(coast), str(lake)]
+        init_default_scope("mmseg")
+        dataset = DATASETS.build({**cfg[f"{name}_dataloader"].dataset})
+        assert len(dataset) == num_images
+        assert dataset.metainfo["classes"] == tuple(CLASSES)
+    assert sorted(map(str, names_of_set(dataset).values())) == [
+        "coast/photos/val/001", "coast/photos/val/002",
+        "lake/photos/val/001", "lake/photos/val/002", "lake/photos/val/003",
+    ]  # fmt: skip
+    assert cfg.model.decode_head.num_classes == 2
+    assert [f.line() for f in check_config(cfg, ("train", "val")).findings if f.kind == "error"] == []
+
+
+def test_one_file_in_a_list_is_the_file_alone(coast):
+    assert config.load_config(RECIPE, data=[coast]).to_dict() == config.load_config(RECIPE, data=coast).to_dict()
+
+
+def test_colours_and_stored_values_may_differ_from_set_to_set(tmp_path, coast):
+    red_green, green_red = (255, 0, 0, 0, 255, 0), (0, 255, 0, 255, 0, 0)
+    for folder, values, palette, more in (
+        ("a", (0, 1), red_green, {}),
+        ("b", (1, 0), green_red, {"label_map": {1: "sand", 0: "water"}}),
+    ):
+        named = [{"name": name, "color": [9, 9, i + len(more)]} for i, name in enumerate(CLASSES)]
+        write_set(tmp_path / folder, values=values, palette=palette, classes=named, **more)
+    cfg = config.load_config(RECIPE, data=[tmp_path / "a/dataset.yaml", tmp_path / "b/dataset.yaml"])
+    init_default_scope("mmseg")
+    dataset = DATASETS.build({**cfg.val_dataloader.dataset})
+    truths = [dataset[i]["data_samples"].gt_sem_seg.data.numpy() for i in (0, 2)]
+    assert np.array_equal(*truths)
+    assert [f.line() for f in check_config(cfg, ("train", "val")).findings if f.kind == "error"] == []
+
+
+@pytest.mark.parametrize(
+    ("classes", "difference"),
+    [
+        (["sand", "boat"], "only the first has water; only the second has boat"),
+        (["water", "sand"], "the same names in another order"),
+    ],
+)
+def test_sets_of_other_classes_are_refused(tmp_path, coast, classes, difference):
+    other = write_set(tmp_path / "other", classes=classes)
+    message = rf"--data: .*coast/dataset\.yaml and .*other/dataset\.yaml have other classes: {difference}; sets that"
+    with pytest.raises(ValueError, match=message):
+        config.load_config(RECIPE, data=[coast, other])
+
+
+def test_a_file_given_twice_is_refused(tmp_path, coast):
+    with pytest.raises(ValueError, match=r"--data .*dataset\.yaml is given twice$"):
+        config.load_config(RECIPE, data=[coast, coast])
+    with pytest.raises(ValueError, match=r"--data .*link\.yaml is given twice, also as .*coast/dataset\.yaml"):
+        (tmp_path / "link.yaml").symlink_to(coast)
+        config.load_config(RECIPE, data=[coast, tmp_path / "link.yaml"])
+
+
+def test_a_set_without_val_is_only_trained_on_and_that_is_told(tmp_path, coast, caplog):
+    more = write_set(tmp_path / "more", splits=("train",))
+    cfg = config.load_config(RECIPE, data=[more, coast])
+    assert (files_in(cfg, "train"), files_in(cfg, "val")) == ([str(more), str(coast)], [str(coast)])
+    config.for_training(cfg)
+    assert re.search(r"validating on .*coast.* only: .*more.* has neither 'val' nor 'test'", caplog.text)
+    with pytest.raises(
+        ValueError, match=r"more/dataset\.yaml has no split 'test', only train; testing needs it, or 'v"
+    ):
+        config.for_testing(cfg, write_checkpoint(tmp_path, CLASSES))
+
+
+def test_every_set_needs_a_split_to_train_on(tmp_path, coast):
+    cfg = config.load_config(RECIPE, data=[coast, write_set(tmp_path / "more", splits=("val",))])
+    with pytest.raises(ValueError, match=r"more/dataset\.yaml has no split 'train', only val; training needs it"):
+        config.for_training(cfg)
+
+
+def test_views_turn_photographs_as_each_set_says(tmp_path, coast):
+    stored = write_set(tmp_path / "stored", exif="ignore")
+    checkpoint = write_checkpoint(tmp_path, CLASSES)
+    for order in ([coast, stored], [stored, coast]):
+        cfg = config.for_testing(config.load_config(RECIPE, data=order), checkpoint, tta=True)
+        types = {part.dataset_file: part.pipeline[0].get("color_type") for part in cfg.test_dataloader.dataset.datasets}
+        assert types == {str(coast): None, str(stored): "color_ignore_orientation"}
+
+
+def test_the_folder_of_results_names_all_sets_also_those_of_one_name(tmp_path, coast):
+    checkpoint = write_checkpoint(tmp_path, CLASSES)
+
+    def folder(*paths):
+        return config.for_testing(config.load_config(RECIPE, data=paths, work_dir="w"), checkpoint).work_dir
+
+    twin = write_set(tmp_path / "elsewhere/coast")
+    assert folder(coast) == "w/test/model-coast_val"
+    assert folder(coast, write_set(tmp_path / "lake")) == "w/test/model-coast+lake_val"
+    assert folder(coast, twin) == "w/test/model-coast+coast_val"
+    many = [write_set(tmp_path / f"set{number}") for number in range(6)]
+    assert re.fullmatch(r"w/test/model-set0\+set1\+set2\+3_more-[0-9a-f]{8}_val", folder(*many))
+
+
+def test_joined_sets_of_other_classes_in_a_config_are_refused(tmp_path, coast):
+    other = write_set(tmp_path / "other", classes=["sand", "boat"])
+    path = tmp_path / "joined.py"
+    path.write_text(
+        f"_base_ = {str(RECIPE)!r}\n"
+        f"_one = dict(type='FolderSegDataset', dataset_file={str(coast)!r}, split='val')\n"
+        f"_two = dict(type='FolderSegDataset', dataset_file={str(other)!r}, split='val')\n"
+        "val_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=[_one, _two]))\n"
+    )
+    message = (
+        r"joined\.py: val_dataloader joins .*coast.* and .*other.*, which have other classes: only the first has w"
+    )
+    with pytest.raises(ValueError, match=message):
+        config.load_config(path)
+
+
+def test_a_run_is_continued_with_all_its_sets():
+    sets = [{"dataset_file": "a.yaml"}, {"dataset_file": "b.yaml"}]
+    assert _data_in_words(sets) == "the data of a.yaml, b.yaml"
+    assert _given("tools/train.py c.py --data a.yaml --amp --data=b.yaml", "--data") == "a.yaml --data b.yaml"
