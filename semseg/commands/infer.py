@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import warnings
+from collections.abc import Sequence
 
 from semseg.commands.predictor import open_predictor
 
@@ -12,8 +14,9 @@ def run_infer(args: argparse.Namespace) -> int:
     """Segment what `tools/infer.py` was asked to, and return its exit code."""
     warnings.filterwarnings("ignore", module="PIL")  # about metadata of photographs, line by line
     from semseg.inference import Outputs, find_images, infer, is_video
-    from semseg.inference.outputs import SUFFIXES
+    from semseg.inference.outputs import SUFFIXES, check_kinds
     from semseg.inference.reading import MAX_PIXELS
+    from semseg.inference.sources import LeftOut
     from semseg.inference.stream import rank_and_size
 
     rank, num_ranks = rank_and_size(args.launcher)
@@ -23,11 +26,13 @@ def run_infer(args: argparse.Namespace) -> int:
         raise ValueError(f"{videos[0]} is a video: segment videos and images one after the other")
     if videos:
         return _videos(args, videos, save)
-    images = find_images(
-        *args.inputs, leave_out=[args.out_dir / kind for kind in SUFFIXES], keep_suffix=args.keep_suffix
-    )
-    predictor = open_predictor(args, rank)
+    left_out = LeftOut()
+    own = [args.out_dir / kind for kind in SUFFIXES]
+    images = find_images(*args.inputs, leave_out=own, keep_suffix=args.keep_suffix, left_out=left_out)
+    check_kinds(save)
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
+    _refuse_more_than_tiles_write(args, images, save)
+    predictor = open_predictor(args, rank)
     outputs = Outputs(
         args.out_dir,
         predictor.classes,
@@ -49,10 +54,32 @@ def run_infer(args: argparse.Namespace) -> int:
         rank=rank,
         num_ranks=num_ranks,
     )
-    print("\n".join(summary.lines(outputs)))
+    print("\n".join([*summary.lines(outputs), *(left_out.lines() if rank == 0 else ())]))
     if args.bits is not None and summary.num_done and not summary.num_deep:
         print(f"--bits {args.bits} had no effect: none of the photographs stores 16 bits")
     return 1 if summary.failed else 0
+
+
+def _refuse_more_than_tiles_write(args: argparse.Namespace, images: Sequence, save: list[str]) -> None:
+    """Refuse kinds of results that are not written for pictures which go by tiles, before the model is loaded."""
+    from semseg.folders import TIFF_SUFFIXES
+    from semseg.inference.reading import MAX_PIXELS
+    from semseg.prepare.photographs import open_photograph
+
+    if not args.tile or not save:
+        return
+    for image in images:
+        if image.path.suffix.lower() in TIFF_SUFFIXES:
+            with contextlib.suppress(Exception), open_photograph(image.path) as (picture, _):  # reading will say it
+                width, height = picture.size
+                if width * height > (args.max_pixels or MAX_PIXELS):
+                    break
+    else:
+        return
+    raise ValueError(
+        f"--save {','.join(save)}: {image.path} is segmented by tiles, of which only pred and vis are written; leave"
+        " --save out, or segment this file by itself"
+    )
 
 
 def _videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int:

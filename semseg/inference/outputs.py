@@ -34,6 +34,13 @@ SUFFIXES = {
 _JPEG_QUALITY = 90
 
 
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raise a ValueError for a kind of output that does not exist."""
+    for kind in kinds:
+        if kind not in SUFFIXES:
+            raise ValueError(f"--save {kind}: expected some of {', '.join(list(SUFFIXES)[2:])}")
+
+
 @dataclass(frozen=True)
 class Outputs:
     """Writes what was asked for.
@@ -64,9 +71,7 @@ class Outputs:
     def __post_init__(self) -> None:
         if not 0 <= self.opacity <= 1:
             raise ValueError(f"--opacity {self.opacity}: expected 0 to 1")
-        for kind in self.kinds:
-            if kind not in SUFFIXES:
-                raise ValueError(f"--save {kind}: expected some of {', '.join(list(SUFFIXES)[2:])}")
+        check_kinds(self.kinds)
         if "labelids" in self.kinds and categories_of(self.classes) is None:
             foreign = next((name for name in self.classes if name not in CITYSCAPES.classes), None)
             raise ValueError(f"--save labelids: {foreign!r} is no class of Cityscapes, and has no label id there")
@@ -85,10 +90,10 @@ class Outputs:
         paths = {kind: path for kind, path in self.paths(name).items() if kind == "vis"}
         return {"pred": self.out_dir / "pred" / f"{name}.tif", **paths}
 
-    def exist(self, name: Path) -> bool:
-        """Return whether everything is there."""
+    def are_among(self, name: Path, whole_paths: set[Path]) -> bool:
+        """Return whether everything that is wanted of an image is among the files that were verified."""
         ways = self.paths(name), self.paths(name, Place(is_tiff=True)), self.tiled_paths(name)
-        return any(all(path.is_file() for path in paths.values()) for paths in ways)
+        return any(whole_paths.issuperset(paths.values()) for paths in ways)
 
     def write_overview(self, name: Path, image: np.ndarray, train_ids: np.ndarray) -> None:
         """Write the overlay of a picture that went by tiles.

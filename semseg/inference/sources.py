@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from semseg.folders import IMAGE_SUFFIXES, absolute_path, natural_key, walk_files
+from semseg.inference.manifest import holds_results
+from semseg.path_lists import read_path_list, resolve_listed_path
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
@@ -20,17 +24,47 @@ class SourceImage(NamedTuple):
     name: Path  # relative, without suffix: what its results are called
 
 
-def find_images(*sources: str | Path, leave_out: Iterable[Path] = (), keep_suffix: bool = False) -> list[SourceImage]:
+@dataclass
+class LeftOut:
+    """What lies in the folders of the inputs and is not segmented, for a note.
+
+    Attributes:
+        result_folders: folders that this project wrote results to.
+        other_files: files that are no images by their suffix.
+        named_like_images: folders that are called as an image is, such as `a.jpg`; what is in them is read.
+    """
+
+    result_folders: list[Path] = field(default_factory=list)
+    other_files: list[Path] = field(default_factory=list)
+    named_like_images: list[Path] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Say it to a person; nothing where there is nothing."""
+        lines = []
+        if self.result_folders:
+            lines.append(f"left out: {_few(self.result_folders)}, which holds results of an earlier run")
+        if self.other_files:
+            lines.append(f"left out: {len(self.other_files)} files that are no images: {_few(self.other_files)}")
+        if self.named_like_images:
+            lines.append(f"folders, not images, in spite of their names: {_few(self.named_like_images)}")
+        return lines
+
+
+def find_images(
+    *sources: str | Path, leave_out: Iterable[Path] = (), keep_suffix: bool = False, left_out: LeftOut | None = None
+) -> list[SourceImage]:
     """List the images that files, folders, globs and lists name, each once, in the order of the sources.
 
-    Folders are walked with their sub-folders, in natural order (img2 before img10); hidden files and other suffixes
-    are left out, and so are the folders `leave_out`. A list (.txt) names one image per line, relative to itself. The
-    images of one folder are named relative to it, those of several sources relative to the folder above all of them.
+    Folders are walked with their sub-folders, in natural order (img2 before img10). Left out are hidden files, other
+    suffixes, the folders `leave_out`, and folders inside that hold results of an earlier run. A list (.txt) names one
+    image per line, relative to itself. The images of one folder are named relative to it, those of several sources
+    relative to the folder above all of them.
 
     Args:
         sources: paths, or patterns such as `photos/*/*.jpg`.
         leave_out: folders in which results lie.
         keep_suffix: name `a.jpg` so, and not `a`.
+        left_out: gets what is left out.
 
     Raises:
         FileNotFoundError: there is no such path, or it holds no image.
@@ -38,10 +72,11 @@ def find_images(*sources: str | Path, leave_out: Iterable[Path] = (), keep_suffi
     """
     found: dict[Path, None] = {}  # absolute path; each once, in order
     shown: dict[Path, Path] = {}  # as the person wrote it
+    left_out = LeftOut() if left_out is None else left_out
     roots = []
     closed = set(map(absolute_path, leave_out))
     for source in map(str, sources):
-        root, paths = _expand(source, closed)
+        root, paths = _expand(source, closed, left_out)
         roots.append(absolute_path(root))
         for path in paths:
             absolute = absolute_path(path)
@@ -73,11 +108,11 @@ def is_live(source: str) -> bool:
     return source.isdecimal() or "://" in source
 
 
-def _expand(source: str, closed: set[Path]) -> tuple[Path, list[Path]]:
+def _expand(source: str, closed: set[Path], left_out: LeftOut) -> tuple[Path, list[Path]]:
     """Return the folder that the images of an input are named relative to, and their paths."""
     path = Path(source)
     if path.is_dir():
-        return path, _walk(path, closed)
+        return path, _walk(path, closed, left_out)
     if path.is_file() or path.is_symlink():
         if path.suffix.lower() == ".txt":
             return path.parent, _read_list(path)
@@ -89,38 +124,82 @@ def _expand(source: str, closed: set[Path]) -> tuple[Path, list[Path]]:
         return path.parent, [path]
     if not glob.has_magic(source):
         raise FileNotFoundError(f"no image or folder {source}")
-    found = glob.glob(source, recursive=True)  # noqa: PTH207  that of pathlib wants a folder to start from
-    matches = sorted(map(Path, found), key=natural_key)
-    paths = [p for match in matches for p in (_walk(match, closed) if match.is_dir() else [match]) if _is_image(p)]
+    fixed, pattern = _split_pattern(path)
+    found = glob.glob(str(pattern), root_dir=fixed, recursive=True)  # noqa: PTH207  that of pathlib finds hidden files
+    matches = sorted((fixed / name for name in found), key=natural_key)
+    holds = lru_cache(maxsize=None)(holds_results)
+    paths = []
+    for match in matches:
+        inside = next((folder for folder in match.parents if folder != fixed and fixed in folder.parents
+                       and holds(folder)), None)  # fmt: skip
+        if inside is not None:
+            left_out.result_folders += [inside] if inside not in left_out.result_folders else []
+        elif match.is_dir():
+            if holds(match):
+                left_out.result_folders += [match] if match not in left_out.result_folders else []
+            else:
+                paths += _images_below(match, closed, left_out)
+        elif _is_image(match):
+            paths.append(match)
     if not paths:
         raise FileNotFoundError(f"no image matches {source}")
-    fixed = []
-    for part in path.parts:
-        if glob.has_magic(part):
-            break
-        fixed.append(part)
-    return Path(*fixed), paths
+    return fixed, list(dict.fromkeys(paths))
 
 
-def _walk(root: Path, closed: set[Path]) -> list[Path]:
-    files = list(walk_files(root, leave_out=closed))
-    images = [path for path in files if _is_image(path)]
+def _split_pattern(path: Path) -> tuple[Path, Path]:
+    """Split a pattern into the folder that it starts from and the rest; brackets in names that exist are no pattern."""
+    fixed, *parts = path.parts
+    fixed = Path(fixed)
+    if not fixed.exists():
+        return Path(), path
+    while parts and (not glob.has_magic(parts[0]) or (fixed / parts[0]).exists()):
+        fixed /= parts.pop(0)
+    return fixed, Path(*parts)
+
+
+def _images_below(root: Path, closed: set[Path], left_out: LeftOut) -> list[Path]:
+    def skip(folder: Path) -> bool:
+        if holds_results(folder):
+            left_out.result_folders.append(folder)
+            return True
+        if _is_image(folder):
+            left_out.named_like_images.append(folder)
+        return False
+
+    files = list(walk_files(root, leave_out=closed, skip_folder=skip))
+    left_out.other_files += [path for path in files if not _is_image(path)]
+    return sorted((path for path in files if _is_image(path)), key=lambda path: natural_key(path.relative_to(root)))
+
+
+def _walk(root: Path, closed: set[Path], left_out: LeftOut) -> list[Path]:
+    known = len(left_out.other_files)
+    images = _images_below(root, closed, left_out)
+    files = left_out.other_files[known:]
     if not images:
         suffixes = sorted({path.suffix or path.name for path in files})
         hint = f"found only {', '.join(suffixes[:5])}" if suffixes else "it is empty"
         raise FileNotFoundError(f"no image in {root} ({hint}); expected {' '.join(IMAGE_SUFFIXES)}")
-    return sorted(images, key=lambda path: natural_key(path.relative_to(root)))
+    return images
 
 
 def _read_list(path: Path) -> list[Path]:
-    lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    paths = [path.parent / line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    paths = [resolve_listed_path(line, path.parent) for _, line in read_path_list(path)]
     for named in paths:
         if named.is_dir():
             raise ValueError(f"{path} names the folder {named}; expected one image per line")
     if not paths:
         raise FileNotFoundError(f"{path} names no image; expected one path per line, relative to the list")
+    if not any(named.exists() for named in paths):
+        raise FileNotFoundError(
+            f"{path} was read as a list of images, and no line of it names a file, first {paths[0]}; expected one path"
+            " per line, relative to the list"
+        )
     return paths
+
+
+def _few(paths: Sequence[Path], num_shown: int = 3) -> str:
+    more = f" and {len(paths) - num_shown} more" if len(paths) > num_shown else ""
+    return ", ".join(map(str, paths[:num_shown])) + more
 
 
 def _is_image(path: Path) -> bool:

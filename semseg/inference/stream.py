@@ -18,7 +18,7 @@ from semseg.background import Writers
 from semseg.evaluation.finite import NotFiniteError
 from semseg.folders import TIFF_SUFFIXES
 from semseg.inference.ahead import NUM_READERS, Readers, ReadImage
-from semseg.inference.manifest import OK, Manifest
+from semseg.inference.manifest import OK, Manifest, Row, describe_outputs, whole_outputs
 from semseg.inference.outputs import Outputs, class_shares, mean_confidence, shares_of_counts
 from semseg.inference.prediction import without_nodata
 from semseg.inference.reading import MAX_PIXELS, Photograph, TooManyPixelsError, read_photograph
@@ -75,17 +75,23 @@ def infer(
     if outputs.needs_probabilities and not getattr(predictor, "gives_all_probabilities", True):
         raise ValueError("--save probs: an exported model gives the winning class only; name its checkpoint instead")
     manifest = Manifest(outputs.out_dir, outputs.classes, rank, num_ranks)
-    by_source = {str(image.path): image for image in images[rank::num_ranks]}
-    todo = manifest.begin(list(by_source), lambda source: skip_existing and outputs.exist(by_source[source].name))
-    summary = Summary(len(by_source), num_left=len(by_source) - len(todo))
+    by_name = {image.name.as_posix(): image for image in images[rank::num_ranks]}
+
+    def is_done(name: str, row: Row) -> bool:
+        return skip_existing and outputs.are_among(by_name[name].name, whole_outputs(row, outputs.out_dir))
+
+    todo = manifest.begin({name: str(image.path) for name, image in by_name.items()}, is_done)
+    summary = Summary(len(by_name), num_left=len(by_name) - len(todo), num_replaced=manifest.num_replaced)
+    if summary.num_left:
+        summary.kinds |= set(outputs.kinds)
     stream = _Stream(predictor, outputs, manifest, summary, batch, max_pixels, stop_on_error)
     hint = "the same command with --skip-existing goes on"
     try:
         with signals_raise():
-            stream.run([by_source[source] for source in todo])
+            stream.run([by_name[name] for name in todo])
     except Signal as stopped:
         done = summary.num_done + summary.num_left
-        message = f"interrupted: {done} of {len(by_source)} images are done; {hint}"
+        message = f"interrupted: {done} of {len(by_name)} images are done; {hint}"
         raise Stopped(message, 128 + stopped.number) from None
     except OSError as error:
         if not is_disk_full(error):
@@ -94,7 +100,7 @@ def infer(
         raise Stopped(message, 1) from error
     finally:
         with suppress(OSError):  # the disk may be full; the lines are there, only their order is not
-            manifest.finish([str(image.path) for image in images])
+            manifest.finish([image.name.as_posix() for image in images])
     if geojson is not None:
         num_places = manifest.write_geojson(geojson)
         if rank == 0:
@@ -263,7 +269,8 @@ class _Stream:
     ) -> None:
         row = {
             "source": source.path,
-            "outputs": ";".join(str(path.relative_to(self._outputs.out_dir)) for path in paths),
+            "name": source.name.as_posix(),
+            **describe_outputs(paths, self._outputs.out_dir),
             "width": size[1],
             "height": size[0],
             "seconds": f"{seconds:.3f}",
@@ -271,9 +278,10 @@ class _Stream:
             "mean_confidence": "" if confidence is None else f"{confidence:.4f}",
         }
         stats = {name: f"{share:.6f}" for name, share in zip(self._outputs.classes, shares, strict=True)}
-        self._manifest.add(row, {"source": source.path, **place, **stats})
+        self._manifest.add(row, {"source": source.path, "name": source.name.as_posix(), **place, **stats})
         with self._lock:
             self._summary.num_done += 1
+            self._summary.kinds |= {path.relative_to(self._outputs.out_dir).parts[0] for path in paths}
             self._summary.num_with_data += bool(shares.any())
             self._summary.num_deep += is_deep
             self._summary.shares = self._summary.shares + shares
@@ -281,7 +289,8 @@ class _Stream:
     def _fail(self, source: SourceImage, sentence: str) -> None:
         sentence = " ".join(sentence.split())
         self._console.print(f"skipped {source.path}: {sentence}", markup=False, highlight=False, soft_wrap=True)
-        self._manifest.add({"source": source.path, "status": f"failed: {sentence}"})
+        row = {"source": source.path, "name": source.name.as_posix(), "status": f"failed: {sentence}"}
+        self._manifest.add(row)
         with self._lock:
             self._summary.failed.append(source.path)
         self._bar.advance(self._task)

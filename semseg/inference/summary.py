@@ -24,6 +24,8 @@ class Summary:
         num_with_data: of those, images that are not without data throughout.
         num_deep: of those, images that store 16 bits.
         num_left: left alone, since their results were there.
+        num_replaced: results of other images that had the same names, and are replaced.
+        kinds: of results that are there: those that were written, or were there before.
         failed: the images that could not be read, segmented or written.
         seconds: from the first image to the last.
         busy: seconds of work by stage, per thread: read, predict, write.
@@ -33,6 +35,8 @@ class Summary:
     num_images: int
     num_done: int = 0
     num_left: int = 0
+    num_replaced: int = 0
+    kinds: set[str] = field(default_factory=set)
     num_with_data: int = 0
     num_deep: int = 0
     failed: list[Path] = field(default_factory=list)
@@ -42,9 +46,12 @@ class Summary:
 
     def lines(self, outputs: Outputs) -> list[str]:
         """Say it to a person."""
-        folders = ", ".join(f"{outputs.out_dir}/{kind}" for kind in outputs.kinds)
+        folders = ", ".join(f"{outputs.out_dir}/{kind}" for kind in outputs.kinds if kind in self.kinds)
+        folders = folders or str(outputs.out_dir)
         left = f", {self.num_left} were there" if self.num_left else ""
         lines = [f"{self.num_done} of {self.num_images} images segmented{left}: {folders}"]
+        if self.num_replaced:
+            lines.append(f"{self.num_replaced} results of other images had the same names, and were replaced")
         if self.num_done:
             slowest = max(self.busy, key=self.busy.get)
             stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.busy.items())

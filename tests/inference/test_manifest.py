@@ -3,18 +3,19 @@ import json
 
 import pytest
 
-from semseg.inference.manifest import Manifest
+from semseg.inference.manifest import Manifest, describe_outputs, holds_results, whole_outputs
 
 CLASSES = ("road", "sky")
 
 
 def add(manifest, source, status="ok", **stats):
-    manifest.add({"source": source, "status": status}, {"source": source, "road": 0.5, "sky": 0.5, **stats})
+    row = {"source": source, "name": source}
+    manifest.add({**row, "status": status}, {**row, "road": 0.5, "sky": 0.5, **stats})
 
 
 def begin(out_dir, *sources, done=(), **ranks):
     manifest = Manifest(out_dir, CLASSES, **ranks)
-    return manifest, manifest.begin(sources, lambda source: source in done)
+    return manifest, manifest.begin({source: source for source in sources}, lambda name, row: name in done)
 
 
 def sources(path, table="manifest"):
@@ -113,3 +114,61 @@ def test_the_account_of_another_model_is_not_mixed_in(tmp_path):
     add(begin(tmp_path, "a")[0], "a")
     with pytest.raises(ValueError, match=r"stats\.csv is of a model with other classes; choose another --out-dir"):
         Manifest(tmp_path, ("fish",))
+
+
+def test_one_photograph_has_one_row_however_its_path_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for spelling in ("photos/a.jpg", "./photos/../photos/a.jpg", str(tmp_path / "photos/a.jpg")):
+        manifest = Manifest(tmp_path / "out", CLASSES)
+        todo = manifest.begin({"a": spelling}, lambda name, row: True)
+        assert todo == (["a"] if spelling == "photos/a.jpg" else [])
+        for name in todo:
+            manifest.add({"source": spelling, "name": name, "status": "ok"}, {"source": spelling, "name": name})
+        manifest.finish(["a"])
+    assert sources(tmp_path / "out") == sources(tmp_path / "out", "stats") == ["photos/a.jpg"]
+
+
+def test_results_of_another_image_of_the_same_name_are_replaced_and_counted(tmp_path):
+    manifest, _ = begin(tmp_path, "a")
+    add(manifest, "a")
+    manifest = Manifest(tmp_path, CLASSES)
+    assert manifest.begin({"a": "elsewhere/a"}, lambda name, row: True) == ["a"]
+    assert manifest.num_replaced == 1
+
+
+def test_outputs_are_whole_if_they_have_the_size_that_was_written(tmp_path):
+    paths = [tmp_path / "pred/a.png", tmp_path / "masks/clip"]
+    for folder in (paths[0].parent, paths[1]):
+        folder.mkdir(parents=True)
+    paths[0].write_bytes(b"12345")
+    (paths[1] / "0.png").write_bytes(b"123")
+    row = describe_outputs(paths, tmp_path)
+    assert row == {"outputs": "pred/a.png;masks/clip", "bytes": "5;3"}
+    assert whole_outputs(row, tmp_path) == set(paths)
+    paths[0].write_bytes(b"1234")
+    assert whole_outputs(row, tmp_path) == {paths[1]}
+    (paths[1] / "0.png").unlink()
+    assert whole_outputs(row, tmp_path) == set()
+    assert whole_outputs({"outputs": "pred/a.png", "bytes": ""}, tmp_path) == set()  # of an older version
+
+
+def test_an_account_of_an_older_version_is_read(tmp_path):
+    (tmp_path / "manifest.csv").write_text(
+        "source,outputs,width,height,seconds,status,mean_confidence\nph/a.jpg,pred/s/a.png;vis/s/a.jpg,4,3,0.1,ok,0.9\n"
+        "ph/b.jpg,,,,,failed: why,\n"
+    )
+    (tmp_path / "stats.csv").write_text("source,latitude,longitude,time,road,sky\nph/a.jpg,,,,0.5,0.5\n")
+    manifest = Manifest(tmp_path, CLASSES)
+    assert manifest.begin({"s/a": "ph/a.jpg", "b": "ph/b.jpg"}, lambda name, row: True) == ["b"]
+    manifest.finish(["s/a"])
+    (row,) = csv.DictReader((tmp_path / "manifest.csv").open())
+    assert (row["name"], row["bytes"], row["status"]) == ("s/a", "", "ok")
+
+
+def test_folders_that_hold_results_are_known(tmp_path):
+    assert not holds_results(tmp_path)
+    begin(tmp_path / "out", "a")
+    assert holds_results(tmp_path / "out")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/manifest.csv").write_text("name,price\n")  # of somebody else
+    assert not holds_results(tmp_path / "mine")

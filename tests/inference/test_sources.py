@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from semseg.inference import find_images, is_video
+from semseg.inference.sources import LeftOut
 
 
 def touch(root, *names):
@@ -110,3 +111,45 @@ def test_two_images_that_would_write_one_mask_are_an_error_with_a_way_out(tmp_pa
 def test_cameras_streams_and_videos_are_told_from_images(source):
     assert is_video(source)
     assert not is_video("street.jpg")
+
+
+def results_in(folder):
+    touch(folder, "vis/a.jpg", "pred/a.png")
+    (folder / "manifest.csv").write_text("source,name,outputs,bytes,status\n")
+
+
+def test_results_of_earlier_runs_are_no_photographs(tmp_path):
+    touch(tmp_path, "ph/a.jpg", "ph/b.jpg", "ph/notes.txt", "ph/album.jpg/c.png")
+    results_in(tmp_path / "ph/out1")
+    results_in(tmp_path / "ph/deep/out2")
+    left_out = LeftOut()
+    found = find_images(tmp_path / "ph", left_out=left_out)
+    assert [str(image.name) for image in found] == ["a", "album.jpg/c", "b"]
+    assert sorted(left_out.result_folders) == [tmp_path / "ph/deep/out2", tmp_path / "ph/out1"]
+    assert left_out.other_files == [tmp_path / "ph/notes.txt"]
+    assert left_out.named_like_images == [tmp_path / "ph/album.jpg"]
+    assert len(left_out.lines()) == 3
+    assert names(f"{tmp_path}/ph/**/*.*g") == ["a", "album.jpg/c", "b"]
+    assert names(tmp_path / "ph/out1/vis") == ["a"]  # a folder that is named is read
+    assert names(tmp_path / "ph/out1") == ["pred/a", "vis/a"]
+
+
+def test_brackets_in_a_name_that_exists_are_no_pattern(tmp_path):
+    touch(tmp_path, "site [A]/a.jpg", "site [A]/b [1].jpg", "site A/c.jpg")
+    assert names(f"{tmp_path}/site [A]/*.jpg") == ["a", "b [1]"]
+    assert names(f"{tmp_path}/site [A]/b [1].jpg") == ["b [1]"]
+    touch(tmp_path, "site A1/c.jpg")
+    assert names(f"{tmp_path}/site [AB]1/*.jpg") == ["site A1/c"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_of_other_editors_name_all_their_images(tmp_path, encoding):
+    touch(tmp_path, "a.jpg", "#x.jpg", "sub/c.jpg")
+    (tmp_path / "list.txt").write_text("a.jpg\n#x.jpg\nsub\\c.jpg\n", encoding=encoding)
+    assert names(tmp_path / "list.txt") == ["a", "#x", "sub/c"]
+
+
+def test_a_text_file_that_names_no_file_is_called_a_list(tmp_path):
+    (tmp_path / "readme.txt").write_text("These are photographs of a city.\n")
+    with pytest.raises(FileNotFoundError, match=r"readme\.txt was read as a list of images, and no line of it names a"):
+        find_images(tmp_path / "readme.txt")

@@ -64,6 +64,9 @@ def test_every_image_is_written_accounted_for_and_summed_up(folder, tmp_path):
     assert summary.shares.round(2).tolist() == [0.5, 0.5]
     row = rows(tmp_path / "out")["b.png"]
     assert float(row.pop("seconds")) > 0
+    assert row.pop("name") == "north/b"
+    sizes = [str((tmp_path / "out" / path).stat().st_size) for path in row["outputs"].split(";")]
+    assert row.pop("bytes") == ";".join(sizes)
     assert row == {
         "source": str(folder / "north/b.png"),
         "outputs": "pred/north/b.png;vis/north/b.jpg",
@@ -228,3 +231,19 @@ def test_a_model_without_probabilities_leaves_the_confidence_open(folder, tmp_pa
     assert {row["mean_confidence"] for row in rows(tmp_path / "out").values()} == {""}
     with pytest.raises(ValueError, match="--save conf: this model has no probabilities; leave it out"):
         segment(folder, tmp_path / "out", Undecided(), kinds=("pred", "conf"))
+
+
+def test_a_result_that_was_cut_on_the_disk_is_made_again(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a", "b"):
+        Image.fromarray(np.full((8, 12, 3), 200, np.uint8)).save(photos / f"{name}.png")
+    outputs = Outputs(tmp_path / "out", CLASSES, PALETTE)
+    infer(Brightness(), find_images(photos), outputs)
+    path = tmp_path / "out/pred/a.png"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    predictor = Brightness()
+    summary = infer(predictor, find_images(photos), outputs, skip_existing=True)
+    assert (summary.num_done, summary.num_left, len(predictor.batches)) == (1, 1, 1)
+    assert path.read_bytes() == whole
