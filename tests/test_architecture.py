@@ -94,6 +94,7 @@ ALLOWED = {
         "semseg.background",
         "semseg.atomic",
         "semseg.prepare",  # the one reader of photographs
+        "av",
         "pytorch_grad_cam",
         "tifffile",
         "onnx",

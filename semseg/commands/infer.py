@@ -28,6 +28,8 @@ def run_infer(args: argparse.Namespace) -> int:
         return _videos(args, videos, save)
     left_out = LeftOut()
     own = [args.out_dir / kind for kind in SUFFIXES]
+    if args.smooth:
+        raise ValueError("--smooth has no effect on photographs; leave it out")
     images = find_images(*args.inputs, leave_out=own, keep_suffix=args.keep_suffix, left_out=left_out)
     check_kinds(save)
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
@@ -84,21 +86,40 @@ def _refuse_more_than_tiles_write(args: argparse.Namespace, images: Sequence, sa
 
 def _videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int:
     from semseg.inference import Outputs
-    from semseg.inference.video import segment_videos
+    from semseg.inference.sources import LeftOut, find_videos, is_live
+    from semseg.inference.video import check_video_kinds, segment_videos
 
     if args.launcher != "none":
         raise ValueError(f"{videos[0]} is a video: its frames follow one another, use tools/infer.py")
-    if args.bits is not None:
-        raise ValueError("--bits has no effect on videos, whose frames have 8 bits; leave it out")
+    useless = {
+        "--bits": args.bits is not None,
+        "--legend": args.legend,
+        "--geojson": args.geojson is not None,
+        "--keep-suffix": args.keep_suffix,
+        "--no-vis": args.no_vis,
+        "--max-pixels": args.max_pixels is not None,
+        "--batch": args.batch != "auto",
+    }
+    for flag in (flag for flag, given in useless.items() if given):
+        raise ValueError(f"{flag} has no effect on videos; leave it out")
+    check_video_kinds(save)
+    left_out = LeftOut()
+    files = find_videos(
+        *(source for source in videos if not is_live(source)),
+        leave_out=[args.out_dir / "vis"],
+        left_out=left_out,
+    ) if any(not is_live(source) for source in videos) else []  # fmt: skip
+    live = [source for source in videos if is_live(source)]
     predictor = open_predictor(args)
     outputs = Outputs(args.out_dir, predictor.classes, predictor.palette, opacity=args.opacity, outlines=args.outlines)
     failed = segment_videos(
         predictor,
-        videos,
+        [*files, *live],
         outputs,
         extras=save,
         smooth=args.smooth,
         skip_existing=args.skip_existing,
         stop_on_error=args.on_error == "stop",
     )
+    print("\n".join(left_out.lines()), end="\n" if left_out.lines() else "")
     return 1 if failed else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,9 @@ from semseg.folders import IMAGE_SUFFIXES, absolute_path, natural_key, walk_file
 from semseg.inference.manifest import holds_results
 from semseg.path_lists import read_path_list, resolve_listed_path
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".wmv", ".flv"),
+)
 
 
 class SourceImage(NamedTuple):
@@ -70,13 +73,36 @@ def find_images(
         FileNotFoundError: there is no such path, or it holds no image.
         ValueError: a file is no image by its suffix, or two images would get one result.
     """
+    return _find(sources, leave_out, keep_suffix, left_out, IMAGE_SUFFIXES, ".png")
+
+
+def find_videos(
+    *sources: str | Path, leave_out: Iterable[Path] = (), left_out: LeftOut | None = None
+) -> list[SourceImage]:
+    """List the video files that files, folders and patterns name; as `find_images` lists images.
+
+    Raises:
+        FileNotFoundError: there is no such path, or it holds no video.
+        ValueError: two videos would get one result.
+    """
+    return _find(sources, leave_out, False, left_out, VIDEO_SUFFIXES, ".mp4")
+
+
+def _find(
+    sources: Sequence[str | Path],
+    leave_out: Iterable[Path],
+    keep_suffix: bool,
+    left_out: LeftOut | None,
+    suffixes: Sequence[str],
+    result_suffix: str,
+) -> list[SourceImage]:
     found: dict[Path, None] = {}  # absolute path; each once, in order
     shown: dict[Path, Path] = {}  # as the person wrote it
     left_out = LeftOut() if left_out is None else left_out
     roots = []
     closed = set(map(absolute_path, leave_out))
     for source in map(str, sources):
-        root, paths = _expand(source, closed, left_out)
+        root, paths = _expand(source, closed, left_out, suffixes)
         roots.append(absolute_path(root))
         for path in paths:
             absolute = absolute_path(path)
@@ -88,42 +114,54 @@ def find_images(
     taken: dict[Path, Path] = {}
     for absolute in found:
         name = absolute.relative_to(root)
-        name = name.with_suffix("") if _is_image(name) and not keep_suffix else name
+        name = name.with_suffix("") if _ends_with(name, suffixes) and not keep_suffix else name
         if name in taken:
+            way_out = ", or keep the suffix in the names (--keep-suffix)" if suffixes is IMAGE_SUFFIXES else ""
             raise ValueError(
-                f"{shown[taken[name]]} and {shown[absolute]} would both write {name}.png; rename one of them, or keep"
-                " the suffix in the names (--keep-suffix)"
+                f"{shown[taken[name]]} and {shown[absolute]} would both write {name}{result_suffix}; rename one of"
+                f" them{way_out}"
             )
         taken[name] = absolute
     return [SourceImage(shown[absolute], name) for name, absolute in taken.items()]
 
 
 def is_video(source: str) -> bool:
-    """Return whether an input is a video file, a camera (a number) or a stream (an address)."""
-    return is_live(source) or Path(source).suffix.lower() in VIDEO_SUFFIXES
+    """Return whether an input is a video file, a folder or pattern of videos only, a camera, or a stream."""
+    if is_live(source) or (Path(source).suffix.lower() in VIDEO_SUFFIXES and not Path(source).is_dir()):
+        return True
+    if not Path(source).is_dir() and not glob.has_magic(source):
+        return False
+    try:
+        find_images(source)
+    except FileNotFoundError:
+        with contextlib.suppress(FileNotFoundError):
+            return bool(find_videos(source))
+    except ValueError:  # two images of one name
+        return False
+    return False
 
 
 def is_live(source: str) -> bool:
     """Return whether an input goes on until it is stopped: a camera (a number) or a stream (an address)."""
-    return source.isdecimal() or "://" in source
+    return (source.isdecimal() and not Path(source).exists()) or "://" in source
 
 
-def _expand(source: str, closed: set[Path], left_out: LeftOut) -> tuple[Path, list[Path]]:
+def _expand(source: str, closed: set[Path], left_out: LeftOut, suffixes: Sequence[str]) -> tuple[Path, list[Path]]:
     """Return the folder that the images of an input are named relative to, and their paths."""
-    path = Path(source)
+    path, kind = Path(source), "video" if suffixes is VIDEO_SUFFIXES else "image"
     if path.is_dir():
-        return path, _walk(path, closed, left_out)
+        return path, _walk(path, closed, left_out, suffixes)
     if path.is_file() or path.is_symlink():
         if path.suffix.lower() == ".txt":
             return path.parent, _read_list(path)
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
+        if not _ends_with(path, suffixes):
             raise ValueError(
                 f"{source} is not an image; expected one of {' '.join(IMAGE_SUFFIXES)}, a folder of them, a list (.txt)"
                 f" or a video ({' '.join(VIDEO_SUFFIXES)})"
             )
         return path.parent, [path]
     if not glob.has_magic(source):
-        raise FileNotFoundError(f"no image or folder {source}")
+        raise FileNotFoundError(f"no {kind} or folder {source}")
     fixed, pattern = _split_pattern(path)
     found = glob.glob(str(pattern), root_dir=fixed, recursive=True)  # noqa: PTH207  that of pathlib finds hidden files
     matches = sorted((fixed / name for name in found), key=natural_key)
@@ -138,11 +176,11 @@ def _expand(source: str, closed: set[Path], left_out: LeftOut) -> tuple[Path, li
             if holds(match):
                 left_out.result_folders += [match] if match not in left_out.result_folders else []
             else:
-                paths += _images_below(match, closed, left_out)
-        elif _is_image(match):
+                paths += _images_below(match, closed, left_out, suffixes)
+        elif _ends_with(match, suffixes):
             paths.append(match)
     if not paths:
-        raise FileNotFoundError(f"no image matches {source}")
+        raise FileNotFoundError(f"no {kind} matches {source}")
     return fixed, list(dict.fromkeys(paths))
 
 
@@ -157,28 +195,30 @@ def _split_pattern(path: Path) -> tuple[Path, Path]:
     return fixed, Path(*parts)
 
 
-def _images_below(root: Path, closed: set[Path], left_out: LeftOut) -> list[Path]:
+def _images_below(root: Path, closed: set[Path], left_out: LeftOut, suffixes: Sequence[str]) -> list[Path]:
     def skip(folder: Path) -> bool:
         if holds_results(folder):
             left_out.result_folders.append(folder)
             return True
-        if _is_image(folder):
+        if _ends_with(folder, suffixes):
             left_out.named_like_images.append(folder)
         return False
 
     files = list(walk_files(root, leave_out=closed, skip_folder=skip))
-    left_out.other_files += [path for path in files if not _is_image(path)]
-    return sorted((path for path in files if _is_image(path)), key=lambda path: natural_key(path.relative_to(root)))
+    left_out.other_files += [path for path in files if not _ends_with(path, suffixes)]
+    return sorted(
+        (path for path in files if _ends_with(path, suffixes)), key=lambda path: natural_key(path.relative_to(root))
+    )
 
 
-def _walk(root: Path, closed: set[Path], left_out: LeftOut) -> list[Path]:
-    known = len(left_out.other_files)
-    images = _images_below(root, closed, left_out)
+def _walk(root: Path, closed: set[Path], left_out: LeftOut, suffixes: Sequence[str]) -> list[Path]:
+    known, kind = len(left_out.other_files), "video" if suffixes is VIDEO_SUFFIXES else "image"
+    images = _images_below(root, closed, left_out, suffixes)
     files = left_out.other_files[known:]
     if not images:
-        suffixes = sorted({path.suffix or path.name for path in files})
-        hint = f"found only {', '.join(suffixes[:5])}" if suffixes else "it is empty"
-        raise FileNotFoundError(f"no image in {root} ({hint}); expected {' '.join(IMAGE_SUFFIXES)}")
+        others = sorted({path.suffix or path.name for path in files})
+        hint = f"found only {', '.join(others[:5])}" if others else "it is empty"
+        raise FileNotFoundError(f"no {kind} in {root} ({hint}); expected {' '.join(suffixes)}")
     return images
 
 
@@ -202,5 +242,5 @@ def _few(paths: Sequence[Path], num_shown: int = 3) -> str:
     return ", ".join(map(str, paths[:num_shown])) + more
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES
+def _ends_with(path: Path, suffixes: Sequence[str]) -> bool:
+    return path.suffix.lower() in suffixes

@@ -6,14 +6,17 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import av
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from semseg.inference import Outputs
+from semseg.inference import Outputs, is_video
+from semseg.inference.sources import find_videos, is_live
 from semseg.inference.video import Clip, Smoother, segment_videos
 from semseg.stopping import Stopped
 from tests.inference.brightness import CLASSES, PALETTE, Brightness
@@ -36,11 +39,13 @@ def draw(path, num_frames=12, flicker=0, size=(WIDTH, HEIGHT)):
 
 
 def segment(source, out_dir, predictor=None, **options):
-    segment_videos(predictor or Brightness(), [str(source)], Outputs(out_dir, CLASSES, PALETTE, opacity=1.0), **options)
+    sources = [str(source)] if is_live(str(source)) else find_videos(source)
+    outputs = Outputs(out_dir, CLASSES, PALETTE, opacity=1.0)
+    return segment_videos(predictor or Brightness(), sources, outputs, **options)
 
 
 def frames_of(path):
-    return list(Clip(str(path)).frames())
+    return [frame for frame, _ in Clip(str(path)).frames()]
 
 
 def masks_in(folder):
@@ -50,7 +55,7 @@ def masks_in(folder):
 def test_a_video_becomes_a_video_of_its_size_and_speed(tmp_path, capsys):
     segment(draw(tmp_path / "street.mp4"), tmp_path / "out", extras=("frames", "masks"))
     clip = Clip(str(tmp_path / "out/vis/street.mp4"))
-    overlays = list(clip.frames())
+    overlays = [frame for frame, _ in clip.frames()]
     assert (clip.fps, len(overlays), overlays[0].shape) == (FPS, 12, (HEIGHT, WIDTH, 3))
     assert np.abs(overlays[5][50, 50].astype(int) - PALETTE[0]).max() < 20  # RGB, not BGR
     assert np.abs(overlays[5][3, 80].astype(int) - PALETTE[1]).max() < 20
@@ -60,6 +65,7 @@ def test_a_video_becomes_a_video_of_its_size_and_speed(tmp_path, capsys):
     photographs = sorted((tmp_path / "out/frames/street").iterdir())
     assert [path.name for path in photographs[:2]] == ["000000.jpg", "000001.jpg"]
     (row,) = csv.DictReader((tmp_path / "out/manifest.csv").open())
+    assert row["bytes"].split(";")[0] == str((tmp_path / "out/vis/street.mp4").stat().st_size)
     assert row["outputs"] == "vis/street.mp4;frames/street;masks/street"
     assert (row["status"], row["width"], row["height"]) == ("ok", str(WIDTH), str(HEIGHT))
     (stats,) = csv.DictReader((tmp_path / "out/stats.csv").open())
@@ -107,33 +113,122 @@ def test_existing_videos_are_left_alone(tmp_path):
 
 
 def test_what_is_no_video_is_one_sentence(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no video .*none\.mp4"):
+    with pytest.raises(FileNotFoundError, match=r"no video or folder .*none\.mp4"):
         segment(tmp_path / "none.mp4", tmp_path / "out")
     with pytest.raises(ValueError, match=r"tcp://127.0.0.1:1/x is not a video, camera or stream that OpenCV can open"):
         segment("tcp://127.0.0.1:1/x", tmp_path / "out")
     draw(tmp_path / "a.mp4")
     with pytest.raises(ValueError, match=r"--save conf: of a video, expected some of frames, masks"):
         segment(tmp_path / "a.mp4", tmp_path / "out", extras=("conf",))
-    twice = [str(tmp_path / "a.mp4"), "elsewhere/a.avi"]
-    with pytest.raises(ValueError, match=r"a\.mp4 and elsewhere/a\.avi would both write vis/a\.mp4; rename one"):
-        segment_videos(Brightness(), twice, Outputs(tmp_path, CLASSES, PALETTE))
 
 
-def test_a_broken_video_is_skipped_and_the_others_go_on(tmp_path, capfd):
+def test_a_broken_video_is_skipped_a_cut_one_is_partial_and_the_others_go_on(tmp_path, capfd):
     (tmp_path / "text.mp4").write_text("no video")
     whole = draw(tmp_path / "whole.avi", 40)
     (tmp_path / "cut.avi").write_bytes(whole.read_bytes()[:-2000])
-    sources = [str(tmp_path / name) for name in ("text.mp4", "cut.avi", "whole.avi")]
+    sources = find_videos(tmp_path / "text.mp4", tmp_path / "cut.avi", tmp_path / "whole.avi")
     outputs = Outputs(tmp_path / "out", CLASSES, PALETTE)
-    assert segment_videos(Brightness(), sources, outputs) == [sources[0]]
-    out, err = capfd.readouterr()
+    names = [str(tmp_path / name) for name in ("text.mp4", "cut.avi")]
+    assert segment_videos(Brightness(), sources, outputs) == names
+    err = capfd.readouterr().err
     assert "skipped " in err
     assert "text.mp4 is not a video, camera or stream that OpenCV can open" in err
-    assert re.search(r"cut\.avi: \d\d frames .*, after which nothing could be read of the 40 that the file spea", out)
+    assert re.search(r"cut\.avi: nothing could be read after \d\d of the 40 frames that it announces", err)
     rows = list(csv.DictReader((tmp_path / "out/manifest.csv").open()))
-    assert [row["status"][:6] for row in rows] == ["failed", "ok", "ok"]
+    assert [row["status"][:7] for row in rows] == ["failed:", "partial", "ok"]
+    predictor = Brightness()
+    assert segment_videos(predictor, sources, outputs, skip_existing=True) == names
+    assert 20 < len(predictor.batches) < 40  # the cut one again, the whole one not
     with pytest.raises(Stopped, match=r"stopped: .*text\.mp4 is not a video"):
         segment_videos(Brightness(), sources, outputs, stop_on_error=True)
+
+
+def draw_at(path, times):
+    """Write frames whose brightness is their number, each shown from a time on (in ms)."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for number, time_ms in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(np.full((HEIGHT, WIDTH, 3), 20 + 10 * number, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def times_of(path):
+    with av.open(str(path)) as container:
+        return [frame.time for frame in container.decode(video=0)]
+
+
+def test_each_frame_is_shown_as_long_as_in_the_source(tmp_path):
+    times = [0, 40, 80, 1500, 1540, 3500, 3520, 4000]
+    path = draw_at(tmp_path / "phone.mp4", times)
+    segment(path, tmp_path / "out", extras=("masks",))
+    assert times_of(tmp_path / "out/vis/phone.mp4") == pytest.approx([time / 1000 for time in times], abs=0.002)
+    assert len(masks_in(tmp_path / "out/masks/phone")) == len(times)
+
+
+def test_a_live_stream_lasts_as_long_as_it_was_watched(tmp_path):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
+    server.sent = 0
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    started = []
+
+    class Watching(Brightness):
+        def predict(self, images, **wanted):
+            started.append(time.monotonic())
+            if time.monotonic() - started[0] > 2:
+                signal.raise_signal(signal.SIGINT)
+            return super().predict(images, **wanted)
+
+    try:
+        segment(f"http://127.0.0.1:{server.server_port}/street.mjpg", tmp_path / "out", Watching(0.2))
+    finally:
+        server.shutdown()
+        server.server_close()
+    (path,) = (tmp_path / "out/vis").iterdir()
+    shown = times_of(path)
+    assert shown[-1] == pytest.approx(2, abs=0.7)
+    assert len(shown) < 15  # and not 0.04 s each
+
+
+@pytest.mark.parametrize("size", [(96, 64), (95, 63)])
+def test_a_browser_plays_the_overlay(tmp_path, new_page, size):
+    segment(draw(tmp_path / "street.avi", 12, size=size), tmp_path / "out")
+    (tmp_path / "out/page.html").write_text("<video src='vis/street.mp4' muted></video>")
+    page = new_page()
+    page.goto((tmp_path / "out/page.html").as_uri())
+    page.wait_for_function("document.querySelector('video').readyState >= 2", timeout=20_000)
+    found = page.evaluate("(v => [v.videoWidth, v.videoHeight, v.duration])(document.querySelector('video'))")
+    assert found == [size[0] + size[0] % 2, size[1] + size[1] % 2, pytest.approx(1.2, abs=0.05)]
+
+
+def test_videos_of_one_name_in_two_folders_have_two_results(tmp_path):
+    for folder in ("north", "south"):
+        (tmp_path / folder).mkdir()
+        draw(tmp_path / folder / "a.mp4", 3)
+    (tmp_path / "south/notes.txt").touch()
+    sources = find_videos(tmp_path)
+    segment_videos(Brightness(), sources, Outputs(tmp_path / "out", CLASSES, PALETTE))
+    assert [str(path.relative_to(tmp_path / "out/vis")) for path in sorted((tmp_path / "out/vis").rglob("*.mp4"))] == [
+        "north/a.mp4", "south/a.mp4",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match=r"a\.avi and .*a\.mp4 would both write a\.mp4; rename one of them$"):
+        (tmp_path / "a.avi").touch()
+        (tmp_path / "a.mp4").touch()
+        find_videos(tmp_path / "a.avi", tmp_path / "a.mp4")
+
+
+def test_folders_and_patterns_of_videos_are_videos_and_folders_with_odd_names_are_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("clips/a.m4v", "clips/deep/b.TS", "photos.mp4/c.jpg", "2024/d.jpg", "mixed/e.mp4", "mixed/f.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [is_video(source) for source in ("clips", "clips/*.m4v", "clips/a.m4v", "0", "rtsp://x/y")] == [True] * 5
+    assert [is_video(source) for source in ("photos.mp4", "2024", "mixed", "mixed/*.jpg")] == [False] * 4
+    assert [str(video.name) for video in find_videos("clips")] == ["a", "deep/b"]
 
 
 class Camera(BaseHTTPRequestHandler):
