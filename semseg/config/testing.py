@@ -11,7 +11,11 @@ from mmengine.config import Config
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config.class_map import check_class_count, translate_classes
 from semseg.config.class_weights import leave_out_class_weights
+<<<<<<< HEAD
 from semseg.config.dataset_files import check_split, views_pipeline
+=======
+from semseg.config.classes import check_split, set_name
+>>>>>>> b37ff33 (A run deletes only checkpoints that it wrote, and refuses a folder that holds another run; runs by epochs are saved, judged and resumed as exactly as runs by iterations)
 from semseg.config.from_checkpoint import existing_checkpoint, leave_out_pretrained
 from semseg.config.hooks import ensure_hook
 from semseg.config_tree import inner_datasets
@@ -110,6 +114,7 @@ def for_testing(
 def _data_of(dataset: dict) -> tuple[str, str]:
     """Return what to call the data, and the split."""
     if dataset.get("type") == "FolderSegDataset":
+<<<<<<< HEAD
         file = Path(dataset["dataset_file"])
         return (file.parent.name if file.stem == "dataset" else file.stem) or "data", dataset["split"]
     parts = inner_datasets(dataset)
@@ -124,6 +129,11 @@ def _data_of(dataset: dict) -> tuple[str, str]:
         return "+".join(different), "+".join(dict.fromkeys(splits))
     if parts[0] is not dataset:
         return _data_of(parts[0])
+=======
+        return set_name(dataset["dataset_file"]), dataset["split"]
+    while "dataset" in dataset:
+        dataset = dataset["dataset"]
+>>>>>>> b37ff33 (A run deletes only checkpoints that it wrote, and refuses a folder that holds another run; runs by epochs are saved, judged and resumed as exactly as runs by iterations)
     images = Path((dataset.get("data_prefix") or {}).get("img_path") or "")
     return Path(dataset.get("data_root") or "data").resolve().name, images.name or "test"
 
