@@ -33,14 +33,11 @@ def survive(cfg: Config, max_time_s: float | None = None) -> None:
 
 
 def _save_safely(cfg: Config, by_epoch: bool) -> None:
-    hooks = cfg.get("default_hooks")
-    if hooks is None:
-        cfg.default_hooks = {}
-        hooks = cfg.default_hooks
-    logger = hooks.setdefault("logger", dict(type="LoggerHook"))
+    defaults = dict(logger=dict(type="LoggerHook"), checkpoint=dict(type="CheckpointHook", interval=1))  # MMEngine's
+    cfg.default_hooks = {**defaults, **(cfg.get("default_hooks") or {})}
+    logger, checkpoint = cfg.default_hooks.logger, cfg.default_hooks.checkpoint
     if logger is not None and type_name(logger) == "LoggerHook":
-        logger["log_metric_by_epoch"] = False  # scores and losses have one axis, iterations; a resumed run cuts there
-    checkpoint = hooks.setdefault("checkpoint", dict(type="CheckpointHook", interval=1))  # MMEngine's default
+        logger.log_metric_by_epoch = False  # scores and losses have one axis, iterations; a resumed run cuts there
     if checkpoint is None or type_name(checkpoint) not in ("CheckpointHook", "SafeCheckpointHook"):
         return
     counted = checkpoint.get("by_epoch", type_name(checkpoint) == "CheckpointHook")
@@ -48,11 +45,11 @@ def _save_safely(cfg: Config, by_epoch: bool) -> None:
         counted, interval = False, cfg.train_cfg.get("val_interval", 1000)  # IterBasedTrainLoop's default
         if checkpoint.get("interval", -1) > 0:
             note(cfg, f"the run has no epochs to save after: it saves every {interval} iterations, as it validates")
-        checkpoint["interval"] = interval
+        checkpoint.interval = interval
     checkpoint.update(type="SafeCheckpointHook", by_epoch=counted)
     known = metrics_of(cfg) if cfg.get("val_evaluator") is not None else None
     if known and "save_best" not in checkpoint and "mIoU" not in known:
-        checkpoint["save_best"] = next((name for name in known if name.startswith("m")), None)
+        checkpoint.save_best = next((name for name in known if name.startswith("m")), None)
 
 
 def _draw_by_position(cfg: Config, by_epoch: bool) -> None:

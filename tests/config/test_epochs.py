@@ -54,7 +54,7 @@ def test_a_config_that_counts_epochs_gets_another_length(data):
 def test_wrong_numbers_of_epochs_are_refused(data):
     with pytest.raises(ValueError, match="--epochs 0: expected a number of epochs, 1 or more"):
         by_epochs(data, 0)
-    with pytest.raises(ValueError, match="--epochs 3 and --cfg-options train_cfg.max_iters both set the length"):
+    with pytest.raises(ValueError, match=r"--epochs 3 and --cfg-options train_cfg.max_iters both set the length"):
         by_epochs(data, 3, "train_cfg.max_iters=9")
     with pytest.raises(ValueError, match="so --epochs would change nothing"):
         by_epochs(data, 3, overfit=1)
@@ -68,7 +68,7 @@ def test_batches_of_an_epoch_are_counted_in_wrapped_sets(
     data, monkeypatch, num_processes, batch_size, drop_last, expected
 ):
     cfg = load_config(CONFIG, data=data)
-    one = cfg.train_dataloader.dataset
+    one = cfg.train_dataloader.dataset.to_dict()
     images = batches_per_epoch(Config(dict(train_dataloader=dict(batch_size=1, dataset=one))))
     repeated = dict(type="RepeatDataset", times=16 // images, dataset=one)
     cfg.train_dataloader.update(
@@ -91,10 +91,10 @@ def test_a_run_by_iterations_saves_by_iterations():
     """MMEngine's hook counts epochs unless told otherwise, and a run by iterations has one."""
     for hooks in ({}, dict(checkpoint=dict(type="CheckpointHook", interval=1))):
         checkpoint = surviving(default_hooks=hooks).default_hooks.checkpoint
-        assert (checkpoint["type"], checkpoint["by_epoch"], checkpoint["interval"]) == ("SafeCheckpointHook", False, 3)
+        assert (checkpoint.type, checkpoint.by_epoch, checkpoint.interval) == ("SafeCheckpointHook", False, 3)
     checkpoint = surviving(default_hooks=dict(checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=1)))
     assert checkpoint.default_hooks.checkpoint.interval == 1
 
 
 def test_scores_have_the_axis_of_the_losses():
-    assert surviving().default_hooks.logger["log_metric_by_epoch"] is False
+    assert surviving().default_hooks.logger.log_metric_by_epoch is False

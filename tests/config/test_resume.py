@@ -127,9 +127,9 @@ def test_nothing_that_can_be_resumed_is_no_fresh_start(work_dir):
     assert not check(work_dir, RESTARTED).resume  # the launcher starts this same run again
     for path in work_dir.glob("iter_*.pth"):
         path.rename(work_dir / f"best_mIoU_{path.name}")
-    with pytest.raises(FileExistsError, match="none of them can be resumed, so choose another folder with --work-dir"):
+    with pytest.raises(FileExistsError, match="none of them can be resumed, so"):
         check(work_dir)
-    with pytest.raises(FileNotFoundError, match="nothing in .* can be resumed .* from those weights with --load-from"):
+    with pytest.raises(FileNotFoundError, match=r"nothing in .* can be resumed .* from those weights with --load-from"):
         check(work_dir, "newest")
 
 
@@ -137,7 +137,7 @@ def test_a_run_from_elsewhere_is_not_continued_among_the_files_of_another(work_d
     other = tmp_path_factory.mktemp("other")
     shutil.copy(work_dir / "iter_4.pth", other)
     check(other / "new", str(work_dir / "iter_4.pth"))
-    with pytest.raises(FileExistsError, match="--resume .*iter_4.pth: .*other0 holds .* with --resume alone"):
+    with pytest.raises(FileExistsError, match=r"--resume .*iter_4.pth: .*other0 holds .* with --resume alone"):
         check(other, str(work_dir / "iter_4.pth"))
 
 
