@@ -10,16 +10,10 @@ from semseg.cli import ArgumentParser, add_debug_flag, duration_s, run_tool
 def parse_args() -> argparse.Namespace:
     parser = ArgumentParser(description="Train a segmentation model.")
     parser.add_argument("config", help="config file, such as configs/toycity/*.py")
-<<<<<<< HEAD
-    parser.add_argument("--work-dir", help="where the run writes; default: work_dirs/<name of the config>")
+    parser.add_argument("--work-dir",
+                        help="where the run writes; default: work_dirs/<config>, or <config>_<set> with --data")  # fmt: skip
     parser.add_argument("--data", action="append", metavar="FILE",
                         help="a dataset.yaml to train on, not the config's; given again: one more")  # fmt: skip
-=======
-    parser.add_argument(
-        "--work-dir", help="where the run writes; default: work_dirs/<config>, or <config>_<set> with --data"
-    )
-    parser.add_argument("--data", metavar="FILE", help="a dataset.yaml to train on, not the config's data")
->>>>>>> b37ff33 (A run deletes only checkpoints that it wrote, and refuses a folder that holds another run; runs by epochs are saved, judged and resumed as exactly as runs by iterations)
     parser.add_argument("--resume", nargs="?", const="newest", metavar="CHECKPOINT",
                         help="continue this one, or the newest good one in the work dir; auto: if any")  # fmt: skip
     parser.add_argument("--load-from", metavar="CHECKPOINT",

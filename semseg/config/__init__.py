@@ -28,9 +28,8 @@ from semseg.config.classes import (
     check_training,
     concatenate_lists,
     read_photographs_alike,
-    set_name,
 )
-from semseg.config.dataset_files import check_split, use_dataset_files
+from semseg.config.dataset_files import check_split, join_set_names, set_name, use_dataset_files
 from semseg.config.epochs import train_epochs
 from semseg.config.fine_tuning import fine_tune
 from semseg.config.from_checkpoint import config_of_checkpoint, existing_checkpoint, leave_out_pretrained
@@ -94,7 +93,8 @@ def load_config(
     agree_on_classes(cfg, path)
     read_photographs_alike(cfg)
     check_class_weights(cfg, path)
-    folder = "_".join([name, *map(set_name, dataset_paths)])
+    sets = join_set_names(list(map(set_name, dataset_paths)), list(map(str, dataset_paths)))
+    folder = f"{name}_{sets}" if sets else name
     cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs") / folder)
     cfg.launcher = launcher
     if seed is not None:

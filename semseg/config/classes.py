@@ -270,12 +270,6 @@ def name_of(loader: ConfigDict) -> str:
     return " + ".join(dict.fromkeys(names))
 
 
-def set_name(path: str | Path) -> str:
-    """Return what folders call the set of a dataset.yaml: the file's name, or its folder's if that says nothing."""
-    path = Path(path).resolve()
-    return (path.parent.name if path.stem == "dataset" else path.stem) or "data"
-
-
 def difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
     """Say in words in what two lists of classes differ."""
     only = [[name for name in one if name not in other] for one, other in ((ours, theirs), (theirs, ours))]
