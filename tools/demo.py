@@ -52,7 +52,8 @@ def main() -> None:
     run("python", "tools/dataset.py", "toycity", "data/rosario", "--style", "rosario")
     run("python", "tools/convert_datasets/cityscapes.py", "data/toycity", "--nproc", str(os.cpu_count()))
     overrides = ["--cfg-options", *args.cfg_options] if args.cfg_options else []
-    run("python", "tools/train.py", CONFIG, "--seed", "0", *overrides)
+    # a demo that was ended goes on; one that is repeated has its model already
+    run("python", "tools/train.py", CONFIG, "--seed", "0", "--resume", "auto", *overrides)
     checkpoint = str(newest(f"work_dirs/{RECIPE}", "best_mIoU_iter_*.pth"))
     run("python", "tools/test.py", CONFIG, checkpoint, "--extras", "all", "--no-report")
     rosario = ("--data", ROSARIO, "--work-dir", ROSARIO_WORK_DIR, "--show-dir", PANEL_DIR, "--no-report")

@@ -10,7 +10,8 @@ from semseg.cli import ArgumentParser, add_debug_flag, duration_s, run_tool
 def parse_args() -> argparse.Namespace:
     parser = ArgumentParser(description="Train a segmentation model.")
     parser.add_argument("config", help="config file, such as configs/toycity/*.py")
-    parser.add_argument("--work-dir", help="where the run writes; default: work_dirs/<name of the config>")
+    parser.add_argument("--work-dir",
+                        help="where the run writes; default: work_dirs/<config>, or <config>_<set> with --data")  # fmt: skip
     parser.add_argument("--data", action="append", metavar="FILE",
                         help="a dataset.yaml to train on, not the config's; given again: one more")  # fmt: skip
     parser.add_argument("--resume", nargs="?", const="newest", metavar="CHECKPOINT",
@@ -41,6 +42,8 @@ def parse_args() -> argparse.Namespace:
                         help="batches that make an update; auto: as many as the recipe's batch needs")  # fmt: skip
     parser.add_argument("--no-scale-lr", action="store_true",
                         help="keep the learning rate of the recipe on a batch of another size")  # fmt: skip
+    parser.add_argument("--epochs", type=int, metavar="N",
+                        help="train so many passes over the training set, whatever the config says")  # fmt: skip
     parser.add_argument("--overfit", type=int, metavar="N",
                         help="only see whether the set-up can learn N images by heart; exit code 1 if not")  # fmt: skip
     parser.add_argument("--no-check", action="store_true", help="go on without a look at data, machine and recipe")
@@ -60,6 +63,7 @@ def main() -> None:
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     from semseg import compat
     from semseg.config import for_training, load_config
+    from semseg.config.resume import RESTARTED
     from semseg.launch import restarted
     from semseg.run import join_processes, train
 
@@ -76,7 +80,7 @@ def main() -> None:
     join_processes(cfg)  # one decides what to resume, one checks, all end
     cfg = for_training(
         cfg,
-        resume="auto" if restarted(cfg.work_dir) else args.resume,
+        resume=RESTARTED if restarted(cfg.work_dir) else args.resume,
         load_from=args.load_from,
         freeze=args.freeze,
         amp=args.amp,
@@ -90,6 +94,7 @@ def main() -> None:
         val_loss=args.val_loss,
         ema=args.ema,
         overfit=args.overfit,
+        epochs=args.epochs,
         options=args.cfg_options,
         accumulate=args.accumulate,
         scale_lr=not args.no_scale_lr,

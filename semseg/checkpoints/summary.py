@@ -146,10 +146,13 @@ def _schedule(description: Mapping[str, Any], config: Mapping[str, Any], meta: M
     schedulers = config.get("param_scheduler") or []
     names = [step.get("type") for step in (schedulers if isinstance(schedulers, (list, tuple)) else [schedulers])]
     batch = (config.get("train_dataloader") or {}).get("batch_size")
+    loop = config.get("train_cfg") or {}
+    position = f"iteration {iteration} of {loop.get('max_iters')}"
+    if "max_epochs" in loop:
+        position = f"epoch {meta.get('epoch')} of {loop['max_epochs']} (iteration {iteration})"
     return (
-        f"iteration {iteration} of {(config.get('train_cfg') or {}).get('max_iters')};"
-        f" {description.get('num_processes')} x {batch} images; {optimizer.get('type')}, lr {optimizer.get('lr')},"
-        f" {' then '.join(map(str, names))}"
+        f"{position}; {description.get('num_processes')} x {batch} images;"
+        f" {optimizer.get('type')}, lr {optimizer.get('lr')}, {' then '.join(map(str, names))}"
     )
 
 

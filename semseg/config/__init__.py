@@ -29,14 +29,15 @@ from semseg.config.classes import (
     concatenate_lists,
     read_photographs_alike,
 )
-from semseg.config.dataset_files import check_split, use_dataset_files
+from semseg.config.dataset_files import check_split, join_set_names, set_name, use_dataset_files
+from semseg.config.epochs import train_epochs
 from semseg.config.fine_tuning import fine_tune
 from semseg.config.from_checkpoint import config_of_checkpoint, existing_checkpoint, leave_out_pretrained
 from semseg.config.hooks import ensure_hook
 from semseg.config.keys import check_file, check_option
 from semseg.config.overfit import overfit as overfit_few
 from semseg.config.preflight import try_first
-from semseg.config.resume import resume_checkpoint
+from semseg.config.resume import check_folder, resume_checkpoint
 from semseg.config.same_run import stay_the_same
 from semseg.config.schedule import fit_schedule, length_of
 from semseg.config.survival import survive
@@ -61,7 +62,8 @@ def load_config(
         path: a Python config file with `_base_` files, as in MMSegmentation; or a checkpoint that describes
             itself, for testing and predicting.
         options: `key.path=value` strings, as `--cfg-options` takes them.
-        work_dir: where the run writes; default: the config's own, else `work_dirs/<name of the file>`.
+        work_dir: where the run writes; default: the config's own, else `work_dirs/<name of the file>`, with `data`
+            `work_dirs/<name of the file>_<name of the set>`.
         launcher: none, pytorch, slurm or mpi.
         seed: default: the config's own, else drawn by MMEngine and logged.
         data: a dataset.yaml, in place of the config's own data set: its splits, its classes. Several of the same
@@ -80,17 +82,20 @@ def load_config(
     else:
         cfg, name = _read_config(path), path.stem
     concatenate_lists(cfg)
-    if data:
-        use_dataset_files(cfg, [data] if isinstance(data, (str, Path)) else data)
-    planned_iters = length_of(cfg)
+    dataset_paths = [data] if isinstance(data, (str, Path)) else list(data or ())
+    if dataset_paths:
+        use_dataset_files(cfg, dataset_paths)
+    planned = length_of(cfg)
     _apply_options(cfg, options)
-    fit_schedule(cfg, planned_iters, options)
+    fit_schedule(cfg, planned, options)
     crop_around_rare_classes(cfg)
     count_confusions(cfg)
     agree_on_classes(cfg, path)
     read_photographs_alike(cfg)
     check_class_weights(cfg, path)
-    cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs") / name)
+    sets = join_set_names(list(map(set_name, dataset_paths)), list(map(str, dataset_paths)))
+    folder = f"{name}_{sets}" if sets else name
+    cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs") / folder)
     cfg.launcher = launcher
     if seed is not None:
         cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
@@ -121,6 +126,7 @@ def for_training(
     check: bool = True,
     dry_run: bool = False,
     overfit: int | None = None,
+    epochs: int | None = None,
     options: Sequence[str] = (),
 ) -> Config:
     """Return the config of a training run.
@@ -138,10 +144,12 @@ def for_training(
         accumulate, scale_lr: the batch against the recipe's, see `settle_batch`.
         check, dry_run: the trial before the first iteration, see `try_first`.
         overfit: learn this many images by heart, see `overfit_few`.
+        epochs: how many passes over the training set, see `train_epochs`.
         options: those of `load_config`.
 
     Raises:
         FileNotFoundError: `resume` and there is no such checkpoint.
+        FileExistsError: the work folder holds the checkpoints of another run.
         ValueError: the checkpoint to continue is damaged, or of another loss or other data; `amp` with an optimizer
             wrapper that has a precision of its own; `overfit` with what it leaves out; a split that the data set
             does not have; other classes in validation than in training, or in the heads.
@@ -165,10 +173,13 @@ def for_training(
         else:
             cfg.optim_wrapper.update(type="Bf16OptimWrapper", enabled=True)
     fill_in_class_weights(cfg)
+    train_epochs(cfg, epochs if overfit is None else None, options)
     settle_batch(cfg, accumulate, scale_lr and overfit is None, options)
     track(cfg, early_stop=early_stop, monitor=monitor, val_loss=val_loss, ema=ema)
     judged_by = {"--early-stop": early_stop, "--monitor": monitor, "--val-loss": val_loss, "--ema": ema}
-    overfit_few(cfg, overfit, options, {**judged_by, "--rare-crops": rare_crops, "--accumulate": accumulate})
+    overfit_few(cfg, overfit, options, {**judged_by, "--rare-crops": rare_crops, "--accumulate": accumulate,
+                                           "--epochs": epochs})  # fmt: skip
+    check_folder(cfg, resume)
     stay_the_same(cfg)
     survive(cfg, max_time_s)
     ensure_hook(cfg, dict(type="GuardHook"))

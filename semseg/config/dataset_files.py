@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from semseg.config_tree import inner_datasets
 from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
 
 _SPLITS = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}  # by step, the best one first
+_MOST_NAMES = 4  # of data sets, in the name of a folder
 
 
 def use_dataset_files(cfg: Config, paths: Sequence[str | Path]) -> None:
@@ -53,6 +55,26 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path]) -> None:
     if "tta_pipeline" in cfg:
         cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first)
     set_num_classes(cfg.model, len(first.classes))
+
+
+def set_name(path: str | Path) -> str:
+    """Return what folders call the set of a dataset.yaml: the file's name, or its folder's if that says nothing."""
+    path = Path(path).resolve()
+    return (path.parent.name if path.stem == "dataset" else path.stem) or "data"
+
+
+def join_set_names(names: Sequence[str], sources: Sequence[str]) -> str:
+    """Return what folders call several sets.
+
+    Args:
+        names: of each set.
+        sources: where each comes from, which tells sets of one name apart.
+    """
+    different = [name for _, name in dict.fromkeys(zip(sources, names, strict=True))]
+    if len(different) > _MOST_NAMES:
+        digest = zlib.crc32("\n".join(sources).encode())
+        different[_MOST_NAMES - 1 :] = [f"{len(different) - _MOST_NAMES + 1}_more-{digest:08x}"]
+    return "+".join(different)
 
 
 def views_pipeline(cfg: Config, dataset: dict) -> Any:

@@ -109,6 +109,8 @@ def _plan(cfg: Config, options: Sequence[str]) -> None:
     given = {option.partition("=")[0] for option in options}
     lengths = {key: cfg.train_cfg[key] if f"train_cfg.{key}" in given else value for key, value in _LENGTHS.items()}
     cfg.train_cfg = dict(type="IterBasedTrainLoop", **lengths)
+    if cfg.get("log_processor"):
+        cfg.log_processor.by_epoch = False
     max_iters = lengths["max_iters"]
     warm_up = max(1, max_iters // 20)
     cfg.param_scheduler = [

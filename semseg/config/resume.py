@@ -11,9 +11,13 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 
 from semseg import compat
-from semseg.checkpoints.files import numbered_checkpoints
+from semseg.checkpoints.files import numbered_checkpoints, run_checkpoints
+from semseg.config.classes import shortened
+from semseg.config.hooks import note
 
 NEWEST, AUTO = "newest", "auto"
+RESTARTED = "restarted"
+"""As AUTO, in a folder that this run has used already: the launcher has started it again."""
 
 
 def resume_checkpoint(cfg: Config, wanted: str | None) -> None:
@@ -22,7 +26,7 @@ def resume_checkpoint(cfg: Config, wanted: str | None) -> None:
     Args:
         cfg: of a training.
         wanted: a path; `newest`, the newest good checkpoint of the work folder; `auto`, the same, or a fresh
-            start if there is none; None: as the config says (`resume`, `load_from`).
+            start if there is none; `restarted`, likewise; None: as the config says (`resume`, `load_from`).
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
@@ -54,13 +58,13 @@ def resume_checkpoint(cfg: Config, wanted: str | None) -> None:
 def _decide(cfg: Config, wanted: str) -> tuple[Exception | None, str | None, int | None]:
     """Return what speaks against it, the checkpoint (None for a fresh start), and its seed."""
     try:
-        path, content = _find(Path(cfg.work_dir), wanted)
+        path, content = _find(checkpoint_dir(cfg), wanted)
         if path is None:
             return None, None, None
         if "optimizer" not in content:
             raise ValueError(
-                f"--resume: {path} holds weights without the state of the optimizer; resume an iter_*.pth, or start"
-                " a new run from its weights with --load-from"
+                f"--resume: {path} holds weights without the state of the optimizer; resume an iter_*.pth or"
+                " epoch_*.pth, or start a new run from its weights with --load-from"
             )
         seed, given = content.get("meta", {}).get("seed"), cfg.get("randomness", {}).get("seed")
         if seed is not None and given not in (None, seed):
@@ -72,17 +76,74 @@ def _decide(cfg: Config, wanted: str) -> tuple[Exception | None, str | None, int
     return None, str(path), seed
 
 
+def checkpoint_dir(cfg: Config) -> Path:
+    """Return the folder of a training's checkpoints: as MMEngine's CheckpointHook places it."""
+    out_dir = ((cfg.get("default_hooks") or {}).get("checkpoint") or {}).get("out_dir")
+    return Path(out_dir, Path(cfg.work_dir).name) if out_dir else Path(cfg.work_dir)
+
+
+def check_folder(cfg: Config, wanted: str | None) -> None:
+    """Refuse to write among the checkpoints of another run: it would delete and overwrite them.
+
+    Args:
+        cfg: of a training, after `resume_checkpoint`.
+        wanted: what it was given.
+
+    Raises:
+        FileExistsError: the folder holds checkpoints, and this run does not continue one of them.
+    """
+    if (cfg.get("default_hooks") or {}).get("checkpoint", {}) is None or wanted == RESTARTED:
+        return  # it saves nothing, or the files are its own
+    folder = checkpoint_dir(cfg)
+    present = [path.name for path in run_checkpoints(folder)]
+    if not present:
+        return
+    numbered = numbered_checkpoints(folder)
+    held = f"{folder} holds the checkpoints of another run ({shortened(present, 3)})"
+    if not cfg.get("resume"):
+        if not numbered:
+            ways = "none of them can be resumed, so choose another folder with --work-dir"
+        elif wanted == AUTO:
+            ways = "--resume auto can read none of them, so choose another folder with --work-dir"
+        else:
+            ways = "continue that run with --resume, or choose another folder with --work-dir"
+        raise FileExistsError(f"{held}: {ways}")
+    resumed = Path(cfg.load_from)
+    if resumed.resolve().parent != folder.resolve():
+        raise FileExistsError(
+            f"--resume {resumed}: {held}; continue that one with --resume alone, or choose another folder with"
+            " --work-dir"
+        )
+    later = [path.name for path in numbered[: _index_of(numbered, resumed.resolve().name)]]
+    if later:
+        note(cfg, f"goes on after {resumed.name}; later checkpoints will be overwritten: {shortened(later, 3)}")
+
+
+def _index_of(paths: list[Path], name: str) -> int:
+    return next((i for i, path in enumerate(paths) if path.name == name), 0)
+
+
 def _find(work_dir: Path, wanted: str) -> tuple[Path | None, dict[str, Any]]:
-    if wanted in (NEWEST, AUTO):
+    if wanted in (NEWEST, AUTO, RESTARTED):
         path, content = _newest_good(work_dir)
         if path is None and wanted == NEWEST:
-            raise FileNotFoundError(f"--resume: no checkpoint in {work_dir}; leave it out to start a new run")
+            raise FileNotFoundError(_nothing_to_resume(work_dir))
         return path, content
     path = Path(wanted)
     if not path.is_file():
         beside = sorted(other.name for other in path.parent.glob("*.pth"))
         raise FileNotFoundError(f"--resume: no checkpoint {path}; {path.parent} holds {', '.join(beside) or 'none'}")
     return path, read_whole(path)
+
+
+def _nothing_to_resume(work_dir: Path) -> str:
+    others = [path.name for path in run_checkpoints(work_dir)]
+    if not others:
+        return f"--resume: no checkpoint in {work_dir}; leave it out to start a new run"
+    return (
+        f"--resume: nothing in {work_dir} can be resumed ({shortened(others, 3)}); start a new run with another"
+        " --work-dir, from those weights with --load-from if they are good"
+    )
 
 
 def _newest_good(work_dir: Path) -> tuple[Path | None, dict[str, Any]]:
@@ -98,13 +159,8 @@ def _newest_good(work_dir: Path) -> tuple[Path | None, dict[str, Any]]:
 def _candidates(work_dir: Path) -> list[Path]:
     """List the checkpoints: the one that was written last, then those before it, then those after it."""
     numbered = numbered_checkpoints(work_dir)
-    last = (work_dir / "last.pth").resolve().name
-    last_iter = next((number for number, path in numbered if path.name == last), None)
-    if last_iter is None:
-        return [path for _, path in numbered]
-    return [path for number, path in numbered if number <= last_iter] + [
-        path for number, path in numbered if number > last_iter
-    ]
+    newest = _index_of(numbered, (work_dir / "last.pth").resolve().name)
+    return numbered[newest:] + numbered[:newest]
 
 
 def read_whole(path: Path) -> dict[str, Any]:

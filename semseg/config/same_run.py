@@ -17,6 +17,7 @@ from semseg.checkpoints.description import describe_run, description_of
 from semseg.checkpoints.plain import plain
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config.classes import shortened
+from semseg.config.schedule import counts_epochs
 from semseg.config_tree import inner_datasets
 
 _NO_MATTER = ("pipeline", "lazy_init", "serialize_data", "max_refetch", "backend_args", "test_mode")
@@ -119,7 +120,12 @@ class _Compared(NamedTuple):
     in_words: Callable[[Any], str]  # what is in one place
 
 
+def _length_unit(config: ConfigDict) -> list[str]:
+    return ["epochs" if counts_epochs(config) else "iterations"]
+
+
 _COMPARED = {
+    "--epochs": _Compared(_length_unit, lambda unit: f"a length in {unit}"),
     "--loss": _Compared(_losses, _loss_in_words),
     "--class-weight": _Compared(_class_weights, _class_weights_in_words),
     "--rare-crops": _Compared(_rare_crops, _rare_crops_in_words),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import zlib
 from pathlib import Path
 
 from mmengine.config import Config
@@ -11,12 +10,10 @@ from mmengine.config import Config
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config.class_map import check_class_count, translate_classes
 from semseg.config.class_weights import leave_out_class_weights
-from semseg.config.dataset_files import check_split, views_pipeline
+from semseg.config.dataset_files import check_split, join_set_names, set_name, views_pipeline
 from semseg.config.from_checkpoint import existing_checkpoint, leave_out_pretrained
 from semseg.config.hooks import ensure_hook
 from semseg.config_tree import inner_datasets
-
-_MOST_NAMES = 4  # of data sets, in the name of a folder
 
 
 def count_confusions(cfg: Config) -> None:
@@ -110,18 +107,12 @@ def for_testing(
 def _data_of(dataset: dict) -> tuple[str, str]:
     """Return what to call the data, and the split."""
     if dataset.get("type") == "FolderSegDataset":
-        file = Path(dataset["dataset_file"])
-        return (file.parent.name if file.stem == "dataset" else file.stem) or "data", dataset["split"]
+        return set_name(dataset["dataset_file"]), dataset["split"]
     parts = inner_datasets(dataset)
     if len(parts) > 1:
         sources = [str(part.get("dataset_file") or part.get("data_root")) for part in parts]
         names, splits = zip(*map(_data_of, parts), strict=True)
-        # two sets of one name in other folders stay two
-        different = [name for _, name in dict.fromkeys(zip(sources, names, strict=True))]
-        if len(different) > _MOST_NAMES:
-            digest = zlib.crc32("\n".join(sources).encode())
-            different[_MOST_NAMES - 1 :] = [f"{len(different) - _MOST_NAMES + 1}_more-{digest:08x}"]
-        return "+".join(different), "+".join(dict.fromkeys(splits))
+        return join_set_names(names, sources), "+".join(dict.fromkeys(splits))
     if parts[0] is not dataset:
         return _data_of(parts[0])
     images = Path((dataset.get("data_prefix") or {}).get("img_path") or "")

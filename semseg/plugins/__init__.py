@@ -12,6 +12,7 @@ from semseg.plugins import (  # noqa: E402, F401
     continuing,
     dataset,
     description,
+    epochs,
     exact,
     fine_tuning,
     guard,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.dist import is_main_process, master_only
@@ -12,7 +13,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 
 from semseg.atomic import atomic_path
-from semseg.checkpoints.files import numbered_checkpoints
+from semseg.checkpoints.files import best_names, newest_first, position_name, run_checkpoints
+from semseg.plugins.epochs import validation_is_due
 from semseg.stopping import GIVEN_UP, Stopped, is_disk_full
 
 
@@ -34,78 +36,101 @@ class AtomicBackend(LocalBackend):
 class SafeCheckpointHook(CheckpointHook):
     """MMEngine's CheckpointHook, which loses nothing when the run is killed while it saves.
 
-    A new file is complete before an old one is deleted. `last.pth` and `best.pth` point to the newest and the
-    best one. With gradient accumulation it waits for the optimizer's step. After a validation the newest
-    checkpoint is written again, with the scores; a run that is killed in between validates once more when it
-    is resumed.
+    A new file is complete before an old one is deleted, and only files of this run are. `last.pth` and `best.pth`
+    point to the newest and the best one. With gradient accumulation it waits for the optimizer's step. After a
+    validation the newest checkpoint is written again, with the scores; a run that is killed in between validates
+    once more when it is resumed.
 
     Args:
-        interval: iterations between two checkpoints; the last iteration always has one.
+        interval: iterations between two checkpoints, or epochs; the last one always has one.
+        by_epoch: count epochs, in a run by epochs: `epoch_3.pth`; one that is saved in the middle of an epoch is
+            `epoch_3_iter_400.pth`.
         max_keep_ckpts: how many to keep, beside the best; -1 for all.
         save_best: metric that decides which is the best, such as `mIoU` or `IoU/person`.
-        kwargs: the other arguments of CheckpointHook; `by_epoch` is always False.
+        kwargs: the other arguments of CheckpointHook, but for `filename_tmpl`.
     """
 
     def __init__(
-        self, interval: int = -1, max_keep_ckpts: int = 3, save_best: str | list[str] | None = "mIoU", **kwargs
+        self,
+        interval: int = -1,
+        by_epoch: bool = False,
+        max_keep_ckpts: int = 3,
+        save_best: str | list[str] | None = "mIoU",
+        **kwargs,
     ) -> None:
-        kwargs = {"backend_args": {"backend": "atomic"}, **kwargs, "by_epoch": False}
+        kwargs = {"backend_args": {"backend": "atomic"}, **kwargs, "by_epoch": by_epoch}
         super().__init__(interval=interval, max_keep_ckpts=max_keep_ckpts, save_best=save_best, **kwargs)
+        self.saved_iter = -1  # of the last checkpoint
         self._is_due = False
-        self._saved_iter = -1
+        self._own: set[str] = set()  # names of the files of this run in the folder
 
     def before_train(self, runner) -> None:
         """Find the folder; when the run was stopped before or in a validation, make up for it."""
         super().before_train(runner)
+        self._own = self._files_before(runner)
         if is_main_process() and _is_local(self.out_dir):
             for leftover in Path(self.out_dir).glob(".*.tmp.pth"):  # of a run that was killed while it saved
                 leftover.unlink(missing_ok=True)
         done = runner.iter
-        is_due = done >= max(runner.val_begin, 1) and (done % runner.val_interval == 0 or done == runner.max_iters)
-        if runner.val_loop is not None and is_due and runner.message_hub.runtime_info.get("last_validation") != done:
+        if validation_is_due(runner) and runner.message_hub.runtime_info.get("last_validation") != done:
             runner.logger.info(f"iteration {done} was not validated before the run ended: validating now")
             runner.val_loop.run()
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Save when it is time, and the optimizer has just made its step."""
-        self._is_due |= self.every_n_train_iters(runner, self.interval, self.save_begin)
-        self._is_due |= self.save_last and self.is_last_train_iter(runner)
+        if not self.by_epoch:
+            self._is_due |= self.every_n_train_iters(runner, self.interval, self.save_begin)
+            self._is_due |= self.save_last and self.is_last_train_iter(runner)
         if self._is_due and runner.optim_wrapper.should_update():
             self.save(runner, runner.iter + 1)
 
-    def save(self, runner, num_iters: int) -> str:
-        """Write `iter_<num_iters>.pth` with everything that a resumed run needs, and return its path.
+    def after_train_epoch(self, runner) -> None:
+        """Save when it is time; gradients that wait for more batches are waited for."""
+        if self.by_epoch:
+            self._is_due |= self.every_n_epochs(runner, self.interval, self.save_begin)
+            self._is_due |= self.save_last and self.is_last_train_epoch(runner)
+            if self._is_due and runner.optim_wrapper.should_update():
+                self.save(runner, runner.iter, runner.epoch + 1)
+
+    def save(self, runner, num_iters: int, num_epochs: int | None = None) -> str:
+        """Write a numbered checkpoint with everything that a resumed run needs, and return its path.
 
         Args:
             runner: of the run.
             num_iters: finished iterations.
+            num_epochs: finished epochs; default: those that the runner counts.
 
         Raises:
             Stopped: the disk is full, or fails; the last good checkpoint is untouched.
         """
         self._is_due = False
-        name = self.filename_tmpl.format(num_iters)
+        num_epochs = runner.epoch if num_epochs is None else num_epochs
+        name = f"{self._position(runner, num_iters, num_epochs)}.pth"
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info("last_ckpt", self.last_ckpt)
-        if self._saved_iter != num_iters:
-            runner.logger.info(f"Saving checkpoint at {num_iters} iterations")
-        self._write(runner, name, num_iters, self.save_optimizer, self.save_param_scheduler)
-        self._saved_iter = num_iters
+        if self.saved_iter != num_iters:
+            epochs = f", {num_epochs} epochs" if self.by_epoch else ""
+            runner.logger.info(f"Saving checkpoint at {num_iters} iterations{epochs}")
+        self._remember(runner, self._own | {name})
+        meta = dict(epoch=num_epochs, iter=num_iters)
+        self._write(runner, name, meta, self.save_optimizer, self.save_param_scheduler)
+        self.saved_iter = num_iters
         self._name_last(name)
-        self._forget_old(num_iters)
+        if self.max_keep_ckpts > 0:
+            numbered = newest_first(self._own)
+            self._delete(runner, numbered[numbered.index(name) + self.max_keep_ckpts :])
         return self.last_ckpt
 
     def after_val_epoch(self, runner, metrics: dict[str, float]) -> None:
         """Save the best, then the newest again, with the scores."""
         runner.message_hub.update_info("last_validation", runner.iter)
         superseded = [] if not metrics else self._save_best(runner, metrics)
-        if self._saved_iter == runner.iter:
+        if self.saved_iter == runner.iter:
             self.save(runner, runner.iter)
-        for path in superseded:
-            path.unlink(missing_ok=True)
+        self._delete(runner, superseded)
 
-    def _save_best(self, runner, metrics: dict[str, float]) -> list[Path]:
-        """Save what is better than before, and return the files that nobody needs any more."""
+    def _save_best(self, runner, metrics: dict[str, float]) -> list[str]:
+        """Save what is better than before, and return the names of the files that nobody needs any more."""
         superseded = []
         if not self.save_best:
             return []
@@ -122,27 +147,31 @@ class SafeCheckpointHook(CheckpointHook):
                 continue
             hub.update_info(f"best_score{suffix}", metrics[key])
             start = f"best_{key}_".replace("/", "_")
-            name = start + self.filename_tmpl.format(runner.iter)
+            name = f"{start}{self._position(runner, runner.iter, runner.epoch)}.pth"
             hub.update_info(f"best_ckpt{suffix}", self.file_backend.join_path(self.out_dir, name))
-            self._write(runner, name, runner.iter, False, False)
+            self._remember(runner, self._own | {name})
+            self._write(runner, name, dict(epoch=runner.epoch, iter=runner.iter), False, False)
             runner.logger.info(
                 f"The best checkpoint with {metrics[key]:0.4f} {key} at {runner.iter} iter is saved to {name}."
             )
-            if is_main_process() and _is_local(self.out_dir):
-                folder = Path(self.out_dir)
-                if key == self.key_indicators[0]:
-                    _link(folder / "best.pth", name)
-                superseded += [path for path in folder.glob(f"{start}iter_*.pth") if path.name != name]
+            if key == self.key_indicators[0] and is_main_process() and _is_local(self.out_dir):
+                _link(Path(self.out_dir) / "best.pth", name)
+            superseded += [other for other in best_names(self._own, start) if other != name]
         return superseded
 
-    def _write(self, runner, name: str, num_iters: int, save_optimizer: bool, save_param_scheduler: bool) -> None:
+    def _position(self, runner, num_iters: int, num_epochs: int) -> str:
+        if not self.by_epoch:
+            return position_name(num_iters)
+        return position_name(num_iters, num_epochs, len(runner.train_dataloader))
+
+    def _write(self, runner, name: str, meta: dict, save_optimizer: bool, save_param_scheduler: bool) -> None:
         try:
             runner.save_checkpoint(
                 self.out_dir,
                 name,
                 save_optimizer=save_optimizer,
                 save_param_scheduler=save_param_scheduler,
-                meta=dict(epoch=runner.epoch, iter=num_iters),
+                meta=meta,
                 by_epoch=False,
                 backend_args=self.backend_args,
             )
@@ -162,13 +191,25 @@ class SafeCheckpointHook(CheckpointHook):
         if _is_local(self.out_dir):
             _link(Path(self.out_dir) / "last.pth", name)
 
-    @master_only
-    def _forget_old(self, num_iters: int) -> None:
-        if self.max_keep_ckpts < 1 or not _is_local(self.out_dir):
-            return
-        earlier = [(number, path) for number, path in numbered_checkpoints(self.out_dir) if number <= num_iters]
-        for _, path in earlier[self.max_keep_ckpts :]:
-            path.unlink(missing_ok=True)
+    def _files_before(self, runner) -> set[str]:
+        """Return the names of the files that the first part of a resumed run has left in this folder."""
+        resumed, folder = runner.cfg.get("resume") and runner.cfg.get("load_from"), self.out_dir
+        if not resumed or not _is_local(folder) or Path(resumed).resolve().parent != Path(folder).resolve():
+            return set()
+        names = runner.message_hub.runtime_info.get("own_checkpoints")
+        if names is None:  # a checkpoint that does not say it
+            names = [path.name for path in run_checkpoints(folder) if not path.is_symlink()]
+        return set(names)
+
+    def _remember(self, runner, names: set[str]) -> None:
+        self._own = names
+        runner.message_hub.update_info("own_checkpoints", sorted(names))
+
+    def _delete(self, runner, names: Sequence[str]) -> None:
+        self._remember(runner, self._own - set(names))
+        if is_main_process() and _is_local(self.out_dir):
+            for name in names:
+                Path(self.out_dir, name).unlink(missing_ok=True)
 
 
 def _is_local(folder: str) -> bool:

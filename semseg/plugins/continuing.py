@@ -11,12 +11,15 @@ from typing import Any
 
 from mmengine.dist import master_only
 from mmengine.hooks import EMAHook, Hook
+from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import HOOKS
 
 from semseg.atomic import atomic_path
 from semseg.plugins.checkpoint import SafeCheckpointHook
+from semseg.plugins.epochs import recount_iterations
 
 _STEP_STATE = {"last_step", "_global_step", "_last_value"}  # of a scheduler; the rest is its plan
+_NO_END = int(1e9)  # MMEngine's
 
 
 @HOOKS.register_module()
@@ -37,12 +40,18 @@ class ContinuationHook(Hook):
         """
         if not runner.cfg.get("resume"):
             return
-        done, name = checkpoint["meta"]["iter"], Path(runner.cfg.get("load_from") or "the checkpoint").name
-        before = checkpoint.get("message_hub", {}).get("runtime_info", {}).get("max_iters")
-        if done > runner.max_iters:
+        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+        iters_per_epoch = len(runner.train_dataloader) if by_epoch else 0
+        if by_epoch:
+            recount_iterations(checkpoint, iters_per_epoch, runner.logger)
+        name = Path(runner.cfg.get("load_from") or "the checkpoint").name
+        unit, key = ("epoch", "max_epochs") if by_epoch else ("iteration", "max_iters")
+        done, length = checkpoint["meta"]["epoch" if by_epoch else "iter"], getattr(runner, key)
+        before = checkpoint.get("message_hub", {}).get("runtime_info", {}).get(key)
+        if done > length:
             raise ValueError(
-                f"train_cfg.max_iters is {runner.max_iters}, but {name} is at iteration {done} already; go on with"
-                f" --cfg-options train_cfg.max_iters={before or done}"
+                f"train_cfg.{key} is {length}, but {name} is at {unit} {done} already; go on with"
+                f" --cfg-options train_cfg.{key}={before or done}"
             )
         if "ema_state_dict" in checkpoint and not any(isinstance(hook, EMAHook) for hook in runner.hooks):
             raise ValueError(f"{name} was trained with averaged weights (EMA); add --ema to go on with it")
@@ -53,19 +62,39 @@ class ContinuationHook(Hook):
             return
         with warnings.catch_warnings():  # that the schedulers step without the optimizer
             warnings.simplefilter("ignore")
-            for _ in range(done):
+            for i in range(1, checkpoint["meta"]["iter"] + 1):
+                ends_epoch = by_epoch and i % iters_per_epoch == 0 and i // iters_per_epoch <= done
                 for scheduler in schedulers:
-                    if not scheduler.by_epoch:
+                    if ends_epoch or not scheduler.by_epoch:
                         scheduler.step()
         checkpoint["param_schedulers"] = [scheduler.state_dict() for scheduler in schedulers]
         names = {scheduler.param_name for scheduler in schedulers}
         _copy_values(names, runner.optim_wrapper.param_groups, checkpoint["optimizer"])
         what = "schedule changed"
-        if before not in (None, runner.max_iters):
-            how = "extended" if before < runner.max_iters else "shortened"
-            what = f"schedule {how} from {before} to {runner.max_iters} iterations"
+        if before not in (None, length):
+            how = "extended" if before < length else "shortened"
+            what = f"schedule {how} from {before} to {length} {unit}s"
         lr = runner.optim_wrapper.get_lr()
         runner.logger.info(f"{what}: learning rate goes on at {next(iter(lr.values()))[0]:.4g}")
+
+    def before_train(self, runner) -> None:
+        """Tell later checkpoints how long an epoch is, and the log of a schedule that the run does not finish."""
+        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+        if by_epoch:
+            runner.message_hub.update_info("iters_per_epoch", len(runner.train_dataloader))
+        for number, scheduler in enumerate(
+            runner.param_schedulers if isinstance(runner.param_schedulers, list) else []
+        ):
+            name = f"param_scheduler.{number} ({type(scheduler).__name__})"
+            if scheduler.by_epoch and not by_epoch:
+                runner.logger.warning(
+                    f"{name} counts epochs, and this run has none: it has no effect; set its by_epoch=False"
+                )
+                continue
+            length = runner.max_epochs if scheduler.by_epoch else runner.max_iters
+            if length < scheduler.end < _NO_END and scheduler.begin < length:
+                unit = "epoch" if scheduler.by_epoch else "iteration"
+                runner.logger.warning(f"{name} ends at {unit} {scheduler.end}, after the run's end at {unit} {length}")
 
 
 def _plan(state: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from mmengine.dist import broadcast, get_world_size
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import EarlyStoppingHook, EMAHook
 from mmengine.logging import MessageHub
+from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import HOOKS, METRICS
 
 from semseg.plugins.checkpoint import SafeCheckpointHook
@@ -79,13 +80,14 @@ class MonitorHook(EarlyStoppingHook):
         if runner.iter >= runner.max_iters:
             text = rising_text(self.monitor, [score for _, score in self._scores], self.rule)
             if text:
-                command = extending_command(sys.argv, round(1.5 * runner.max_iters), runner.world_size)
+                by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+                length = math.ceil(1.5 * (runner.max_epochs if by_epoch else runner.max_iters))
+                command = extending_command(sys.argv, length, runner.world_size, by_epoch)
                 runner.logger.info(f"{text}: it may go on: {command}")
         elif self.wait_count >= self.patience:
-            if not str(runner.message_hub.runtime_info.get("last_ckpt")).endswith(f"iter_{runner.iter}.pth"):
-                for hook in runner.hooks:
-                    if isinstance(hook, SafeCheckpointHook):
-                        hook.save(runner, runner.iter)
+            for hook in runner.hooks:
+                if isinstance(hook, SafeCheckpointHook) and hook.saved_iter != runner.iter:
+                    hook.save(runner, runner.iter)
             iteration = next(iteration for iteration, score in self._scores if score == self.best_score)
             beaten = "exceeded" if self.rule == "greater" else "fallen below"
             runner.logger.info(
@@ -126,13 +128,14 @@ def rising_text(monitor: str, scores: Sequence[float], rule: str = "greater") ->
     return f"{monitor} {'rose' if sign > 0 else 'fell'} by {amount} over the last third of the validations"
 
 
-def extending_command(argv: Sequence[str], max_iters: int, num_processes: int = 1) -> str:
+def extending_command(argv: Sequence[str], length: int, num_processes: int = 1, by_epoch: bool = False) -> str:
     """Return the command that continues a run to another length.
 
     Args:
         argv: of the run: tools/train.py and its arguments.
-        max_iters: the new length.
+        length: the new one, in iterations.
         num_processes: how many `tools/dist_train.sh` started, if it did.
+        by_epoch: the length counts epochs.
     """
     program, *rest = argv
     args, launcher = [], None
@@ -140,16 +143,20 @@ def extending_command(argv: Sequence[str], max_iters: int, num_processes: int = 
         arg = rest.pop(0)
         if arg == "--launcher":
             launcher = rest.pop(0)
-        elif arg == "--load-from":
+        elif arg in ("--load-from", "--epochs"):
             rest.pop(0)
         elif arg == "--resume":
             rest = rest[1:] if rest and (rest[0] == "auto" or rest[0].endswith(".pth")) else rest
-        elif not arg.startswith("train_cfg.max_iters="):
+        elif not arg.startswith(("train_cfg.max_iters=", "train_cfg.max_epochs=", "--epochs=")):
             args.append(arg)
     if "--cfg-options" not in args:
         args.append("--cfg-options")
     place = args.index("--cfg-options")
-    args[place : place + 1] = ["--resume", "--cfg-options", f"train_cfg.max_iters={max_iters}"]
+    key = "train_cfg.max_epochs" if by_epoch else "train_cfg.max_iters"
+    new = ["--resume", "--cfg-options", f"{key}={length}"]
+    if by_epoch and "--epochs" in " ".join(argv):
+        new = ["--resume", "--epochs", str(length), *(["--cfg-options"] if args[place + 1 :] else [])]
+    args[place : place + 1] = new
     if launcher == "pytorch":
         program, args = program.replace("train.py", "dist_train.sh"), [args[0], str(num_processes), *args[1:]]
     return shlex.join([program, *args])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from mmengine.runner import EpochBasedTrainLoop
+
 from semseg.machine import num_cpus, num_local_processes
 
 
@@ -47,7 +49,7 @@ def num_validations(runner: Any) -> int:
     loop = runner.train_loop
     if runner.val_loop is None:
         return 0
-    by_epoch = type(loop).__name__ == "EpochBasedTrainLoop"
+    by_epoch = isinstance(loop, EpochBasedTrainLoop)
     done, end = (loop.epoch, loop.max_epochs) if by_epoch else (loop.iter, loop.max_iters)
     first = max(done + 1, loop.val_begin)
     due = end // loop.val_interval - (first - 1) // loop.val_interval

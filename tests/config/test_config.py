@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from semseg import config
 from semseg.config import keys
+from tests.config.test_same_run import draw
 from tests.conftest import CONFIG, REPO
 
 RECIPE = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
@@ -161,3 +162,12 @@ def test_resume_without_a_checkpoint_is_an_error(tmp_path):
     cfg = config.load_config(CONFIG, work_dir=tmp_path)
     with pytest.raises(FileNotFoundError, match=r"--resume: no checkpoint in .*; leave it out to start a new run"):
         config.for_training(cfg, resume="newest")
+
+
+def test_the_default_work_folder_carries_the_name_of_the_data(tmp_path):
+    sets = [draw(tmp_path / name) for name in ("fields", "woods")]
+    recipe = CONFIG.stem
+    assert config.load_config(CONFIG).work_dir == f"work_dirs/{recipe}"
+    assert config.load_config(CONFIG, data=sets[0]).work_dir == f"work_dirs/{recipe}_fields"
+    assert config.load_config(CONFIG, data=sets).work_dir == f"work_dirs/{recipe}_fields+woods"
+    assert config.load_config(CONFIG, data=sets[0], work_dir="mine").work_dir == "mine"

@@ -64,8 +64,13 @@ class ScriptedMetric(BaseMetric):
         return {self.name: self.scores[number] if self.scores else sum(results) / len(results)}
 
 
-def toy_runner(work_dir, max_iters=6, *, hooks=(), scores=(), schedule=None, resume=None, interval=2, **changes):
-    """Return a Runner; `schedule` are param_schedulers, `resume` a checkpoint."""
+def toy_runner(*args, **kwargs):
+    """Return a Runner of `toy_config`."""
+    return Runner.from_cfg(toy_config(*args, **kwargs))
+
+
+def toy_config(work_dir, max_iters=6, *, hooks=(), scores=(), schedule=None, resume=None, interval=2, **changes):
+    """Return the config of a run; `schedule` are param_schedulers, `resume` a checkpoint."""
     loader = dict(batch_size=2, num_workers=0, dataset=dict(type="ToyPoints"))
     evaluator = dict(type="ScriptedMetric", scores=list(scores), every=interval)
     cfg = Config(
@@ -96,7 +101,7 @@ def toy_runner(work_dir, max_iters=6, *, hooks=(), scores=(), schedule=None, res
         )
     )
     cfg.merge_from_dict(changes)
-    return Runner.from_cfg(cfg)
+    return cfg
 
 
 def log_of(runner):
