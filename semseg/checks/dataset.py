@@ -119,7 +119,7 @@ def _filled_areas(part: Part, images: Mapping[Path, ImageFacts]) -> list[int]:
     if part.rules.unlabelled is None:
         return []
     facts = [images[files.image_path] for files in part.files if files.mask_path is None]
-    return [one.width * one.height for one in facts if not one.problem]
+    return [one.width * one.height for one in facts if _has_size(one)]
 
 
 def _read(

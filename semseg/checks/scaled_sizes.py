@@ -14,7 +14,7 @@ def check_scaled_sizes(part: Part, images: Sequence[Image]) -> list[Finding]:
     """Find images of which a resizing step would leave less than one row or column of pixels."""
     rows = []
     for path, facts in images:
-        for step in part.resizes if not facts.problem else ():
+        for step in part.resizes if facts.width and facts.height else ():
             width, height = smallest_size((facts.width, facts.height), step)
             if not width or not height:
                 rows.append((path, f"{facts.width}x{facts.height} becomes {width}x{height} by {step['type']}"))

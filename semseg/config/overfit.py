@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,7 +66,10 @@ def overfit(
 def _choose_images(cfg: Config, num_images: int) -> None:
     """Let training and validation read the same images in the same way."""
     loader = cfg.train_dataloader
-    found = inner_datasets(loader.dataset)[0]
+    found, *others = inner_datasets(loader.dataset)
+    if others and int(os.environ.get("RANK", 0)) == 0:
+        name = found.get("dataset_file") or found.get("data_root") or found.type
+        logging.getLogger("semseg").warning("--overfit takes its images from the first of the sets alone, %s", name)
     steps = list(found.get("pipeline", []))
     if found is not loader.dataset:  # a wrapper may have steps of its own
         steps += loader.dataset.get("pipeline", [])
@@ -82,7 +87,8 @@ def _choose_images(cfg: Config, num_images: int) -> None:
     batch_size = max(2, min(num_images, loader.get("batch_size", 1)))
     # several processes share the images out: shuffled, or each would see the same ones for ever
     sampler = dict(type="InfiniteSampler", shuffle=cfg.launcher != "none")
-    loader.update(dataset=dataset, batch_size=batch_size, sampler=sampler)
+    # one by one: ConfigDict.update would leave the keys of a wrapper in what replaces it
+    loader["dataset"], loader["sampler"], loader["batch_size"] = dataset, sampler, batch_size
     cfg.val_dataloader = dict(
         batch_size=1,
         num_workers=0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.predictor import Prediction
 from semseg.labels import IGNORED
 from semseg.prepare.bit_depth import FEWEST_BITS, MOST_BITS, check_bits
+from semseg.scaling import TooNarrowError
 
 METADATA_KEY = "semseg"
 SCHEMA = "semseg.export/1"
 INPUT = "images"
 OUTPUTS = ("train_ids", "confidence")
+_EMPTY = re.compile(r"Invalid input shape: \{(?:[^}]*,)?0(?:,[^}]*)?\}")  # ONNX Runtime's words for no pixel
 
 
 class OnnxPredictor:
@@ -120,6 +123,11 @@ class OnnxPredictor:
         try:
             found = self._session.run(names, {INPUT: batch}, self._only_asked_for)
         except Exception as error:  # as above
+            if _EMPTY.search(str(error)):
+                raise TooNarrowError(
+                    f"an image of {batch.shape[3]}x{batch.shape[2]} is too narrow: the model would scale it to less"
+                    " than one row or column; cut it into shorter pieces"
+                ) from error
             if "allocate" not in str(error):
                 raise
             if len(images) == 1:

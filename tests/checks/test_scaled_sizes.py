@@ -24,3 +24,12 @@ def test_a_picture_that_resizing_takes_to_nothing_is_named_with_both_sizes(here)
     ]
     steps[1] = {"type": "Resize", "scale": (2048, 1024), "keep_ratio": True}
     assert check_config(plain_config(here, pipeline=steps)).findings == ()
+
+
+def test_a_picture_of_a_kind_that_is_not_read_has_no_size_to_scale(here):
+    path = write_set(here)
+    Image.fromarray(np.zeros((32, 48), np.float32)).save(image_of(path), "TIFF")
+    steps = [{"type": "LoadImageFromFile"}, {"type": "Resize", "scale": (2048, 1024), "keep_ratio": True}]
+    findings = check_config(plain_config(here, pipeline=steps), ("train",)).findings
+    assert [finding.kind for finding in findings] == ["error"]
+    assert "cannot be read as RGB" in findings[0].message

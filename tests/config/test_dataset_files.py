@@ -12,6 +12,7 @@ from PIL import Image
 from semseg import config
 from semseg.checks.config import check_config
 from semseg.config.same_run import _data_in_words, _given
+from semseg.config_tree import inner_datasets
 from semseg.plugins.hooks import names_of_set
 from tests.config.test_classes import RECIPE, write_checkpoint
 
@@ -46,8 +47,7 @@ def coast(tmp_path):
 
 
 def files_in(cfg, name):
-    dataset = cfg[f"{name}_dataloader"].dataset
-    return [part.dataset_file for part in dataset.get("datasets", [dataset])]
+    return [part.dataset_file for part in inner_datasets(cfg[f"{name}_dataloader"].dataset)]
 
 
 def test_two_sets_are_one_whose_results_keep_apart(tmp_path, coast):
@@ -148,6 +148,13 @@ def test_the_folder_of_results_names_all_sets_also_those_of_one_name(tmp_path, c
     assert folder(coast, twin) == "w/test/model-coast+coast_val"
     many = [write_set(tmp_path / f"set{number}") for number in range(6)]
     assert re.fullmatch(r"w/test/model-set0\+set1\+set2\+3_more-[0-9a-f]{8}_val", folder(*many))
+
+
+def test_overfitting_takes_the_first_set_and_says_so(tmp_path, coast, caplog):
+    cfg = config.load_config(RECIPE, data=[coast, write_set(tmp_path / "lake")])
+    cfg = config.for_training(cfg, overfit=2)
+    assert files_in(cfg, "train") == files_in(cfg, "val") == [str(coast)]
+    assert f"--overfit takes its images from the first of the sets alone, {coast}" in caplog.text
 
 
 def test_joined_sets_of_other_classes_in_a_config_are_refused(tmp_path, coast):

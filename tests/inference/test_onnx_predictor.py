@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from semseg.inference.onnx_predictor import METADATA_KEY, SCHEMA, OnnxPredictor
+from semseg.scaling import TooNarrowError
 
 FACTS = {
     "schema": SCHEMA,
@@ -100,3 +101,32 @@ def test_what_is_no_model_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ValueError, match=r"needs onnxruntime, which is not installed: pip install -e '\.\[export\]'"):
         OnnxPredictor(tmp_path / "red.onnx")
+
+
+def test_an_image_of_which_the_model_leaves_no_pixel_is_refused(tmp_path):
+    """Here the model halves every side, without rounding up, as a test pipeline scales a narrow picture to nothing."""
+    factors = helper.make_tensor("", TensorProto.FLOAT, [4], [1, 1, 0.5, 0.5])
+    weights = helper.make_tensor("", TensorProto.FLOAT, [1, 3, 1, 1], [1, 0, 0])
+    nodes = [
+        helper.make_node("Constant", [], ["factors"], value=factors),
+        helper.make_node("Constant", [], ["weights"], value=weights),
+        helper.make_node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Resize", ["numbers", "", "factors"], ["small"]),
+        helper.make_node("Conv", ["small", "weights"], ["scores"]),
+        helper.make_node("Cast", ["scores"], ["train_ids"], to=TensorProto.UINT8),
+        helper.make_node("Identity", ["train_ids"], ["confidence"]),
+    ]
+    sizes = ["N", 1, "rows", "columns"]
+    graph = helper.make_graph(
+        nodes,
+        "half",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 3, "height", "width"])],
+        [helper.make_tensor_value_info(name, TensorProto.UINT8, sizes) for name in ("train_ids", "confidence")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(model, {METADATA_KEY: json.dumps(FACTS)})
+    onnx.save(model, tmp_path / "half.onnx")
+    predictor = OnnxPredictor(tmp_path / "half.onnx", "cpu")
+    assert predictor.predict([np.zeros((4, 6, 3), np.uint8)])[0].train_ids.shape == (1, 2, 3)
+    with pytest.raises(TooNarrowError, match="an image of 3000x1 is too narrow: the model would scale it to less than"):
+        predictor.predict([np.zeros((1, 3000, 3), np.uint8)])
