@@ -30,7 +30,6 @@ class FolderSegDataset(BaseSegDataset):
 
     Attributes:
         exif: what the dataset.yaml says of the orientation of photographs: `apply` or `ignore`.
-        bits: what it says of the bits in use of photographs that store 16; None: nothing.
 
     Raises:
         FileNotFoundError: the file, or a folder or file that it names, is missing.
@@ -50,7 +49,7 @@ class FolderSegDataset(BaseSegDataset):
         rules = read_dataset_file(dataset_file)
         if data_root is not None:
             rules = dataclasses.replace(rules, root=Path(data_root))
-        self.rules, self.split, self.exif, self.bits = rules, split, rules.exif, rules.bits
+        self.rules, self.split, self.exif = rules, split, rules.exif
         images = rules.splits[split].images if split in rules.splits else None
         super().__init__(
             metainfo={"classes": rules.classes, "palette": [list(color) for color in rules.palette]},

@@ -20,6 +20,7 @@ from semseg import panels
 from semseg.atomic import atomic_path
 from semseg.background import Writers
 from semseg.config_tree import built_datasets
+from semseg.plugins.transforms import bits_of
 from semseg.prepare.image_files import read_image
 from semseg.result_names import name_results
 
@@ -50,7 +51,7 @@ class PanelHook(Hook):
         self.num_images = num_images
         self.show_dir = show_dir
         self._panel_paths: dict[str, Path] = {}  # image path -> where its picture goes
-        self._exif: dict[str, str] = {}  # image path -> apply or ignore
+        self._reading: dict[str, tuple[str, int | None]] = {}  # image path -> exif, bits
         self._writers = Writers()
 
     def before_val_epoch(self, runner) -> None:
@@ -62,7 +63,7 @@ class PanelHook(Hook):
         names = names_of_set(dataset) if chosen else {}
         panel_dir, ending = Path(runner.log_dir) / "panels", f"_iter_{runner.iter:06d}.jpg"
         self._panel_paths = {image: panel_dir / ("_".join(names[image].parts) + ending) for image in chosen}
-        self._exif = exif_of_images(dataset) if chosen else {}
+        self._reading = reading_of_images(dataset) if chosen else {}
 
     def after_val_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
         """Paint the chosen images of this batch."""
@@ -90,7 +91,7 @@ class PanelHook(Hook):
         dataset = runner.test_dataloader.dataset
         names = names_of_set(dataset) if self.show_dir else {}
         self._panel_paths = {image: Path(self.show_dir) / f"{name}.jpg" for image, name in names.items()}
-        self._exif = exif_of_images(dataset) if self.show_dir else {}
+        self._reading = reading_of_images(dataset) if self.show_dir else {}
 
     def after_test_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
         """Paint the images of this batch."""
@@ -113,7 +114,7 @@ class PanelHook(Hook):
                 path,
                 draw,
                 sample.img_path,
-                self._exif[sample.img_path],
+                *self._reading[sample.img_path],
                 target,
                 predicted,
                 dataset.metainfo,
@@ -125,6 +126,7 @@ def write_panel(
     draw: Callable[..., np.ndarray],
     image_path: str,
     exif: str,
+    bits: int | None,
     target: np.ndarray,
     predicted: np.ndarray,
     metainfo: dict,
@@ -136,6 +138,7 @@ def write_panel(
         draw: a function of `semseg.panels`, of photograph, truth, prediction, classes and palette.
         image_path: of the photograph, which is brought to the size of the truth.
         exif: `apply` or `ignore` its orientation.
+        bits: how many are in use of the 16 of a value, if it stores 16.
         target: train ids, uint8, shape (height, width).
         predicted: likewise.
         metainfo: of the data set: classes and palette.
@@ -144,7 +147,10 @@ def write_panel(
         OSError: it cannot be written.
         ValueError: it is larger than a JPEG can be, 65500 pixels in height or width.
     """
-    image = read_image(image_path, exif)
+    try:
+        image = read_image(image_path, exif, bits)
+    except ValueError:  # a kind that other code loads for the model, such as 8 bands
+        image = np.full((*target.shape, 3), 127, np.uint8)
     if image.shape[:2] != target.shape:
         image = cv2.resize(image, target.shape[::-1], interpolation=cv2.INTER_AREA)
     panel = draw(image, target, predicted, metainfo["classes"], metainfo["palette"])
@@ -172,10 +178,10 @@ def names_of_set(dataset) -> dict[str, Path]:
     return name_results(images, roots)
 
 
-def exif_of_images(dataset) -> dict[str, str]:
-    """Return `apply` or `ignore` by image path: how the photographs of a set are turned, wrapped or not."""
+def reading_of_images(dataset) -> dict[str, tuple[str, int | None]]:
+    """Return `exif` and `bits` by image path: how the photographs of a set are read, wrapped or not."""
     return {
-        part.get_data_info(i)["img_path"]: getattr(part, "exif", "apply")
+        part.get_data_info(i)["img_path"]: (getattr(part, "exif", "apply"), bits_of(part))
         for part in built_datasets(dataset)
         for i in range(len(part))
     }

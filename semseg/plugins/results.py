@@ -23,6 +23,7 @@ from semseg.evaluation.slices import by_folder, from_table
 from semseg.index_png import write_index_png
 from semseg.plugins.hooks import names_of_set
 from semseg.plugins.metric import ConfusionMetric
+from semseg.plugins.transforms import bits_of
 
 
 @HOOKS.register_module()
@@ -104,6 +105,7 @@ class ResultsHook(Hook):
             "split": self.split,
             "num_images": num_images,
             "exif": getattr(next(built_datasets(dataset)), "exif", "apply"),  # how masks lie on their photographs
+            "bits": bits_of(next(built_datasets(dataset))),  # in use, of photographs that store 16
             "fingerprint": data_fingerprint({self.split: dataset}),
         }
         return {"created": facts.now(), "run": run, "data": data}

@@ -71,6 +71,12 @@ class LoadPhotograph(LoadImageFromFile):
         return f"{super().__repr__()[:-1]}, bits={self.bits})"
 
 
+def bits_of(dataset) -> int | None:
+    """Return how many bits of photographs that store 16 are in use, as the pipeline of a built data set says."""
+    steps = getattr(getattr(dataset, "pipeline", None), "transforms", ())
+    return next((step.bits for step in steps if isinstance(step, LoadPhotograph)), None)
+
+
 @TRANSFORMS.register_module()
 class LoadTrainIds(BaseTransform):
     """Load the mask of an image as train ids, and refuse one that is something else.

@@ -47,6 +47,7 @@ class Image(NamedTuple):
         target_path: train ids.
         predicted_path: train ids.
         exif: whether masks lie on the photograph as it is turned by its EXIF (`apply`), or as stored (`ignore`).
+        bits: how many are in use of the 16 of a value, in photographs that store 16.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Image(NamedTuple):
     target_path: Path | None
     predicted_path: Path | None
     exif: str = "apply"
+    bits: int | None = None
 
 
 class Training(NamedTuple):
@@ -196,6 +198,7 @@ def read_images(results: Results) -> list[Image]:
                 _existing(results.folder / "target" / row["mask"]),
                 _existing(results.folder / "predicted" / row["mask"]),
                 results.summary["data"].get("exif") or "apply",
+                results.summary["data"].get("bits"),
             )
         )
     return sorted(images, key=lambda image: (image.scores["mIoU"] is None, image.scores["mIoU"]))

@@ -41,7 +41,7 @@ def draw_views(image: collect.Image, palette: Sequence, ignore_index: int, width
     views, size = {}, None
     if image.photograph_path is not None:
         with contextlib.suppress(ValueError):  # damaged since the test
-            photograph = read_image(image.photograph_path, image.exif)
+            photograph = read_image(image.photograph_path, image.exif, image.bits)
             size = fitting(photograph.shape, width)
             views["photograph"] = cv2.resize(photograph, size, interpolation=cv2.INTER_AREA)
     ids = {}

@@ -17,6 +17,9 @@ class Prediction(NamedTuple):
     train_ids: np.ndarray
     confidence: np.ndarray | None
     probabilities: np.ndarray | None
+    doubt: np.ndarray | None = None
+    entropy: np.ndarray | None = None
+    mass: np.ndarray | None = None
 
 
 class Brightness:
