@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,14 @@ from mmseg.registry import DATASETS
 
 from semseg.checkpoints.description import classes_of as classes_of_checkpoint
 from semseg.checkpoints.description import palette_of as palette_of_checkpoint
-from semseg.config_tree import inner_datasets
+from semseg.config.heads import set_num_classes, take_masks_of_this_project
+from semseg.config_tree import class_weights, counting_heads, inner_datasets
 from semseg.labels import distinct_colors
 from semseg.prepare.dataset_file import Color, DatasetFile, read_dataset_file
 from semseg.prepare.photographs import PHOTOGRAPH_LOADERS
 
+_NO_CLASSES = ("DepthEstimator",)
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
-_HEADS = ("decode_head", "auxiliary_head")
-_OTHER_TASKS = ("STDCHead",)  # tells edges from the rest, whatever the classes are
 
 
 def concatenate_lists(cfg: Config) -> None:
@@ -37,12 +37,16 @@ def use_dataset_file(cfg: Config, path: str | Path) -> None:
     """Make a config train, validate and test on the set of a dataset.yaml (in place).
 
     Training takes the split `train`; validation `val`, else `test`; testing `test`, else `val`. The pipelines
-    stay, with other loaders; every head gets as many classes as the set has.
+    stay, with other loaders; every head gets as many classes as the set has, see `set_num_classes`. What is left
+    out or replaced in the model is logged.
 
     Raises:
-        FileNotFoundError, ValueError: those of `read_dataset_file`.
+        FileNotFoundError, ValueError: those of `read_dataset_file`; or the model does not predict classes.
     """
     rules = read_dataset_file(path)
+    if cfg.model.get("type") in _NO_CLASSES:
+        raise ValueError(f"--data {path} has classes, and model.type {cfg.model.type!r} does not predict classes")
+    changes = _note_kept_weights(cfg, rules)
     plugins = "semseg.plugins"
     imports = cfg.get("custom_imports", {}).get("imports", [])
     if plugins not in imports:  # a config from elsewhere
@@ -62,20 +66,30 @@ def use_dataset_file(cfg: Config, path: str | Path) -> None:
             loader["dataset"] = {**loader.dataset, "dataset": folder} if is_sampled else folder
     if "tta_pipeline" in cfg:
         cfg.tta_pipeline = _with_our_loaders(cfg.tta_pipeline, rules)
-    set_num_classes(cfg.model, len(rules.classes))
+    changes += set_num_classes(cfg.model, len(rules.classes))
+    changes += take_masks_of_this_project(cfg.model, rules.classes)
+    if int(os.environ.get("RANK", 0)) == 0:
+        for change in changes:
+            logging.getLogger("semseg").warning("--data: %s", change)
 
 
-def set_num_classes(model: ConfigDict, num_classes: int) -> None:
-    """Give every head that counts classes this many (in place); equal weights of classes stay equal."""
-    for _, head in _heads(model):
-        for _, loss, weights in _class_weights(head, ""):
-            known, others = (
-                weights[: head["num_classes"]],
-                weights[head["num_classes"] :],
-            )  # others: no object
-            if len(set(known)) == 1 and len(others) < 2:
-                loss["class_weight"] = [*known[:1] * num_classes, *others]
-        head["num_classes"] = num_classes
+def _note_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
+    """Say which class weights stay, although the config's own set has other classes of the same number."""
+    try:
+        own = classes_of(cfg.get("train_dataloader"))
+    except ValueError:  # a data set of another project, which --data replaces
+        return []
+    if own is None or own == rules.classes or len(own) != len(rules.classes):
+        return []
+    kept = [
+        place
+        for key, head in counting_heads(cfg.model)
+        for place, _, weights in class_weights(head, key)
+        if len(weights) == len(own) and len(set(weights)) > 1
+    ]
+    if not kept:
+        return []
+    return [f"{', '.join(kept)} stays as it is: {len(own)} numbers, made for other classes ({shortened(own)})"]
 
 
 def classes_of(loader: ConfigDict | None) -> tuple[str, ...] | None:
@@ -124,7 +138,7 @@ def classes_and_palette(
                 f"neither {path} (meta.dataset_meta) nor the config says which classes the model knows: name the"
                 " config or the --data that it was trained with"
             )
-        for key, head in _heads(cfg.model):
+        for key, head in counting_heads(cfg.model):
             if head["num_classes"] != len(classes):
                 raise ValueError(
                     f"{path} does not say which classes it knows, and {name_of(loader)} has {len(classes)} where"
@@ -170,7 +184,7 @@ def agree_on_classes(cfg: Config, path: Path) -> None:
     loaders = [loader for name in _LOADERS if (loader := cfg.get(name)) is not None]
     found = [classes_of(loader) for loader in loaders]
     counts = {len(classes) for classes in found if classes is not None}
-    for key, head in _heads(cfg.model):
+    for key, head in counting_heads(cfg.model):
         if counts and None not in found and head["num_classes"] not in counts:
             raise ValueError(f"{path}: {_miscount(key, head, loaders[0])}")
 
@@ -184,10 +198,10 @@ def check_training(cfg: Config) -> None:
     classes, val = classes_of(cfg.get("train_dataloader")), classes_of(cfg.get("val_dataloader"))
     if classes is None:
         return
-    for key, head in _heads(cfg.model):
+    for key, head in counting_heads(cfg.model):
         if head["num_classes"] != len(classes):
             raise ValueError(_miscount(key, head, cfg.train_dataloader))
-        for place, _, weights in _class_weights(head, key):
+        for place, _, weights in class_weights(head, key):
             if len(weights) not in (
                 len(classes),
                 len(classes) + 1,
@@ -279,26 +293,6 @@ def _with_num_classes(steps: Any, num_classes: int) -> Any:
         return steps
     changed = {key: _with_num_classes(value, num_classes) for key, value in steps.items()}
     return {"num_classes": num_classes, **changed} if steps.get("type") == "LoadTrainIds" else changed
-
-
-def _heads(model: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
-    """Yield the heads that count classes, each with its place in the config."""
-    for name in _HEADS:
-        found = model.get(name)
-        rows = enumerate(found) if isinstance(found, (list, tuple)) else [("", found)]
-        for i, head in rows:
-            if head is not None and "num_classes" in head and head.get("type") not in _OTHER_TASKS:
-                yield f"model.{name}.{i}".rstrip("."), head
-
-
-def _class_weights(node: Any, key: str) -> Iterator[tuple[str, dict, list]]:
-    """Yield every list of class weights: its place, what holds it, the list."""
-    items = dict(enumerate(node)) if isinstance(node, (list, tuple)) else node
-    for name, child in list(items.items()) if isinstance(items, dict) else ():
-        if name == "class_weight" and isinstance(child, (list, tuple)):
-            yield f"{key}.{name}", node, list(child)
-        else:
-            yield from _class_weights(child, f"{key}.{name}")
 
 
 def name_of(loader: ConfigDict) -> str:
