@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from semseg import compat_losses
+from semseg import compat_losses, compat_operators
 from semseg.compat_checkpoints import (  # noqa: F401
     checkpoints_are_trusted,
     load_checkpoint_file,
@@ -54,6 +54,7 @@ def repair() -> None:
     write_scores_once()
     average_weighted_losses()
     compat_losses.repair()
+    compat_operators.repair()
 
 
 def silence_noise() -> None:

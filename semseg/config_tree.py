@@ -1,9 +1,13 @@
-"""Walk the data sets of a config, or of a run: what wrappers such as ConcatDataset and RepeatDataset hold."""
+"""Walk a config: the data sets inside wrappers such as ConcatDataset, the heads that count classes, everything."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+
+_HEADS = ("decode_head", "auxiliary_head")
+_OTHER_TASKS = ("STDCHead",)  # tells edges from the rest, whatever the classes are
+_NO_HEADS = ("loss_decode", "train_cfg", "test_cfg")  # parts of a head that are not searched for more of them
 
 
 def inner_datasets(dataset: Any) -> list[Any]:
@@ -38,3 +42,39 @@ def built_datasets(dataset: Any) -> Iterator[Any]:
         yield from built_datasets(dataset.dataset)
     else:
         yield dataset
+
+
+def counting_heads(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the heads of a model's config that count classes, also those inside other heads, each with its key."""
+    for name in _HEADS:
+        yield from _with_num_classes(model.get(name), f"model.{name}")
+
+
+def class_weights(node: Any, key: str) -> Iterator[tuple[str, Any, list]]:
+    """Yield every list of class weights in a part of a config: its key, what holds it, the list."""
+    items = dict(enumerate(node)) if isinstance(node, (list, tuple)) else node
+    for name, child in list(items.items()) if isinstance(items, dict) else ():
+        if name == "class_weight" and isinstance(child, (list, tuple)):
+            yield f"{key}.{name}", node, list(child)
+        else:
+            yield from class_weights(child, f"{key}.{name}")
+
+
+def walk(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield a part of a config and everything inside it, each with its key, from the outside in."""
+    yield key, node
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for name, child in items:
+        yield from walk(child, f"{key}.{name}" if key else str(name))
+
+
+def _with_num_classes(node: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, (list, tuple)):
+        for number, child in enumerate(node):
+            yield from _with_num_classes(child, f"{key}.{number}")
+    elif isinstance(node, dict) and node.get("type") not in _OTHER_TASKS:
+        if node.get("num_classes") is not None:
+            yield key, node
+        for name, child in node.items():
+            if name not in _NO_HEADS:
+                yield from _with_num_classes(child, f"{key}.{name}")

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import re
-import urllib.error
 from collections.abc import Iterator
 
 import torch
@@ -18,6 +17,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 from mmseg.registry import RUNNERS
 
 from semseg import compat, slurm
+from semseg.faults import explained
 from semseg.stopping import GIVEN_UP, Stopped, is_disk_full
 
 _LOST_PEER = re.compile(r"[Cc]onnection (?:closed|reset) by (?:remote )?peer|Broken pipe|remote process exited")
@@ -28,6 +28,7 @@ def train(cfg: Config) -> None:
 
     Raises:
         ConnectionError: the pretrained weights cannot be downloaded; the sentence names the ways out.
+        ValueError: a part of the config cannot be built, or fails when it is tried; the sentence names its key.
         Stopped: a signal, the clock or a fault ended the run.
     """
     logging.raiseExceptions = False  # a full disk is told once, not with every line of the log
@@ -53,18 +54,12 @@ def train(cfg: Config) -> None:
 def _train(runner: Runner) -> None:
     """Train, and say what the machine's failures mean."""
     try:
-        runner.train()
+        with explained(runner.cfg, model=runner.model):
+            runner.train()
     except RuntimeError as error:
         if not is_distributed() or not _LOST_PEER.search(str(error)):
             raise
         raise Stopped(f"process {get_rank()} lost its connection to another process, which has ended", 1) from error
-    except urllib.error.URLError as error:
-        weights = runner.cfg.model.get("pretrained") or runner.cfg.get("load_from")
-        raise ConnectionError(
-            f"cannot download the pretrained weights {weights} ({error.reason}): download them elsewhere and set"
-            " --cfg-options model.pretrained=FILE, or --load-from FILE, or train from scratch with"
-            " model.pretrained=None"
-        ) from error
 
 
 @contextlib.contextmanager
@@ -89,7 +84,8 @@ def evaluate(cfg: Config) -> dict[str, float]:
     """
     runner = _build_runner(cfg)
     _log_orientation(cfg.test_dataloader)
-    return runner.test()
+    with explained(cfg, model=runner.model):
+        return runner.test()
 
 
 def join_processes(cfg: Config) -> None:
@@ -122,4 +118,5 @@ def _log_orientation(dataloader: dict) -> None:
 
 def _build_runner(cfg: Config) -> Runner:
     join_processes(cfg)
-    return RUNNERS.build(cfg)
+    with explained(cfg):
+        return RUNNERS.build(cfg)

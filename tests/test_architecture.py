@@ -31,6 +31,7 @@ ALLOWED = {
     "index_png": {"semseg.atomic", "semseg.labels", *PIXELS},
     "background": set(),
     "stopping": set(),
+    "faults": {"torch"},  # the key of the part of a config that an error comes from
     "machine": set(),
     "cli": {"semseg.stopping"},
     "drawing": {*PIXELS},
@@ -41,7 +42,8 @@ ALLOWED = {
     "evaluation": {"semseg.labels", "semseg.atomic", "torch", *PIXELS},
     "toycity": {"semseg.labels", "semseg.atomic", *PIXELS},
     "prepare": {"semseg.labels", "semseg.atomic", "pillow_heif", "yaml", "pycocotools", "requests", *PIXELS},
-    "compat": {"semseg.compat_losses", "semseg.compat_checkpoints", *STACK},
+    "compat": {"semseg.compat_losses", "semseg.compat_checkpoints", "semseg.compat_operators", *STACK},
+    "compat_operators": {*STACK},
     "compat_checkpoints": {*STACK},
     "compat_losses": {*STACK},
     "checkpoints": {"semseg.compat", "semseg.machine", "semseg.atomic", "safetensors", *STACK},
@@ -59,6 +61,7 @@ ALLOWED = {
     "samples": {"semseg.drawing", "semseg.labels", "semseg.prepare", *STACK},
     "trial": {"semseg.machine", *STACK},
     "plugins": {
+        "semseg.faults",
         "semseg.machine",
         "semseg.trial",
         "semseg.compat",
@@ -78,11 +81,12 @@ ALLOWED = {
     },
     "checks": {"semseg.compat", "semseg.machine", "semseg.atomic", "semseg.labels", "semseg.prepare", *STACK},
     "slurm": set(),
-    "run": {"semseg.compat", "semseg.stopping", "semseg.slurm", *STACK},
+    "run": {"semseg.compat", "semseg.faults", "semseg.stopping", "semseg.slurm", *STACK},
     "agent": {"semseg.stopping", *STACK},
     "machines": set(),
     "launch": {"semseg.cli", "semseg.agent", "semseg.machines", *STACK},
     "inference": {
+        "semseg.faults",
         "semseg.compat",  # and config: the class Segmenter goes from a checkpoint to results
         "semseg.config",
         "semseg.checkpoints",

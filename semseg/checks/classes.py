@@ -10,6 +10,7 @@ from mmengine.config import Config
 from semseg import compat
 from semseg.checks.findings import Finding
 from semseg.checks.parts import Part
+from semseg.config_tree import counting_heads
 
 
 def check_classes(cfg: Config, parts: Sequence[Part]) -> list[Finding]:
@@ -34,17 +35,13 @@ def check_classes(cfg: Config, parts: Sequence[Part]) -> list[Finding]:
             findings.append(_error("classes", f"{lead.split}, {part.split}", message))
     if lead.split == "test":
         return findings
-    for name in ("decode_head", "auxiliary_head"):
-        heads = cfg.get("model", {}).get(name)
-        for number, head in enumerate(heads if isinstance(heads, (list, tuple)) else [heads]):
-            count = head.get("num_classes") if head else None
-            if count is not None and count != len(lead.rules.classes):
-                key = f"model.{name}.{number}" if isinstance(heads, (list, tuple)) else f"model.{name}"
-                message = (
-                    f"{key}.num_classes is {count}, but {_name(lead)} has {len(lead.rules.classes)} classes;"
-                    f" set it to {len(lead.rules.classes)}"
-                )
-                findings.append(_error("num-classes", "", message))
+    for key, head in counting_heads(cfg.get("model", {})):
+        if head["num_classes"] != len(lead.rules.classes):
+            message = (
+                f"{key}.num_classes is {head['num_classes']}, but {_name(lead)} has {len(lead.rules.classes)} classes;"
+                f" set it to {len(lead.rules.classes)}"
+            )
+            findings.append(_error("num-classes", "", message))
     checkpoint = cfg.get("load_from")
     if cfg.get("resume") and checkpoint and Path(checkpoint).is_file():
         findings += _check_checkpoint(Path(checkpoint), lead)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import copy
 import difflib
+import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ from semseg.config.from_checkpoint import config_of_checkpoint, existing_checkpo
 from semseg.config.hooks import ensure_hook
 from semseg.config.keys import check_file, check_option
 from semseg.config.overfit import overfit as overfit_few
+from semseg.config.packages import check_packages, how_to_install, missing_import
 from semseg.config.preflight import try_first
 from semseg.config.resume import check_folder, resume_checkpoint
 from semseg.config.same_run import stay_the_same
@@ -157,6 +160,7 @@ def for_training(
     cfg = copy.deepcopy(cfg)
     if cfg.get("train_dataloader") is None:
         raise ValueError("nothing to train on: a training needs a config, which a checkpoint does not replace")
+    check_packages(cfg)
     check_split(cfg, "train")
     check_split(cfg, "val", "test")
     balance(cfg, loss=loss, class_weight=class_weight, rare_crops=rare_crops)
@@ -168,10 +172,8 @@ def for_training(
     if amp and cfg.optim_wrapper.type not in ("AmpOptimWrapper", "Bf16OptimWrapper"):
         if cfg.optim_wrapper.type != "OptimWrapper":
             raise ValueError(f"--amp works with optim_wrapper.type 'OptimWrapper', not {cfg.optim_wrapper.type!r}")
-        if torch.cuda.is_available():
-            cfg.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
-        else:
-            cfg.optim_wrapper.update(type="Bf16OptimWrapper", enabled=True)
+        cfg.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
+    _use_cpu_precision(cfg)
     fill_in_class_weights(cfg)
     train_epochs(cfg, epochs if overfit is None else None, options)
     settle_batch(cfg, accumulate, scale_lr and overfit is None, options)
@@ -188,6 +190,18 @@ def for_training(
     return cfg
 
 
+def _use_cpu_precision(cfg: Config) -> None:
+    """Train in bfloat16 where there is no GPU for the float16 that the config asks for (in place)."""
+    wrapper = cfg.optim_wrapper
+    if wrapper.get("type") != "AmpOptimWrapper" or torch.cuda.is_available():
+        return
+    for name in ("loss_scale", "dtype", "use_fsdp"):
+        wrapper.pop(name, None)
+    wrapper.update(type="Bf16OptimWrapper", enabled=True)
+    if int(os.environ.get("RANK", 0)) == 0:
+        logging.getLogger("semseg").warning("no GPU: optim_wrapper.type AmpOptimWrapper becomes bfloat16 on the CPU")
+
+
 def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
     """Return the config of a model that only predicts; it needs no data set and no network.
 
@@ -201,6 +215,7 @@ def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
     """
     cfg = copy.deepcopy(cfg)
     checkpoint = existing_checkpoint(checkpoint)
+    check_packages(cfg)
     check_class_count(cfg, checkpoint, read_checkpoint(checkpoint, mmap=True))
     leave_out_class_weights(cfg)
     leave_out_pretrained(cfg.model)
@@ -213,6 +228,11 @@ def _read_config(path: Path) -> Config:
     check_file(path)
     try:
         cfg = Config.fromfile(path)
+    except ImportError as error:
+        missing = missing_import(error)
+        if missing is None:
+            raise
+        raise ValueError(f"{path}: custom_imports needs {missing}, {how_to_install(missing)}") from error
     except (SyntaxError, NameError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a config that can be read: {error}") from error
     if "model" not in cfg:

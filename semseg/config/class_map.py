@@ -12,7 +12,8 @@ from mmengine.config import Config
 
 from semseg.checkpoints.description import classes_of as classes_of_checkpoint
 from semseg.checkpoints.description import description_of
-from semseg.config.classes import classes_of, difference, name_of, set_num_classes, shortened
+from semseg.config.classes import classes_of, difference, name_of, shortened
+from semseg.config.heads import set_num_classes
 from semseg.labels import IGNORED
 from semseg.path_lists import read_list_text
 from semseg.prepare.dataset_file import IGNORE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,12 @@ from mmseg.registry import DATASETS
 
 from semseg.checkpoints.description import classes_of as classes_of_checkpoint
 from semseg.checkpoints.description import palette_of as palette_of_checkpoint
-from semseg.config_tree import inner_datasets
+from semseg.config_tree import class_weights, counting_heads, inner_datasets
 from semseg.labels import distinct_colors
 from semseg.prepare.dataset_file import Color, DatasetFile, read_dataset_file
 from semseg.prepare.photographs import PHOTOGRAPH_LOADERS
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
-_HEADS = ("decode_head", "auxiliary_head")
-_OTHER_TASKS = ("STDCHead",)  # tells edges from the rest, whatever the classes are
 
 
 def concatenate_lists(cfg: Config) -> None:
@@ -28,19 +26,6 @@ def concatenate_lists(cfg: Config) -> None:
         loader = cfg.get(name)
         if loader is not None and isinstance(loader.get("dataset"), (list, tuple)):
             loader["dataset"] = dict(type="ConcatDataset", datasets=list(loader.dataset))
-
-
-def set_num_classes(model: ConfigDict, num_classes: int) -> None:
-    """Give every head that counts classes this many (in place); equal weights of classes stay equal."""
-    for _, head in _heads(model):
-        for _, loss, weights in _class_weights(head, ""):
-            known, others = (
-                weights[: head["num_classes"]],
-                weights[head["num_classes"] :],
-            )  # others: no object
-            if len(set(known)) == 1 and len(others) < 2:
-                loss["class_weight"] = [*known[:1] * num_classes, *others]
-        head["num_classes"] = num_classes
 
 
 def classes_of(loader: ConfigDict | None) -> tuple[str, ...] | None:
@@ -92,7 +77,7 @@ def classes_and_palette(
                 f"neither {path} (meta.dataset_meta) nor the config says which classes the model knows: name the"
                 " config or the --data that it was trained with"
             )
-        for key, head in _heads(cfg.model):
+        for key, head in counting_heads(cfg.model):
             if head["num_classes"] != len(classes):
                 raise ValueError(
                     f"{path} does not say which classes it knows, and {name_of(loader)} has {len(classes)} where"
@@ -140,7 +125,7 @@ def agree_on_classes(cfg: Config, path: Path) -> None:
     loaders = [loader for name in _LOADERS if (loader := cfg.get(name)) is not None]
     found = [classes_of(loader) for loader in loaders]
     counts = {len(classes) for classes in found if classes is not None}
-    for key, head in _heads(cfg.model):
+    for key, head in counting_heads(cfg.model):
         if counts and None not in found and head["num_classes"] not in counts:
             raise ValueError(f"{path}: {_miscount(key, head, loaders[0])}")
 
@@ -166,10 +151,10 @@ def check_training(cfg: Config) -> None:
     classes, val = classes_of(cfg.get("train_dataloader")), classes_of(cfg.get("val_dataloader"))
     if classes is None:
         return
-    for key, head in _heads(cfg.model):
+    for key, head in counting_heads(cfg.model):
         if head["num_classes"] != len(classes):
             raise ValueError(_miscount(key, head, cfg.train_dataloader))
-        for place, _, weights in _class_weights(head, key):
+        for place, _, weights in class_weights(head, key):
             if len(weights) not in (
                 len(classes),
                 len(classes) + 1,
@@ -242,26 +227,6 @@ def _with_num_classes(steps: Any, num_classes: int) -> Any:
         return steps
     changed = {key: _with_num_classes(value, num_classes) for key, value in steps.items()}
     return {"num_classes": num_classes, **changed} if steps.get("type") == "LoadTrainIds" else changed
-
-
-def _heads(model: ConfigDict) -> Iterator[tuple[str, ConfigDict]]:
-    """Yield the heads that count classes, each with its place in the config."""
-    for name in _HEADS:
-        found = model.get(name)
-        rows = enumerate(found) if isinstance(found, (list, tuple)) else [("", found)]
-        for i, head in rows:
-            if head is not None and "num_classes" in head and head.get("type") not in _OTHER_TASKS:
-                yield f"model.{name}.{i}".rstrip("."), head
-
-
-def _class_weights(node: Any, key: str) -> Iterator[tuple[str, dict, list]]:
-    """Yield every list of class weights: its place, what holds it, the list."""
-    items = dict(enumerate(node)) if isinstance(node, (list, tuple)) else node
-    for name, child in list(items.items()) if isinstance(items, dict) else ():
-        if name == "class_weight" and isinstance(child, (list, tuple)):
-            yield f"{key}.{name}", node, list(child)
-        else:
-            yield from _class_weights(child, f"{key}.{name}")
 
 
 def name_of(loader: ConfigDict) -> str:

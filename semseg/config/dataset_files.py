@@ -12,11 +12,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
-from semseg.config.classes import adapt_pipeline, difference, set_num_classes
-from semseg.config_tree import inner_datasets
+from semseg.config.classes import adapt_pipeline, classes_of, difference, shortened
+from semseg.config.heads import set_num_classes, take_masks_of_this_project
+from semseg.config_tree import class_weights, counting_heads, inner_datasets
 from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
 
 _SPLITS = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}  # by step, the best one first
+_NO_CLASSES = ("DepthEstimator",)
 _MOST_NAMES = 4  # of data sets, in the name of a folder
 
 
@@ -24,7 +26,8 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path]) -> None:
     """Make a config train, validate and test on the sets of one or several dataset.yaml files (in place).
 
     Training takes the split `train`; validation `val`, else `test`; testing `test`, else `val`. The pipelines
-    stay, with other loaders; every head gets as many classes as the sets have. Several sets are read one after the
+    stay, with other loaders; every head gets as many classes as the sets have, see `set_num_classes`, and what is left
+    out or replaced in the model is logged. Several sets are read one after the
     other, as one set; a set that has neither `val` nor `test` is trained on, and left out of the validation.
 
     Raises:
@@ -32,7 +35,10 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path]) -> None:
     """
     _check_given_once(paths)
     rules_of = {str(path): read_dataset_file(path) for path in paths}
+    if cfg.model.get("type") in _NO_CLASSES:
+        raise ValueError(f"--data {paths[0]} has classes, and model.type {cfg.model.type!r} does not predict classes")
     _check_alike(rules_of)
+    changes = _note_kept_weights(cfg, next(iter(rules_of.values())))
     plugins = "semseg.plugins"
     imports = cfg.get("custom_imports", {}).get("imports", [])
     if plugins not in imports:  # a config from elsewhere
@@ -54,7 +60,29 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path]) -> None:
     first = next(iter(rules_of.values()))
     if "tta_pipeline" in cfg:
         cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first)
-    set_num_classes(cfg.model, len(first.classes))
+    changes += set_num_classes(cfg.model, len(first.classes))
+    changes += take_masks_of_this_project(cfg.model, first.classes)
+    for change in changes:
+        _warn("--data: %s", change)
+
+
+def _note_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
+    """Say which class weights stay, although the config's own set has other classes of the same number."""
+    try:
+        own = classes_of(cfg.get("train_dataloader"))
+    except ValueError:  # a data set of another project, which --data replaces
+        return []
+    if own is None or own == rules.classes or len(own) != len(rules.classes):
+        return []
+    kept = [
+        place
+        for key, head in counting_heads(cfg.model)
+        for place, _, weights in class_weights(head, key)
+        if len(weights) == len(own) and len(set(weights)) > 1
+    ]
+    if not kept:
+        return []
+    return [f"{', '.join(kept)} stays as it is: {len(own)} numbers, made for other classes ({shortened(own)})"]
 
 
 def set_name(path: str | Path) -> str:

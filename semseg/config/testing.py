@@ -13,6 +13,7 @@ from semseg.config.class_weights import leave_out_class_weights
 from semseg.config.dataset_files import check_split, join_set_names, set_name, views_pipeline
 from semseg.config.from_checkpoint import existing_checkpoint, leave_out_pretrained
 from semseg.config.hooks import ensure_hook
+from semseg.config.packages import check_packages
 from semseg.config_tree import inner_datasets
 
 
@@ -59,6 +60,7 @@ def for_testing(
     """
     cfg = copy.deepcopy(cfg)
     checkpoint = existing_checkpoint(checkpoint)
+    check_packages(cfg)
     check_split(cfg, "test", "val")
     if "test_evaluator" not in cfg:
         raise ValueError(f"{checkpoint} does not say how it is judged: name the config that it was trained with")

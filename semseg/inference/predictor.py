@@ -22,6 +22,7 @@ from semseg.checkpoints.reading import read_checkpoint  # noqa: E402
 from semseg.config.classes import classes_and_palette  # noqa: E402
 from semseg.config_tree import inner_datasets  # noqa: E402
 from semseg.evaluation.finite import NotFiniteError, refuse_not_finite  # noqa: E402
+from semseg.faults import explained  # noqa: E402
 from semseg.inference.pipeline import ArrayPipeline  # noqa: E402
 from semseg.inference.precision import autocast, choose_precision, compiled, made_fast  # noqa: E402
 from semseg.inference.prediction import Prediction, Wanted, decide, join  # noqa: E402
@@ -120,7 +121,8 @@ class Predictor:
     def _build(self, content: dict, reason: str) -> None:
         """Build the model in `precision` from the content of its checkpoint."""
         init_default_scope(self._cfg.get("default_scope", "mmseg"))
-        model = MODELS.build(self._cfg.copy().model)
+        with explained(self._cfg):
+            model = MODELS.build(self._cfg.copy().model)
         load_strictly(model, content, self._checkpoint)
         self.model, fused = made_fast(model.to(self.device).eval().requires_grad_(False), self.precision)
         self._note(f"precision: {self.precision} ({reason}), {'fused batch norms, ' if fused else ''}channels-last")

@@ -14,6 +14,7 @@ from mmengine.optim import OptimWrapper
 from mmseg.registry import HOOKS
 from torch.nn.parallel import DistributedDataParallel
 
+from semseg.faults import explained
 from semseg.machine import in_words
 from semseg.stopping import Stopped
 from semseg.trial.disk import check_disk
@@ -93,8 +94,11 @@ def _train(runner) -> tuple[Training, float, tuple[int, int]]:
     loader, rank, seed = runner.train_dataloader, get_rank(), int(runner.seed or 0)
     num_samples = max(batch_size_of(loader), _NUM_TIMED)
     chosen = np.random.default_rng([seed, rank]).integers(len(loader.dataset), size=num_samples)
-    loaded = _together(lambda: load_batch(loader, chosen.tolist(), seed + rank))
-    training = _together(lambda: try_training(runner, loaded.batch))
+    with explained(runner.cfg, "a sample of the training"):
+        loaded = _together(lambda: load_batch(loader, chosen.tolist(), seed + rank))
+    crop = tuple(max(sides) for sides in zip(*(picture.shape[-2:] for picture in loaded.batch["inputs"]), strict=True))
+    with explained(runner.cfg, f"a training step on {_shown(crop)}", runner.model):
+        training = _together(lambda: try_training(runner, loaded.batch))
     waits = isinstance(runner.model, DistributedDataParallel) and not runner.model.find_unused_parameters
     if training.without_gradient and waits:  # the same in every process
         raise ValueError(
@@ -102,7 +106,6 @@ def _train(runner) -> tuple[Training, float, tuple[int, int]]:
             " that gradient for ever: take it out of the model, or train the rest with --cfg-options"
             " find_unused_parameters=True"
         )
-    crop = tuple(max(sides) for sides in zip(*(picture.shape[-2:] for picture in loaded.batch["inputs"]), strict=True))
     return training._replace(cost=_worst(training.cost)), max(all_gather_object(loaded.seconds)), crop
 
 
@@ -112,9 +115,12 @@ def _validate(runner, crop: tuple[int, int]) -> tuple[Largest, Cost, float]:
     found = _together(lambda: find_largest(loader.dataset) if is_main_process() else None)
     largest = all_gather_object(found)[0]
     batch_size = batch_size_of(loader)
-    loaded = _together(lambda: load_batch(loader, [largest.index] * batch_size, 0))
-    cost = _worst(_together(lambda: try_validation(runner, loaded.batch, largest, crop)))
-    _together(lambda: _try_hooks(runner, loaded.batch, crop))
+    with explained(runner.cfg, "a sample of the validation"):
+        loaded = _together(lambda: load_batch(loader, [largest.index] * batch_size, 0))
+    seen = _shown(loaded.batch["inputs"][0].shape[-2:])
+    with explained(runner.cfg, f"the validation of {path_in_words(largest.path)} at {seen}", runner.model):
+        cost = _worst(_together(lambda: try_validation(runner, loaded.batch, largest, crop)))
+        _together(lambda: _try_hooks(runner, loaded.batch, crop))
     load_s = loaded.seconds / max(1, loader.num_workers)
     picture_s = max(cost.seconds / batch_size, load_s) if loader.num_workers else cost.seconds / batch_size + load_s
     return largest, cost, picture_s * largest.mean_share * len(loader.dataset) / get_world_size()
@@ -146,6 +152,10 @@ def _together(step: Callable[[], Any]) -> Any:
 
 def _worst(cost: Cost) -> Cost:
     return Cost(*map(max, zip(*all_gather_object(tuple(cost)), strict=True)))
+
+
+def _shown(size: Sequence[int]) -> str:
+    return f"{size[0]}x{size[1]} (height x width)"
 
 
 def _in_words(cost: Cost) -> str:

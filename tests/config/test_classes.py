@@ -148,10 +148,62 @@ def test_class_weights_count_too(tmp_path):
     weights = "[1.0] * 18 + [2.0]"
     path = write_config(tmp_path, f"model = dict(decode_head=dict(loss_decode=dict(class_weight={weights})))")
     config.for_training(config.load_config(path))
-    cfg = config.load_config(path, data=write_dataset_file(tmp_path))
-    message = r"^model\.decode_head\.loss_decode\.class_weight holds 19 weights, but .*dataset\.yaml has 3 classes;"
+    cfg = config.load_config(path, ["model.decode_head.loss_decode.class_weight=[1.0,2.0]"])
+    message = r"^model\.decode_head\.loss_decode\.class_weight holds 2 weights, but CityscapesDataset has 19 classes;"
     with pytest.raises(ValueError, match=message):
         config.for_training(cfg)
+
+
+def test_class_weights_for_other_classes_are_left_out_and_named(tmp_path, caplog):
+    cfg = config.load_config(
+        STOCK_CONFIGS / "cgnet/cgnet_fcn_4xb4-60k_cityscapes-680x680.py", data=write_dataset_file(tmp_path)
+    )
+    assert cfg.model.decode_head.loss_decode.class_weight is None
+    assert "model.decode_head.loss_decode.class_weight (19 numbers)" in caplog.text
+
+
+def test_class_weights_that_have_the_right_number_stay_and_are_named(tmp_path, caplog):
+    path = STOCK_CONFIGS / "cgnet/cgnet_fcn_4xb4-60k_cityscapes-680x680.py"
+    cfg = config.load_config(path, data=write_dataset_file(tmp_path, [f"class {i}" for i in range(19)]))
+    assert len(cfg.model.decode_head.loss_decode.class_weight) == 19
+    assert (
+        "model.decode_head.loss_decode.class_weight stays as it is: 19 numbers, made for other classes" in caplog.text
+    )
+
+
+def test_heads_inside_a_head_count_the_classes_too(tmp_path):
+    path = STOCK_CONFIGS / "knet/knet-s3_r50-d8_fcn_8xb2-adamw-80k_ade20k-512x512.py"
+    head = config.load_config(path, data=write_dataset_file(tmp_path)).model.decode_head
+    assert [head.kernel_generate_head.num_classes, *(one.num_classes for one in head.kernel_update_head)] == [3] * 4
+    assert [one.out_channels for one in head.kernel_update_head] == [512] * 3  # a width, not a count
+
+
+def test_a_text_encoder_reads_the_names_of_the_classes(tmp_path):
+    model = config.load_config(
+        STOCK_CONFIGS / "san/san-vit-b16_coco-stuff164k-640x640.py", data=write_dataset_file(tmp_path)
+    ).model
+    assert (model.text_encoder.dataset_name, model.text_encoder.vocabulary) == (None, ["sand", "water", "boat"])
+    assert model.decode_head.loss_decode[0].class_weight == [1.0, 1.0, 1.0, 0.1]
+
+
+def test_a_head_with_one_output_gets_one_for_each_class(tmp_path):
+    head = "dict(num_classes=2, out_channels=1, threshold=0.3, loss_decode=dict(use_sigmoid=True))"
+    path = write_config(tmp_path, f"model = dict(decode_head={head})")
+    head = config.load_config(path, data=write_dataset_file(tmp_path)).model.decode_head
+    assert "out_channels" not in head
+    assert "threshold" not in head
+    assert (head.num_classes, head.loss_decode.use_sigmoid) == (3, False)
+
+
+def test_masks_of_a_dataset_file_are_ignored_at_255_whatever_the_head_ignored(tmp_path, caplog):
+    path = write_config(tmp_path, "model = dict(decode_head=dict(ignore_index=0))")
+    assert config.load_config(path, data=write_dataset_file(tmp_path)).model.decode_head.ignore_index == 255
+    assert "model.decode_head.ignore_index is 255 instead of 0" in caplog.text
+
+
+def test_a_model_that_predicts_no_classes_takes_no_dataset_file(tmp_path):
+    with pytest.raises(ValueError, match=r"model\.type 'DepthEstimator' does not predict classes"):
+        config.load_config(STOCK_CONFIGS / "vpd/vpd_sd_4xb8-25k_nyu-480x480.py", data=write_dataset_file(tmp_path))
 
 
 @pytest.mark.parametrize(("weights", "fitting"), [("[2.0] * 19", [2, 2, 2]), ("[1.0] * 19 + [0.1]", [1, 1, 1, 0.1])])

@@ -1,0 +1,58 @@
+"""Operators of MMCV that need no compiler; `semseg.compat.repair` makes them available.
+
+As in `semseg/compat.py`, a test (here in `tests/test_compat_operators.py`) fails when the stack has mended the
+defect.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+_USERS = {  # of MMSegmentation, and what they take from MMCV
+    "mmseg.models.decode_heads.cc_head": "CrissCrossAttention",
+    "mmseg.models.decode_heads.point_head": "point_sample",
+    "mmseg.models.decode_heads.san_head": "point_sample",
+    "mmseg.models.utils.point_sample": "point_sample",
+    "mmseg.utils.mask_classification": "point_sample",
+}
+_FILES = {"CrissCrossAttention": "cc_attention", "point_sample": "point_sample"}
+
+
+def repair() -> None:
+    """Apply every repair; calling it again changes nothing."""
+    use_operators_in_python()
+
+
+def use_operators_in_python() -> None:
+    """Let CCHead, PointHead and SideAdapterCLIPHead use the operators that MMCV has written in Python.
+
+    Defect: these heads can't be built with MMCV's wheel for every platform, which has no compiled operators. Cause:
+    importing any part of `mmcv.ops` imports all of it, and most parts ask for the compiled module, although
+    `cc_attention.py` and `point_sample.py` are plain PyTorch.
+    """
+    if importlib.util.find_spec("mmcv._ext") is not None:
+        return
+    from mmseg.models.utils.point_sample import get_uncertain_point_coords_with_randomness
+
+    for user, name in _USERS.items():
+        module = sys.modules[user]
+        if getattr(module, name) is None:
+            setattr(module, name, getattr(_load(_FILES[name]), name))
+    san = sys.modules["mmseg.models.decode_heads.san_head"]
+    if san.get_uncertain_point_coords_with_randomness is None:
+        san.get_uncertain_point_coords_with_randomness = get_uncertain_point_coords_with_randomness
+
+
+def _load(file_stem: str) -> ModuleType:
+    """Import a file of `mmcv.ops` without the others, under the name that it would have."""
+    name = f"mmcv.ops.{file_stem}"
+    if name not in sys.modules:
+        path = Path(importlib.util.find_spec("mmcv").origin).parent / "ops" / f"{file_stem}.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]

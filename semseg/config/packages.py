@@ -1,0 +1,52 @@
+"""Packages that a config needs and that are not installed."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from mmengine.config import Config
+
+from semseg.config_tree import walk
+
+_SOURCES = {  # package as it is imported: as pip knows it
+    "mmdet": "onedl-mmdetection",
+    "mmpretrain": "onedl-mmpretrain",
+    "mmcls": "onedl-mmpretrain",
+    "mmrotate": "mmrotate",
+    "mmdet3d": "mmdet3d",
+    "mmpose": "mmpose",
+    "mmaction": "mmaction2",
+    "dsdl": "dsdl",
+}
+
+
+def check_packages(cfg: Config) -> None:
+    """Refuse a model that takes parts from a package that is not installed.
+
+    Raises:
+        ValueError: it does; the sentence names the key, the package, and how to install it.
+    """
+    for key, value in walk(cfg.to_dict().get("model"), "model"):
+        package = value.partition(".")[0] if key.endswith(".type") and isinstance(value, str) else ""
+        if package in _SOURCES and not _is_installed(package):
+            raise ValueError(f"{key} is {value!r}, {how_to_install(package)}")
+
+
+def how_to_install(package: str) -> str:
+    """Finish a sentence about a package that is not installed."""
+    name = package.partition(".")[0]
+    return f"and the package {name} is not installed: pip install {_SOURCES.get(name, name)}"
+
+
+def missing_import(error: ImportError) -> str | None:
+    """Return the package that the first of a chain of errors did not find."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ModuleNotFoundError) and cause.name:
+            return cause.name
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
