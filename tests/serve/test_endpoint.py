@@ -89,3 +89,23 @@ def test_it_answers_while_the_model_works(server):
     assert answers == [200]
     assert seen.count(1) > 1
     assert server.ask("GET", "/healthz").json == {"status": "ok", "uploads": 0}
+
+
+def test_pixels_without_data_have_no_class(server):
+    rgba = np.full((48, 64, 4), 255, np.uint8)
+    rgba[..., :3] = np.random.default_rng(0).integers(0, 256, (48, 64, 3))
+    rgba[:, :40, 3] = 0
+    file = io.BytesIO()
+    Image.fromarray(rgba).save(file, "PNG")
+    found = server.post(file.getvalue()).json
+    mask = mask_in(base64.b64decode(found["mask"]))
+    np.testing.assert_array_equal(mask == 255, rgba[..., 3] == 0)
+    assert sum(found["shares"].values()) == pytest.approx(1)
+
+
+def test_16_bits_of_which_12_are_in_use_are_refused_by_name(server):
+    file = io.BytesIO()
+    Image.fromarray(np.full((16, 16), 4000, np.uint16)).save(file, "PNG")
+    answer = server.post(file.getvalue())
+    assert answer.status == 400
+    assert "stores 16 bits and never exceeds 4095" in answer.json["error"]
