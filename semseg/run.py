@@ -18,6 +18,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 from mmseg.registry import RUNNERS
 
 from semseg import compat, slurm
+from semseg.faults import while_built
 from semseg.stopping import GIVEN_UP, Stopped, is_disk_full
 
 _LOST_PEER = re.compile(r"[Cc]onnection (?:closed|reset) by (?:remote )?peer|Broken pipe|remote process exited")
@@ -53,7 +54,8 @@ def train(cfg: Config) -> None:
 def _train(runner: Runner) -> None:
     """Train, and say what the machine's failures mean."""
     try:
-        runner.train()
+        with _told_by_config(runner.cfg):
+            runner.train()
     except RuntimeError as error:
         if not is_distributed() or not _LOST_PEER.search(str(error)):
             raise
@@ -89,7 +91,8 @@ def evaluate(cfg: Config) -> dict[str, float]:
     """
     runner = _build_runner(cfg)
     _log_orientation(cfg.test_dataloader)
-    return runner.test()
+    with _told_by_config(cfg):
+        return runner.test()
 
 
 def join_processes(cfg: Config) -> None:
@@ -122,4 +125,17 @@ def _log_orientation(dataloader: dict) -> None:
 
 def _build_runner(cfg: Config) -> Runner:
     join_processes(cfg)
-    return RUNNERS.build(cfg)
+    with _told_by_config(cfg):
+        return RUNNERS.build(cfg)
+
+
+@contextlib.contextmanager
+def _told_by_config(cfg: Config) -> Iterator[None]:
+    """Turn what a class raises while it is built into a sentence with its place in the config."""
+    try:
+        yield
+    except Exception as error:
+        told = while_built(error, cfg)
+        if told is None:
+            raise
+        raise told from error

@@ -59,6 +59,7 @@ ALLOWED = {
     "samples": {"semseg.drawing", "semseg.labels", "semseg.prepare", *STACK},
     "trial": {"semseg.machine", *STACK},
     "plugins": {
+        "semseg.faults",  # what they raise while they are tried
         "semseg.machine",
         "semseg.trial",
         "semseg.compat",
@@ -78,7 +79,14 @@ ALLOWED = {
     },
     "checks": {"semseg.compat", "semseg.machine", "semseg.atomic", "semseg.labels", "semseg.prepare", *STACK},
     "slurm": set(),
-    "run": {"semseg.compat", "semseg.stopping", "semseg.slurm", *STACK},
+    "faults": {*STACK},
+    "run": {
+        "semseg.faults",  # what classes of the config raise while they are built
+        "semseg.compat",
+        "semseg.stopping",
+        "semseg.slurm",
+        *STACK,
+    },
     "agent": {"semseg.stopping", *STACK},
     "machines": set(),
     "launch": {"semseg.cli", "semseg.agent", "semseg.machines", *STACK},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,16 @@ from mmengine.optim import OptimWrapper
 from mmseg.registry import HOOKS
 from torch.nn.parallel import DistributedDataParallel
 
+from semseg.faults import while_tried
 from semseg.machine import in_words
+from semseg.plugins.epochs import ends_with_one_image
 from semseg.stopping import Stopped
 from semseg.trial.disk import check_disk
 from semseg.trial.forecast import duration, num_validations, pace
 from semseg.trial.meter import Cost
 from semseg.trial.pictures import Largest, batch_size_of, find_largest, load_batch, path_in_words
 from semseg.trial.steps import Training, try_judgement, try_training, try_validation
-from semseg.trial.untouched import untouched
+from semseg.trial.untouched import bare_model, untouched
 
 _NUM_TIMED = 4  # samples of the training, at least
 _NUM_NAMED = 4  # parameters in a sentence
@@ -93,8 +96,11 @@ def _train(runner) -> tuple[Training, float, tuple[int, int]]:
     loader, rank, seed = runner.train_dataloader, get_rank(), int(runner.seed or 0)
     num_samples = max(batch_size_of(loader), _NUM_TIMED)
     chosen = np.random.default_rng([seed, rank]).integers(len(loader.dataset), size=num_samples)
-    loaded = _together(lambda: load_batch(loader, chosen.tolist(), seed + rank))
-    training = _together(lambda: try_training(runner, loaded.batch))
+    tried = partial(while_tried, cfg=runner.cfg, model=bare_model(runner), loader="train_dataloader")
+    loaded = _together(lambda: load_batch(loader, chosen.tolist(), seed + rank), tried)
+    training = _together(lambda: try_training(runner, loaded.batch), tried)
+    if ends_with_one_image(runner):
+        _together(lambda: _try_one_image(runner, load_batch(loader, chosen[:1].tolist(), seed + rank).batch))
     waits = isinstance(runner.model, DistributedDataParallel) and not runner.model.find_unused_parameters
     if training.without_gradient and waits:  # the same in every process
         raise ValueError(
@@ -112,9 +118,10 @@ def _validate(runner, crop: tuple[int, int]) -> tuple[Largest, Cost, float]:
     found = _together(lambda: find_largest(loader.dataset) if is_main_process() else None)
     largest = all_gather_object(found)[0]
     batch_size = batch_size_of(loader)
-    loaded = _together(lambda: load_batch(loader, [largest.index] * batch_size, 0))
-    cost = _worst(_together(lambda: try_validation(runner, loaded.batch, largest, crop)))
-    _together(lambda: _try_hooks(runner, loaded.batch, crop))
+    tried = partial(while_tried, cfg=runner.cfg, model=bare_model(runner), loader="val_dataloader")
+    loaded = _together(lambda: load_batch(loader, [largest.index] * batch_size, 0), tried)
+    cost = _worst(_together(lambda: try_validation(runner, loaded.batch, largest, crop), tried))
+    _together(lambda: _try_hooks(runner, loaded.batch, crop), tried)
     load_s = loaded.seconds / max(1, loader.num_workers)
     picture_s = max(cost.seconds / batch_size, load_s) if loader.num_workers else cost.seconds / batch_size + load_s
     return largest, cost, picture_s * largest.mean_share * len(loader.dataset) / get_world_size()
@@ -128,13 +135,26 @@ def _try_hooks(runner, batch: dict, crop: tuple[int, int]) -> None:
             hook.before_val_epoch(runner)
 
 
-def _together(step: Callable[[], Any]) -> Any:
+def _try_one_image(runner, batch: dict) -> None:
+    try:
+        try_training(runner, batch)
+    except Exception as error:
+        raise ValueError(
+            "the last batch of an epoch holds 1 image, on which a training step fails"
+            f" ({str(error).strip().partition(chr(10))[0]}): leave it out with --cfg-options"
+            " train_dataloader.drop_last=True, or take another train_dataloader.batch_size"
+        ) from error
+
+
+def _together(step: Callable[[], Any], explain: Callable[[Exception], Exception | None] = lambda error: None) -> Any:
     """Run a step in every process and return its outcome; all end where one has met a fault, none waits."""
     outcome, fault = None, None
     try:
         outcome = step()
     except Exception as error:
-        fault = error
+        fault = explain(error) or error
+        if fault is not error:
+            fault.__cause__ = error
     faults = all_gather_object(None if fault is None else str(fault) or type(fault).__name__)
     if fault is not None:
         raise fault
