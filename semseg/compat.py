@@ -40,6 +40,8 @@ _NOISE = (
     r"torch.cuda.amp.GradScaler|`torch.cuda.amp.*` is deprecated",
     r"Failed to search registry with scope",
     r"torch.meshgrid",
+    r"This DataLoader will create \d+ worker processes",  # check_machine says it, with the option to set
+    r"For binary segmentation, we suggest using",
     r"Default ``avg_non_ignore`` is False",  # the recipes keep the model zoo's value
 )
 

@@ -23,7 +23,13 @@ def check_recipe(cfg: Config) -> list[Finding]:
     Args:
         cfg: from `for_training`.
     """
-    return [*_check_padding(cfg), *_check_stride(cfg), *_check_single(cfg)]
+    return [
+        *_check_padding(cfg),
+        *_check_stride(cfg),
+        *_check_single(cfg),
+        *_check_channels(cfg),
+        *_check_losses(cfg),
+    ]
 
 
 def crop_sizes(loader: dict) -> list[tuple[int, int]]:
@@ -106,6 +112,43 @@ def _check_single(cfg: Config) -> Iterator[Finding]:
             )
             yield Finding("error", "batch-of-one", "train", 1, 1, message)
             return
+
+
+def _check_channels(cfg: Config) -> Iterator[Finding]:
+    """Compare what is subtracted from the channels of a photograph with their number."""
+    preprocessor = cfg.model.get("data_preprocessor") or {}
+    for key in ("mean", "std"):
+        values = preprocessor.get(key)
+        if values is not None and len(values) not in (1, 3):
+            message = (
+                f"model.data_preprocessor.{key} has {len(values)} values; photographs have 3 channels: give 3, or 1"
+            )
+            yield Finding("error", "channels", "train", 1, 1, message)
+
+
+def _check_losses(cfg: Config) -> Iterator[Finding]:
+    """Find cross entropies that do not go with the channels of their head, or with their own class weights."""
+    for key in ("decode_head", "auxiliary_head"):
+        heads = cfg.model.get(key) or []
+        is_list = isinstance(heads, (list, tuple))
+        for i, head in enumerate(heads if is_list else [heads]):
+            place = f"model.{key}.{i}" if is_list else f"model.{key}"
+            losses = head.get("loss_decode") or []
+            for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
+                if not str(loss.get("type")).endswith("CrossEntropyLoss"):
+                    continue
+                if head.get("out_channels") == 1 and not loss.get("use_sigmoid"):
+                    message = (
+                        f"{place} has out_channels=1, and the softmax of its CrossEntropyLoss needs one channel per"
+                        f" class; set use_sigmoid=True in its loss_decode, or leave out_channels out"
+                    )
+                    yield Finding("error", "one-channel", "train", 1, 1, message)
+                if loss.get("use_sigmoid") and loss.get("class_weight") is not None:
+                    message = (
+                        f"{place}: MMSegmentation's CrossEntropyLoss with use_sigmoid=True cannot weigh classes; set"
+                        " class_weight=None in its loss_decode, or use_sigmoid=False"
+                    )
+                    yield Finding("error", "weighted-sigmoid", "train", 1, 1, message)
 
 
 def _heads(cfg: Config) -> Iterator[dict]:

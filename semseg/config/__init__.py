@@ -11,6 +11,7 @@ import copy
 import difflib
 import logging
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -226,13 +227,18 @@ def _read_config(path: Path) -> Config:
     if not path.is_file():
         raise FileNotFoundError(f"no config file {path}{_nearest_config(path)}")
     check_file(path)
+    for folder in (Path.cwd(), path.parent.resolve()):  # custom_imports may name modules beside the config
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
     try:
         cfg = Config.fromfile(path)
     except ImportError as error:
         missing = missing_import(error)
-        if missing is None:
-            raise
-        raise ValueError(f"{path}: custom_imports needs {missing}, {how_to_install(missing)}") from error
+        needs = str(error) if missing is None else f"custom_imports needs {missing}, {how_to_install(missing)}"
+        raise ValueError(
+            f"{path}: {needs}; custom_imports find modules that are installed, in the folder of the config, or in the"
+            " working folder"
+        ) from error
     except (SyntaxError, NameError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a config that can be read: {error}") from error
     if "model" not in cfg:

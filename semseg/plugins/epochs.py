@@ -87,6 +87,13 @@ def validation_is_due(runner: Any) -> bool:
     return done >= max(loop.val_begin, 1) and (done % loop.val_interval == 0 or done == end)
 
 
+def ends_with_one_image(runner: Any) -> bool:
+    """Return whether the last batch of an epoch has one image, and the others more."""
+    loader = runner.train_dataloader
+    is_cut = isinstance(runner.train_loop, EpochBasedTrainLoop) and not loader.drop_last
+    return is_cut and (loader.batch_size or 1) > 1 and len(loader.sampler) % loader.batch_size == 1
+
+
 def recount_iterations(checkpoint: dict[str, Any], iters_per_epoch: int, logger: logging.Logger) -> None:
     """Let a run by epochs go on with another number of iterations per epoch (in place): it keeps the epoch.
 

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from semseg.faults import explained
 from semseg.machine import in_words
+from semseg.plugins.epochs import ends_with_one_image
 from semseg.stopping import Stopped
 from semseg.trial.disk import check_disk
 from semseg.trial.forecast import duration, num_validations, pace
@@ -99,6 +100,8 @@ def _train(runner) -> tuple[Training, float, tuple[int, int]]:
     crop = tuple(max(sides) for sides in zip(*(picture.shape[-2:] for picture in loaded.batch["inputs"]), strict=True))
     with explained(runner.cfg, f"a training step on {_shown(crop)}", runner.model):
         training = _together(lambda: try_training(runner, loaded.batch))
+    if ends_with_one_image(runner):
+        _together(lambda: _try_one_image(runner, load_batch(loader, chosen[:1].tolist(), seed + rank).batch))
     waits = isinstance(runner.model, DistributedDataParallel) and not runner.model.find_unused_parameters
     if training.without_gradient and waits:  # the same in every process
         raise ValueError(
@@ -132,6 +135,17 @@ def _try_hooks(runner, batch: dict, crop: tuple[int, int]) -> None:
     for hook in runner.hooks:
         if getattr(hook, "is_tried", False):
             hook.before_val_epoch(runner)
+
+
+def _try_one_image(runner, batch: dict) -> None:
+    try:
+        try_training(runner, batch)
+    except Exception as error:
+        raise ValueError(
+            "the last batch of an epoch holds 1 image, on which a training step fails"
+            f" ({str(error).strip().partition(chr(10))[0]}): leave it out with --cfg-options"
+            " train_dataloader.drop_last=True, or take another train_dataloader.batch_size"
+        ) from error
 
 
 def _together(step: Callable[[], Any]) -> Any:
