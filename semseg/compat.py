@@ -43,6 +43,8 @@ _NOISE = (
     r"This DataLoader will create \d+ worker processes",  # check_machine says it, with the option to set
     r"For binary segmentation, we suggest using",
     r"Default ``avg_non_ignore`` is False",  # the recipes keep the model zoo's value
+    r"Original LayerDecayOptimizerConstructor of BEiT will be deprecated|Layer_decay_rate will be deleted",
+    r"In MMCV v1.4.4, we modified the default value of args",  # of an activation, years ago
 )
 
 
@@ -54,6 +56,7 @@ def repair() -> None:
     load_checkpoints_quietly()
     keep_long_records_off_screen()
     write_scores_once()
+    log_layer_decay()
     average_weighted_losses()
     compat_losses.repair()
     compat_operators.repair()
@@ -198,7 +201,26 @@ _LOG_FILE_ONLY = (
     '"HardDiskBackend" is the alias',
     "The prefix is not set in metric class",
     " is skipped since its requires_grad=False",  # frozen, one line per parameter
+    "paramwise_options -- ",  # one line per parameter, or three
+    "self.paramwise_cfg is ",
+    "Build LearningRateDecayOptimizerConstructor",
+    "set param ",
+    "Param groups = ",
 )
+
+
+def log_layer_decay() -> None:
+    """Write how learning rates decay from layer to layer into the log file only.
+
+    Defect: hundreds of lines on the screen before the first iteration of a BEiT, MAE or ConvNeXt, and one of a
+    SegNeXt. Cause: `print_log` without a logger prints, and MSCAN prints.
+    """
+    import mmseg.engine.optimizers.layer_decay_optimizer_constructor as stock
+    import mmseg.models.backbones.mscan as mscan
+    from mmengine.logging import print_log
+
+    stock.print_log = functools.partial(print_log, logger="current")
+    mscan.print = lambda *args: None  # init cfg None
 
 
 def write_scores_once() -> None:

@@ -24,6 +24,7 @@ _PACKAGE = str(Path(__file__).parent)
 _NAMED_KINDS = (KeyError, TypeError, AttributeError, IndexError, NameError)  # their messages alone say little
 _NO_NETWORK = (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException)
 _MISSING_OPERATOR = re.compile(r"install onedl-mmcv for (\w+) ops")
+_UNEVEN = re.compile(r"must match the size of tensor|[Ss]izes of tensors must match|should be divisible")
 _TOO_SMALL = re.compile(
     r"Output size is too small|[Kk]ernel size can't be greater|Padding size should be less|greater than zero"
 )
@@ -86,7 +87,7 @@ def _find_place(cfg: Any, frames: list[FrameType], model: nn.Module | None) -> _
             place = _place_of_dict(parts, frame.f_locals["cfg"], place) or place
             continue
         owner = frame.f_locals.get("self")
-        if isinstance(owner, nn.Module) and names.get(id(owner)):
+        if isinstance(owner, nn.Module) and id(owner) in names:
             place = _place_of_module(parts, names[id(owner)]) or place
         elif callable(getattr(owner, "transform", None)):
             kind = type(owner).__name__
@@ -109,8 +110,8 @@ def _place_of_dict(parts: list[tuple[str, dict]], built: dict, inside: _Place | 
 def _place_of_module(parts: list[tuple[str, dict]], name: str) -> _Place | None:
     """Find the innermost part of a model's config on the way to a module, such as `decode_head.0.loss_decode`."""
     known = dict(parts)
-    steps = name.split(".")
-    keys = (".".join(["model", *steps[:count]]) for count in range(len(steps), 0, -1))
+    steps = ["model", *filter(None, name.split("."))]
+    keys = (".".join(steps[:count]) for count in range(len(steps), 0, -1))
     return next((_Place(key, known[key]) for key in keys if key in known), None)
 
 
@@ -129,6 +130,11 @@ def _sentence(place: _Place, error: Exception, doing: str) -> str:
     hint = ""
     if _TOO_SMALL.search(message):
         hint = "; it needs larger crops"
+    elif doing.startswith("the validation") and _UNEVEN.search(message):
+        hint = (
+            "; if it takes only sides that a number divides, pad the pictures with --cfg-options"
+            " model.data_preprocessor.test_cfg.size_divisor=32"
+        )
     elif (size := place.node.get("img_size")) is not None:
         hint = f"; it is made for {place.key}.img_size={size}: crop to that size, or change it"
     return f"{what} fails in {doing}: {message.rstrip('.')}{hint}"

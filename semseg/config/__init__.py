@@ -47,6 +47,7 @@ from semseg.config.schedule import fit_schedule, length_of
 from semseg.config.survival import survive
 from semseg.config.testing import count_confusions, for_testing
 from semseg.config.tracking import track
+from semseg.config.version0 import name_in_version_1, refuse_version_0
 
 __all__ = ["for_inference", "for_testing", "for_training", "load_config"]
 
@@ -91,6 +92,7 @@ def load_config(
         use_dataset_files(cfg, dataset_paths)
     planned = length_of(cfg)
     _apply_options(cfg, options)
+    _give_windows_two_sides(cfg)
     fit_schedule(cfg, planned, options)
     crop_around_rare_classes(cfg)
     count_confusions(cfg)
@@ -191,6 +193,14 @@ def for_training(
     return cfg
 
 
+def _give_windows_two_sides(cfg: Config) -> None:
+    """Write `crop_size=256` of sliding windows as a pair (in place), which is what MMSegmentation unpacks."""
+    test_cfg = cfg.model.get("test_cfg") or {}
+    for name in ("crop_size", "stride"):
+        if isinstance(test_cfg.get(name), int):
+            test_cfg[name] = (test_cfg[name], test_cfg[name])
+
+
 def _use_cpu_precision(cfg: Config) -> None:
     """Train in bfloat16 where there is no GPU for the float16 that the config asks for (in place)."""
     wrapper = cfg.optim_wrapper
@@ -225,7 +235,8 @@ def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
 
 def _read_config(path: Path) -> Config:
     if not path.is_file():
-        raise FileNotFoundError(f"no config file {path}{_nearest_config(path)}")
+        raise FileNotFoundError(f"no config file {path}{_nearest_config(path) or name_in_version_1(path.stem)}")
+    refuse_version_0(path)
     check_file(path)
     for folder in (Path.cwd(), path.parent.resolve()):  # custom_imports may name modules beside the config
         if str(folder) not in sys.path:

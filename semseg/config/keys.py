@@ -16,6 +16,8 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
+from semseg.config.version0 import SUCCESSORS
+
 EFFECTIVE_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"} | {
     # read by MMEngine with cfg.get, by MMSegmentation's tools, or by this module
     "custom_imports",
@@ -53,7 +55,8 @@ def check_file(path: Path) -> None:
             near = difflib.get_close_matches(name, EFFECTIVE_KEYS - {"tta_pipeline"}, 1, 0.8)
             if near:
                 raise ValueError(f"{file}: unknown key {name!r}; did you mean {near[0]!r}?")
-            logging.getLogger("semseg").warning("%s: %r has no effect: nothing uses it", file, name)
+            why = f"1.x says {SUCCESSORS[name]}" if name in SUCCESSORS else "nothing uses it"
+            logging.getLogger("semseg").warning("%s: %r has no effect: %s", file, name, why)
 
 
 def _parse_with_bases(path: Path) -> Iterator[tuple[Path, ast.Module]]:
@@ -91,6 +94,9 @@ def check_option(cfg: Config, key: str) -> None:
             places = list(_places_of(cfg, head))
             use = f"; set {'.'.join([places[0], *rest])}" if places else ""
             raise ValueError(f"--cfg-options {key} has no effect: {head} is a helper name inside the config file{use}")
+        if head in SUCCESSORS:
+            successor = SUCCESSORS.get(key, SUCCESSORS[head])
+            raise ValueError(f"--cfg-options {key}: {head!r} is a key of MMSegmentation 0.x; 1.x says {successor}")
         raise ValueError(f"--cfg-options {key}: unknown key {head!r}{_did_you_mean(head, EFFECTIVE_KEYS)}")
     node: Any = cfg
     for depth, part in enumerate(key.split(".")):

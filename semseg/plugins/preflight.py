@@ -64,8 +64,9 @@ class PreflightHook(Hook):
 
     def _try(self, runner) -> None:
         start = time.perf_counter()
-        with untouched(runner):
+        with untouched(runner) as put_back_weights:
             training, sample_s, crop = _train(runner)
+            put_back_weights()
             validation = None if runner.val_loop is None else _validate(runner, crop)
         _together(lambda: check_disk(runner, training.state_bytes))
         loader = runner.train_dataloader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ def bare_model(runner: Any) -> nn.Module:
 
 
 @contextmanager
-def untouched(runner: Any) -> Iterator[None]:
+def untouched(runner: Any) -> Iterator[Callable[[], None]]:
     """Lend a runner for training and validation steps, and put everything back: bit for bit.
 
     That is: weights, buffers (the statistics of batch norms), which modules train, gradients, the optimizer
@@ -30,6 +30,10 @@ def untouched(runner: Any) -> Iterator[None]:
 
     Args:
         runner: MMEngine's, ready to train, with one optimizer; its gradients are those of no step yet.
+
+    Yields:
+        A function that puts the weights and buffers back before the end of the block, and nothing else: steps on
+        small pictures may leave weights that predict no numbers.
     """
     model, wrapper = bare_model(runner), runner.optim_wrapper
     optimizer = wrapper.optimizer
@@ -43,14 +47,17 @@ def untouched(runner: Any) -> Iterator[None]:
     loss_scale = None if scaler is None else scaler.state_dict()
     kept = [tensor.detach().to("cpu", copy=True) for tensor in tensors]
 
-    wrapper.message_hub = MessageHub("trial")  # made by hand it is nobody's current one
-    try:
-        with _same_randomness():
-            yield
-    finally:
+    def put_back() -> None:
         with torch.no_grad():
             for tensor, values in zip(tensors, kept, strict=True):
                 tensor.copy_(values)
+
+    wrapper.message_hub = MessageHub("trial")  # made by hand it is nobody's current one
+    try:
+        with _same_randomness():
+            yield put_back
+    finally:
+        put_back()
         for module, mode in modes:
             module.training = mode
         model.zero_grad(set_to_none=True)
