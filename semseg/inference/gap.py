@@ -84,9 +84,10 @@ def find_photographs(
             note = f"images of {splits[0]}{others}"
             if splits[0] == "train":
                 note += ": a model that was trained on them is surer of them than of others"
-    found = find_images(folder, leave_out=leave_out, keep_suffix=True)
+    notes = [note] if note else []
+    found = find_images(folder, leave_out=leave_out, keep_suffix=True, on_note=notes.append)
     places = np.linspace(0, len(found) - 1, min(most or len(found), len(found))).round().astype(int)
-    return Photographs(folder, [found[i] for i in places], len(found), note)
+    return Photographs(folder, [found[i] for i in places], len(found), "; ".join(notes))
 
 
 def _holds_pngs(folder: Path) -> bool:

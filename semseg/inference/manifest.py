@@ -10,12 +10,17 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from semseg.atomic import atomic_path
+from semseg.folders import absolute_path
 
-MANIFEST_COLUMNS = ("source", "outputs", "width", "height", "seconds", "status", "mean_confidence")
-STATS_COLUMNS = ("source", "latitude", "longitude", "time")  # and the classes
+MANIFEST_COLUMNS = (
+    *("source", "name", "outputs", "bytes"),
+    *("width", "height", "seconds", "status", "mean_confidence"),
+)
+STATS_COLUMNS = ("source", "name", "latitude", "longitude", "time")  # and the classes
+_OTHER_RESULTS = {"gap.json": b'"semseg.gap/', "explain.json": b'"semseg.explain/', "results.json": b'"semseg.'}
 OK = "ok"
 _TEXT = dict(encoding="utf-8", errors="surrogateescape", newline="")  # any name that a file system allows
 
@@ -25,13 +30,18 @@ Row = Mapping[str, str]
 class Manifest:
     """`manifest.csv` and `stats.csv`, which grow with every image, by whole lines.
 
-    Several processes may share a folder: each appends to parts of its own, and whoever ends puts them together.
+    An image has one row in each, found by the name of its results: whatever way its path is written, and whichever run
+    wrote them. Several processes may share a folder: each appends to parts of its own, and whoever ends puts them
+    together.
 
     Args:
         out_dir: made if missing.
         classes: names, in the order of their train ids.
         rank: which process this is.
         num_ranks: how many there are.
+
+    Attributes:
+        num_replaced: results of other images that had the names of those of this run, after `begin`.
 
     Raises:
         ValueError: the folder holds the account of a model with other classes.
@@ -43,28 +53,36 @@ class Manifest:
         self._out_dir = out_dir
         self._lock = threading.Lock()
         self._columns = {"manifest": MANIFEST_COLUMNS, "stats": (*STATS_COLUMNS, *classes)}
+        self.num_replaced = 0
         path = out_dir / "stats.csv"
         if path.is_file():
             with path.open(**_TEXT) as file:
                 found = next(csv.reader(file), None)
-            if found and tuple(found) != self._columns["stats"]:
+            if found and not _same_columns(found, self._columns["stats"]):
                 raise ValueError(f"{path} is of a model with other classes; choose another --out-dir")
 
-    def begin(self, sources: Sequence[str], is_done: Callable[[str], bool]) -> list[str]:
+    def begin(self, sources: Mapping[str, str], is_done: Callable[[str, Row], bool]) -> list[str]:
         """Forget what will be done anew.
 
         Args:
-            sources: of this process.
-            is_done: whether an image that is in the account as done is to be left alone.
+            sources: path of each image of this process, by the name of its results.
+            is_done: called with the name and the row of an image that is in the account as done: whether it is to be
+                left alone.
 
         Returns:
-            What is to be done.
+            The names of what is to be done.
         """
         with self._alone():
-            done = {row["source"] for row in self._rows("manifest") if row["status"] == OK}
-            todo = [source for source in sources if source not in done or not is_done(source)]
+            rows = {row["name"]: row for row in self._rows("manifest")}
+            same = {name for name in sources if name in rows and _is_same(rows[name]["source"], sources[name])}
+            self.num_replaced = sum(name in rows and name not in same for name in sources)
+            todo = [
+                name
+                for name in sources
+                if name not in same or rows[name]["status"] != OK or not is_done(name, rows[name])
+            ]
             for table in self._columns:
-                self._fold(table, set(todo))
+                self._fold(table, {name: sources[name] for name in todo})
         return todo
 
     def add(self, row: Mapping[str, object], stats: Mapping[str, object] | None = None) -> None:
@@ -75,10 +93,10 @@ class Manifest:
             self._append("manifest", row)
 
     def finish(self, order: Sequence[str]) -> None:
-        """Bring the account into the order of the sources; other sources, from runs before, stand first."""
+        """Bring the account into the order of the names; other images, from runs before, come first."""
         with self._alone():
             for table in self._columns:
-                self._fold(table, set(), {source: place for place, source in enumerate(order)})
+                self._fold(table, {}, {name: place for place, name in enumerate(order)})
 
     def write_geojson(self, path: Path) -> int:
         """Write the images that say where they were taken as points, and return how many these are."""
@@ -120,18 +138,23 @@ class Manifest:
         return sorted(self._out_dir.glob(f".{table}.part*.csv"))
 
     def _rows(self, table: str) -> list[Row]:
-        """Return all rows, of the parts too; the last word about a source counts."""
+        """Return all rows, of the parts too; the last word about an image counts."""
         rows = {}
+        names = {} if table == "manifest" else {row["source"]: row["name"] for row in self._rows("manifest")}
         for path in (self._out_dir / f"{table}.csv", *self._parts(table)):
-            if path.is_file():
-                rows |= {row["source"]: row for row in _read(path, self._columns[table])}
+            for row in _read(path) if path.is_file() else ():
+                name = row.get("name") or names.get(row["source"]) or _name_of(row.get("outputs", "")) or row["source"]
+                rows[name] = {**dict.fromkeys(self._columns[table], ""), **row, "name": name}
         return list(rows.values())
 
-    def _fold(self, table: str, without: set[str], order: Mapping[str, int] | None = None) -> None:
+    def _fold(self, table: str, without: Mapping[str, str], order: Mapping[str, int] | None = None) -> None:
         """Put everything into the one file, and remove the parts whose process has ended or is this one."""
-        rows = [row for row in self._rows(table) if row["source"] not in without]
+        rows = [row for row in self._rows(table) if row["name"] not in without]
+        # what failed in an older version had no name
+        paths = {str(absolute_path(source)) for source in without.values()}
+        rows = [row for row in rows if row["name"] != row["source"] or str(absolute_path(row["source"])) not in paths]
         if order is not None:
-            rows.sort(key=lambda row: order.get(row["source"], -1))
+            rows.sort(key=lambda row: order.get(row["name"], -1))
         self._write(self._out_dir / f"{table}.csv", table, rows)
         for path in self._parts(table):
             number = int(path.name.split(".part")[1].split(".")[0])
@@ -155,11 +178,77 @@ class Manifest:
             os.close(descriptor)
 
 
-def _read(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def describe_outputs(paths: Sequence[Path], out_dir: Path) -> dict[str, str]:
+    """Return the columns about the files that an image led to: their paths below `out_dir`, and their sizes.
+
+    Args:
+        paths: files, or folders, whose size is that of the files in them.
+        out_dir: the folder of the results.
+    """
+    return {
+        "outputs": ";".join(path.relative_to(out_dir).as_posix() for path in paths),
+        "bytes": ";".join(str(_num_bytes(path)) for path in paths),
+    }
+
+
+def whole_outputs(row: Row, out_dir: Path) -> set[Path]:
+    """Return the outputs of a row that have the size on the disk that they had when they were written.
+
+    Of a row without sizes, which an older version wrote, none has.
+    """
+    sizes = row["bytes"].split(";") if row["bytes"] else []
+    paths = [out_dir / name for name in row["outputs"].split(";")]
+    if len(sizes) != len(paths):  # a semicolon in a name
+        return set()
+    return {path for path, size in zip(paths, sizes, strict=True) if path.exists() and str(_num_bytes(path)) == size}
+
+
+def holds_results(folder: Path) -> bool:
+    """Return whether a folder holds what this project wrote about images, and so pictures that are no photographs."""
+    manifest = folder / "manifest.csv"
+    if manifest.is_file():
+        with manifest.open(**_TEXT) as file:
+            head = next(csv.reader(file), [])
+        if {"source", "outputs", "status"} <= set(head):
+            return True
+    if any(folder.glob(".manifest.part*.csv")):
+        return True
+    for name, schema in _OTHER_RESULTS.items():
+        path = folder / name
+        if path.is_file():
+            with path.open("rb") as file:
+                if schema in file.read(1000):
+                    return True
+    return False
+
+
+def _num_bytes(path: Path) -> int:
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+    return path.stat().st_size
+
+
+def _is_same(recorded: str, source: str) -> bool:
+    return absolute_path(recorded) == absolute_path(source)
+
+
+def _name_of(outputs: str) -> str:
+    """Return the name of an image in the account of an older version, which has only the paths of its results."""
+    first = PurePosixPath(outputs.split(";")[0])
+    return str(PurePosixPath(*first.parts[1:-1], first.stem)) if len(first.parts) > 1 else ""
+
+
+def _same_columns(found: Sequence[str], expected: Sequence[str]) -> bool:
+    named = found if found[1:2] == ["name"] else [*found[:1], "name", *found[1:]]  # older versions had no names
+    return tuple(named) == tuple(expected)
+
+
+def _read(path: Path) -> Iterator[Row]:
     """Read the whole rows of a table; a line that was cut off is none."""
     with path.open(**_TEXT) as file:
         text = file.read()
     text = text[: text.rfind("\n") + 1]
-    for values in list(csv.reader(io.StringIO(text, newline="")))[1:]:
-        if len(values) == len(columns):
-            yield dict(zip(columns, values, strict=True))
+    head, *rows = csv.reader(io.StringIO(text, newline="")) if text else [()]
+    for values in rows:
+        if len(values) == len(head):
+            yield dict(zip(head, values, strict=True))

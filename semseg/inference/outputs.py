@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +13,13 @@ from PIL import Image
 
 from semseg import drawing
 from semseg.atomic import atomic_path
+from semseg.folders import absolute_path
 from semseg.index_png import write_index_png
 from semseg.labels import CITYSCAPES, categories_of
 
 if TYPE_CHECKING:
     from semseg.inference.predictor import Prediction
+    from semseg.inference.sources import SourceImage
 
 SUFFIXES = {
     "pred": ".png",
@@ -31,6 +33,27 @@ SUFFIXES = {
 """Every kind of output: the folder that it lies in, and the suffix of its files."""
 
 _JPEG_QUALITY = 90
+
+
+TILED = ("pred", "vis")
+"""What is written of a picture that goes by tiles."""
+
+
+def check_kinds(kinds: Collection[str]) -> None:
+    """Raise a ValueError if there is no such kind of output."""
+    for kind in kinds:
+        if kind not in SUFFIXES:
+            raise ValueError(f"--save {kind}: expected some of {', '.join(list(SUFFIXES)[2:])}")
+
+
+def check_sources_stay(images: Iterable[SourceImage], out_dir: Path, kinds: Collection[str]) -> None:
+    """Raise a ValueError if a result would replace an image that is to be segmented."""
+    by_path = {absolute_path(image.path): image for image in images}
+    for image in by_path.values():
+        for kind in kinds:
+            path = out_dir / kind / f"{image.name}{SUFFIXES[kind]}"
+            if absolute_path(path) in by_path:
+                raise ValueError(f"the results would replace the image {path} by another one; choose another --out-dir")
 
 
 @dataclass(frozen=True)
@@ -63,9 +86,7 @@ class Outputs:
     def __post_init__(self) -> None:
         if not 0 <= self.opacity <= 1:
             raise ValueError(f"--opacity {self.opacity}: expected 0 to 1")
-        for kind in self.kinds:
-            if kind not in SUFFIXES:
-                raise ValueError(f"--save {kind}: expected some of {', '.join(list(SUFFIXES)[2:])}")
+        check_kinds(self.kinds)
         if "labelids" in self.kinds and categories_of(self.classes) is None:
             foreign = next((name for name in self.classes if name not in CITYSCAPES.classes), None)
             raise ValueError(f"--save labelids: {foreign!r} is no class of Cityscapes, and has no label id there")
@@ -83,10 +104,14 @@ class Outputs:
         paths = {kind: path for kind, path in self.paths(name).items() if kind == "vis"}
         return {"pred": self.out_dir / "pred" / f"{name}.tif", **paths}
 
-    def exist(self, name: Path) -> bool:
-        """Return whether everything is there."""
-        ways = self.paths(name), self.tiled_paths(name)
-        return any(all(path.is_file() for path in paths.values()) for paths in ways)
+    def are_among(self, name: Path, whole: Collection[Path]) -> bool:
+        """Return whether everything is there.
+
+        Args:
+            name: of the image, relative.
+            whole: the files that are known to be whole.
+        """
+        return any(set(paths.values()) <= set(whole) for paths in (self.paths(name), self.tiled_paths(name)))
 
     def write_overview(self, name: Path, image: np.ndarray, train_ids: np.ndarray) -> None:
         """Write the overlay of a picture that went by tiles.

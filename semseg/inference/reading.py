@@ -79,6 +79,15 @@ def read_photograph(source: str | Path | bytes, exif: str = "apply", max_pixels:
         raise ValueError(str(error) if known else f"not a readable image ({error or type(error).__name__})") from error
 
 
+def picture_size(path: str | Path) -> tuple[int, int] | None:
+    """Return height and width by the head of a file; None if it cannot be read."""
+    try:
+        with _open(Path(path)) as image:
+            return image.size[::-1]
+    except Exception:  # a hostile file makes decoders raise anything; whoever reads it says so
+        return None
+
+
 def read_image(path: str | Path, exif: str = "apply") -> np.ndarray:
     """Read the pixels of a photograph: RGB, uint8, shape (height, width, 3); see `read_photograph`.
 

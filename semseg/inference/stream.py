@@ -17,8 +17,8 @@ from rich.console import Console
 from semseg.background import Writers
 from semseg.folders import TIFF_SUFFIXES
 from semseg.inference.ahead import NUM_READERS, Readers, ReadImage
-from semseg.inference.manifest import OK, Manifest
-from semseg.inference.outputs import Outputs, class_shares
+from semseg.inference.manifest import OK, Manifest, Row, describe_outputs, whole_outputs
+from semseg.inference.outputs import Outputs, check_sources_stay, class_shares
 from semseg.inference.reading import MAX_PIXELS, Photograph, TooManyPixelsError, read_photograph
 from semseg.inference.sources import SourceImage
 from semseg.inference.summary import Summary, progress_bar
@@ -54,7 +54,7 @@ def infer(
         images: from `find_images`; of several processes, each takes its share of them.
         outputs: what is written.
         batch: images of one size that are segmented at once; None: what suits the device.
-        skip_existing: leave images alone whose results are all there.
+        skip_existing: leave images alone whose results are all there, as large as they were when they were written.
         stop_on_error: end at the first image that cannot be segmented.
         max_pixels: of an image; more are not read.
         geojson: a file for the places of the photographs.
@@ -64,23 +64,33 @@ def infer(
     Raises:
         Stopped: Ctrl-C, SIGTERM, a full disk, or an error with `stop_on_error`; what was finished is on the disk.
         ValueError: the folder holds the account of a model with other classes, or confidence is to be written of a
-            model that has none.
+            model that has none, or a result would replace an image.
     """
+    check_sources_stay(images, outputs.out_dir, outputs.kinds)
     unsure = {"conf", "probs"} & set(outputs.kinds)
     if unsure and not predictor.has_probabilities:
         raise ValueError(f"--save {min(unsure)}: this model has no probabilities; leave it out")
     manifest = Manifest(outputs.out_dir, outputs.classes, rank, num_ranks)
-    by_source = {str(image.path): image for image in images[rank::num_ranks]}
-    todo = manifest.begin(list(by_source), lambda source: skip_existing and outputs.exist(by_source[source].name))
-    summary = Summary(len(by_source), num_left=len(by_source) - len(todo))
+    by_name = {str(image.name): image for image in images[rank::num_ranks]}
+    summary = Summary(len(by_name))
+
+    def is_done(name: str, row: Row) -> bool:
+        whole = whole_outputs(row, outputs.out_dir) if skip_existing else set()
+        if not skip_existing or not outputs.are_among(by_name[name].name, whole):
+            return False
+        summary.folders |= {path.relative_to(outputs.out_dir).parts[0] for path in whole}
+        return True
+
+    todo = manifest.begin({name: str(image.path) for name, image in by_name.items()}, is_done)
+    summary.num_left, summary.num_replaced = len(by_name) - len(todo), manifest.num_replaced
     stream = _Stream(predictor, outputs, manifest, summary, batch, max_pixels, stop_on_error)
     hint = "the same command with --skip-existing goes on"
     try:
         with signals_raise():
-            stream.run([by_source[source] for source in todo])
+            stream.run([by_name[name] for name in todo])
     except Signal as stopped:
         done = summary.num_done + summary.num_left
-        message = f"interrupted: {done} of {len(by_source)} images are done; {hint}"
+        message = f"interrupted: {done} of {len(by_name)} images are done; {hint}"
         raise Stopped(message, 128 + stopped.number) from None
     except OSError as error:
         if not is_disk_full(error):
@@ -89,7 +99,7 @@ def infer(
         raise Stopped(message, 1) from error
     finally:
         with suppress(OSError):  # the disk may be full; the lines are there, only their order is not
-            manifest.finish([str(image.path) for image in images])
+            manifest.finish([str(image.name) for image in images])
     if geojson is not None:
         num_places = manifest.write_geojson(geojson)
         if rank == 0:
@@ -243,7 +253,8 @@ class _Stream:
     ) -> None:
         row = {
             "source": source.path,
-            "outputs": ";".join(str(path.relative_to(self._outputs.out_dir)) for path in paths),
+            "name": source.name,
+            **describe_outputs(paths, self._outputs.out_dir),
             "width": size[1],
             "height": size[0],
             "seconds": f"{seconds:.3f}",
@@ -251,15 +262,16 @@ class _Stream:
             "mean_confidence": "" if confidence is None else f"{confidence:.4f}",
         }
         stats = {name: f"{share:.6f}" for name, share in zip(self._outputs.classes, shares, strict=True)}
-        self._manifest.add(row, {"source": source.path, **place, **stats})
+        self._manifest.add(row, {"source": source.path, "name": source.name, **place, **stats})
         with self._lock:
+            self._summary.folders |= {path.relative_to(self._outputs.out_dir).parts[0] for path in paths}
             self._summary.num_done += 1
             self._summary.shares = self._summary.shares + shares
 
     def _fail(self, source: SourceImage, sentence: str) -> None:
         sentence = " ".join(sentence.split())
         self._console.print(f"skipped {source.path}: {sentence}", markup=False, highlight=False, soft_wrap=True)
-        self._manifest.add({"source": source.path, "status": f"failed: {sentence}"})
+        self._manifest.add({"source": source.path, "name": source.name, "status": f"failed: {sentence}"})
         with self._lock:
             self._summary.failed.append(source.path)
         self._bar.advance(self._task)

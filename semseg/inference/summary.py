@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from semseg.inference.outputs import Outputs
+from semseg.inference.outputs import SUFFIXES, Outputs
 
 
 @dataclass
@@ -22,6 +22,8 @@ class Summary:
         num_images: asked for.
         num_done: segmented and written.
         num_left: left alone, since their results were there.
+        num_replaced: results of other images that had the same names.
+        folders: those with the results, of images that were left alone too, below the folder of all results.
         failed: the images that could not be read, segmented or written.
         seconds: from the first image to the last.
         busy: seconds of work by stage, per thread: read, predict, write.
@@ -31,6 +33,8 @@ class Summary:
     num_images: int
     num_done: int = 0
     num_left: int = 0
+    num_replaced: int = 0
+    folders: set[str] = field(default_factory=set)
     failed: list[Path] = field(default_factory=list)
     seconds: float = 0.0
     busy: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "predict": 0.0, "write": 0.0})
@@ -38,9 +42,15 @@ class Summary:
 
     def lines(self, outputs: Outputs) -> list[str]:
         """Say it to a person."""
-        folders = ", ".join(f"{outputs.out_dir}/{kind}" for kind in outputs.kinds)
+        folders = ", ".join(f"{outputs.out_dir}/{kind}" for kind in SUFFIXES if kind in self.folders)
         left = f", {self.num_left} were there" if self.num_left else ""
-        lines = [f"{self.num_done} of {self.num_images} images segmented{left}: {folders}"]
+        where = f": {folders}" if folders else ""
+        lines = [f"{self.num_done} of {self.num_images} images segmented{left}{where}"]
+        if self.num_replaced:
+            lines.append(
+                f"{self.num_replaced} results of other images with the same names were replaced; to keep both, choose"
+                " another --out-dir"
+            )
         if self.num_done:
             slowest = max(self.busy, key=self.busy.get)
             stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.busy.items())

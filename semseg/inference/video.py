@@ -20,7 +20,7 @@ from rich.console import Console
 from semseg.atomic import atomic_path
 from semseg.background import Writers
 from semseg.index_png import write_index_png
-from semseg.inference.manifest import OK, Manifest
+from semseg.inference.manifest import OK, Manifest, Row, describe_outputs, whole_outputs
 from semseg.inference.outputs import Outputs, class_shares
 from semseg.inference.sources import is_live
 from semseg.inference.summary import progress_bar
@@ -156,9 +156,7 @@ def segment_videos(
             videos of one name.
         Stopped: Ctrl-C or SIGTERM while a file was segmented, or an error with `stop_on_error`.
     """
-    for kind in extras:
-        if kind not in KINDS:
-            raise ValueError(f"--save {kind}: of a video, expected some of {', '.join(KINDS)}")
+    check_extras(extras)
     names: dict[str, str] = {}
     for source in sources:
         name = _name(source)
@@ -169,27 +167,38 @@ def segment_videos(
         if not is_live(source) and not Path(source).is_file():
             raise FileNotFoundError(f"no video {source}")
     manifest = Manifest(outputs.out_dir, outputs.classes)
-    wanted = {source: name for name, source in names.items()}
+    by_name = {f"{name}.mp4": source for name, source in names.items()}  # a photograph may have the same stem
 
-    def is_done(source: str) -> bool:
-        return skip_existing and not is_live(source) and (outputs.out_dir / f"vis/{wanted[source]}.mp4").is_file()
+    def is_done(name: str, row: Row) -> bool:
+        if not skip_existing or is_live(by_name[name]):
+            return False
+        written = [Path("vis", name), *(Path(kind, Path(name).stem) for kind in extras)]
+        return {outputs.out_dir / path for path in written} <= whole_outputs(row, outputs.out_dir)
 
     failed = []
-    for source in manifest.begin(list(wanted), is_done):
+    for name in manifest.begin(by_name, is_done):
+        source = by_name[name]
         try:
-            row, stats = _segment_video(predictor, source, wanted[source], outputs, extras, smooth)
+            row, stats = _segment_video(predictor, source, Path(name).stem, outputs, extras, smooth)
         except ValueError as error:
             if is_live(source):
                 raise
             print(f"skipped {error}", file=sys.stderr)
-            manifest.add({"source": source, "status": f"failed: {error}"})
+            manifest.add({"source": source, "name": name, "status": f"failed: {error}"})
             failed.append(source)
             if stop_on_error:
                 raise Stopped(f"stopped: {error} (--on-error skip goes on)", 1) from error
         else:
-            manifest.add({"source": source, **row}, {"source": source, **stats})
-    manifest.finish(list(wanted))
+            manifest.add({"source": source, "name": name, **row}, {"source": source, "name": name, **stats})
+    manifest.finish(list(by_name))
     return failed
+
+
+def check_extras(extras: Sequence[str]) -> None:
+    """Raise a ValueError if there is no such output of a video."""
+    for kind in extras:
+        if kind not in KINDS:
+            raise ValueError(f"--save {kind}: of a video, expected some of {', '.join(KINDS)}")
 
 
 def _name(source: str) -> str:
@@ -246,7 +255,7 @@ def _segment_video(
     print(f"{source}: {num_frames} frames in {seconds:.1f} s, {num_frames / seconds:.2f} frames/s{dropped}: {path}")
     written = [path, *(outputs.out_dir / kind / name for kind in extras)]
     row = {
-        "outputs": ";".join(str(path.relative_to(outputs.out_dir)) for path in written),
+        **describe_outputs(written, outputs.out_dir),
         "width": shape[1],
         "height": shape[0],
         "seconds": f"{seconds:.3f}",

@@ -16,9 +16,9 @@ PREDICTION = Prediction(TRAIN_IDS, np.full((20, 80), 77, np.uint8), np.full((2, 
 
 def written(out_dir, kind, classes=CLASSES, palette=PALETTE, **options):
     outputs = Outputs(out_dir, classes, palette, [kind], **options)
-    assert not outputs.exist(Path("north/a.b"))
     (path,) = outputs.write(Path("north/a.b"), IMAGE, PREDICTION)
-    assert outputs.exist(Path("north/a.b"))
+    assert outputs.are_among(Path("north/a.b"), {path})
+    assert not outputs.are_among(Path("north/a.b"), set())
     assert [p for p in out_dir.rglob("*") if p.is_file()] == [path]
     assert path == out_dir / kind / f"north/a.b{path.suffix}"
     return np.load(path) if path.suffix == ".npz" else Image.open(path)

@@ -110,3 +110,57 @@ def test_two_images_that_would_write_one_mask_are_an_error_with_a_way_out(tmp_pa
 def test_cameras_streams_and_videos_are_told_from_images(source):
     assert is_video(source)
     assert not is_video("street.jpg")
+
+
+def results_in(folder):
+    touch(folder, "vis/a.jpg", "pred/a.png")
+    (folder / "manifest.csv").write_text("source,name,outputs,bytes,width,height,seconds,status,mean_confidence\n")
+
+
+def test_results_are_no_photographs_unless_their_folder_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "ph/a.jpg", "ph/sub/b.jpg")
+    results_in(tmp_path / "ph/out1")
+    results_in(tmp_path / "ph/out2")
+    said = []
+    assert names("ph", leave_out=[Path("ph/out2")], on_note=said.append) == ["a", "sub/b"]
+    assert said == ["left out ph/out1, which holds results; name it to segment what is in it"]
+    assert names("ph/**/*.jpg") == ["a", "sub/b"]
+    assert names("ph/*") == ["a", "sub/b"]
+    assert names("ph/out1/vis") == names("ph/out1/vis/*.jpg") == ["a"]
+    assert names("ph/out1/*/*.jpg") == ["vis/a"]
+
+
+def test_what_is_left_out_of_a_mixed_folder_is_told(tmp_path):
+    touch(tmp_path, "a.jpg", "b.txt", "c.txt", "d.mp4", "x.jpg/e.png")
+    said = []
+    assert names(tmp_path, on_note=said.append) == ["a", "x.jpg/e"]
+    assert said == [
+        "left out 3 files that are no images by their names: 2 .txt, 1 .mp4",
+        f"{tmp_path}/x.jpg is a folder, though it is called like an image",
+    ]
+
+
+def test_brackets_of_folders_that_exist_are_no_pattern(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "site [A]/1.jpg", "site [A]/[b]2.jpg", "site A/3.jpg", "c1.jpg")
+    assert names("site [A]/*.jpg") == ["1", "[b]2"]
+    assert names("site [A]/[b]*.jpg") == ["[b]2"]
+    assert names("site*/1.jpg") == ["site [A]/1"]
+    assert names("site [AB]/*.jpg") == ["site A/3"]
+    assert names("[cd]1.jpg") == ["c1"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_of_windows_names_all_its_images(tmp_path, encoding):
+    touch(tmp_path, "a/1.jpg", "#x.jpg", "b.jpg")
+    (tmp_path / "list.txt").write_bytes("a\\1.jpg\r\n# two more\r\n#x.jpg\r\nb.jpg\r\n".encode(encoding))
+    assert names(tmp_path / "list.txt") == ["a/1", "#x", "b"]
+
+
+def test_a_text_that_names_no_file_is_called_a_list(tmp_path):
+    (tmp_path / "notes.txt").write_text("Dear all,\nno photographs today\n")
+    with pytest.raises(
+        FileNotFoundError, match=r"notes\.txt is taken for a list of images, and no line names a file, such"
+    ):
+        find_images(tmp_path / "notes.txt")
