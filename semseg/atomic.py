@@ -8,6 +8,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def check_folder(path: Path, flag: str) -> None:
+    """Raise a ValueError unless a folder can be made and written to; nothing is written.
+
+    Args:
+        path: the folder.
+        flag: the option that named it, for the message.
+    """
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists() or folder.is_symlink())
+    if not existing.is_dir():
+        kind = "a dangling link" if not existing.exists() else "a file"
+        raise ValueError(f"{flag} {path}: {existing} is {kind}; expected a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ValueError(f"{flag} {path}: {existing} cannot be written to; choose another folder")
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Lend a temporary path beside `path`, and rename it to `path` when the block ends well.

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from semseg.cli import ArgumentParser, add_debug_flag, run_tool
-from semseg.commands.infer import run_infer
+from semseg.commands.infer import DEFAULTS, run_infer
 from semseg.commands.predictor import add_model_flags, add_speed_flags, split_config
 
 
@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--save", default="", metavar="KINDS", help="write more: color,conf,probs,labelids,"
                         "side-by-side; of a video: frames,masks")  # fmt: skip
     parser.add_argument("--no-vis", action="store_true", help="write no overlays")
-    parser.add_argument("--opacity", type=float, default=0.6, help="of the colours in the overlays, 0 to 1")
+    parser.add_argument("--opacity", type=float, help="of the colours in the overlays, 0 to 1; default: 0.6")
     parser.add_argument("--legend", action="store_true", help="name the classes below the overlays")
     parser.add_argument("--outlines", action="store_true", help="draw the borders between classes into the overlays")
     parser.add_argument(
@@ -35,13 +35,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--on-error", choices=["skip", "stop"], default="skip",
                         help="at an image that cannot be read; default: skip it, exit with 1 at the end")  # fmt: skip
     parser.add_argument("--max-pixels", type=int, metavar="N", help="leave out larger images; default: 178956970")
-    parser.add_argument("--batch", default="auto", metavar="N", help="images of one size at a time; default: auto")
-    parser.add_argument("--smooth", type=float, default=0, metavar="S",
+    parser.add_argument("--batch", metavar="N", help="images of one size at a time; default: auto")
+    parser.add_argument("--smooth", type=float, metavar="S",
                         help="against flicker in videos: share of the past in each frame, 0 to below 1")  # fmt: skip
     add_speed_flags(parser)
     add_model_flags(parser)
     parser.add_argument("--launcher", choices=["none", "pytorch"], default="none", help="set by tools/dist_infer.sh")
     add_debug_flag(parser)
+    parser.set_defaults(**DEFAULTS)
     args = parser.parse_intermixed_args()
     args.config, args.words = split_config(args.words)
     if len(args.words) < 2:

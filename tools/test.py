@@ -47,9 +47,13 @@ def main() -> None:
     args = parse_args()
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     from semseg import compat
+    from semseg.atomic import check_folder
     from semseg.config import for_testing, load_config
     from semseg.run import evaluate, join_processes
 
+    for flag, folder in (("--out", args.out), ("--show-dir", args.show_dir), ("--work-dir", args.work_dir)):
+        if folder is not None:
+            check_folder(Path(folder), flag)
     if args.trust_checkpoint:
         compat.trust_checkpoints()
     cfg = load_config(

@@ -49,6 +49,9 @@ def _run_explain(args: argparse.Namespace) -> int:
     args.checkpoint, image = words
     if Path(image).is_dir():
         raise ValueError(f"{image} is a folder; expected one image")
+    from semseg.atomic import check_folder
+
+    check_folder(args.out_dir, "--out-dir")
     box = None if args.region is None else _box(args.region)
 
     from semseg.inference import find_images

@@ -82,6 +82,10 @@ def _run_gap(args: argparse.Namespace) -> int:
     if share is not None and not 0 < share <= 1:
         raise ValueError(f"--pseudo-labels {share}: expected a share of the pixels of each class, above 0, to 1")
 
+    from semseg.atomic import check_folder
+
+    check_folder(args.out_dir, "--out-dir")
+
     from semseg.evaluation.pseudo_labels import DoubtCounts
     from semseg.inference.gap import find_photographs, measure_photographs, refuse_twins
     from semseg.inference.gap_account import sides

@@ -9,12 +9,25 @@ from collections.abc import Sequence
 
 from semseg.commands.predictor import open_predictor
 
+DEFAULTS = {
+    "no_vis": False,
+    "legend": False,
+    "outlines": False,
+    "geojson": None,
+    "keep_suffix": False,
+    "max_pixels": None,
+    "batch": "auto",
+    "smooth": 0.0,
+    "opacity": 0.6,
+}
+"""Of the options that have no effect in some mode."""
+
 
 def run_infer(args: argparse.Namespace) -> int:
     """Segment what `tools/infer.py` was asked to, and return its exit code."""
     warnings.filterwarnings("ignore", module="PIL")  # about metadata of photographs, line by line
     from semseg.inference import Outputs, find_images, infer, is_video
-    from semseg.inference.outputs import SUFFIXES, check_kinds
+    from semseg.inference.outputs import SUFFIXES, check_kinds, check_sources_stay
     from semseg.inference.reading import MAX_PIXELS
     from semseg.inference.sources import LeftOut
     from semseg.inference.stream import rank_and_size
@@ -24,14 +37,14 @@ def run_infer(args: argparse.Namespace) -> int:
     videos = [source for source in args.inputs if is_video(source)]
     if videos and len(videos) < len(args.inputs):
         raise ValueError(f"{videos[0]} is a video: segment videos and images one after the other")
+    _check_options(args, save, bool(videos))
     if videos:
         return _videos(args, videos, save)
     left_out = LeftOut()
     own = [args.out_dir / kind for kind in SUFFIXES]
-    if args.smooth:
-        raise ValueError("--smooth has no effect on photographs; leave it out")
     images = find_images(*args.inputs, leave_out=own, keep_suffix=args.keep_suffix, left_out=left_out)
     check_kinds(save)
+    check_sources_stay(images, args.out_dir, ["pred", "vis", *save])
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
     _refuse_more_than_tiles_write(args, images, save)
     predictor = open_predictor(args, rank)
@@ -62,6 +75,36 @@ def run_infer(args: argparse.Namespace) -> int:
     return 1 if summary.failed else 0
 
 
+_OF_IMAGES = ("no_vis", "legend", "geojson", "keep_suffix", "max_pixels", "batch")
+_OF_VIDEOS = ("smooth",)
+_OF_OVERLAYS = ("opacity", "legend", "outlines")
+
+
+def _check_options(args: argparse.Namespace, save: list[str], of_videos: bool) -> None:
+    """Refuse options that would have no effect, and folders that cannot be written to, before the model is loaded."""
+    from semseg.atomic import check_folder
+
+    def refuse(names: tuple[str, ...], why: str) -> None:
+        for name in names:
+            if getattr(args, name) != DEFAULTS[name]:
+                raise ValueError(f"--{name.replace('_', '-')} has no effect {why}; leave it out")
+
+    if of_videos:
+        from semseg.inference.video import check_video_kinds
+
+        refuse(_OF_IMAGES, "on videos")
+        check_video_kinds(save)
+    else:
+        refuse(_OF_VIDEOS, "on images")
+        if args.no_vis and "vis" in save:
+            raise ValueError("--no-vis and --save vis contradict each other; leave one out")
+        if args.no_vis and "side-by-side" not in save:
+            refuse(_OF_OVERLAYS, "with --no-vis")
+    check_folder(args.out_dir, "--out-dir")
+    if args.geojson is not None:
+        check_folder(args.geojson.parent, "--geojson")
+
+
 def _refuse_more_than_tiles_write(args: argparse.Namespace, images: Sequence, save: list[str]) -> None:
     """Refuse kinds of results that are not written for pictures which go by tiles, before the model is loaded."""
     from semseg.folders import TIFF_SUFFIXES
@@ -87,22 +130,12 @@ def _refuse_more_than_tiles_write(args: argparse.Namespace, images: Sequence, sa
 def _videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int:
     from semseg.inference import Outputs
     from semseg.inference.sources import LeftOut, find_videos, is_live
-    from semseg.inference.video import check_video_kinds, segment_videos
+    from semseg.inference.video import segment_videos
 
     if args.launcher != "none":
         raise ValueError(f"{videos[0]} is a video: its frames follow one another, use tools/infer.py")
-    useless = {
-        "--bits": args.bits is not None,
-        "--legend": args.legend,
-        "--geojson": args.geojson is not None,
-        "--keep-suffix": args.keep_suffix,
-        "--no-vis": args.no_vis,
-        "--max-pixels": args.max_pixels is not None,
-        "--batch": args.batch != "auto",
-    }
-    for flag in (flag for flag, given in useless.items() if given):
-        raise ValueError(f"{flag} has no effect on videos; leave it out")
-    check_video_kinds(save)
+    if args.bits is not None:
+        raise ValueError("--bits has no effect on videos, whose frames have 8 bits; leave it out")
     left_out = LeftOut()
     files = find_videos(
         *(source for source in videos if not is_live(source)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 NUM_COMPARED, NUM_CALIBRATION = 3, 32
@@ -62,6 +63,7 @@ def _run_export(args: argparse.Namespace) -> int:
     from semseg import compat
 
     compat.repair()  # before MMSegmentation is imported, which warns
+    from semseg.atomic import check_folder
     from semseg.checkpoints.reading import read_checkpoint
     from semseg.config import existing_checkpoint, for_inference, load_config
     from semseg.inference import Predictor
@@ -71,6 +73,8 @@ def _run_export(args: argparse.Namespace) -> int:
     suffix = SUFFIXES[args.format]
     if args.out is not None and args.out.suffix != suffix:
         raise ValueError(f"--out {args.out}: expected a name that ends with {suffix}")
+    if args.out is not None:
+        check_folder(args.out.parent, "--out")
     if args.precision == "int8" and args.format != "onnx":
         raise ValueError("--precision int8 is for --format onnx only")
     if args.trust_checkpoint:
@@ -112,13 +116,17 @@ def _images(args: argparse.Namespace, cfg, predictor) -> tuple[list, list, str]:
 
     from semseg.inference import find_images
     from semseg.inference.reading import read_image
+    from semseg.inference.sources import LeftOut
 
     folder = args.images or _test_set(cfg)
     if folder is None:
         if args.precision == "int8":
             raise ValueError("int8 needs photographs that show which numbers occur: --images DIR")
         return _fitted(_drawn(), args.size), [], "drawn ones"
-    found = find_images(folder)
+    left_out = LeftOut()
+    found = find_images(folder, left_out=left_out)
+    for line in left_out.lines():
+        print(line, file=sys.stderr)
     spread = np.linspace(0, len(found) - 1, min(len(found), NUM_COMPARED)).round().astype(int).tolist()
     others = [index for index in range(len(found)) if index not in spread] or spread
     others = [others[i] for i in np.linspace(0, len(others) - 1, min(len(others), NUM_CALIBRATION)).round().astype(int)]

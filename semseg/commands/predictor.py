@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+OVERLAP = 0.25
 _CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
 
@@ -34,7 +35,9 @@ def add_speed_flags(parser: argparse.ArgumentParser) -> None:
                         " minutes: for long runs")  # fmt: skip
     parser.add_argument("--tta", metavar="VIEWS", help="average more views of each image: flip, or flip,0.75,1,1.25")
     parser.add_argument("--tile", type=int, metavar="PX", help="cut images into windows of this size, at full size")
-    parser.add_argument("--overlap", type=float, default=0.25, help="of the windows, as a share; default: 0.25")
+    parser.add_argument(
+        "--overlap", type=float, default=OVERLAP, help=f"of the windows, as a share; default: {OVERLAP}"
+    )
 
 
 def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = True):
@@ -49,6 +52,8 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = Tru
         raise ValueError(
             f"{args.checkpoint} is an exported model, which tells the best class only: name its checkpoint"
         )
+    if getattr(args, "overlap", OVERLAP) != OVERLAP and not args.tile:
+        raise ValueError(f"--overlap {args.overlap} has no effect without --tile; add --tile PX, or leave it out")
     import torch
 
     from semseg.inference.segmenter import Segmenter

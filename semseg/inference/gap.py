@@ -16,7 +16,7 @@ from semseg.inference.ahead import Readers, ReadImage
 from semseg.inference.outputs import Outputs
 from semseg.inference.prediction import without_nodata
 from semseg.inference.reading import Photograph, read_photograph
-from semseg.inference.sources import SourceImage, find_images
+from semseg.inference.sources import LeftOut, SourceImage, find_images
 
 if TYPE_CHECKING:
     from semseg.inference.prediction import Prediction
@@ -85,9 +85,11 @@ def find_photographs(
             note = f"images of {splits[0]}{others}"
             if splits[0] == "train":
                 note += ": a model that was trained on them is surer of them than of others"
-    found = find_images(folder, leave_out=leave_out, keep_suffix=True)
+    left_out = LeftOut()
+    found = find_images(folder, leave_out=leave_out, keep_suffix=True, left_out=left_out)
+    notes = [*([note] if note else []), *left_out.lines()]
     places = np.linspace(0, len(found) - 1, min(most or len(found), len(found))).round().astype(int)
-    return Photographs(folder, [found[i] for i in places], len(found), note)
+    return Photographs(folder, [found[i] for i in places], len(found), "; ".join(notes))
 
 
 def _holds_pngs(folder: Path) -> bool:

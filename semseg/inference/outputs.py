@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +13,14 @@ from PIL import Image
 
 from semseg import drawing
 from semseg.atomic import atomic_path
+from semseg.folders import absolute_path
 from semseg.inference.georeference import Place
 from semseg.inference.mask_files import write_mask
 from semseg.labels import CITYSCAPES, IGNORED, categories_of
 
 if TYPE_CHECKING:
     from semseg.inference.predictor import Prediction
+    from semseg.inference.sources import SourceImage
 
 SUFFIXES = {
     "pred": ".png",
@@ -39,6 +41,16 @@ def check_kinds(kinds: Sequence[str]) -> None:
     for kind in kinds:
         if kind not in SUFFIXES:
             raise ValueError(f"--save {kind}: expected some of {', '.join(list(SUFFIXES)[2:])}")
+
+
+def check_sources_stay(images: Iterable[SourceImage], out_dir: Path, kinds: Collection[str]) -> None:
+    """Raise a ValueError if a result would replace an image that is to be segmented."""
+    by_path = {absolute_path(image.path): image for image in images}
+    for image in by_path.values():
+        for kind in kinds:
+            path = out_dir / kind / f"{image.name}{SUFFIXES[kind]}"
+            if absolute_path(path) in by_path:
+                raise ValueError(f"the results would replace the image {path} by another one; choose another --out-dir")
 
 
 @dataclass(frozen=True)

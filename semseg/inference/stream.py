@@ -19,7 +19,7 @@ from semseg.evaluation.finite import NotFiniteError
 from semseg.folders import TIFF_SUFFIXES
 from semseg.inference.ahead import NUM_READERS, Readers, ReadImage
 from semseg.inference.manifest import OK, Manifest, Row, describe_outputs, whole_outputs
-from semseg.inference.outputs import Outputs, class_shares, mean_confidence, shares_of_counts
+from semseg.inference.outputs import Outputs, check_sources_stay, class_shares, mean_confidence, shares_of_counts
 from semseg.inference.prediction import without_nodata
 from semseg.inference.reading import MAX_PIXELS, Photograph, TooManyPixelsError, read_photograph
 from semseg.inference.sources import SourceImage
@@ -75,15 +75,19 @@ def infer(
     if outputs.needs_probabilities and not getattr(predictor, "gives_all_probabilities", True):
         raise ValueError("--save probs: an exported model gives the winning class only; name its checkpoint instead")
     manifest = Manifest(outputs.out_dir, outputs.classes, rank, num_ranks)
+    check_sources_stay(images, outputs.out_dir, outputs.kinds)
     by_name = {image.name.as_posix(): image for image in images[rank::num_ranks]}
+    summary = Summary(len(by_name))
 
     def is_done(name: str, row: Row) -> bool:
-        return skip_existing and outputs.are_among(by_name[name].name, whole_outputs(row, outputs.out_dir))
+        whole = whole_outputs(row, outputs.out_dir) if skip_existing else set()
+        if not skip_existing or not outputs.are_among(by_name[name].name, whole):
+            return False
+        summary.kinds |= {path.relative_to(outputs.out_dir).parts[0] for path in whole}
+        return True
 
     todo = manifest.begin({name: str(image.path) for name, image in by_name.items()}, is_done)
-    summary = Summary(len(by_name), num_left=len(by_name) - len(todo), num_replaced=manifest.num_replaced)
-    if summary.num_left:
-        summary.kinds |= set(outputs.kinds)
+    summary.num_left, summary.num_replaced = len(by_name) - len(todo), manifest.num_replaced
     stream = _Stream(predictor, outputs, manifest, summary, batch, max_pixels, stop_on_error)
     hint = "the same command with --skip-existing goes on"
     try:

@@ -47,11 +47,13 @@ class Summary:
     def lines(self, outputs: Outputs) -> list[str]:
         """Say it to a person."""
         folders = ", ".join(f"{outputs.out_dir}/{kind}" for kind in outputs.kinds if kind in self.kinds)
-        folders = folders or str(outputs.out_dir)
         left = f", {self.num_left} were there" if self.num_left else ""
-        lines = [f"{self.num_done} of {self.num_images} images segmented{left}: {folders}"]
+        lines = [f"{self.num_done} of {self.num_images} images segmented{left}" + (f": {folders}" if folders else "")]
         if self.num_replaced:
-            lines.append(f"{self.num_replaced} results of other images had the same names, and were replaced")
+            lines.append(
+                f"{self.num_replaced} results of other images with the same names were replaced; to keep both, choose"
+                " another --out-dir"
+            )
         if self.num_done:
             slowest = max(self.busy, key=self.busy.get)
             stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.busy.items())

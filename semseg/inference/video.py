@@ -230,18 +230,20 @@ def segment_videos(
     by_name: dict[str, str] = {}
     for source in sources:
         live = isinstance(source, str)
-        by_name[_name_of_live(source) if live else source.name.as_posix()] = source if live else str(source.path)
+        name = _name_of_live(source) if live else source.name.as_posix()
+        by_name[f"{name}.mp4"] = source if live else str(source.path)  # a photograph may be called the same
     manifest = Manifest(outputs.out_dir, outputs.classes)
 
     def is_done(name: str, row: Row) -> bool:
-        wanted = {outputs.out_dir / "vis" / f"{name}.mp4", *(outputs.out_dir / kind / name for kind in extras)}
+        folders = {outputs.out_dir / kind / name.removesuffix(".mp4") for kind in extras}
+        wanted = {outputs.out_dir / "vis" / name, *folders}
         return skip_existing and not is_live(by_name[name]) and wanted <= whole_outputs(row, outputs.out_dir)
 
     failed = []
     for name in manifest.begin(by_name, is_done):
         source = by_name[name]
         try:
-            row, stats, fault = _segment_video(predictor, source, name, outputs, extras, smooth)
+            row, stats, fault = _segment_video(predictor, source, name.removesuffix(".mp4"), outputs, extras, smooth)
         except ValueError as error:
             if is_live(source):
                 raise

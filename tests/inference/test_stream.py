@@ -64,12 +64,13 @@ def test_every_image_is_written_accounted_for_and_summed_up(folder, tmp_path):
     assert summary.shares.round(2).tolist() == [0.5, 0.5]
     row = rows(tmp_path / "out")["b.png"]
     assert float(row.pop("seconds")) > 0
-    assert row.pop("name") == "north/b"
-    sizes = [str((tmp_path / "out" / path).stat().st_size) for path in row["outputs"].split(";")]
-    assert row.pop("bytes") == ";".join(sizes)
     assert row == {
         "source": str(folder / "north/b.png"),
+        "name": "north/b",
         "outputs": "pred/north/b.png;vis/north/b.jpg",
+        "bytes": ";".join(
+            str((tmp_path / "out" / name).stat().st_size) for name in ("pred/north/b.png", "vis/north/b.jpg")
+        ),
         "width": "48",
         "height": "32",
         "status": "ok",
@@ -156,6 +157,60 @@ def test_existing_results_are_left_alone_if_they_are_all_there(folder, tmp_path)
     assert segment(folder, out_dir).num_left == 0
 
 
+def test_a_result_that_was_cut_on_the_disk_is_written_again(folder, tmp_path):
+    out_dir = tmp_path / "out"
+    segment(folder, out_dir)
+    mask = out_dir / "pred/north/b.png"
+    whole = mask.read_bytes()
+    mask.write_bytes(whole[:-20])
+    summary = segment(folder, out_dir, skip_existing=True)
+    assert (summary.num_done, summary.num_left) == (1, 2)
+    assert mask.read_bytes() == whole
+
+
+def test_another_way_to_write_a_folder_does_nothing_again(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    segment("photos", Path("out"))
+    for way in ("./photos", "photos/../photos", str(folder), "../" + tmp_path.name + "/photos"):
+        assert segment(way, Path("out"), skip_existing=True).num_left == 3
+        segment(way, Path("out"))
+        assert len((tmp_path / "out/stats.csv").read_text().splitlines()) == 4
+
+
+def test_two_images_that_get_one_name_in_two_runs_are_told(tmp_path):
+    for place in ("north", "south"):
+        save(tmp_path / place / "a.png", color=(200, 0, 0) if place == "north" else (200, 200, 200))
+    segment(tmp_path / "north", tmp_path / "out")
+    summary = segment(tmp_path / "south", tmp_path / "out", skip_existing=True)
+    assert (summary.num_done, summary.num_replaced) == (1, 1)
+    lines = summary.lines(Outputs(tmp_path / "out", CLASSES, PALETTE))
+    assert (
+        lines[1]
+        == "1 results of other images with the same names were replaced; to keep both, choose another --out-dir"
+    )
+    assert list(rows(tmp_path / "out")) == ["a.png"]
+
+
+def test_the_summary_names_the_folders_that_were_written(folder, tmp_path):
+    outputs = Outputs(tmp_path / "out", CLASSES, PALETTE, ("pred", "vis", "conf"))
+    assert segment(folder, tmp_path / "out").lines(outputs)[0].endswith(f": {tmp_path}/out/pred, {tmp_path}/out/vis")
+    left = segment(folder, tmp_path / "out", skip_existing=True).lines(outputs)
+    assert left == [f"0 of 3 images segmented, 3 were there: {tmp_path}/out/pred, {tmp_path}/out/vis"]
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/a.jpg").write_text("no picture")
+    assert segment(tmp_path / "broken", tmp_path / "none").lines(outputs) == ["0 of 1 images segmented"]
+
+
+def test_no_image_is_replaced_by_its_own_result(tmp_path):
+    photograph = save(tmp_path / "vis/a.jpg")
+    before = photograph.read_bytes()
+    with pytest.raises(
+        ValueError, match=r"would replace the image .*vis/a\.jpg by another one; choose another --out-dir"
+    ):
+        segment(tmp_path / "vis", tmp_path)
+    assert photograph.read_bytes() == before
+
+
 def test_killed_and_called_again_it_is_as_if_nothing_had_happened(tmp_path):
     for number in range(30):
         save(tmp_path / f"photos/{number}.png", color=(8 * number,) * 3)
@@ -231,19 +286,3 @@ def test_a_model_without_probabilities_leaves_the_confidence_open(folder, tmp_pa
     assert {row["mean_confidence"] for row in rows(tmp_path / "out").values()} == {""}
     with pytest.raises(ValueError, match="--save conf: this model has no probabilities; leave it out"):
         segment(folder, tmp_path / "out", Undecided(), kinds=("pred", "conf"))
-
-
-def test_a_result_that_was_cut_on_the_disk_is_made_again(tmp_path):
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for name in ("a", "b"):
-        Image.fromarray(np.full((8, 12, 3), 200, np.uint8)).save(photos / f"{name}.png")
-    outputs = Outputs(tmp_path / "out", CLASSES, PALETTE)
-    infer(Brightness(), find_images(photos), outputs)
-    path = tmp_path / "out/pred/a.png"
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-9])
-    predictor = Brightness()
-    summary = infer(predictor, find_images(photos), outputs, skip_existing=True)
-    assert (summary.num_done, summary.num_left, len(predictor.batches)) == (1, 1, 1)
-    assert path.read_bytes() == whole
