@@ -25,6 +25,11 @@ class Sample(NamedTuple):
     name: str
 
 
+def eight_bits(shares: np.ndarray) -> np.ndarray:
+    """Return numbers from 0 to 1 as grey levels: 255 times each, rounded, uint8, in the same shape."""
+    return np.rint(255 * shares).astype(np.uint8)
+
+
 def overlay(image: np.ndarray, train_ids: np.ndarray, palette: Sequence, opacity: float = 0.5) -> np.ndarray:
     """Blend class colours over a photograph.
 

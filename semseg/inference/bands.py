@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-import numpy as np
 import torch
 from torch.nn import functional
 
@@ -157,11 +156,6 @@ def probabilities_of(scores: torch.Tensor, kind: str) -> torch.Tensor:
         return scores.softmax(dim=1)
     found = scores.sigmoid()
     return found.div_(found.sum(dim=1, keepdim=True))
-
-
-def eight_bits(probabilities: torch.Tensor) -> np.ndarray:
-    """Return 255 times the probabilities, rounded, uint8."""
-    return probabilities.mul(255).round_().to(torch.uint8).cpu().numpy()
 
 
 def entropy_of(probabilities: torch.Tensor) -> torch.Tensor:

@@ -230,7 +230,7 @@ def _write_pictures(
     with atomic_path(out_dir / "prediction.jpg") as temporary:
         Image.fromarray(np.vstack([picture, foot])).save(temporary, quality=92)
     for i in shown:
-        grey = np.round(doubt.probabilities[i] * 255).astype(np.uint8)
+        grey = drawing.eight_bits(doubt.probabilities[i])
         with atomic_path(out_dir / "probability" / _map_name(i, classes)) as temporary:
             Image.fromarray(grey).save(temporary)
     sheet = {f"{classes[i]}   mean {doubt.probabilities[i].mean():.3f}": doubt.probabilities[i] for i in shown}

@@ -60,7 +60,7 @@ def facts_of(predictor: Predictor, content: Mapping[str, Any], checkpoint: str |
         "input": "RGB, uint8, (N, 3, height, width); not normalized: the file does that",
         "outputs": {
             "train_ids": "uint8, (N, height, width)",
-            "confidence": "uint8, (N, height, width): 255 * probability of the class",
+            "confidence": "float32, (N, height, width): probability of the class, 0 to 1",
         },
         "mean": _rounded(prepare.mean) if normalizes else None,
         "std": _rounded(prepare.std) if normalizes else None,

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from semseg.evaluation.finite import NotFiniteError
-from semseg.inference.predictor import Prediction
+from semseg.inference.prediction import Prediction, check_image
 from semseg.labels import IGNORED
 from semseg.prepare.bit_depth import FEWEST_BITS, MOST_BITS, check_bits
 from semseg.scaling import TooNarrowError
 
 METADATA_KEY = "semseg"
-SCHEMA = "semseg.export/1"
+SCHEMA = "semseg.export/2"
+_OLD_SCHEMA = "semseg.export/1"  # gives 255 times the confidence, uint8
 INPUT = "images"
 OUTPUTS = ("train_ids", "confidence")
 _EMPTY = re.compile(r"Invalid input shape: \{(?:[^}]*,)?0(?:,[^}]*)?\}")  # ONNX Runtime's words for no pixel
@@ -109,8 +110,7 @@ class OnnxPredictor:
             return []
         size = self.facts["size"]
         for image in images:
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise ValueError(f"image of {image.dtype} {image.shape}; expected uint8 (height, width, 3)")
+            check_image(image)
             if image.shape != images[0].shape:
                 raise ValueError(f"images of {images[0].shape[:2]} and {image.shape[:2]} pixels; expected one size")
             if size and list(image.shape[:2]) != size:
@@ -143,6 +143,8 @@ class OnnxPredictor:
                 f"the model's scores are no numbers (NaN or infinite) at {100 * num_bad / found[0].size:.3g} % of the"
                 f" pixels; export the checkpoint in fp32 ({self.path} is {self.facts['precision']})"
             )
+        if confidence and found[1].dtype == np.uint8:
+            found[1] = found[1].astype(np.float32) / 255
         return [Prediction(*(part[i] for part in found), *[None] * (3 - len(found))) for i in range(len(images))]
 
 
@@ -177,7 +179,7 @@ def _facts(text: str | None, path: str | Path) -> dict:
         facts = json.loads(text)
     except ValueError:
         facts = None
-    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+    if not isinstance(facts, dict) or facts.get("schema") not in (SCHEMA, _OLD_SCHEMA):
         found = facts.get("schema") if isinstance(facts, dict) else None
         raise ValueError(f"{path} describes itself by {found!r}, expected {SCHEMA!r}: export it again with this semseg")
     classes, palette, size = facts.get("classes"), facts.get("palette"), facts.get("size")

@@ -62,7 +62,7 @@ class Outputs:
         classes: names, in the order of their train ids.
         palette: RGB, shape (num_classes, 3).
         kinds: what to write, out of `SUFFIXES`: `pred` train ids with the palette inside, `vis` overlay, `color` the
-            classes' colours, `conf` confidence (255 certain), `probs` float16 probabilities, shape
+            classes' colours, `conf` confidence in 8 bits (255 certain), `probs` float16 probabilities, shape
             (num_classes, height, width), `labelids` Cityscapes' label ids, `side-by-side` photograph and overlay.
         opacity: share of the colours in overlays, 0 to 1.
         legend: put the names of the classes that occur below overlays.
@@ -157,7 +157,7 @@ class Outputs:
 
     def _mask(self, kind: str, prediction: Prediction) -> Image.Image:
         if kind == "conf":
-            return Image.fromarray(prediction.confidence)
+            return Image.fromarray(drawing.eight_bits(prediction.confidence))
         if kind == "labelids":
             ids = [CITYSCAPES.by_name[name].label_id for name in self.classes]
             table = np.zeros(256, np.uint8)  # what is no class is 0, unlabeled
@@ -206,4 +206,4 @@ def mean_confidence(prediction: Prediction) -> float | None:
     if prediction.confidence is None:
         return None
     valid = prediction.train_ids != IGNORED
-    return float(prediction.confidence.sum(where=valid, dtype=np.int64) / (255 * valid.sum())) if valid.any() else None
+    return float(prediction.confidence.mean(where=valid, dtype=np.float64)) if valid.any() else None

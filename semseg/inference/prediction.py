@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from semseg.inference.bands import classify, eight_bits, entropy_of, probabilities_of
+from semseg.inference.bands import classify, entropy_of, probabilities_of
 from semseg.labels import IGNORED
 
 if TYPE_CHECKING:
@@ -20,10 +20,11 @@ class Prediction(NamedTuple):
 
     Attributes:
         train_ids: uint8, shape (height, width), in the size of the image that was given; 255 where it has no data.
-        confidence: 255 times the probability of the winning class, uint8, shape (height, width); if asked for.
+        confidence: probability of the winning class, float32, shape (height, width), 0 to 1; 0 where the image has no
+            data; if asked for.
         probabilities: float16, shape (num_classes, height, width); if asked for.
-        doubt: 1 minus the probability of the winning class, float16, shape (height, width): tells apart what
-            `confidence` rounds to certain; if asked for, as the next two.
+        doubt: 1 minus the probability of the winning class, float16, shape (height, width); if asked for, as the next
+            two.
         entropy: how much the classes share each pixel, see `bands.entropy_of`, float16, likewise.
         mass: sum of the probabilities of each class over the pixels, float64, shape (num_classes,).
     """
@@ -44,6 +45,18 @@ class Wanted(NamedTuple):
     uncertainty: bool = False
 
 
+def check_image(image: np.ndarray) -> None:
+    """Refuse what is no image for a predictor.
+
+    Raises:
+        ValueError: it is not RGB, uint8, shape (height, width, 3), or has no pixel.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"image of {image.dtype} {image.shape}; expected uint8 (height, width, 3)")
+    if not image.size:
+        raise ValueError(f"image of {image.dtype} {image.shape} holds no pixel")
+
+
 def decide(scores: torch.Tensor, scorer: Scorer, wanted: Wanted) -> Prediction:
     """Return what the scores say, float32, shape (N, C, H, W): a prediction with a first axis for the N images."""
     train_ids = classify(scores, scorer.kind, scorer.threshold).cpu().numpy()
@@ -52,8 +65,8 @@ def decide(scores: torch.Tensor, scorer: Scorer, wanted: Wanted) -> Prediction:
     likely = probabilities_of(scores, scorer.probability_kind)
     if likely.shape[1] == 1:
         likely = torch.cat([1 - likely, likely], dim=1)
-    top = likely.amax(dim=1)
-    sure = eight_bits(top) if wanted.confidence else None
+    top = likely.amax(dim=1).clamp_(max=1)  # a mean over views may be rounded above
+    sure = top.cpu().numpy() if wanted.confidence else None
     stored = likely.half().cpu().numpy() if wanted.probabilities else None
     if not wanted.uncertainty:
         return Prediction(train_ids, sure, stored)

@@ -25,7 +25,7 @@ from semseg.evaluation.finite import NotFiniteError, refuse_not_finite  # noqa: 
 from semseg.faults import explained  # noqa: E402
 from semseg.inference.pipeline import ArrayPipeline  # noqa: E402
 from semseg.inference.precision import autocast, choose_precision, compiled, made_fast  # noqa: E402
-from semseg.inference.prediction import Prediction, Wanted, decide, join  # noqa: E402
+from semseg.inference.prediction import Prediction, Wanted, check_image, decide, join  # noqa: E402
 from semseg.inference.scoring import Scorer, parse_views  # noqa: E402
 from semseg.prepare.bit_depth import check_bits  # noqa: E402
 from semseg.prepare.photographs import PHOTOGRAPH_LOADERS  # noqa: E402
@@ -203,10 +203,7 @@ class Predictor:
         """
         images = list(images)
         for image in images:
-            if not image.size:
-                raise ValueError(f"array of {image.dtype} {image.shape} holds no pixel")
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise ValueError(f"image of {image.dtype} {image.shape}; expected uint8 (height, width, 3)")
+            check_image(image)
         sizes = {image.shape[:2] for image in images}
         if len(sizes) > 1:
             raise ValueError(f"images of {len(sizes)} sizes (height, width): {sorted(sizes)}; expected one")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -14,12 +15,14 @@ from PIL import Image
 
 from semseg import compat, drawing
 from semseg.config import existing_checkpoint, for_inference, load_config
+from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.onnx_predictor import OnnxPredictor
 from semseg.inference.outputs import class_shares
 from semseg.inference.prediction import without_nodata
 from semseg.inference.predictor import Predictor
 from semseg.inference.sources import find_images
 from semseg.prepare.photographs import decode_photograph, pixels_of
+from semseg.scaling import TooNarrowError
 
 OneImage = str | Path | Image.Image | np.ndarray | torch.Tensor
 
@@ -32,8 +35,8 @@ class Segmentation:
         image: RGB, uint8, shape (height, width, 3).
         train_ids: index of the class of each pixel, uint8, shape (height, width), 0 to num_classes - 1; 255 where the
             image has no data: transparent pixels, and those with the value of GDAL_NODATA.
-        confidence: 255 times the probability of that class, uint8, shape (height, width); None unless asked for, or if
-            the model has no probabilities.
+        confidence: probability of that class, float32, shape (height, width), 0 to 1, 0 where the image has no data;
+            None unless asked for, or if the model has no probabilities.
         probabilities: of each class, float16, shape (num_classes, height, width), 0 to 1; None unless asked for.
         classes: names, in the order of their train ids.
         palette: RGB, uint8, shape (num_classes, 3).
@@ -90,7 +93,8 @@ class Segmenter:
         data: the dataset.yaml that the model was trained on, if any.
         cfg_options: config values to override, as KEY=VALUE.
         trust_checkpoint: load it even if it carries code, and run that.
-        on_note: called with what a user should know, such as the precision or memory that did not suffice.
+        on_note: called with what a user should know, such as the precision, memory that did not suffice, or an image
+            that was skipped; None: skipped images give a warning.
 
     Attributes:
         predictor: what does the work, for whoever feeds it.
@@ -126,8 +130,13 @@ class Segmenter:
         # what is trusted here is trusted by this call only
         context = contextvars.copy_context()
         self.predictor = context.run(_open, checkpoint, config, device, data, cfg_options, trust_checkpoint, options)
+        self._on_note = on_note
         self.classes: tuple[str, ...] = tuple(self.predictor.classes)
         self.palette = np.asarray(self.predictor.palette, np.uint8)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out `on_note`, which belongs to this process."""
+        return {**vars(self), "_on_note": None}
 
     @overload
     def __call__(
@@ -136,18 +145,50 @@ class Segmenter:
 
     @overload
     def __call__(
-        self, source: list[OneImage] | tuple[OneImage, ...], *, confidence: bool = True, probabilities: bool = False
+        self,
+        source: list[OneImage] | tuple[OneImage, ...],
+        *,
+        confidence: bool = True,
+        probabilities: bool = False,
+        on_error: Literal["stop"] = "stop",
     ) -> list[Segmentation]: ...
 
     @overload
     def __call__(
-        self, source: Iterable[OneImage], *, confidence: bool = True, probabilities: bool = False
+        self,
+        source: list[OneImage] | tuple[OneImage, ...],
+        *,
+        confidence: bool = True,
+        probabilities: bool = False,
+        on_error: Literal["skip"],
+    ) -> list[Segmentation | None]: ...
+
+    @overload
+    def __call__(
+        self,
+        source: Iterable[OneImage],
+        *,
+        confidence: bool = True,
+        probabilities: bool = False,
+        on_error: Literal["stop"] = "stop",
     ) -> Iterator[Segmentation]: ...
 
     @overload
-    def __call__(self, source: str | Path, *, confidence: bool = True, probabilities: bool = False) -> Any: ...
+    def __call__(
+        self,
+        source: Iterable[OneImage],
+        *,
+        confidence: bool = True,
+        probabilities: bool = False,
+        on_error: Literal["skip"],
+    ) -> Iterator[Segmentation | None]: ...
 
-    def __call__(self, source, *, confidence: bool = True, probabilities: bool = False):
+    @overload
+    def __call__(
+        self, source: str | Path, *, confidence: bool = True, probabilities: bool = False, on_error: str = "stop"
+    ) -> Any: ...
+
+    def __call__(self, source, *, confidence: bool = True, probabilities: bool = False, on_error: str = "stop"):
         """Segment one image or many.
 
         Args:
@@ -156,6 +197,9 @@ class Segmenter:
                 iterable, or the path of a folder, of which all images are taken, in natural order.
             confidence: whether to compute it.
             probabilities: whether to compute them; 2 bytes per class and pixel.
+            on_error: of many images, what to do when one cannot be segmented: `stop` raises its error; `skip` says so
+                by `on_note` or a warning, and goes on: a folder gives one result less, a list, tuple or other iterable
+                None in its place.
 
         Returns:
             A Segmentation; for a list or tuple a list of them; otherwise an iterator, which reads and segments the
@@ -163,28 +207,52 @@ class Segmenter:
 
         Raises:
             FileNotFoundError: no such file, or no image in the folder.
-            ValueError: a file that is no readable image, or an array of another type or shape.
+            ValueError: a file that is no readable image, an array of another type or shape, or scores that are no
+                numbers; or `on_error` is another word, or `skip` for one image.
         """
+        if on_error not in ("stop", "skip"):
+            raise ValueError(f"on_error {on_error!r}: expected 'stop' or 'skip'")
+        skips = on_error == "skip"
         wanted = dict(confidence=confidence and self.predictor.has_probabilities, probabilities=probabilities)
         if isinstance(source, (str, Path)) and Path(source).is_dir():
-            return self._each((found.path for found in find_images(source, keep_suffix=True)), wanted)
+            paths = (found.path for found in find_images(source, keep_suffix=True))
+            return (result for result in self._each(paths, wanted, skips) if result is not None)
         if isinstance(source, (str, Path, Image.Image, np.ndarray, torch.Tensor)):
+            if skips:
+                raise ValueError("on_error 'skip' is for a folder or many images; one image gives its result or raises")
             return self._segment(source, wanted)
+        if isinstance(source, (bytes, bytearray, memoryview)) or hasattr(source, "read"):  # iterable, but no images
+            raise _no_image(source)
         if isinstance(source, Sequence):
-            return list(self._each(source, wanted))
-        if isinstance(source, Iterable):
-            return self._each(source, wanted)
-        raise ValueError(
-            f"{type(source).__name__} is no image; expected a path, a PIL image, an array, or many of them"
-        )
+            return list(self._each(source, wanted, skips))
+        if isinstance(source, Iterable) and not isinstance(source, Mapping):
+            return self._each(source, wanted, skips)
+        raise _no_image(source)
 
-    def _each(self, sources: Iterable[OneImage], wanted: dict[str, bool]) -> Iterator[Segmentation]:
-        for source in sources:
-            yield self._segment(source, wanted)
+    def _each(self, sources: Iterable[OneImage], wanted: dict[str, bool], skips: bool) -> Iterator[Segmentation | None]:
+        for index, source in enumerate(sources):
+            result = None
+            try:
+                result = self._segment(source, wanted)
+            except (ValueError, OSError, RuntimeError, MemoryError) as error:
+                if not skips:
+                    raise
+                place = source if isinstance(source, (str, Path)) else f"image {index}, counted from 0"
+                self._note(f"skipped {place}: {str(error).removeprefix(f'{place}: ') or type(error).__name__}")
+            yield result
+
+    def _note(self, sentence: str) -> None:
+        if self._on_note is None:
+            warnings.warn(sentence, stacklevel=3)
+        else:
+            self._on_note(sentence)
 
     def _segment(self, source: OneImage, wanted: dict[str, bool]) -> Segmentation:
         image, nodata, path = self._read(source)
-        (found,) = self.predictor.predict([image], **wanted)
+        try:
+            (found,) = self.predictor.predict([image], **wanted)
+        except (NotFiniteError, TooNarrowError) as error:
+            raise (type(error)(f"{path}: {error}") if path else error) from error
         found = without_nodata(found, nodata)
         return Segmentation(image, *found[:3], self.classes, self.palette, path)
 
@@ -211,7 +279,16 @@ class Segmenter:
             if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
                 raise ValueError(f"array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB")
             return source, None, None
-        raise ValueError(f"{type(source).__name__} is no image; expected a path, a PIL image, an array or a tensor")
+        raise _no_image(source)
+
+
+def _no_image(source: Any) -> ValueError:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        hint = "; open encoded bytes by PIL.Image.open(io.BytesIO(...))"
+    else:
+        hint = "; open it by PIL.Image.open(...)" if hasattr(source, "read") else ""
+    expected = "expected a path, a PIL image, an array, a tensor, or a list or other iterable of them"
+    return ValueError(f"{type(source).__name__} is no image; {expected}{hint}")
 
 
 def _open(

@@ -169,7 +169,7 @@ def segment_tiff(
         ValueError: the file cannot be read, or the predictor has no `tile`.
     """
     counts = np.zeros(256, np.int64)
-    sure = 0
+    sure = 0.0
     place = find_place(Path(image_path), predictor.exif)
     with TiffImage(image_path, predictor.bits) as image:
         height, width = image.shape[:2]
@@ -184,7 +184,7 @@ def segment_tiff(
             for part in predictor.predict_rows(image, confidence=predictor.has_probabilities):
                 part = without_nodata(part, image.nodata(slice(top, top + len(part.train_ids))))
                 np.add(counts, np.bincount(part.train_ids.ravel(), minlength=256), out=counts)
-                sure += 0 if part.confidence is None else int(part.confidence.sum(dtype=np.int64))
+                sure += 0 if part.confidence is None else float(part.confidence.sum(dtype=np.float64))
                 bottom = top + len(part.train_ids)
                 for row in range(-(-top // step) * step, bottom, step):
                     strip = image[row : row + step, :]
@@ -198,5 +198,5 @@ def segment_tiff(
         write_tiff_mask(Path(mask_path), rows(), (height, width), predictor.palette, place)
     write_world_file(Path(mask_path), place)
     num_valid = height * width - counts[IGNORED]
-    confidence = float(sure / (255 * num_valid)) if predictor.has_probabilities and num_valid else None
+    confidence = float(sure / num_valid) if predictor.has_probabilities and num_valid else None
     return TiffSegmentation((height, width), image.is_deep, counts, confidence, overview, overview_train_ids)

@@ -64,8 +64,8 @@ class Traceable(nn.Module):
             images: RGB, uint8, shape (N, 3, height, width).
 
         Returns:
-            Train ids, uint8, shape (N, height, width), 255 where the scores are no numbers; 255 times the probability
-            of that class, the same.
+            Train ids, uint8, shape (N, height, width), 255 where the scores are no numbers; the probability of that
+            class, float32, the same shape, 0 to 1.
         """
         height, width = images.shape[2:]
         inputs = images.flip(1) if self.swaps_channels else images
@@ -78,13 +78,13 @@ class Traceable(nn.Module):
             second = scores[:, 0].sigmoid()
             wins = second > self.model.decode_head.threshold
             train_ids = wins.to(torch.uint8)
-            return _where_finite(scores[:, 0], train_ids), _as_bytes(torch.maximum(second, 1 - second))
+            return _where_finite(scores[:, 0], train_ids), torch.maximum(second, 1 - second)
         top = scores.amax(dim=1)
         if self.kind == "sigmoid":
             confidence = top.sigmoid() / scores.sigmoid().sum(dim=1)
         else:
             confidence = 1 / (scores - top[:, None]).exp().sum(dim=1)
-        return _where_finite(top, scores.argmax(dim=1).to(torch.uint8)), _as_bytes(confidence)
+        return _where_finite(top, scores.argmax(dim=1).to(torch.uint8)), confidence
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
         """Return the size that the test pipeline gives a photograph, by MMCV's rule, in whole numbers."""
@@ -196,10 +196,6 @@ def _as_symbol(length: int) -> int:
 def _where_finite(best: Tensor, train_ids: Tensor) -> Tensor:
     """Return train ids, and 255 where the best score is NaN or infinite; a comparison with NaN is false."""
     return torch.where(best.abs() <= torch.finfo(torch.float32).max, train_ids, IGNORED)
-
-
-def _as_bytes(probability: Tensor) -> Tensor:
-    return (probability * 255).round().to(torch.uint8)
 
 
 def _resizing(dataset: Config) -> tuple[tuple[int, int] | None, bool]:

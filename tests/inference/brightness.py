@@ -37,7 +37,7 @@ class Brightness:
         for image in images:
             grey = image.mean(axis=2)
             sky = (grey / 255).astype(np.float16)
-            sure = np.maximum(grey, 255 - grey).round().astype(np.uint8) if confidence else None
+            sure = (np.maximum(grey, 255 - grey) / 255).astype(np.float32) if confidence else None
             likely = np.stack([1 - sky, sky]) if probabilities else None
             found.append(Prediction((grey > 127).astype(np.uint8), sure, likely))
         return found

@@ -71,5 +71,5 @@ def test_what_is_no_path_is_refused(seg):
 
     with pytest.raises(ValueError, match="the checkpoint is a BytesIO; expected the path of a file"):
         Segmenter(io.BytesIO(b""))
-    with pytest.raises(ValueError, match=r"array of uint8 \(0, 5, 3\) holds no pixel"):
+    with pytest.raises(ValueError, match=r"image of uint8 \(0, 5, 3\) holds no pixel"):
         seg(np.zeros((0, 5, 3), np.uint8))

@@ -52,10 +52,18 @@ def test_it_is_what_a_predictor_is(tmp_path):
     found = predictor.predict(images, confidence=True)
     for image, prediction in zip(images, found, strict=True):
         np.testing.assert_array_equal(prediction.train_ids, image[:, :, 0])
-        np.testing.assert_array_equal(prediction.confidence, image[:, :, 0])
+        np.testing.assert_array_equal(prediction.confidence, np.float32(image[:, :, 0] / np.float32(255)))
     assert predictor.predict(images)[0].confidence is None
     np.testing.assert_array_equal(predictor(images[1]), images[1][:, :, 0])
     assert predictor.predict([]) == []
+
+
+def test_a_file_of_the_first_version_gives_bytes_that_become_shares(tmp_path):
+    image = np.full((2, 3, 3), 51, np.uint8)
+    old = OnnxPredictor(write(tmp_path / "old.onnx", {**FACTS, "schema": "semseg.export/1"}), "cpu")
+    (found,) = old.predict([image], confidence=True)
+    assert found.confidence.dtype == np.float32
+    np.testing.assert_allclose(found.confidence, 0.2, rtol=1e-6)
 
 
 def test_images_that_it_cannot_take_are_refused(tmp_path):
@@ -64,6 +72,8 @@ def test_images_that_it_cannot_take_are_refused(tmp_path):
         predictor(np.zeros((4, 8, 3), np.uint8))
     with pytest.raises(ValueError, match=r"image of float64 \(4, 6, 3\); expected uint8"):
         predictor(np.zeros((4, 6, 3)))
+    with pytest.raises(ValueError, match=r"image of uint8 \(0, 6, 3\) holds no pixel"):
+        predictor(np.zeros((0, 6, 3), np.uint8))
     with pytest.raises(ValueError, match="expected one size"):
         predictor.predict([np.zeros((4, 6, 3), np.uint8), np.zeros((5, 6, 3), np.uint8)])
     with pytest.raises(ValueError, match="for all name the checkpoint"):
@@ -74,7 +84,7 @@ def test_images_that_it_cannot_take_are_refused(tmp_path):
     ("change", "message"),
     [
         ({"facts": None}, "says nothing of its classes and colours: it is not from tools/model.py export"),
-        ({"text": "{"}, "describes itself by None, expected 'semseg.export/1'"),
+        ({"text": "{"}, "describes itself by None, expected 'semseg.export/2'"),
         ({"facts": {"schema": "semseg.export/9"}}, "describes itself by 'semseg.export/9'"),
         ({"facts": {**FACTS, "palette": [[1, 2, 3]]}}, "what it says of its classes, colours and size cannot be used"),
         ({"facts": {**FACTS, "palette": [[1, 2, 3], [0, 0, 256]]}}, "cannot be used"),

@@ -11,7 +11,7 @@ from tests.inference.brightness import CLASSES, PALETTE, Prediction
 IMAGE = np.full((20, 80, 3), 100, np.uint8)
 TRAIN_IDS = np.zeros((20, 80), np.uint8)
 TRAIN_IDS[:10] = 1
-PREDICTION = Prediction(TRAIN_IDS, np.full((20, 80), 77, np.uint8), np.full((2, 20, 80), 0.5, np.float16))
+PREDICTION = Prediction(TRAIN_IDS, np.full((20, 80), 77.3 / 255, np.float32), np.full((2, 20, 80), 0.5, np.float16))
 
 
 def written(out_dir, kind, classes=CLASSES, palette=PALETTE, **options):

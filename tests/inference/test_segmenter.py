@@ -1,5 +1,6 @@
 """What Python users call, with all that can hold an image."""
 
+import io
 import subprocess
 import sys
 
@@ -37,7 +38,7 @@ def test_an_image_gets_train_ids_confidence_overlay_and_shares(seg, street):
     assert (result.image == image).all()
     assert result.path == street
     assert (result.train_ids.dtype, result.train_ids.shape) == (np.uint8, (120, 200))
-    assert (result.confidence.dtype, result.confidence.shape) == (np.uint8, (120, 200))
+    assert (result.confidence.dtype, result.confidence.shape) == (np.float32, (120, 200))
     assert result.probabilities is None
     assert result.classes == seg.classes == labels.CITYSCAPES.classes
     assert (seg.palette == labels.CITYSCAPES.palette).all()
@@ -47,6 +48,25 @@ def test_an_image_gets_train_ids_confidence_overlay_and_shares(seg, street):
     assert tuple(shares) == result.classes
     assert sum(shares.values()) == pytest.approx(1)
     assert shares["car"] == (result.train_ids == result.classes.index("car")).mean()
+
+
+def test_the_confidence_is_that_of_the_scores_and_not_rounded_to_bytes(seg, street):
+    image = picture(120, 200)
+    expected = seg.predictor.scores(image)[0].softmax(dim=0).amax(dim=0).numpy()
+    found = seg(street).confidence
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert len(np.unique(found)) > 256
+    assert 0 < found.min() <= found.max() <= 1
+    tta = Segmenter(seg.predictor._checkpoint, device="cpu", precision="fp32", tta="flip,0.75,1,1.25")
+    assert tta(street).confidence.max() <= 1
+
+
+def test_an_image_without_data_has_no_confidence_there(seg):
+    image = np.dstack([picture(40, 60), np.full((40, 60), 255, np.uint8)])
+    image[:, :20, 3] = 0
+    found = seg(Image.fromarray(image, "RGBA"))
+    assert (found.confidence[:, :20] == 0).all()
+    assert (found.confidence[:, 20:] > 0).all()
 
 
 def test_what_is_not_wanted_is_not_computed(seg, street):
@@ -106,13 +126,67 @@ def test_a_folder_comes_in_natural_order_with_its_sub_folders(seg, street):
             torch.zeros(4, 4, 3, dtype=torch.uint8),
             r"tensor of torch.uint8 \(4, 4, 3\); expected .* \(3, height, width\)",
         ),
+        (np.zeros((0, 5, 3), np.uint8), r"image of uint8 \(0, 5, 3\) holds no pixel"),
+        (torch.zeros(3, 0, 5, dtype=torch.uint8), r"image of uint8 \(0, 5, 3\) holds no pixel"),
+        (np.zeros((2, 4, 4, 3), np.uint8), r"array of uint8 \(2, 4, 4, 3\); expected uint8"),
         (7, "int is no image; expected a path"),
+        (io.BytesIO(b"\n\n"), r"BytesIO is no image; .* of them; open it by PIL.Image.open\(...\)$"),
+        (b"\xff\xd8", r"bytes is no image; .*; open encoded bytes by PIL.Image.open\(io.BytesIO\(...\)\)$"),
+        ({"a.jpg": 1}, "dict is no image; expected a path, .* or other iterable of them$"),
         ([None], "NoneType is no image; expected a path"),
     ],
 )
 def test_other_things_are_refused(seg, source, message):
     with pytest.raises(ValueError, match=message):
         seg(source)
+
+
+@pytest.fixture
+def photographs_with_faults(tmp_path):
+    for number in (1, 3):
+        Image.fromarray(picture(32, 48, number)).save(tmp_path / f"{number}.png")
+    (tmp_path / "2.png").write_text("no picture")
+    Image.new("RGB", (3000, 1)).save(tmp_path / "4.png")  # test pipelines leave no pixel of it
+    return tmp_path
+
+
+def test_of_a_folder_images_with_faults_are_left_out_if_asked_for(checkpoint_path, seg, photographs_with_faults):
+    heard = []
+    segment = Segmenter(checkpoint_path, device="cpu", precision="fp32", on_note=heard.append)
+    heard.clear()
+    found = list(segment(photographs_with_faults, on_error="skip"))
+    assert [result.path.name for result in found] == ["1.png", "3.png"]
+    assert (found[1].train_ids == seg(picture(32, 48, 3)).train_ids).all()
+    assert [note.partition(": ")[0] for note in heard] == [
+        f"skipped {photographs_with_faults / name}" for name in ("2.png", "4.png")
+    ]
+    assert all(note.count("png") == 1 for note in heard)
+    results = segment(photographs_with_faults)
+    assert next(results).path.name == "1.png"
+    with pytest.raises(ValueError, match=r"2\.png: not a readable image"):
+        next(results)
+    with pytest.raises(ValueError, match=r"4\.png: .*3000"):
+        segment(photographs_with_faults / "4.png")
+
+
+def test_of_a_list_they_are_none_so_that_results_and_images_keep_their_order(seg, photographs_with_faults):
+    images = [photographs_with_faults / "1.png", photographs_with_faults / "2.png", np.zeros((4, 4)), picture(32, 48)]
+    with pytest.warns(UserWarning, match="skipped") as told:
+        found = seg(images, on_error="skip")
+    assert [result is None for result in found] == [False, True, True, False]
+    assert [str(one.message).partition(": ")[0] for one in told] == [
+        f"skipped {images[1]}",
+        "skipped image 2, counted from 0",
+    ]
+    with pytest.warns(UserWarning, match="skipped"):
+        assert [result is None for result in seg(iter(images), on_error="skip")] == [False, True, True, False]
+
+
+def test_an_on_error_without_effect_is_refused(seg, street):
+    with pytest.raises(ValueError, match="on_error 'skip' is for a folder or many images"):
+        seg(street, on_error="skip")
+    with pytest.raises(ValueError, match="on_error 'ignore': expected 'stop' or 'skip'"):
+        seg(street.parent, on_error="ignore")
 
 
 def test_files_that_are_none_are_named(seg, tmp_path):

@@ -156,7 +156,7 @@ def test_the_mask_of_a_tiff_is_a_tiff_with_the_palette_inside(tmp_path):
         assert (page.asarray() == expected.train_ids).all()
         assert (np.array(predictor.palette) == page.colormap[:, :19].T // 257).all()
     assert (found.counts == np.bincount(expected.train_ids.ravel(), minlength=256)).all()
-    assert found.confidence == pytest.approx(expected.confidence.mean() / 255)
+    assert found.confidence == pytest.approx(expected.confidence.mean())
     assert sum(shares) == pytest.approx(1)
     assert (found.overview == image).all()  # it is small already
     assert (found.overview_train_ids == expected.train_ids).all()

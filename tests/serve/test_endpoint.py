@@ -40,7 +40,7 @@ def test_the_answer_is_that_of_the_segmenter(server, seg, orientation):
     np.testing.assert_array_equal(mask, expected.train_ids)
     assert (found["height"], found["width"]) == mask.shape == ((120, 200) if orientation == 1 else (200, 120))
     assert found["shares"] == pytest.approx(expected.shares())
-    assert found["mean_confidence"] == pytest.approx(expected.confidence.mean() / 255)
+    assert found["mean_confidence"] == pytest.approx(expected.confidence.mean())
     assert found["classes"] == list(labels.CITYSCAPES.classes)
     assert found["palette"] == labels.CITYSCAPES.palette
     assert set(found) == {"width", "height", "mean_confidence", "shares", "classes", "palette", "mask"}
