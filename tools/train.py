@@ -11,7 +11,7 @@ def parse_args() -> argparse.Namespace:
     parser = ArgumentParser(description="Train a segmentation model.")
     parser.add_argument("config", help="config file, such as configs/toycity/*.py")
     parser.add_argument("--work-dir",
-                        help="where the run writes; default: work_dirs/<config>, with --data <config>_<set>")  # fmt: skip
+                        help="where the run writes; default: work_dirs/CONFIG, with --data CONFIG_SET")  # fmt: skip
     parser.add_argument("--data", action="append", metavar="FILE",
                         help="a dataset.yaml to train on, not the config's; given again: one more")  # fmt: skip
     parser.add_argument("--resume", nargs="?", const="newest", metavar="CHECKPOINT",
