@@ -42,6 +42,7 @@ _NOISE = (
     r"torch.meshgrid",
     r"This DataLoader will create \d+ worker processes",  # check_machine says it, with the option to set
     r"For binary segmentation, we suggest using",
+    r"The shape of value will convert from",  # masks without a channel axis get one
     r"Default ``avg_non_ignore`` is False",  # the recipes keep the model zoo's value
     r"Original LayerDecayOptimizerConstructor of BEiT will be deprecated|Layer_decay_rate will be deleted",
     r"In MMCV v1.4.4, we modified the default value of args",  # of an activation, years ago

@@ -120,9 +120,7 @@ def _check_channels(cfg: Config) -> Iterator[Finding]:
     for key in ("mean", "std"):
         values = preprocessor.get(key)
         if values is not None and len(values) not in (1, 3):
-            message = (
-                f"model.data_preprocessor.{key} has {len(values)} values; photographs have 3 channels: give 3, or 1"
-            )
+            message = f"model.data_preprocessor.{key} has {len(values)} values, and photographs 3 channels: give 3"
             yield Finding("error", "channels", "train", 1, 1, message)
 
 

@@ -56,10 +56,12 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = Tru
         raise ValueError(f"--overlap {args.overlap} has no effect without --tile; add --tile PX, or leave it out")
     import torch
 
+    from semseg.inference.scoring import parse_views
     from semseg.inference.segmenter import Segmenter
     from semseg.prepare.bit_depth import check_bits
 
     check_bits(args.bits, "--bits")
+    parse_views(getattr(args, "tta", None))
 
     device = args.device
     if getattr(args, "launcher", "none") != "none" and device is None and torch.cuda.is_available():

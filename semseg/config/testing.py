@@ -59,6 +59,9 @@ def for_testing(
             holds a model of another number of classes.
     """
     cfg = copy.deepcopy(cfg)
+    missing = sorted({"tta_model", "tta_pipeline"} - set(cfg)) if tta else []
+    if missing:
+        raise ValueError(f"--tta needs {' and '.join(missing)} in the config")
     checkpoint = existing_checkpoint(checkpoint)
     check_packages(cfg)
     check_split(cfg, "test", "val")
@@ -93,9 +96,6 @@ def for_testing(
         if show_dir is not None:
             cfg.custom_hooks = [*cfg.get("custom_hooks", []), dict(type="PanelHook", show_dir=str(show_dir))]
     if tta:
-        missing = {"tta_model", "tta_pipeline"} - set(cfg)
-        if missing:
-            raise ValueError(f"--tta needs {' and '.join(sorted(missing))} in the config")
         for dataset in inner_datasets(cfg.test_dataloader.dataset):
             dataset.pipeline = views_pipeline(cfg, dataset)
         cfg.model = dict(cfg.tta_model, module=cfg.model)

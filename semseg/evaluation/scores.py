@@ -77,10 +77,21 @@ def counted_classes(areas: Areas, absent: Absent = "zero") -> np.ndarray:
 
 
 def absent_in_words(areas: Areas, classes: Sequence[str], absent: Absent = "zero") -> str | None:
-    """Return `mIoU over 17 of 19 classes (absent: train, wall)`; None if the truth has every class."""
-    missing = [name for name, area in zip(classes, areas.truth, strict=True) if not area]
-    count = int(counted_classes(areas, absent).sum())
-    return f"mIoU over {count} of {len(classes)} classes (absent: {', '.join(missing)})" if missing else None
+    """Say which classes the truth does not have, and what becomes of them; None if it has every class.
+
+    `mIoU over 18 of 19 classes (absent: train; wall is absent too, but predicted: IoU 0)`
+    """
+    counted = counted_classes(areas, absent)
+    missing = [
+        name for name, area, counts in zip(classes, areas.truth, counted, strict=True) if not area and not counts
+    ]
+    zero = [name for name, area, counts in zip(classes, areas.truth, counted, strict=True) if not area and counts]
+    if not missing and not zero:
+        return None
+    is_are = "is" if len(zero) == 1 else "are"
+    told = [f"absent: {', '.join(missing)}"] if missing else []
+    told += [f"{', '.join(zero)} {is_are} absent{' too' if missing else ''}, but predicted: IoU 0"] if zero else []
+    return f"mIoU over {int(counted.sum())} of {len(classes)} classes ({'; '.join(told)})"
 
 
 def mean_of_defined(values: np.ndarray) -> np.ndarray:

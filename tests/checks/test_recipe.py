@@ -67,3 +67,25 @@ def test_a_batch_of_one_cannot_be_normalised_after_pooling_to_one_pixel(monkeypa
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert recipe(batch_size=1, launcher="pytorch") == {}  # SyncBN sees the others
     assert "batch-of-one" in recipe(batch_size=1, launcher="pytorch", head=dict(HEAD, norm_cfg=dict(type="BN")))
+
+
+LOSS = dict(type="CrossEntropyLoss", use_sigmoid=False)
+
+
+def test_one_channel_needs_a_sigmoid():
+    line = recipe(head=dict(HEAD, out_channels=1, loss_decode=LOSS))["one-channel"]
+    assert line.startswith("error train: model.decode_head has out_channels=1")
+    assert "set use_sigmoid=True in its loss_decode" in line
+    assert recipe(head=dict(HEAD, out_channels=1, loss_decode=[dict(LOSS, use_sigmoid=True)])) == {}
+
+
+def test_classes_are_not_weighed_with_a_sigmoid():
+    sigmoid = dict(LOSS, use_sigmoid=True)
+    line = recipe(head=dict(HEAD, loss_decode=[LOSS, dict(sigmoid, class_weight=[1.0, 2.0])]))["weighted-sigmoid"]
+    assert "CrossEntropyLoss with use_sigmoid=True cannot weigh classes; set class_weight=None" in line
+    assert recipe(head=dict(HEAD, loss_decode=dict(LOSS, class_weight=[1.0, 2.0]))) == {}
+
+
+def test_means_are_those_of_three_channels():
+    line = recipe(mean=[1, 2, 3, 4], std=[1, 1, 1])["channels"]
+    assert line.endswith("model.data_preprocessor.mean has 4 values, and photographs 3 channels: give 3")

@@ -135,7 +135,11 @@ def test_classes_that_are_not_there_count_or_do_not():
     assert scores.means(areas)["mIoU"] == pytest.approx((50 + 100 + 0) / 3)
     assert scores.means(areas, "leave-out")["mIoU"] == pytest.approx((50 + 100) / 2)
     classes = ["road", "car", "train", "wall"]
-    assert scores.absent_in_words(areas, classes) == "mIoU over 3 of 4 classes (absent: train, wall)"
+    told = "mIoU over 3 of 4 classes (absent: wall; train is absent too, but predicted: IoU 0)"
+    assert scores.absent_in_words(areas, classes) == told
+    three = Areas.of(matrix[:3, [0, 1, 2, 4]])
+    told = "mIoU over 3 of 3 classes (train is absent, but predicted: IoU 0)"
+    assert scores.absent_in_words(three, classes[:3]) == told
     assert scores.absent_in_words(areas, classes, "leave-out") == "mIoU over 2 of 4 classes (absent: train, wall)"
     assert scores.absent_in_words(Areas.of(np.eye(4, 5, dtype=int)), classes) is None
 
