@@ -28,11 +28,11 @@ def break_pipeline(cfg):
     steps.insert(2, dict(type="BrokenTransform"))
 
 
-def test_a_transform_that_fails_is_named_with_its_key_and_the_image(tmp_path):
+def test_a_transform_that_fails_is_named_with_its_key(tmp_path):
     runner = build(tmp_path, change=break_pipeline)
     expected = (
-        r"train_dataloader\.dataset\.dataset\.pipeline\.2 \(BrokenTransform\) failed on \S+_leftImg8bit\.png:"
-        r" KeyError: 'no such key'; --debug shows"
+        r"train_dataloader\.dataset\.dataset\.pipeline\.2 \(BrokenTransform\) fails in a sample of the training:"
+        r" KeyError: 'no such key'"
     )
     with pytest.raises(ValueError, match=expected):
         runner.train()
@@ -40,7 +40,7 @@ def test_a_transform_that_fails_is_named_with_its_key_and_the_image(tmp_path):
 
 def test_a_part_of_the_model_that_fails_is_named_with_its_key(tmp_path):
     runner = build(tmp_path, "model.decode_head.in_channels=77")
-    with pytest.raises(ValueError, match=r"model\.decode_head\.psp_modules\S+ \(Conv2d\) failed: RuntimeError: .* 77"):
+    with pytest.raises(ValueError, match=r"model\.decode_head \(PSPHead\) fails in a training step on \S+: .* 77"):
         runner.train()
 
 
@@ -49,7 +49,6 @@ def test_a_part_of_the_model_that_fails_is_named_with_its_key(tmp_path):
     [
         ("model.backbone.depth=19", r"model\.backbone \(ResNetV1c\) cannot be built: KeyError: .*depth 19"),
         ("model.decode_head.type=PSPHeda", r"model\.decode_head \(PSPHeda\) cannot be built: KeyError: .*PSPHeda"),
-        ("val_evaluator.iou_metrics=[mFoo]", "mFoo"),
     ],
 )
 def test_what_cannot_be_built_is_named_with_its_key(tmp_path, option, message):
