@@ -115,6 +115,10 @@ def _faults_of(name: Any) -> Iterator[None]:
     except (ImportError, AttributeError) as error:  # of one that is trusted
         raise ValueError(f"{name} carries code that needs other code, which is not here: {error}") from error
     except (RuntimeError, EOFError, LookupError, OSError) as error:
+        if "TorchScript" in str(error):
+            raise ValueError(
+                f"{name} is a TorchScript archive, a program and no checkpoint: take the weights that it was made from"
+            ) from error
         if isinstance(error, OSError) and (error.filename or isinstance(error, urllib.error.URLError)):
             raise
         reason = (str(error) or "empty").splitlines()[0].partition(". ")[0]

@@ -17,7 +17,7 @@ def parse_args() -> argparse.Namespace:
         " share of each class in it).",
     )
     parser.add_argument("words", nargs="+", metavar="CONFIG CHECKPOINT INPUT", help="config file, not needed for a"
-                        " checkpoint that describes itself; checkpoint (.pth, .safetensors) or exported model (.onnx);"
+                        " checkpoint that describes itself; checkpoint (.pth, .pt, .safetensors) or exported .onnx;"
                         " then images, folders (with their sub-folders), 'patterns/*.jpg', lists of images (.txt), or"
                         " videos, the number of a camera, the address of a stream")  # fmt: skip
     parser.add_argument("--out-dir", type=Path, default=Path("outputs"), help="default: outputs")

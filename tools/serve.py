@@ -15,7 +15,7 @@ def parse_args() -> argparse.Namespace:
         " Uploads stay in memory; only this machine can connect unless --host says otherwise.",
     )
     parser.add_argument("words", nargs="+", metavar="CONFIG CHECKPOINT", help="config file, not needed for a"
-                        " described checkpoint; checkpoint (.pth, .safetensors) or exported model (.onnx)")  # fmt: skip
+                        " described checkpoint; checkpoint (.pth, .pt, .safetensors) or exported .onnx")  # fmt: skip
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at; default: 127.0.0.1, this machine"
                         " only; 0.0.0.0: all networks, without a password")  # fmt: skip
     parser.add_argument("--port", type=int, default=8000, help="default: 8000; 0: any that is free")

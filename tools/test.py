@@ -12,7 +12,7 @@ def parse_args() -> argparse.Namespace:
     parser = ArgumentParser(description="Evaluate a segmentation model on its test set.")
     parser.add_argument("config", nargs="?", help="config file that the model was trained with; not needed for a"
                         " checkpoint that describes itself")  # fmt: skip
-    parser.add_argument("checkpoint", help="checkpoint file (.pth, .safetensors)")
+    parser.add_argument("checkpoint", help="checkpoint file (.pth, .pt, .ckpt, .pth.tar, .safetensors)")
     parser.add_argument("--work-dir", help="where the scores go, under test/; default: work_dirs/<name of the config>")
     parser.add_argument("--data", action="append", metavar="FILE",
                         help="a dataset.yaml to test on, not the config's; given again: one more")  # fmt: skip

@@ -99,6 +99,7 @@ def palette_of(checkpoint: Mapping[str, Any]) -> tuple | None:
 
 def _of_dataset(checkpoint: Mapping[str, Any], key: str) -> tuple | None:
     meta = checkpoint.get("meta") or {}
-    # MMSegmentation 0.x wrote CLASSES, PALETTE
-    found = (meta.get("dataset_meta") or {}).get(key, meta.get(key.upper()))
+    # MMSegmentation 0.x wrote CLASSES, PALETTE; the first releases of 1.x wrote them into dataset_meta
+    places = [(meta.get("dataset_meta") or {}, key), (meta.get("dataset_meta") or {}, key.upper()), (meta, key.upper())]
+    found = next((place[name] for place, name in places if place.get(name) is not None), None)
     return None if found is None else tuple(found)

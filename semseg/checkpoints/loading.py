@@ -10,6 +10,7 @@ import torch
 from mmengine.model import BaseTTAModel, is_model_wrapper
 
 from semseg.checkpoints.description import description_of
+from semseg.checkpoints.reading import model_weights
 
 _UNUSED_HEAD = "auxiliary_head."
 _COUNTER = "num_batches_tracked"
@@ -39,7 +40,7 @@ def load_strictly(model: torch.nn.Module, checkpoint: Mapping[str, Any], path: s
     has_unused_head = any(name.startswith(_UNUSED_HEAD) for name in expected)
     weights = {
         name: value
-        for name, value in ((name.removeprefix("module."), value) for name, value in checkpoint["state_dict"].items())
+        for name, value in model_weights(checkpoint["state_dict"]).items()
         if has_unused_head or not name.startswith(_UNUSED_HEAD)
     }
     other_shapes = {

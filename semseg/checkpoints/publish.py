@@ -13,7 +13,7 @@ import torch
 from semseg.atomic import atomic_path
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.plain import from_json, plain, to_json
-from semseg.checkpoints.reading import METADATA_KEY, read_checkpoint
+from semseg.checkpoints.reading import METADATA_KEY, checkpoint_stem, read_checkpoint
 
 _KEPT = ("dataset_meta", "semseg", "iter", "epoch")
 
@@ -65,7 +65,7 @@ def publish(path: str | Path, out_dir: str | Path | None = None) -> Published:
     written = []
     for suffix, content in contents.items():
         digest = hashlib.sha256(content).hexdigest()[:8]
-        target = Path(out_dir or path.parent) / f"{path.resolve().stem}-{digest}{suffix}"
+        target = Path(out_dir or path.parent) / f"{checkpoint_stem(path.resolve())}-{digest}{suffix}"
         with atomic_path(target) as temporary:
             temporary.write_bytes(content)
         written.append(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +13,52 @@ from safetensors import SafetensorError, safe_open
 from semseg import compat
 from semseg.checkpoints.plain import from_json
 
-SUFFIXES = (".pth", ".safetensors")
+SUFFIXES = (".pth", ".pth.tar", ".pt", ".ckpt", ".safetensors")
+"""Of checkpoints, in any case."""
 METADATA_KEY = "semseg"
 """Where the description stands in the header of a safetensors file."""
 
 
 def is_checkpoint(path: str | Path) -> bool:
     """Return whether a path names a checkpoint, by its suffix."""
-    return Path(path).suffix in SUFFIXES
+    return Path(path).name.lower().endswith(SUFFIXES)
+
+
+def checkpoint_stem(path: str | Path) -> str:
+    """Return the name of a checkpoint without its suffix: `a` of `x/a.pth.tar`."""
+    name = Path(path).name
+    ends = [suffix for suffix in SUFFIXES if name.lower().endswith(suffix)]
+    return name[: -len(max(ends, key=len))] if ends else Path(path).stem
+
+
+def model_weights(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what belongs to the model itself, by the names that it has there.
+
+    Wrappers for several processes put `module.` before each name. EMAHook of MMCV, which MMSegmentation 0.x used,
+    registers an average beside each parameter, `ema_backbone_conv1_weight` beside `backbone.conv1.weight`. These
+    averages are left out: its validations used what has the plain name.
+    """
+    weights = {name.removeprefix("module."): value for name, value in stored.items()}
+    averages = {f"ema_{name.replace('.', '_')}" for name in weights}
+    return {name: value for name, value in weights.items() if name not in averages}
 
 
 def read_checkpoint(path: str | Path, mmap: bool = False) -> dict[str, Any]:
-    """Read a .pth or .safetensors file to the CPU; neither runs code, and the latter cannot.
+    """Read a checkpoint to the CPU; no code in it is run, and a .safetensors file cannot hold any.
 
     Args:
         path: of the file.
         mmap: leave the weights on the disk until they are used; for a short look.
 
     Returns:
-        What the file holds; with `meta` and `state_dict`, even if they are empty.
+        What the file holds; with `meta` and `state_dict`, even if they are empty. The latter as `model_weights` gives
+        it; if that has left averages out, their number is `num_left_out`.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: it is damaged, carries code, or holds no weights.
     """
-    if Path(path).suffix == ".safetensors":
+    if Path(path).suffix.lower() == ".safetensors":
         return load_from_safetensors(str(path))
     loaded = compat.load_checkpoint_file(path, map_location="cpu", mmap=mmap)
     if not isinstance(loaded, dict):
@@ -47,10 +69,13 @@ def read_checkpoint(path: str | Path, mmap: bool = False) -> dict[str, Any]:
     strange = [name for name, value in weights.items() if not isinstance(value, torch.Tensor)]
     if strange:
         raise ValueError(f"{path} holds no weights of a model: {strange[0]!r} is no tensor")
-    return {**loaded, "meta": loaded.get("meta") or {}}
+    found = {**loaded, "meta": loaded.get("meta") or {}, "state_dict": model_weights(weights)}
+    if len(found["state_dict"]) < len(weights):
+        found["num_left_out"] = len(weights) - len(found["state_dict"])
+    return found
 
 
-@CheckpointLoader.register_scheme(prefixes=r".*\.safetensors$")
+@CheckpointLoader.register_scheme(prefixes=r".*\.(?i:safetensors)$")
 def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read a safetensors file as if it were a .pth; the Runner comes here too."""
     with Path(filename).open("rb"):  # its own error for a file that is not there

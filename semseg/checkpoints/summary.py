@@ -60,7 +60,7 @@ def as_json(path: str | Path) -> str:
         "file": str(path),
         "bytes": Path(path).stat().st_size,
         "parameters": _num_parameters(checkpoint),
-        "holds": sorted(checkpoint),
+        "holds": sorted(set(checkpoint) - {"num_left_out"}),
         "description": description_of(checkpoint, path) or None,
         "meta": {key: value for key, value in meta.items() if key != "semseg"},
     }
@@ -85,6 +85,9 @@ def _weights(checkpoint: Mapping[str, Any], path: Path, description: Mapping[str
     is_averaged = "ema_state_dict" in checkpoint or description.get("weights") == "moving average"
     kind = ", moving average (EMA)" if is_averaged else ""
     rest = "with the state of the optimizer" if "optimizer" in checkpoint else "without the state of the optimizer"
+    if "num_left_out" in checkpoint:
+        num_left_out = checkpoint["num_left_out"]
+        rest += f"; {num_left_out} averages of MMCV's EMAHook are left out: its validations did not use them"
     return f"{count / 1e6:.2f} million parameters{kind}, {path.stat().st_size / 1e6:.1f} MB, {rest}"
 
 
@@ -185,7 +188,9 @@ def _git(description: Mapping[str, Any]) -> str:
 
 def _versions(versions: Mapping[str, Any] | None, meta: Mapping[str, Any]) -> str:
     if versions is None:
-        return f"mmengine {meta['mmengine_version']}" if "mmengine_version" in meta else _NOT_SAID
+        packages = ("mmengine", "mmseg", "mmcv")
+        said = [f"{name} {meta[f'{name}_version']}" for name in packages if f"{name}_version" in meta]
+        return ", ".join(said) or _NOT_SAID
     return ", ".join(f"{name} {version}" for name, version in versions.items() if version is not None)
 
 

@@ -12,7 +12,9 @@ def add_describe(commands) -> None:
         help="what a checkpoint is: classes, model, data, schedule, metrics, versions, command",
         description="Say what a checkpoint is. Nothing in it is executed, whoever wrote it.",
     )
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=".pth or .safetensors")
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT", help=".pth, .pt, .ckpt, .pth.tar or .safetensors"
+    )
     parser.add_argument("--json", action="store_true", help="print all of it as JSON, the config too")
     _add_trust(parser)
     parser.set_defaults(run=_run_describe)
@@ -28,7 +30,9 @@ def add_publish(commands) -> None:
             "weights (EMA) the average is taken."
         ),
     )
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=".pth or .safetensors")
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT", help=".pth, .pt, .ckpt, .pth.tar or .safetensors"
+    )
     parser.add_argument("--out-dir", type=Path, metavar="DIR", help="where to write (default: beside it)")
     _add_trust(parser)
     parser.set_defaults(run=_run_publish)

@@ -19,7 +19,7 @@ def add_export(commands) -> None:
             "is kept only if it agrees with PyTorch on three images; otherwise the exit code is 1."
         ),
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".pth or .safetensors")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".pth, .pt, .ckpt, .pth.tar or .safetensors")
     parser.add_argument("--config", help="config file; not needed for a checkpoint that describes itself")
     parser.add_argument("--format", choices=["onnx", "torch-export"], default="onnx", help="default: onnx")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: beside the checkpoint, .onnx or .pt2")
@@ -64,7 +64,7 @@ def _run_export(args: argparse.Namespace) -> int:
 
     compat.repair()  # before MMSegmentation is imported, which warns
     from semseg.atomic import check_folder
-    from semseg.checkpoints.reading import read_checkpoint
+    from semseg.checkpoints.reading import checkpoint_stem, read_checkpoint
     from semseg.config import existing_checkpoint, for_inference, load_config
     from semseg.inference import Predictor
     from semseg.inference.export import SUFFIXES, Disagreement, export, facts_of
@@ -84,7 +84,7 @@ def _run_export(args: argparse.Namespace) -> int:
     predictor = Predictor(cfg, checkpoint, "cpu")
     network = Traceable(predictor.model, cfg, torch.float16 if args.precision == "fp16" else torch.float32)
     compared, calibration, source = _images(args, cfg, predictor)
-    out = args.out or checkpoint.with_suffix(suffix)
+    out = args.out or checkpoint.with_name(checkpoint_stem(checkpoint) + suffix)
     try:
         done = export(
             predictor,

@@ -48,7 +48,7 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = Tru
         rank: which process this is.
         exported: whether an exported model will do.
     """
-    if not exported and args.checkpoint.endswith((".onnx", ".pt2")):
+    if not exported and args.checkpoint.lower().endswith((".onnx", ".pt2")):
         raise ValueError(
             f"{args.checkpoint} is an exported model, which tells the best class only: name its checkpoint"
         )

@@ -21,6 +21,7 @@ from mmengine.config import Config, DictAction
 from mmengine.utils import import_modules_from_strings
 
 from semseg import compat
+from semseg.checkpoints.reading import SUFFIXES as CHECKPOINT_SUFFIXES
 from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
 from semseg.config.balance import balance, crop_around_rare_classes
 from semseg.config.batch import settle_batch
@@ -236,12 +237,12 @@ def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
 def _read_config(path: Path) -> Config:
     if not path.is_file():
         raise FileNotFoundError(f"no config file {path}{_nearest_config(path) or name_in_version_1(path.stem)}")
-    refuse_version_0(path)
-    check_file(path)
     for folder in (Path.cwd(), path.parent.resolve()):  # custom_imports may name modules beside the config
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
     try:
+        refuse_version_0(path)
+        check_file(path)
         cfg = Config.fromfile(path)
     except ImportError as error:
         missing = missing_import(error)
@@ -250,6 +251,9 @@ def _read_config(path: Path) -> Config:
             f"{path}: {needs}; custom_imports find modules that are installed, in the folder of the config, or in the"
             " working folder"
         ) from error
+    except UnicodeDecodeError as error:
+        ends = ", ".join(CHECKPOINT_SUFFIXES)
+        raise ValueError(f"{path} is no config, which is text; the name of a checkpoint ends with {ends}") from error
     except (SyntaxError, NameError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a config that can be read: {error}") from error
     if "model" not in cfg:

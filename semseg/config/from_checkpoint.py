@@ -19,7 +19,7 @@ from mmengine.utils import import_modules_from_strings
 
 from semseg import compat
 from semseg.checkpoints.description import description_of
-from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
+from semseg.checkpoints.reading import checkpoint_stem, is_checkpoint, read_checkpoint
 
 _PACKAGES = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
 _LEFT_OUT = ("pretrained", "init_cfg", "backend_args", "file_client_args", "_delete_", "_scope_")
@@ -101,7 +101,8 @@ def config_of_checkpoint(path: Path) -> tuple[Config, str]:
     if isinstance(config.get("tta_pipeline"), (list, tuple)):
         cfg["tta_model"] = dict(type="SegTTAModel")
         cfg["tta_pipeline"] = reader.read(config["tta_pipeline"], "tta_pipeline", "TRANSFORMS")
-    return Config(cfg), Path(str(description.get("config_file") or path)).stem
+    config_file = description.get("config_file")
+    return Config(cfg), Path(str(config_file)).stem if config_file else checkpoint_stem(path)
 
 
 def leave_out_pretrained(node: Any) -> None:

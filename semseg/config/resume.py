@@ -12,6 +12,7 @@ from mmengine.dist import broadcast_object_list, is_main_process
 
 from semseg import compat
 from semseg.checkpoints.files import numbered_checkpoints, run_checkpoints
+from semseg.checkpoints.reading import is_checkpoint
 from semseg.config.classes import shortened
 from semseg.config.hooks import note
 
@@ -65,6 +66,12 @@ def _decide(cfg: Config, wanted: str) -> tuple[Exception | None, str | None, int
             raise ValueError(
                 f"--resume: {path} holds weights without the state of the optimizer; resume an iter_*.pth or"
                 " epoch_*.pth, or start a new run from its weights with --load-from"
+            )
+        if "message_hub" not in content:
+            writer = "MMSegmentation 0.x" if "mmcv_version" in (content.get("meta") or {}) else "something else"
+            raise ValueError(
+                f"--resume: {path} was written by {writer}, without the state of the run that MMEngine continues"
+                " (message_hub); start a new run from its weights with --load-from"
             )
         seed, given = content.get("meta", {}).get("seed"), cfg.get("randomness", {}).get("seed")
         if seed is not None and given not in (None, seed):
@@ -131,7 +138,7 @@ def _find(work_dir: Path, wanted: str) -> tuple[Path | None, dict[str, Any]]:
         return path, content
     path = Path(wanted)
     if not path.is_file():
-        beside = sorted(other.name for other in path.parent.glob("*.pth"))
+        beside = sorted(other.name for other in path.parent.glob("*") if is_checkpoint(other))
         raise FileNotFoundError(f"--resume: no checkpoint {path}; {path.parent} holds {', '.join(beside) or 'none'}")
     return path, read_whole(path)
 
@@ -163,17 +170,24 @@ def _candidates(work_dir: Path) -> list[Path]:
     return numbered[newest:] + numbered[:newest]
 
 
+def is_zip(path: Path) -> bool:
+    """Tell whether a file starts as PyTorch's files do from version 1.6 on; those before it have no checksums."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"")
+
+
 def read_whole(path: Path) -> dict[str, Any]:
     """Read a checkpoint to its last byte, and compare the checksums in it.
 
     Raises:
         ValueError: the file is cut off, altered, or holds code.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # PyTorch writes the checksums, but does not look at them
-    except zipfile.BadZipFile:
-        damaged = "its end is missing"
-    if damaged:
-        raise ValueError(f"{path} is damaged ({damaged})")
+    if is_zip(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()  # PyTorch writes the checksums, but does not look at them
+        except zipfile.BadZipFile:
+            damaged = "its end is missing"
+        if damaged:
+            raise ValueError(f"{path} is damaged ({damaged})")
     return compat.load_checkpoint_file(path, map_location="cpu")

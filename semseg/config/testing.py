@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from semseg.checkpoints.reading import read_checkpoint
+from semseg.checkpoints.reading import checkpoint_stem, read_checkpoint
 from semseg.config.class_map import check_class_count, translate_classes
 from semseg.config.class_weights import leave_out_class_weights
 from semseg.config.dataset_files import check_split, join_set_names, set_name, views_pipeline
@@ -78,7 +78,7 @@ def for_testing(
     cfg.resume = False
     leave_out_pretrained(cfg.model)
     name, split = _data_of(cfg.test_dataloader.dataset)
-    folder = f"{checkpoint.stem}-{name}_{split}" + ("-tta" if tta else "")
+    folder = f"{checkpoint_stem(checkpoint)}-{name}_{split}" + ("-tta" if tta else "")
     cfg.work_dir = str(Path(cfg.work_dir) / "test" / folder)
     ensure_hook(cfg, dict(type="ResultsHook", data_name=name, split=split, slices=slices_path and str(slices_path)))
     _count_more(cfg, extras, absent, tta)

@@ -54,7 +54,7 @@ class OnnxPredictor:
 
     def __init__(self, path: str | Path, device: str | None = None, bits: int | None = None) -> None:
         self.path = Path(path)
-        if self.path.suffix == ".pt2":
+        if self.path.suffix.lower() == ".pt2":
             raise ValueError(f"{path} is not loaded: an archive of torch.export can run code; export it as ONNX")
         needs("onnxruntime")
         import onnxruntime

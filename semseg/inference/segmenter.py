@@ -79,8 +79,8 @@ class Segmenter:
     ```
 
     Args:
-        checkpoint: weights (.pth, .safetensors), or an exported model (.onnx), which has no use for what follows but
-            the device.
+        checkpoint: weights (.pth, .pt, .ckpt, .pth.tar, .safetensors), or an exported model (.onnx), which has no use
+            for what follows but the device.
         config: that they were trained with; not needed for a checkpoint that describes itself.
         device: such as 'cuda:0' or 'cpu'; default: the GPU if there is one.
         precision: auto, fp32, bf16 or fp16; auto takes what the hardware is fast at.
@@ -302,7 +302,7 @@ def _open(
 ) -> Predictor | OnnxPredictor:
     if not isinstance(checkpoint, (str, Path)):
         raise ValueError(f"the checkpoint is a {type(checkpoint).__name__}; expected the path of a file")
-    if str(checkpoint).endswith((".onnx", ".pt2")):
+    if str(checkpoint).lower().endswith((".onnx", ".pt2")):
         defaults = dict(precision="auto", overlap=0.25, bits=options["bits"], on_note=options["on_note"])
         given = [name for name, value in options.items() if value != defaults.get(name) and value]
         given += [name for name, value in dict(config=config, data=data, cfg_options=cfg_options).items() if value]

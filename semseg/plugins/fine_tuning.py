@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from semseg.checkpoints.description import classes_of
 from semseg.checkpoints.loading import check_finite
+from semseg.checkpoints.reading import model_weights
 
 # Every tensor of MMSegmentation's heads that has an entry per class.
 _PER_CLASS = re.compile(
@@ -84,7 +85,10 @@ def carry_over(
     Raises:
         ValueError: nothing fits, or something else does not.
     """
-    stored = {re.sub(r"^module\.", "", name): value for name, value in stored.items() if torch.is_tensor(value)}
+    num_stored = len(stored)
+    stored = model_weights(stored)
+    num_left_out = num_stored - len(stored)
+    stored = {name: value for name, value in stored.items() if torch.is_tensor(value)}
     check_finite(stored, file, [name for name in stored if _NO_WEIGHT.search(name)])
     _check_kinship(own, stored, file)
     carrier = _Carrier(classes, stored_classes)
@@ -123,6 +127,8 @@ def carry_over(
     total = [name for name in own if not _NO_WEIGHT.search(name)]
     num_loaded = sum(name in weights and name not in carrier.incomplete for name in total)
     report = [f"loaded {num_loaded} of {len(total)} tensors from {file}", *carrier.report()]
+    if num_left_out:
+        report.append(f"{num_left_out} averages of MMCV's EMAHook: left out, its validations did not use them")
     for part in sorted(fresh):
         report.append(f"{part}: re-initialised, the file has none")
     for part in sorted(left_out):

@@ -146,7 +146,7 @@ def extending_command(argv: Sequence[str], length: int, num_processes: int = 1, 
         elif arg in ("--load-from", "--epochs"):
             rest.pop(0)
         elif arg == "--resume":
-            rest = rest[1:] if rest and (rest[0] == "auto" or rest[0].endswith(".pth")) else rest
+            rest = rest[1:] if rest and not rest[0].startswith("-") else rest
         elif not arg.startswith(("train_cfg.max_iters=", "train_cfg.max_epochs=", "--epochs=")):
             args.append(arg)
     if "--cfg-options" not in args:
