@@ -44,8 +44,8 @@ def run_infer(args: argparse.Namespace) -> int:
     own = [args.out_dir / kind for kind in SUFFIXES]
     images = find_images(*args.inputs, leave_out=own, keep_suffix=args.keep_suffix, left_out=left_out)
     check_kinds(save)
-    check_sources_stay(images, args.out_dir, ["pred", "vis", *save])
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
+    check_sources_stay(images, args.out_dir, kinds)
     _refuse_more_than_tiles_write(args, images, save)
     predictor = open_predictor(args, rank)
     outputs = Outputs(

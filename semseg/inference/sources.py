@@ -164,6 +164,9 @@ def _expand(source: str, closed: set[Path], left_out: LeftOut, suffixes: Sequenc
         raise FileNotFoundError(f"no {kind} or folder {source}")
     fixed, pattern = _split_pattern(path)
     found = glob.glob(str(pattern), root_dir=fixed, recursive=True)  # noqa: PTH207  that of pathlib finds hidden files
+    if not found:  # names with brackets, of which only a part is given
+        literal = str(pattern).replace("[", "[[]")
+        found = glob.glob(literal, root_dir=fixed, recursive=True)  # noqa: PTH207
     matches = sorted((fixed / name for name in found), key=natural_key)
     holds = lru_cache(maxsize=None)(holds_results)
     paths = []

@@ -153,3 +153,12 @@ def test_a_text_file_that_names_no_file_is_called_a_list(tmp_path):
     (tmp_path / "readme.txt").write_text("These are photographs of a city.\n")
     with pytest.raises(FileNotFoundError, match=r"readme\.txt was read as a list of images, and no line of it names a"):
         find_images(tmp_path / "readme.txt")
+
+
+def test_a_part_of_a_name_with_brackets_finds_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "site [A]/1.jpg", "site [A]/[b]2.jpg", "site A/3.jpg", "c1.jpg")
+    assert names("site [A]/*.jpg") == ["1", "[b]2"]
+    assert names("site [A]/[b]*.jpg") == ["[b]2"]
+    assert names("site [AB]/*.jpg") == ["site A/3"]
+    assert names("[cd]1.jpg") == ["c1"]

@@ -161,6 +161,26 @@ def test_a_video_is_segmented(town, model):
         (["infer.py", "m.pth", "data/rosario", "--batch", "0"], "--batch 0: expected auto, or 1 or more"),
         (["infer.py", "m.pth", "data/rosario", "--smooth", "1"], "--smooth 1.0: expected 0 to below 1"),
         (["infer.py", "m.pth", "data/rosario", "--max-pixels", "0"], "--max-pixels 0: expected 1 or more"),
+        (["infer.py", "m.pth", "data/rosario", "--smooth", "0.5"], "--smooth has no effect on images; leave it out"),
+        (["infer.py", "m.pth", "x.mp4", "--legend"], "--legend has no effect on videos; leave it out"),
+        (["infer.py", "m.pth", "data/rosario", "--no-vis", "--opacity", "1"], "--opacity has no effect with --no-vis"),
+        (["infer.py", "m.pth", "data/rosario", "--overlap", "0.5"], "--overlap 0.5 has no effect without --tile; add"),
+        (
+            ["infer.py", "m.pth", "data/rosario", "--save", "colour"],
+            "--save colour: expected some of color, conf, probs",
+        ),
+        (
+            ["infer.py", "m.pth", "data/rosario", "--out-dir", "twins/a.jpg/x"],
+            "twins/a.jpg is a file; expected a folder",
+        ),
+        (
+            ["infer.py", "m.pth", "data/rosario", "--tile", "64", "--tile", "32"],
+            "--tile is given twice: 64 and 32; leave",
+        ),
+        (
+            ["infer.py", "m.pth", "large.tif", "--tile", "64", "--max-pixels", "99", "--save", "conf"],
+            "--save conf: large.tif is segmented by tiles, of which only pred and vis are written",
+        ),
         (["infer.py", "m.pth", "twins"], "a.png would both write a.png; rename one of them, or keep the suffix"),
         (["dist_infer.sh", "m.pth", "data/rosario"], "tools/dist_infer.sh [CONFIG] CHECKPOINT INPUT GPUS"),
         (["dist_infer.sh", "m.pth", "data/rosario", "x"], "number of GPUs: expected 1 or more, got 'x'"),
@@ -170,6 +190,7 @@ def test_wrong_usage_is_one_sentence(town, arguments, message):
     (town / "twins").mkdir(exist_ok=True)
     for name in ("a.jpg", "a.png"):
         (town / "twins" / name).touch()
+    Image.new("RGB", (20, 10)).save(town / "large.tif")
     assert message in run(town, *arguments, code=2).stderr
 
 
