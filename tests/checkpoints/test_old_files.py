@@ -125,7 +125,7 @@ def test_other_functions_of_numpy_and_python_stay_forbidden(tmp_path, name):
     with zipfile.ZipFile(tmp_path / "empty.pth") as old, zipfile.ZipFile(tmp_path / "a.pth", "w") as new:
         for entry in old.namelist():
             new.writestr(entry, code if entry.endswith("data.pkl") else old.read(entry))
-    with pytest.raises(ValueError, match="is not loaded: it holds more than weights .* and could run code"):
+    with pytest.raises(ValueError, match=r"is not loaded: it holds more than weights .* and could run code"):
         read_checkpoint(tmp_path / "a.pth")
 
 

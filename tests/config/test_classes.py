@@ -314,20 +314,3 @@ def test_a_map_needs_a_file_and_names(tmp_path):
     (tmp_path / "map.yaml").touch()
     with pytest.raises(ValueError, match=r"--map: .*model\.pth does not say which classes it has"):
         config.for_testing(cfg, write_checkpoint(tmp_path, iter=3), map_path=tmp_path / "map.yaml")
-
-
-@pytest.mark.slow  # half a minute
-def test_one_config_of_every_model_that_mmsegmentation_ships_takes_a_dataset_file(tmp_path):
-    data = write_dataset_file(tmp_path, exif="ignore")
-    families = [path for path in sorted(STOCK_CONFIGS.iterdir()) if path.is_dir() and path.name != "_base_"]
-    assert len(families) > 40
-    for family in families:
-        path = sorted(family.glob("*.py"))[0]
-        try:
-            cfg = Config.fromfile(path)
-        except ImportError:  # needs a package that is not installed
-            continue
-        config_classes.agree_on_classes(cfg, path)
-        config_classes.check_training(cfg)
-        use_dataset_files(cfg, [data])
-        config_classes.agree_on_classes(cfg, path)
