@@ -111,10 +111,10 @@ class Predictor:
         scored_steps = steps
         if tile is not None:
             scored_steps = [step for step in steps if step["type"].rpartition(".")[2] != "Resize"]
-            if len(scored_steps) < len(steps):
-                self._note("tiles: images keep their size, which the test pipeline of the config would change")
         self._scored_pipeline = ArrayPipeline(scored_steps)
         self._build(content, reason)
+        if len(scored_steps) < len(steps):
+            self._note("tiles: images keep their size, which the test pipeline of the config would change")
         self.has_probabilities = self._scorer.has_probabilities
         self._fits: dict[tuple[int, ...], tuple[int, int | None]] = {}  # by size: images at a time, window
 

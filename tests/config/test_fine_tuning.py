@@ -13,11 +13,11 @@ R101 = Path("configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py").res
 
 @pytest.fixture
 def cfg(tmp_path, monkeypatch):
-    """The finished ToyCity config, in a folder with `runs/iter_4.pth`."""
+    """The finished ToyCity config, in a folder with `runs/iter_4.pth` of another run."""
     monkeypatch.chdir(tmp_path)
     Path("runs").mkdir()
-    torch.save({"state_dict": {}, "optimizer": {}}, "runs/iter_4.pth")
-    return load_config(CONFIG, work_dir="runs")
+    torch.save({"state_dict": {}, "optimizer": {}, "message_hub": {}}, "runs/iter_4.pth")
+    return load_config(CONFIG, work_dir="new")
 
 
 def hooks(cfg):
@@ -47,6 +47,7 @@ def test_an_address_stays(cfg, address):
 
 
 def test_a_run_is_started_or_continued(cfg):
+    cfg.work_dir = "runs"
     for resume in ("newest", "runs/iter_4.pth"):
         with pytest.raises(ValueError, match=r"^--load-from starts a new run, and --resume continues one; leave one"):
             for_training(cfg, load_from="runs/iter_4.pth", resume=resume)

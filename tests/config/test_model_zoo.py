@@ -172,7 +172,7 @@ def test_every_family_is_tried():
 def test_a_config_of_every_family_runs_or_ends_in_one_sentence(family, data, tmp_path, capfd):
     name, outcome = SMALL[family]
     sentence = dry_run(ZOO / family / f"{name}.py", data, tmp_path)
-    assert re.search(outcome, sentence) if outcome else sentence == RUNS
+    assert re.search(outcome, sentence) if outcome else sentence == RUNS, sentence
     assert "\n" not in sentence
     shown = capfd.readouterr()
     for noise in ("Warning", "paramwise_options", "set param", "Param groups", "init cfg None"):

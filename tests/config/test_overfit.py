@@ -78,7 +78,7 @@ def test_a_config_without_crop_size_is_told_what_to_set():
 def test_wrong_use_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"--overfit 0: expected a number of images, 1 or more"):
         overfit(CONFIG, 0)
-    torch.save({"state_dict": {}, "optimizer": {}}, tmp_path / "iter_2.pth")
+    torch.save({"state_dict": {}, "optimizer": {}, "message_hub": {}}, tmp_path / "iter_2.pth")
     with pytest.raises(ValueError, match=r"--overfit always starts anew; leave --resume out"):
         overfit(CONFIG, 2, resume=str(tmp_path / "iter_2.pth"))
 

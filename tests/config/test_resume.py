@@ -14,7 +14,12 @@ from semseg.config.resume import RESTARTED, check_folder, resume_checkpoint
 def work_dir(tmp_path):
     """Three checkpoints; last.pth points to the newest."""
     for number in (2, 4, 6):
-        content = {"meta": {"seed": 7, "iter": number}, "state_dict": {"a": torch.rand(999)}, "optimizer": {}}
+        content = {
+            "meta": {"seed": 7, "iter": number},
+            "state_dict": {"a": torch.rand(999)},
+            "optimizer": {},
+            "message_hub": {},
+        }
         torch.save(content, tmp_path / f"iter_{number}.pth")
     (tmp_path / "last.pth").symlink_to("iter_6.pth")
     return tmp_path
@@ -52,7 +57,7 @@ def test_a_damaged_one_is_named_and_the_one_before_it_used(work_dir, damage, cap
 
 
 def test_a_damaged_one_that_was_asked_for_is_an_error(work_dir):
-    (work_dir / "iter_6.pth").write_bytes(b"PK")
+    (work_dir / "iter_6.pth").write_bytes(b"PK\x03\x04")
     with pytest.raises(ValueError, match=r"iter_6\.pth is damaged \(its end is missing\)"):
         resumed(work_dir, str(work_dir / "iter_6.pth"))
 
@@ -85,7 +90,7 @@ def test_another_seed_is_an_error(work_dir):
 def test_epochs_are_ordered_as_they_were_trained(tmp_path):
     names = ["epoch_10.pth", "epoch_9_iter_95.pth", "epoch_9.pth", "epoch_2.pth"]
     for name in names[::-1]:
-        torch.save({"meta": {"seed": 7}, "state_dict": {}, "optimizer": {}}, tmp_path / name)
+        torch.save({"meta": {"seed": 7}, "state_dict": {}, "optimizer": {}, "message_hub": {}}, tmp_path / name)
     assert [path.name for path in numbered_checkpoints(tmp_path)] == names
     assert resumed(tmp_path, "newest").load_from.endswith("epoch_10.pth")
 

@@ -50,7 +50,9 @@ def checkpoint(cfg, path, command=""):
             dataset = dataset.dataset
         datasets[split] = DATASETS.build({**dataset, "pipeline": []})
     said = {**describe_run(Config(cfg.to_dict()), datasets, 0, 1), "command": f"python tools/train.py {command}"}
-    torch.save({"meta": {"semseg": said}, "state_dict": {"a": torch.zeros(1)}, "optimizer": {}}, path)
+    torch.save(
+        {"meta": {"semseg": said}, "state_dict": {"a": torch.zeros(1)}, "optimizer": {}, "message_hub": {}}, path
+    )
     return str(path)
 
 
@@ -121,5 +123,5 @@ def test_what_does_not_matter_may_change(data, tmp_path):
 
 
 def test_a_checkpoint_that_says_nothing_of_itself_is_continued(data, tmp_path):
-    torch.save({"meta": {}, "state_dict": {}, "optimizer": {}}, tmp_path / "iter_2.pth")
+    torch.save({"meta": {}, "state_dict": {}, "optimizer": {}, "message_hub": {}}, tmp_path / "iter_2.pth")
     assert finished(data, resume=str(tmp_path / "iter_2.pth"), loss="dice").resume
