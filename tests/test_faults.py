@@ -40,7 +40,7 @@ def test_a_transform_that_fails_is_named_with_its_key(tmp_path):
 
 def test_a_part_of_the_model_that_fails_is_named_with_its_key(tmp_path):
     runner = build(tmp_path, "model.decode_head.in_channels=77")
-    with pytest.raises(ValueError, match=r"model\.decode_head \(PSPHead\) fails in a training step on \S+: .* 77"):
+    with pytest.raises(ValueError, match=r"model\.decode_head \(PSPHead\) fails in a training step on .* 77"):
         runner.train()
 
 

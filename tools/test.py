@@ -47,6 +47,8 @@ def main() -> None:
     args = parse_args()
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     from semseg import compat
+
+    compat.repair()  # before MMSegmentation is imported, which warns
     from semseg.atomic import check_folder
     from semseg.config import for_testing, load_config
     from semseg.run import evaluate, join_processes

@@ -75,7 +75,7 @@ def test_show_dir_paints_every_image_and_out_writes_train_ids(town, trained):
     images = pictures(town / "data/toycity/leftImg8bit/val")
     assert pictures(town / "show") == images
     assert pictures(town / "out") == sorted(name.rpartition("/")[2] for name in images)
-    assert set(np.unique(Image.open(next((town / "out").glob("*.png"))))) <= set(range(19))
+    assert set(np.unique(Image.open(next((town / "out").rglob("*.png"))))) <= set(range(19))
 
 
 def test_a_test_leaves_what_all_numbers_follow_from(town, trained):
