@@ -56,6 +56,9 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = Tru
         raise ValueError(f"--overlap {args.overlap} has no effect without --tile; add --tile PX, or leave it out")
     import torch
 
+    from semseg import compat
+
+    compat.repair()  # before MMSegmentation is imported, which warns
     from semseg.inference.scoring import parse_views
     from semseg.inference.segmenter import Segmenter
     from semseg.prepare.bit_depth import check_bits

@@ -3,12 +3,14 @@
 import argparse
 import contextlib
 import importlib.util
+import io
 import signal
 import socket
 import threading
 import time
 
 import pytest
+from PIL import Image
 
 from semseg.commands.serve import run_serve
 from semseg.serve import server as serving
@@ -27,7 +29,9 @@ def test_an_exported_model_is_served_until_ctrl_c(tmp_path):
     try:
         server = wait_for(process, tmp_path)
         assert "warning: there is no password: whoever reaches 0.0.0.0 can use this server" in server.log()
-        found = server.post(encoded(40, 60), "/api/segment?mask=none").json
+        picture = io.BytesIO()
+        Image.new("RGB", (60, 40), (1, 9, 9)).save(picture, "PNG")  # this file says the red as train id
+        found = server.post(picture.getvalue(), "/api/segment?mask=none").json
         assert (found["width"], found["height"], found["classes"]) == (60, 40, ["road", "sky"])
         with server.connect() as connection:
             connection.sendall(HEAD)
