@@ -78,9 +78,11 @@ def test_every_kind_of_output_of_every_kind_of_image(town, model, zoo):
 def test_several_inputs_keep_their_names_apart(town, model):
     photographs = sorted((town / "data/rosario").rglob("*.jpg"))
     (town / "mine.txt").write_text(f"{photographs[0]}\n")
-    done = run(town, "infer.py", CONFIG, model, "mine.txt", "data/rosario/*/*.jpg", "--out-dir", "several", "--no-vis")
-    assert "3 of 3 images segmented: several/pred" in done.stdout
-    assert len(contents(town / "several")) == 3
+    done = run(
+        town, "infer.py", CONFIG, model, "mine.txt", "data/rosario/*/*.jpg", "--out-dir", "several_inputs", "--no-vis"
+    )
+    assert "3 of 3 images segmented: several_inputs/pred" in done.stdout
+    assert len(contents(town / "several_inputs")) == 3
 
 
 def test_two_processes_do_what_one_does_and_complete_what_a_killed_one_left(town, model, zoo):
