@@ -156,6 +156,11 @@ def test_a_video_is_segmented(town, model):
     done = run(town, "infer.py", model, "street.mp4", "data/rosario", code=2)
     assert "street.mp4 is a video: segment videos and images one after the other" in done.stderr
 
+    (town / "broken.mp4").write_text("no video")
+    done = run(town, "infer.py", model, "broken.mp4", "--out-dir", "film", code=1, fresh=True)
+    said = [line for line in done.stderr.splitlines() if not line.startswith("precision: ")]
+    assert said == ["skipped broken.mp4 is not a video, camera or stream that OpenCV can open"]  # no line of a decoder
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
