@@ -262,4 +262,9 @@ def use_registered_names_only() -> None:
         stock.get_object_from_string, stock.import_module = find_object, import_known
 
 
+def only_registered_names_are_used() -> bool:
+    """Return whether `use_registered_names_only` was called in this context."""
+    return _registered_only.get()
+
+
 _registered_only: contextvars.ContextVar[bool] = contextvars.ContextVar("registered_names_only", default=False)

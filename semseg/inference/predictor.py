@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -93,6 +94,11 @@ class Predictor:
         self.precision, reason = choose_precision(precision, self.device)
         self._compiles, self._views = compile, (flips, scales)
         self._lock = threading.RLock()
+        # how careful the opening was, for a second one: later calls come in another context
+        self._is_trusted, self._is_strangers = (
+            compat.checkpoints_are_trusted(),
+            compat.only_registered_names_are_used(),
+        )
         self._cfg, self._checkpoint = cfg, checkpoint
         content = read_checkpoint(checkpoint)
         self.classes, self.palette = classes_and_palette(content, cfg, checkpoint)
@@ -150,7 +156,15 @@ class Predictor:
                     f"{error}, in fp32 too; look at the picture, and at other checkpoints of this training"
                 ) from error
             before, self.precision = self.precision, "fp32"
-            self._build(read_checkpoint(self._checkpoint), f"{error} in {before}")
+            contextvars.copy_context().run(self._open_again, f"{error} in {before}")
+
+    def _open_again(self, reason: str) -> None:
+        """Read the checkpoint and build the model as carefully as the first time; in a context of its own."""
+        if self._is_trusted:
+            compat.trust_checkpoints()
+        if self._is_strangers:
+            compat.use_registered_names_only()
+        self._build(read_checkpoint(self._checkpoint), reason)
 
     def __getstate__(self) -> dict:
         """Leave out what cannot be sent to another process: it makes a lock of its own, and keeps its notes.

@@ -1,18 +1,22 @@
 """Scores that are no numbers: refused by name, or computed again in fp32; never the first class."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
+from mmseg.models.backbones import ResNetV1c
+from mmseg.registry import MODELS
 from PIL import Image
 
-from semseg import Segmenter
+from semseg import Segmenter, compat
 from semseg.config import for_inference
 from semseg.evaluation.finite import NotFiniteError
 from semseg.inference import Outputs, Predictor, find_images, infer
 from semseg.inference.onnx_predictor import OnnxPredictor
 from semseg.inference.traceable import Traceable
 from semseg.plugins.metric import ConfusionMetric
-from tests.checkpoints.described import save, small_config
+from tests.checkpoints.described import checkpoint, save, small_config
 from tests.inference.test_onnx_predictor import write
 from tests.inference.test_predictor import lively_checkpoint, picture
 
@@ -49,6 +53,47 @@ def test_an_overflow_in_fp16_is_computed_again_in_fp32_and_told(tmp_path):
     (told,) = (note for note in notes if "NaN or infinite" in note)
     assert told.startswith("precision: fp32 (the model's scores are no numbers")
     assert len(np.unique(half(image).train_ids)) > 2
+
+
+@MODELS.register_module()
+class CarefulBackbone(ResNetV1c):
+    """Notes each time how careful its building is."""
+
+    seen = []
+
+    def __init__(self, *args, **kwargs):
+        self.seen.append(compat.only_registered_names_are_used())
+        super().__init__(*args, **kwargs)
+
+
+def test_the_second_opening_is_as_careful_as_the_first(tmp_path):
+    cfg = small_config()
+    content = {**checkpoint(cfg), "state_dict": torch.load(checkpoint_with(tmp_path / "w.pth", 6e4))["state_dict"]}
+    content["meta"]["semseg"]["config"]["model"]["backbone"]["type"] = "CarefulBackbone"
+    CarefulBackbone.seen.clear()
+    half = Segmenter(save(tmp_path / "a.pth", content), device="cpu", precision="fp16")
+    half(picture(120, 200))
+    assert half.predictor.precision == "fp32"
+    assert CarefulBackbone.seen == [True, True]
+    assert not compat.only_registered_names_are_used()
+
+
+class AsksForTheProcess:
+    """Code in a file, which does no harm however often it is run."""
+
+    def __reduce__(self):
+        return (os.getpid, ())
+
+
+def test_a_trusted_file_is_trusted_when_it_is_opened_again(tmp_path):
+    content = {**torch.load(checkpoint_with(tmp_path / "w.pth", 6e4)), "extra": AsksForTheProcess()}
+    path = save(tmp_path / "a.pth", content)
+    with pytest.raises(ValueError, match="could run code"):
+        Segmenter(path, device="cpu", precision="fp16")
+    half = Segmenter(path, device="cpu", precision="fp16", trust_checkpoint=True)
+    half(picture(120, 200))
+    assert half.predictor.precision == "fp32"
+    assert not compat.checkpoints_are_trusted()
 
 
 def test_by_tiles_the_next_call_computes_in_fp32(tmp_path):
