@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from semseg import compat, compat_checkpoints
 from tests.warm import WarmPrograms
 
 REPO = Path(__file__).parents[1]
@@ -68,6 +69,13 @@ def scores_in(work_dir):
 def cache_of_checks(tmp_path_factory):
     """Keep what the checks remember out of the home folder."""
     os.environ["SEMSEG_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def careful_context():
+    """Let no test see what another one trusted, or took for a stranger's: programs end, and this process goes on."""
+    for variable in (compat_checkpoints._trusted, compat._registered_only):
+        variable.set(False)
 
 
 @pytest.fixture(scope="session")

@@ -12,22 +12,12 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
-from semseg import compat, compat_checkpoints, config
+from semseg import compat, config
 from semseg.config.from_checkpoint import leave_out_pretrained
 from tests.checkpoints.described import checkpoint, describe, save, small_config
 from tests.conftest import CONFIG
 
 URL = "http://127.0.0.1:9/a.pth"  # nobody listens on the discard port
-
-
-@pytest.fixture(autouse=True)
-def context_as_before():
-    """Undo at the end what reading such a config changes in this context."""
-    variables = (compat_checkpoints._trusted, compat._registered_only)
-    tokens = [variable.set(False) for variable in variables]
-    yield
-    for variable, token in zip(variables, tokens, strict=True):
-        variable.reset(token)
 
 
 @pytest.fixture(scope="module")
