@@ -124,3 +124,15 @@ def test_what_fails_at_the_first_validation_fails_before_the_first_iteration(tmp
     with pytest.raises(KeyError, match="boundary_map"):
         runner.train()
     assert runner.iter == 0
+
+
+@pytest.mark.parametrize(("drop_last", "fails"), [(False, True), (True, False)])
+def test_an_epoch_that_ends_with_one_image_fails_before_the_first_iteration(tmp_path, drop_last, fails):
+    def leave_three(cfg):
+        cfg.train_dataloader.update(drop_last=drop_last, batch_size=2)
+        cfg.train_dataloader.dataset.dataset.indices = 3
+
+    runner = build(tmp_path, epochs=1, dry_run=True, change=leave_three)
+    expected = r"last batch of an epoch holds 1 image, .* --cfg-options train_dataloader\.drop_last=True"
+    with pytest.raises(ValueError, match=expected) if fails else pytest.raises(Stopped):
+        runner.train()
