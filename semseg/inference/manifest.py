@@ -195,8 +195,10 @@ def whole_outputs(row: Row, out_dir: Path) -> set[Path]:
     Of a row without sizes, which an older version wrote, none has.
     """
     sizes = row["bytes"].split(";") if row["bytes"] else []
-    paths = [out_dir / name for name in row["outputs"].split(";")]
-    if len(sizes) != len(paths):  # a semicolon in a name
+    # the name may hold semicolons itself
+    outputs = row["outputs"].replace(row["name"], "\0").split(";")
+    paths = [out_dir / output.replace("\0", row["name"]) for output in outputs]
+    if len(sizes) != len(paths):
         return set()
     return {path for path, size in zip(paths, sizes, strict=True) if path.exists() and str(_num_bytes(path)) == size}
 

@@ -142,14 +142,23 @@ def test_outputs_are_whole_if_they_have_the_size_that_was_written(tmp_path):
         folder.mkdir(parents=True)
     paths[0].write_bytes(b"12345")
     (paths[1] / "0.png").write_bytes(b"123")
-    row = describe_outputs(paths, tmp_path)
-    assert row == {"outputs": "pred/a.png;masks/clip", "bytes": "5;3"}
+    described = describe_outputs(paths, tmp_path)
+    assert described == {"outputs": "pred/a.png;masks/clip", "bytes": "5;3"}
+    row = {"name": "a", **described}
     assert whole_outputs(row, tmp_path) == set(paths)
     paths[0].write_bytes(b"1234")
     assert whole_outputs(row, tmp_path) == {paths[1]}
     (paths[1] / "0.png").unlink()
     assert whole_outputs(row, tmp_path) == set()
-    assert whole_outputs({"outputs": "pred/a.png", "bytes": ""}, tmp_path) == set()  # of an older version
+    assert whole_outputs({**row, "bytes": ""}, tmp_path) == set()  # of an older version
+
+
+def test_outputs_with_a_semicolon_in_their_name_are_whole_too(tmp_path):
+    paths = [tmp_path / "pred/a;b.png", tmp_path / "conf/a;b.png"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(b"123")
+    assert whole_outputs({"name": "a;b", **describe_outputs(paths, tmp_path)}, tmp_path) == set(paths)
 
 
 def test_an_account_of_an_older_version_is_read(tmp_path):
