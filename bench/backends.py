@@ -82,7 +82,6 @@ def _open(backend: str, folder: Path):
 
 def _draw(folder: Path) -> None:
     from PIL import Image
-
     from semseg.toycity import plan_cityscapes, render
 
     counts = {"val": NUM_PICTURES, "train": NUM_CALIBRATION}

@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
+from semseg.prepare.dataset_writing import write_text
 
 from bench import Contender
 from semseg import compat
 from semseg.checks.dataset import check_dataset_file
 from semseg.labels import CITYSCAPES
-from semseg.prepare.dataset_writing import write_text
 
 NUM_PAIRS = 6
 NUM_OBJECTS = 80

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from semseg.prepare.annotation import draw_train_ids
 
 from bench import Contender, stock_tools
 from semseg.labels import CITYSCAPES
 from semseg.prepare import cityscapes
-from semseg.prepare.annotation import draw_train_ids
 
 NUM_FILES = 8
 NUM_POLYGONS = 80

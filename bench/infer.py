@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
+from semseg.toycity.write import plan_cityscapes, write_picture
 
 from bench import Contender
 from semseg import config
 from semseg.labels import CITYSCAPES
-from semseg.toycity.write import plan_cityscapes, write_picture
 
 ROOT = Path(__file__).parents[1]
 R101 = ROOT / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"

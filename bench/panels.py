@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from semseg.toycity.write import plan_cityscapes, write_picture
 
 from bench import Contender
 from semseg import compat, panels
 from semseg.labels import CITYSCAPES
-from semseg.toycity.write import plan_cityscapes, write_picture
 
 METAINFO = {"classes": CITYSCAPES.classes, "palette": CITYSCAPES.palette}
 _SHIFT_PX, _BLUR_PX = 9, 25

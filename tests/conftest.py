@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from semseg import compat, compat_checkpoints
+from semseg import compat
+from semseg.compat import checkpoint_files
 from tests.warm import WarmPrograms
 
 REPO = Path(__file__).parents[1]
@@ -74,7 +75,7 @@ def cache_of_checks(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def careful_context():
     """Let no test see what another one trusted, or took for a stranger's: programs end, and this process goes on."""
-    for variable in (compat_checkpoints._trusted, compat._registered_only):
+    for variable in (checkpoint_files._trusted, compat._registered_only):
         variable.set(False)
 
 

@@ -8,9 +8,9 @@ import time
 import traceback
 from pathlib import Path
 
-import semseg.agent  # noqa: F401  imports PyTorch, which the forked launchers then have
-from semseg import launch
-from semseg.cli import run_tool
+import semseg.launch.agent  # noqa: F401  imports PyTorch, which the forked launchers then have
+from semseg.cli.program import run_tool
+from semseg.launch import processes
 
 WAIT_S = 300  # nothing waits so long on a quiet machine
 
@@ -35,7 +35,7 @@ class Launched:
                 sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
                 os.environ.update({"OMP_NUM_THREADS": "1", **environment})
                 sys.argv = ["launch", *map(str, arguments)]
-                run_tool(launch.main)
+                run_tool(processes.main)
             except SystemExit as end:
                 sys.stdout.flush()
                 sys.stderr.flush()

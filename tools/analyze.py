@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Understand a run: its curves, its numbers, its mistakes."""
 
-from semseg.cli import run_command, run_tool
-from semseg.commands import compare, curves, explain, gap, report
+from semseg.cli import compare, curves, explain, gap, report
+from semseg.cli.program import run_command, run_tool
 
 
 def main() -> int:

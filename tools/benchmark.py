@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from semseg.cli import ArgumentParser, add_debug_flag, run_tool
+from semseg.cli.program import ArgumentParser, add_debug_flag, run_tool
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Make, bring in, check and look at data sets."""
 
-from semseg.cli import run_command, run_tool
-from semseg.commands import check, cityscapes, imports, look, splits, toycity
+from semseg.cli import check, cityscapes, imports, look, splits, toycity
+from semseg.cli.program import run_command, run_tool
 
 
 def main() -> int:

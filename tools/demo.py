@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from semseg.cli import ArgumentParser, add_debug_flag, run_tool
+from semseg.cli.program import ArgumentParser, add_debug_flag, run_tool
 
 RECIPE = "pspnet_r18-d8_1xb4-1000_toycity-128x256"
 CONFIG = f"configs/toycity/{RECIPE}.py"

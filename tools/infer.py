@@ -4,9 +4,9 @@
 import argparse
 from pathlib import Path
 
-from semseg.cli import ArgumentParser, add_debug_flag, run_tool
-from semseg.commands.infer import DEFAULTS, run_infer
-from semseg.commands.predictor import add_model_flags, add_speed_flags, split_config
+from semseg.cli.infer import DEFAULTS, run_infer
+from semseg.cli.predictor import add_model_flags, add_speed_flags, split_config
+from semseg.cli.program import ArgumentParser, add_debug_flag, run_tool
 
 
 def parse_args() -> argparse.Namespace:

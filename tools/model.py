@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Look at trained models, and hand them on."""
 
-from semseg.cli import run_command, run_tool
-from semseg.commands import model, model_export
+from semseg.cli import model, model_export
+from semseg.cli.program import run_command, run_tool
 
 
 def main() -> int:

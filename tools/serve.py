@@ -3,9 +3,9 @@
 
 import argparse
 
-from semseg.cli import ArgumentParser, add_debug_flag, run_tool
-from semseg.commands.predictor import add_model_flags, add_speed_flags, split_config
-from semseg.commands.serve import run_serve
+from semseg.cli.predictor import add_model_flags, add_speed_flags, split_config
+from semseg.cli.program import ArgumentParser, add_debug_flag, run_tool
+from semseg.cli.serve import run_serve
 
 
 def parse_args() -> argparse.Namespace:

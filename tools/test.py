@@ -5,7 +5,7 @@ import argparse
 import os
 from pathlib import Path
 
-from semseg.cli import ArgumentParser, add_debug_flag, run_tool
+from semseg.cli.program import ArgumentParser, add_debug_flag, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,9 +49,10 @@ def main() -> None:
     from semseg import compat
 
     compat.repair()  # before MMSegmentation is imported, which warns
-    from semseg.atomic import check_folder
-    from semseg.config import for_testing, load_config
-    from semseg.run import evaluate, join_processes
+    from semseg.config import load_config
+    from semseg.evaluation.testing import for_testing
+    from semseg.system.atomic import check_folder
+    from semseg.training.run import evaluate, join_processes
 
     for flag, folder in (("--out", args.out), ("--show-dir", args.show_dir), ("--work-dir", args.work_dir)):
         if folder is not None:
@@ -85,7 +86,7 @@ def main() -> None:
     if not args.no_report:
         from mmengine.dist import is_main_process
 
-        from semseg.report.page import write_report
+        from semseg.analysis.report.page import write_report
 
         results = Path(cfg.work_dir)
         if is_main_process() and (results / "results.json").is_file():

@@ -4,7 +4,7 @@
 import argparse
 import os
 
-from semseg.cli import ArgumentParser, add_debug_flag, duration_s, run_tool
+from semseg.cli.program import ArgumentParser, add_debug_flag, duration_s, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,10 +63,11 @@ def main() -> None:
     args = parse_args()
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     from semseg import compat
-    from semseg.config import for_training, load_config
-    from semseg.config.resume import RESTARTED
-    from semseg.launch import restarted
-    from semseg.run import join_processes, train
+    from semseg.config import load_config
+    from semseg.launch.processes import restarted
+    from semseg.training import for_training
+    from semseg.training.resume import RESTARTED
+    from semseg.training.run import join_processes, train
 
     if args.trust_checkpoint:
         compat.trust_checkpoints()

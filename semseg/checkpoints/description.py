@@ -10,7 +10,7 @@ from mmengine.config import Config
 from semseg.checkpoints.facts import command_line, git_state, now, versions
 from semseg.checkpoints.fingerprint import data_fingerprint
 from semseg.checkpoints.plain import plain, scores
-from semseg.config_tree import built_datasets
+from semseg.config.tree import built_datasets
 
 SCHEMA = 1
 """Version of the layout; a file with a higher one is from a later semseg."""

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from semseg.checkpoints.plain import HIDDEN, is_secret, without_user
-from semseg.machine import num_cpus
+from semseg.system.machine import num_cpus
 
 _GIB = 1024**3
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from semseg.config_tree import built_datasets
+from semseg.config.tree import built_datasets
 
 
 def data_fingerprint(datasets: Mapping[str, Any]) -> dict:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import safetensors.torch
 import torch
 
-from semseg.atomic import atomic_path
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.plain import from_json, plain, to_json
 from semseg.checkpoints.reading import METADATA_KEY, checkpoint_stem, read_checkpoint
+from semseg.system.atomic import atomic_path
 
 _KEPT = ("dataset_meta", "semseg", "iter", "epoch")
 

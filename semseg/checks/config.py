@@ -7,13 +7,13 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from semseg.checks.classes import check_classes
+from semseg.checks.class_agreement import check_classes
 from semseg.checks.config_parts import read_config_parts, source_of
 from semseg.checks.dataset import examine
 from semseg.checks.findings import Report
 from semseg.checks.parts import from_here
-from semseg.config_tree import inner_datasets
-from semseg.prepare.dataset_file import SPLITS
+from semseg.config.tree import inner_datasets
+from semseg.datasets.dataset_file import SPLITS
 
 
 def check_config(

@@ -16,13 +16,13 @@ from mmseg.registry import DATASETS
 
 from semseg.checks.findings import Finding
 from semseg.checks.parts import Files, Part, foreign_files, read_part, unpaired, where_to_get
-from semseg.config_tree import inner_datasets_with_keys
-from semseg.folders import walk_files
+from semseg.config.tree import inner_datasets_with_keys
+from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
+from semseg.datasets.photographs import PHOTOGRAPH_LOADERS, RGB_COLOR_TYPES
+from semseg.datasets.scaling import find_resizes
 from semseg.labels import IGNORED
-from semseg.path_lists import read_list_text
-from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
-from semseg.prepare.photographs import PHOTOGRAPH_LOADERS, RGB_COLOR_TYPES
-from semseg.scaling import find_resizes
+from semseg.system.folders import walk_files
+from semseg.system.path_lists import read_list_text
 
 
 def source_of(dataset: ConfigDict) -> dict:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from semseg.checks.cache import FactsCache
-from semseg.checks.files import ImageFacts, Job, read_facts
+from semseg.checks.file_facts import ImageFacts, Job, read_facts
 from semseg.checks.findings import Finding, Report, sorted_findings
-from semseg.checks.masks import check_masks
+from semseg.checks.mask_values import check_masks
 from semseg.checks.palettes import check_palettes
 from semseg.checks.parts import Part, read_part
+from semseg.checks.photograph_values import check_values
 from semseg.checks.pictures import check_listed_once, check_readable, check_repeats, check_sizes
+from semseg.checks.remembered_facts import FactsCache
 from semseg.checks.scaled_sizes import check_scaled_sizes
-from semseg.checks.values import check_values
-from semseg.prepare.dataset_file import read_dataset_file
-from semseg.prepare.pool import run_all
+from semseg.datasets.dataset_file import read_dataset_file
+from semseg.system.worker_pool import run_all
 
 _PER_PROCESS = 32  # files that make another process worth its start
 

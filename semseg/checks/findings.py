@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from semseg.atomic import atomic_path
+from semseg.system.atomic import atomic_path
 
 KINDS = ("error", "warning", "note")
 JSON_VERSION = 1

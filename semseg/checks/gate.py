@@ -13,9 +13,9 @@ from mmengine.dist import is_distributed, is_main_process
 
 from semseg.checks.config import check_config
 from semseg.checks.findings import sorted_findings
-from semseg.checks.machine import check_machine
+from semseg.checks.machine_limits import check_machine
 from semseg.checks.recipe import check_recipe
-from semseg.machine import num_cpus
+from semseg.system.machine import num_cpus
 
 _SPLITS = {"train": ("train", "val"), "test": ("test",)}
 _LONGEST = timedelta(days=1)  # that the other processes wait for the first

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from semseg.checks.findings import Finding, found, named, share
-from semseg.checks.partners import name_partners
-from semseg.folders import walk_files
-from semseg.prepare.cityscapes import SOURCES
-from semseg.prepare.dataset_file import DatasetFile
-from semseg.prepare.pairs import find_pairs
+from semseg.checks.pairing_hints import name_partners
+from semseg.datasets.cityscapes.convert import SOURCES
+from semseg.datasets.dataset_file import DatasetFile
+from semseg.datasets.pairs import find_pairs
+from semseg.system.folders import walk_files
 
 _WHERE_TO_GET = {  # by the name of the root
     "toycity": (

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from semseg.checks.files import ImageFacts, MaskFacts
+from semseg.checks.file_facts import ImageFacts, MaskFacts
 from semseg.checks.findings import Finding, found, named, share
 from semseg.checks.parts import Files, Part
-from semseg.folders import absolute_path
+from semseg.system.folders import absolute_path
 
 _MAX_BITS = 3  # of 64 that may differ between pictures that look the same
 _MAX_GREY = 6.0  # and their thumbnails, in the mean, out of 255

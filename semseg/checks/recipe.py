@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from semseg.checks.findings import Finding
-from semseg.machine import num_processes
+from semseg.system.machine import num_processes
 
 _STEM_STRIDE = 4  # of a ResNet: its first convolution and its pooling
 _POOLING_HEADS = {"PSPHead": (1, 2, 3, 6), "UPerHead": (1, 2, 3, 6), "APCHead": (1, 2, 3, 6)}  # default pool_scales

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from semseg.checks.findings import Finding, found, named, share
 from semseg.checks.parts import Part
 from semseg.checks.pictures import Image
-from semseg.scaling import smallest_size
+from semseg.datasets.scaling import smallest_size
 
 
 def check_scaled_sizes(part: Part, images: Sequence[Image]) -> list[Finding]:

@@ -14,9 +14,9 @@ from semseg.checkpoints.description import classes_of as classes_of_checkpoint
 from semseg.checkpoints.description import description_of
 from semseg.config.classes import classes_of, difference, name_of, shortened
 from semseg.config.heads import set_num_classes
+from semseg.datasets.dataset_file import IGNORE
 from semseg.labels import IGNORED
-from semseg.path_lists import read_list_text
-from semseg.prepare.dataset_file import IGNORE
+from semseg.system.path_lists import read_list_text
 
 _LAST_LAYER = "decode_head.conv_seg.weight"
 

@@ -17,9 +17,9 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, TRANSFORMS
 
-from semseg.atomic import atomic_path
-from semseg.config_tree import inner_datasets
-from semseg.prepare import statistics
+from semseg.config.tree import inner_datasets
+from semseg.datasets import statistics
+from semseg.system.atomic import atomic_path
 
 _AUTO = "auto"
 _LOADERS = ("LoadTrainIds", "LoadAnnotations")

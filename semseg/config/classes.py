@@ -12,10 +12,10 @@ from mmseg.registry import DATASETS
 
 from semseg.checkpoints.description import classes_of as classes_of_checkpoint
 from semseg.checkpoints.description import palette_of as palette_of_checkpoint
-from semseg.config_tree import class_weights, counting_heads, inner_datasets
+from semseg.config.tree import class_weights, counting_heads, inner_datasets
+from semseg.datasets.dataset_file import Color, DatasetFile, read_dataset_file
+from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
 from semseg.labels import distinct_colors
-from semseg.prepare.dataset_file import Color, DatasetFile, read_dataset_file
-from semseg.prepare.photographs import PHOTOGRAPH_LOADERS
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 

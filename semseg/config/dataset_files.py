@@ -14,8 +14,8 @@ from mmengine.utils import import_modules_from_strings
 
 from semseg.config.classes import adapt_pipeline, classes_of, difference, shortened
 from semseg.config.heads import set_num_classes, take_masks_of_this_project
-from semseg.config_tree import class_weights, counting_heads, inner_datasets
-from semseg.prepare.dataset_file import DatasetFile, read_dataset_file
+from semseg.config.tree import class_weights, counting_heads, inner_datasets
+from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 
 _SPLITS = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}  # by step, the best one first
 _NO_CLASSES = ("DepthEstimator",)

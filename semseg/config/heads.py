@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mmengine.config import ConfigDict
 
-from semseg.config_tree import class_weights, counting_heads
+from semseg.config.tree import class_weights, counting_heads
 from semseg.labels import IGNORED
 
 

@@ -6,7 +6,7 @@ import importlib.util
 
 from mmengine.config import Config
 
-from semseg.config_tree import walk
+from semseg.config.tree import walk
 
 _SOURCES = {  # package as it is imported: as pip knows it
     "mmdet": "onedl-mmdetection",

@@ -7,13 +7,9 @@ from typing import Any
 
 from mmengine.config import Config
 
+from semseg.config.tree import type_name
+
 _EPOCH_LOOPS = ("EpochBasedTrainLoop", "ResumableEpochLoop")
-
-
-def type_name(part: Mapping[str, Any]) -> str:
-    """Return the name of the class that a part of a config is built from, without its module."""
-    kind = part.get("type", "")
-    return getattr(kind, "__name__", str(kind)).rpartition(".")[2]
 
 
 def counts_epochs(cfg: Mapping[str, Any]) -> bool:

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from semseg.atomic import atomic_path
 from semseg.evaluation import bootstrap, scores
 from semseg.evaluation.confusion import Areas, Confusions
 from semseg.evaluation.instances import InstanceAreas
 from semseg.evaluation.slices import Slices
 from semseg.labels import categories_of
+from semseg.system.atomic import atomic_path
 
 SCHEMA = "semseg.results/1"
 

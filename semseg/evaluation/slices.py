@@ -7,8 +7,8 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from semseg.folders import IMAGE_SUFFIXES
-from semseg.path_lists import read_list_text
+from semseg.system.folders import IMAGE_SUFFIXES
+from semseg.system.path_lists import read_list_text
 
 Slices = Mapping[str, Sequence[str]]
 """Name of a slicing to the part that each image belongs to, in the order of the images; "" for none."""

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from semseg.atomic import atomic_path
-from semseg.folders import TIFF_SUFFIXES
-from semseg.prepare import tiff_tags
+from semseg.datasets import tiff_tags
+from semseg.system.atomic import atomic_path
+from semseg.system.folders import TIFF_SUFFIXES
 
 _TURNED_ONLY_BY_EXIF = range(2, 9)
 _WORLD_LETTERS = {".tif": "tf", ".tiff": "tf", ".jpg": "jg", ".jpeg": "jg", ".png": "pg", ".bmp": "bp", ".webp": "wb"}

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from semseg.atomic import atomic_path
-from semseg.folders import absolute_path
+from semseg.system.atomic import atomic_path
+from semseg.system.folders import absolute_path
 
 MANIFEST_COLUMNS = (*("source", "name", "outputs", "bytes", "width", "height", "seconds", "status", "mean_confidence"),)
 STATS_COLUMNS = ("source", "name", "latitude", "longitude", "time")  # and the classes

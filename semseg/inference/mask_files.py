@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from semseg.atomic import atomic_path
-from semseg.index_png import write_index_png
+from semseg.datasets.index_png import write_index_png
+from semseg.datasets.tiff_tags import GDAL_NODATA
 from semseg.inference.georeference import Place, write_world_file
 from semseg.labels import IGNORED
-from semseg.prepare.tiff_tags import GDAL_NODATA
+from semseg.system.atomic import atomic_path
 
 _TILE_PX = 256
 _TEXT = 2  # type of a TIFF tag

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from semseg.datasets.bit_depth import FEWEST_BITS, MOST_BITS, check_bits
+from semseg.datasets.scaling import TooNarrowError
 from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.prediction import Prediction, check_image
 from semseg.labels import IGNORED
-from semseg.prepare.bit_depth import FEWEST_BITS, MOST_BITS, check_bits
-from semseg.scaling import TooNarrowError
 
 METADATA_KEY = "semseg"
 SCHEMA = "semseg.export/2"

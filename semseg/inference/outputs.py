@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from semseg import drawing
-from semseg.atomic import atomic_path
-from semseg.folders import absolute_path
 from semseg.inference.georeference import Place
 from semseg.inference.mask_files import write_mask
 from semseg.labels import CITYSCAPES, IGNORED, categories_of
+from semseg.system.atomic import atomic_path
+from semseg.system.folders import absolute_path
+from semseg.visualization import drawing
 
 if TYPE_CHECKING:
     from semseg.inference.predictor import Prediction

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 from mmcv.transforms import Compose
 
-from semseg.scaling import TooNarrowError, find_resizes, smallest_size
+from semseg.datasets.scaling import TooNarrowError, find_resizes, smallest_size
 
 
 class ArrayPipeline:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from semseg.inference.bands import classify, entropy_of, probabilities_of
+from semseg.inference.row_bands import classify, entropy_of, probabilities_of
 from semseg.labels import IGNORED
 
 if TYPE_CHECKING:

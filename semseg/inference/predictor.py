@@ -21,15 +21,15 @@ from mmseg.registry import MODELS  # noqa: E402
 from semseg.checkpoints.loading import load_strictly  # noqa: E402
 from semseg.checkpoints.reading import read_checkpoint  # noqa: E402
 from semseg.config.classes import classes_and_palette  # noqa: E402
-from semseg.config_tree import inner_datasets  # noqa: E402
+from semseg.config.errors import explained  # noqa: E402
+from semseg.config.tree import inner_datasets  # noqa: E402
+from semseg.datasets.bit_depth import check_bits  # noqa: E402
+from semseg.datasets.photographs import PHOTOGRAPH_LOADERS  # noqa: E402
 from semseg.evaluation.finite import NotFiniteError, refuse_not_finite  # noqa: E402
-from semseg.faults import explained  # noqa: E402
 from semseg.inference.pipeline import ArrayPipeline  # noqa: E402
 from semseg.inference.precision import autocast, choose_precision, compiled, made_fast  # noqa: E402
 from semseg.inference.prediction import Prediction, Wanted, check_image, decide, join  # noqa: E402
 from semseg.inference.scoring import Scorer, parse_views  # noqa: E402
-from semseg.prepare.bit_depth import check_bits  # noqa: E402
-from semseg.prepare.photographs import PHOTOGRAPH_LOADERS  # noqa: E402
 
 _SMALLEST_TILE_PX = 128
 

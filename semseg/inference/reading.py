@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from semseg.datasets.photographs import MAX_PIXELS, TooManyPixelsError, decode_photograph
 from semseg.inference.georeference import Place, find_place
-from semseg.prepare.photographs import MAX_PIXELS, TooManyPixelsError, decode_photograph
 
 __all__ = ["MAX_PIXELS", "Photograph", "TooManyPixelsError", "read_image", "read_photograph"]
 

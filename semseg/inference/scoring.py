@@ -17,9 +17,9 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import nn
 from torch.nn import functional
 
-from semseg.inference.bands import probabilities_of, resized, rows_at_once, without_padding
 from semseg.inference.precision import autocast
 from semseg.inference.probabilities import kind_of_scores
+from semseg.inference.row_bands import probabilities_of, resized, rows_at_once, without_padding
 from semseg.inference.tiles import blended
 
 

@@ -13,16 +13,18 @@ import numpy as np
 import torch
 from PIL import Image
 
-from semseg import compat, drawing
-from semseg.config import existing_checkpoint, for_inference, load_config
+from semseg import compat
+from semseg.config import for_inference, load_config
+from semseg.config.from_checkpoint import existing_checkpoint
+from semseg.datasets.photographs import decode_photograph, pixels_of
+from semseg.datasets.scaling import TooNarrowError
 from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.onnx_predictor import OnnxPredictor
 from semseg.inference.outputs import class_shares
 from semseg.inference.prediction import without_nodata
 from semseg.inference.predictor import Predictor
 from semseg.inference.sources import find_images
-from semseg.prepare.photographs import decode_photograph, pixels_of
-from semseg.scaling import TooNarrowError
+from semseg.visualization import drawing
 
 OneImage = str | Path | Image.Image | np.ndarray | torch.Tensor
 

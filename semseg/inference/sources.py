@@ -11,9 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from semseg.folders import IMAGE_SUFFIXES, absolute_path, natural_key, walk_files
 from semseg.inference.manifest import holds_results
-from semseg.path_lists import read_path_list, resolve_listed_path
+from semseg.system.folders import IMAGE_SUFFIXES, absolute_path, natural_key, walk_files
+from semseg.system.path_lists import read_path_list, resolve_listed_path
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".wmv", ".flv"),

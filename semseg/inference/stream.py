@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 
-from semseg.background import Writers
+from semseg.datasets.scaling import TooNarrowError
 from semseg.evaluation.finite import NotFiniteError
-from semseg.folders import TIFF_SUFFIXES
-from semseg.inference.ahead import NUM_READERS, Readers, ReadImage
 from semseg.inference.manifest import OK, Manifest, Row, describe_outputs, whole_outputs
 from semseg.inference.outputs import Outputs, check_sources_stay, class_shares, mean_confidence, shares_of_counts
 from semseg.inference.prediction import without_nodata
+from semseg.inference.read_ahead import NUM_READERS, Readers, ReadImage
 from semseg.inference.reading import MAX_PIXELS, Photograph, TooManyPixelsError, read_photograph
+from semseg.inference.run_summary import Summary, progress_bar
 from semseg.inference.sources import SourceImage
-from semseg.inference.summary import Summary, progress_bar
-from semseg.scaling import TooNarrowError
-from semseg.stopping import Signal, Stopped, is_disk_full, signals_raise
+from semseg.system.background import Writers
+from semseg.system.folders import TIFF_SUFFIXES
+from semseg.system.stopping import Signal, Stopped, is_disk_full, signals_raise
 
 if TYPE_CHECKING:
     from semseg.inference.predictor import Prediction, Predictor

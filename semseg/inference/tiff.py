@@ -9,13 +9,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from semseg.datasets.bit_depth import check_highest, scale_to_8_bits
+from semseg.datasets.photograph_kind import read_kind
 from semseg.inference.georeference import find_place, write_world_file
 from semseg.inference.mask_files import import_tifffile, write_tiff_mask
 from semseg.inference.prediction import without_nodata
 from semseg.inference.predictor import Predictor
 from semseg.labels import IGNORED
-from semseg.prepare.bit_depth import check_highest, scale_to_8_bits
-from semseg.prepare.photograph_kind import read_kind
 
 _KEPT_BYTES = 256 << 20  # of decoded pieces: the next row of windows overlaps with the last one
 _OVERVIEW_PX = 2048

@@ -21,14 +21,14 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from semseg.atomic import atomic_path
-from semseg.background import Writers
-from semseg.index_png import write_index_png
+from semseg.datasets.index_png import write_index_png
 from semseg.inference.manifest import OK, Manifest, Row, describe_outputs, whole_outputs
 from semseg.inference.outputs import Outputs, class_shares
+from semseg.inference.run_summary import progress_bar
 from semseg.inference.sources import SourceImage, is_live
-from semseg.inference.summary import progress_bar
-from semseg.stopping import Signal, Stopped, signals_raise
+from semseg.system.atomic import atomic_path
+from semseg.system.background import Writers
+from semseg.system.stopping import Signal, Stopped, signals_raise
 
 if TYPE_CHECKING:
     from semseg.inference.predictor import Predictor

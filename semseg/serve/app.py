@@ -17,14 +17,14 @@ from fastapi import FastAPI, Request, Response
 from PIL import Image, UnidentifiedImageError
 from starlette.exceptions import HTTPException
 
-from semseg import drawing
-from semseg.index_png import index_image
+from semseg.datasets.index_png import index_image
 from semseg.inference.outputs import Outputs, class_shares, mean_confidence
 from semseg.inference.prediction import without_nodata
 from semseg.inference.predictor import is_out_of_memory
 from semseg.inference.reading import Photograph, TooManyPixelsError, read_photograph
-from semseg.serve.guard import Guard, refusal
+from semseg.serve.access import Guard, refusal
 from semseg.serve.uploads import Limits, Refused, read_upload
+from semseg.visualization import drawing
 
 _PAGE = Path(__file__).with_name("page")
 _FILES = {

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from semseg.stopping import Stopped
+from semseg.system.stopping import Stopped
 
 _MAX_CONNECTIONS = 64
 _IDLE_S = 10

@@ -10,15 +10,16 @@ import torch
 from PIL import Image
 
 from semseg import Segmenter, compat, config, labels
+from semseg.checkpoints.describe import as_json, summarize
 from semseg.checkpoints.description import classes_of, palette_of
 from semseg.checkpoints.loading import load_strictly
 from semseg.checkpoints.publish import publish
 from semseg.checkpoints.reading import checkpoint_stem, is_checkpoint, read_checkpoint
-from semseg.checkpoints.summary import as_json, summarize
-from semseg.config.resume import read_whole
-from semseg.inference.export import export, facts_of
-from semseg.inference.traceable import Traceable
-from semseg.plugins.fine_tuning import carry_over
+from semseg.evaluation.testing import for_testing
+from semseg.export.model_file import export, facts_of
+from semseg.export.traceable import Traceable
+from semseg.training.fine_tuning import carry_over
+from semseg.training.resume import read_whole
 from tests.checkpoints.described import SMALL, save, small_config
 from tests.checkpoints.old_files import of_mmengine, of_mmseg0, save_by_numpy1
 from tests.conftest import CONFIG, SHORT, run, scores_in
@@ -136,7 +137,7 @@ def test_a_checkpoint_that_describes_itself_needs_no_config_whatever_its_suffix(
     assert checkpoint_stem(path) == "my.best"
     assert (Segmenter(path, device="cpu", precision="fp32")(picture(60, 90)).train_ids == expected).all()
     assert publish(path, tmp_path / "out").paths[0].name.startswith("my.best-")
-    tested = config.for_testing(config.load_config(path, work_dir=str(tmp_path / "w")), path)
+    tested = for_testing(config.load_config(path, work_dir=str(tmp_path / "w")), path)
     assert "/test/my.best-" in tested.work_dir
 
 

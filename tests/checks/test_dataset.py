@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from semseg.checks.dataset import check_dataset_file
-from semseg.prepare.dataset_file import read_dataset_file
+from semseg.datasets.dataset_file import read_dataset_file
 from tests.checks.sets import found, image_of, mask_of, write_set
 from tests.conftest import REPO
 

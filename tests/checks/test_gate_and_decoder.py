@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semseg.prepare.dataset_file import read_dataset_file
-from semseg.prepare.masks import decode_mask
+from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.masks import decode_mask
 from tests.checks.sets import SIZE, check_dataset_file, mask_of, write_set
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I", "CMYK", "F")

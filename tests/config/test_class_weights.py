@@ -9,6 +9,8 @@ from PIL import Image
 
 from semseg import config
 from semseg.config import class_weights
+from semseg.evaluation.testing import for_testing
+from semseg.training import for_training
 from tests.conftest import CONFIG
 
 HEAD, AUXILIARY = (f"model.{name}.loss_decode.class_weight" for name in ("decode_head", "auxiliary_head"))
@@ -53,25 +55,25 @@ def weights_of(cfg):
 @pytest.mark.parametrize("word", WEIGHTS)
 def test_a_training_gets_numbers(data, word):
     cfg = load(data, f"{HEAD}={word}", f"{AUXILIARY}=auto:inverse")
-    assert weights_of(config.for_training(cfg)) == [WEIGHTS[word], WEIGHTS["auto:inverse"]]
+    assert weights_of(for_training(cfg)) == [WEIGHTS[word], WEIGHTS["auto:inverse"]]
     assert weights_of(cfg) == [word, "auto:inverse"]  # untouched
 
 
 def test_masks_are_counted_again_only_when_they_change(data, capsys):
     cfg = load(data, f"{HEAD}=auto")
     for _ in range(2):
-        config.for_training(cfg)
+        for_training(cfg)
     assert capsys.readouterr().out == "class_weight 'auto': counting the pixels of 3 masks\n"
     stored = json.loads((data.parent / "run/class_counts.json").read_text())
     assert (stored["pixels"], stored["ignored"]) == ([12, 4], 8)
     write_mask(data.parent, 2, [1] * 8)
-    found = weights_of(config.for_training(cfg))[0]
+    found = weights_of(for_training(cfg))[0]
     assert found != WEIGHTS["auto"]
     assert "counting" in capsys.readouterr().out
 
 
 def test_a_config_without_such_words_counts_nothing(data):
-    assert weights_of(config.for_training(load(data))) == [None, None]
+    assert weights_of(for_training(load(data))) == [None, None]
     assert not (data.parent / "run").exists()
 
 
@@ -81,7 +83,7 @@ def test_evaluation_and_inference_need_no_masks(data):
         mask.unlink()
     torch.save({"state_dict": {}}, data.parent / "a.pth")
     assert weights_of(config.for_inference(cfg, data.parent / "a.pth")) == [None, None]
-    tested = config.for_testing(cfg, data.parent / "a.pth", tta=True)
+    tested = for_testing(cfg, data.parent / "a.pth", tta=True)
     assert tested.model.module.decode_head.loss_decode.class_weight is None
 
 
@@ -91,7 +93,7 @@ def test_losses_and_heads_may_be_lists(data):
     cfg.model.decode_head.loss_decode = [ConfigDict(loss), ConfigDict(type="DiceLoss")]
     cfg.model.auxiliary_head = [cfg.model.auxiliary_head, cfg.model.auxiliary_head.copy()]
     cfg.model.auxiliary_head[1].loss_decode = ConfigDict(loss, class_weight="auto")
-    trained = config.for_training(cfg).model
+    trained = for_training(cfg).model
     assert trained.decode_head.loss_decode[0].class_weight == WEIGHTS["auto:inverse"]
     assert trained.auxiliary_head[1].loss_decode.class_weight == WEIGHTS["auto"]
 
@@ -145,7 +147,7 @@ def test_what_cannot_be_counted_is_refused(data):
     cfg = load(data, f"{HEAD}=auto")
     cfg.train_dataloader.dataset.pipeline = [{"type": "LoadImageFromFile"}]
     with pytest.raises(ValueError, match="train_dataloader: its pipeline has no LoadTrainIds or LoadAnnotations"):
-        config.for_training(cfg)
+        for_training(cfg)
     cfg.train_dataloader = None
     with pytest.raises(ValueError, match="class_weight 'auto' is computed from the training masks, and there is"):
         class_weights.fill_in_class_weights(cfg)

@@ -10,6 +10,8 @@ from mmengine.config import Config
 from semseg import config, labels
 from semseg.config import classes as config_classes
 from semseg.config.dataset_files import use_dataset_files
+from semseg.evaluation.testing import for_testing
+from semseg.training import for_training
 from tests.conftest import CONFIG, REPO
 
 RECIPE = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
@@ -70,24 +72,24 @@ def test_validation_and_test_stand_in_for_each_other(tmp_path, splits, taken):
 def test_training_without_a_split_to_train_or_validate_on_is_refused(tmp_path):
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, splits=["test"]))
     with pytest.raises(ValueError, match=r"dataset\.yaml has no split 'train', only test; training needs it"):
-        config.for_training(cfg)
+        for_training(cfg)
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, splits=["train"]))
     with pytest.raises(ValueError, match=r"has no split 'val', only train; training needs it, or 'test' instead"):
-        config.for_training(cfg)
+        for_training(cfg)
     checkpoint = write_checkpoint(tmp_path, ["sand", "water", "boat"])
     with pytest.raises(ValueError, match=r"has no split 'test', only train; testing needs it, or 'val' instead"):
-        config.for_testing(cfg, checkpoint)
+        for_testing(cfg, checkpoint)
 
 
 def test_a_stand_in_is_told(tmp_path, caplog):
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, splits=["train", "test"]))
-    config.for_training(cfg)
+    for_training(cfg)
     assert re.search(r"validating on split 'test': .*dataset\.yaml has no 'val'", caplog.text)
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, splits=["train", "val"]))
     caplog.clear()
-    config.for_training(cfg)
+    for_training(cfg)
     assert caplog.text == ""
-    config.for_testing(cfg, write_checkpoint(tmp_path, ["sand", "water", "boat"]))
+    for_testing(cfg, write_checkpoint(tmp_path, ["sand", "water", "boat"]))
     assert re.search(r"testing on split 'val': .*dataset\.yaml has no 'test'", caplog.text)
 
 
@@ -147,11 +149,11 @@ def test_a_head_that_counts_otherwise_is_refused(tmp_path):
 def test_class_weights_count_too(tmp_path):
     weights = "[1.0] * 18 + [2.0]"
     path = write_config(tmp_path, f"model = dict(decode_head=dict(loss_decode=dict(class_weight={weights})))")
-    config.for_training(config.load_config(path))
+    for_training(config.load_config(path))
     cfg = config.load_config(path, ["model.decode_head.loss_decode.class_weight=[1.0,2.0]"])
     message = r"^model\.decode_head\.loss_decode\.class_weight holds 2 weights, but CityscapesDataset has 19 classes;"
     with pytest.raises(ValueError, match=message):
-        config.for_training(cfg)
+        for_training(cfg)
 
 
 def test_class_weights_for_other_classes_are_left_out_and_named(tmp_path, caplog):
@@ -209,7 +211,7 @@ def test_a_model_that_predicts_no_classes_takes_no_dataset_file(tmp_path):
 @pytest.mark.parametrize(("weights", "fitting"), [("[2.0] * 19", [2, 2, 2]), ("[1.0] * 19 + [0.1]", [1, 1, 1, 0.1])])
 def test_equal_class_weights_follow_the_number_of_classes(tmp_path, weights, fitting):
     path = write_config(tmp_path, f"model = dict(decode_head=dict(loss_decode=dict(class_weight={weights})))")
-    cfg = config.for_training(config.load_config(path, data=write_dataset_file(tmp_path)))
+    cfg = for_training(config.load_config(path, data=write_dataset_file(tmp_path)))
     assert cfg.model.decode_head.loss_decode.class_weight == fitting
 
 
@@ -240,7 +242,7 @@ def test_training_and_validation_have_the_same_classes(tmp_path):
     with pytest.raises(
         ValueError, match=r"CityscapesDataset, which trains, and .*dataset\.yaml, which validates, have other"
     ):
-        config.for_training(cfg)
+        for_training(cfg)
 
 
 def test_a_config_whose_dataset_file_is_elsewhere_still_infers(tmp_path):
@@ -259,13 +261,13 @@ def test_a_checkpoint_of_other_classes_is_refused_with_the_option(tmp_path):
     checkpoint = write_checkpoint(tmp_path)
     message = r"model\.pth and .*dataset\.yaml have other classes: only the first has sidewalk, .* second has boat;"
     with pytest.raises(ValueError, match=message) as caught:
-        config.for_testing(cfg, checkpoint)
+        for_testing(cfg, checkpoint)
     assert "--map FILE" in str(caught.value)
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, labels.CITYSCAPES.classes[::-1]))
     with pytest.raises(ValueError, match="have other classes: the same names in another order; say which"):
-        config.for_testing(cfg, checkpoint)
+        for_testing(cfg, checkpoint)
     with pytest.raises(ValueError, match="only the second has boat"):  # as MMSegmentation 0.x wrote them
-        config.for_testing(
+        for_testing(
             config.load_config(RECIPE, data=write_dataset_file(tmp_path, ["boat"])),
             write_checkpoint(tmp_path, CLASSES=["sand"]),
         )
@@ -273,8 +275,8 @@ def test_a_checkpoint_of_other_classes_is_refused_with_the_option(tmp_path):
 
 def test_a_checkpoint_of_the_same_classes_or_without_names_is_taken(tmp_path):
     cfg = config.load_config(RECIPE)
-    config.for_testing(cfg, write_checkpoint(tmp_path))
-    config.for_testing(cfg, write_checkpoint(tmp_path, iter=3))
+    for_testing(cfg, write_checkpoint(tmp_path))
+    for_testing(cfg, write_checkpoint(tmp_path, iter=3))
 
 
 def test_a_map_translates_many_classes_to_one(tmp_path):
@@ -282,7 +284,7 @@ def test_a_map_translates_many_classes_to_one(tmp_path):
     checkpoint = write_checkpoint(tmp_path, ["sky", "road", "sidewalk", "terrain"])
     map_path = tmp_path / "map.yaml"
     map_path.write_text("sidewalk: ground\nterrain: ground\nsky: ignore\n")  # road stays road
-    finished = config.for_testing(cfg, checkpoint, map_path=map_path)
+    finished = for_testing(cfg, checkpoint, map_path=map_path)
     assert {"type": "ClassMapHook", "train_ids": [255, 0, 1, 1]} in finished.custom_hooks
     assert num_classes_of(finished.model) == [4, 4]
     assert num_classes_of(cfg.model) == [3, 3]
@@ -304,13 +306,13 @@ def test_a_map_with_a_mistake_is_refused(tmp_path, text, message):
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, ["road", "boat"]))
     (tmp_path / "map.yaml").write_text(text)
     with pytest.raises(ValueError, match=message):
-        config.for_testing(cfg, write_checkpoint(tmp_path, ["sky", "road"]), map_path=tmp_path / "map.yaml")
+        for_testing(cfg, write_checkpoint(tmp_path, ["sky", "road"]), map_path=tmp_path / "map.yaml")
 
 
 def test_a_map_needs_a_file_and_names(tmp_path):
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, ["road", "boat"]))
     with pytest.raises(FileNotFoundError, match=r"--map: no file none\.yaml"):
-        config.for_testing(cfg, write_checkpoint(tmp_path), map_path="none.yaml")
+        for_testing(cfg, write_checkpoint(tmp_path), map_path="none.yaml")
     (tmp_path / "map.yaml").touch()
     with pytest.raises(ValueError, match=r"--map: .*model\.pth does not say which classes it has"):
-        config.for_testing(cfg, write_checkpoint(tmp_path, iter=3), map_path=tmp_path / "map.yaml")
+        for_testing(cfg, write_checkpoint(tmp_path, iter=3), map_path=tmp_path / "map.yaml")

@@ -7,8 +7,11 @@ from mmengine.config import Config
 
 from semseg import config
 from semseg.config import keys
-from tests.config.test_same_run import draw
+from semseg.config.from_checkpoint import existing_checkpoint
+from semseg.evaluation.testing import for_testing
+from semseg.training import for_training
 from tests.conftest import CONFIG, REPO
+from tests.training.test_resume_agreement import draw
 
 RECIPE = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
 OURS = sorted(path for path in (REPO / "configs").rglob("*.py") if "_base_" not in path.parts)
@@ -138,7 +141,7 @@ def test_of_all_shipped_configs_only_one_is_refused():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU --amp is float16")
 def test_amp_on_a_cpu_is_bfloat16():
-    cfg = config.for_training(config.load_config(RECIPE), amp=True)
+    cfg = for_training(config.load_config(RECIPE), amp=True)
     assert cfg.optim_wrapper.type == "Bf16OptimWrapper"
     assert cfg.optim_wrapper.enabled is True
 
@@ -147,21 +150,21 @@ def test_finishing_does_not_change_what_it_was_given(tmp_path):
     cfg = config.load_config(CONFIG)
     before = cfg.pretty_text
     torch.save({"state_dict": {}}, tmp_path / "a.pth")
-    config.for_testing(cfg, tmp_path / "a.pth", out_dir="o", show_dir="s", tta=True)
-    config.for_training(cfg, amp=True)
+    for_testing(cfg, tmp_path / "a.pth", out_dir="o", show_dir="s", tta=True)
+    for_training(cfg, amp=True)
     assert cfg.pretty_text == before
 
 
 def test_a_missing_checkpoint_lists_those_beside_it(tmp_path):
     (tmp_path / "iter_4.pth").touch()
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*iter_9\.pth; .* holds iter_4\.pth"):
-        config.existing_checkpoint(tmp_path / "iter_9.pth")
+        existing_checkpoint(tmp_path / "iter_9.pth")
 
 
 def test_resume_without_a_checkpoint_is_an_error(tmp_path):
     cfg = config.load_config(CONFIG, work_dir=tmp_path)
     with pytest.raises(FileNotFoundError, match=r"--resume: no checkpoint in .*; leave it out to start a new run"):
-        config.for_training(cfg, resume="newest")
+        for_training(cfg, resume="newest")
 
 
 def test_the_default_work_folder_carries_the_name_of_the_data(tmp_path):

@@ -11,9 +11,11 @@ from PIL import Image
 
 from semseg import config
 from semseg.checks.config import check_config
-from semseg.config.same_run import _data_in_words, _given
-from semseg.config_tree import inner_datasets
-from semseg.plugins.hooks import names_of_set
+from semseg.config.tree import inner_datasets
+from semseg.datasets.built_sets import names_of_set
+from semseg.evaluation.testing import for_testing
+from semseg.training import for_training
+from semseg.training.resume_agreement import _data_in_words, _given
 from tests.config.test_classes import RECIPE, write_checkpoint
 
 CLASSES = ["sand", "water"]
@@ -113,25 +115,25 @@ def test_a_set_without_val_is_only_trained_on_and_that_is_told(tmp_path, coast, 
     more = write_set(tmp_path / "more", splits=("train",))
     cfg = config.load_config(RECIPE, data=[more, coast])
     assert (files_in(cfg, "train"), files_in(cfg, "val")) == ([str(more), str(coast)], [str(coast)])
-    config.for_training(cfg)
+    for_training(cfg)
     assert re.search(r"validating on .*coast.* only: .*more.* has neither 'val' nor 'test'", caplog.text)
     with pytest.raises(
         ValueError, match=r"more/dataset\.yaml has no split 'test', only train; testing needs it, or 'v"
     ):
-        config.for_testing(cfg, write_checkpoint(tmp_path, CLASSES))
+        for_testing(cfg, write_checkpoint(tmp_path, CLASSES))
 
 
 def test_every_set_needs_a_split_to_train_on(tmp_path, coast):
     cfg = config.load_config(RECIPE, data=[coast, write_set(tmp_path / "more", splits=("val",))])
     with pytest.raises(ValueError, match=r"more/dataset\.yaml has no split 'train', only val; training needs it"):
-        config.for_training(cfg)
+        for_training(cfg)
 
 
 def test_views_turn_photographs_as_each_set_says(tmp_path, coast):
     stored = write_set(tmp_path / "stored", exif="ignore")
     checkpoint = write_checkpoint(tmp_path, CLASSES)
     for order in ([coast, stored], [stored, coast]):
-        cfg = config.for_testing(config.load_config(RECIPE, data=order), checkpoint, tta=True)
+        cfg = for_testing(config.load_config(RECIPE, data=order), checkpoint, tta=True)
         types = {part.dataset_file: part.pipeline[0].get("color_type") for part in cfg.test_dataloader.dataset.datasets}
         assert types == {str(coast): None, str(stored): "color_ignore_orientation"}
 
@@ -140,7 +142,7 @@ def test_the_folder_of_results_names_all_sets_also_those_of_one_name(tmp_path, c
     checkpoint = write_checkpoint(tmp_path, CLASSES)
 
     def folder(*paths):
-        return config.for_testing(config.load_config(RECIPE, data=paths, work_dir="w"), checkpoint).work_dir
+        return for_testing(config.load_config(RECIPE, data=paths, work_dir="w"), checkpoint).work_dir
 
     twin = write_set(tmp_path / "elsewhere/coast")
     assert folder(coast) == "w/test/model-coast_val"
@@ -152,7 +154,7 @@ def test_the_folder_of_results_names_all_sets_also_those_of_one_name(tmp_path, c
 
 def test_overfitting_takes_the_first_set_and_says_so(tmp_path, coast, caplog):
     cfg = config.load_config(RECIPE, data=[coast, write_set(tmp_path / "lake")])
-    cfg = config.for_training(cfg, overfit=2)
+    cfg = for_training(cfg, overfit=2)
     assert files_in(cfg, "train") == files_in(cfg, "val") == [str(coast)]
     assert f"--overfit takes its images from the first of the sets alone, {coast}" in caplog.text
 

@@ -14,6 +14,8 @@ from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from semseg import compat, config
 from semseg.config.from_checkpoint import leave_out_pretrained
+from semseg.evaluation.testing import for_testing
+from semseg.training import for_training
 from tests.checkpoints.described import checkpoint, describe, save, small_config
 from tests.conftest import CONFIG
 
@@ -64,12 +66,12 @@ def test_options_are_checked_and_applied_as_ever(tmp_path, content):
 def test_it_is_finished_for_a_test_and_a_prediction_but_not_for_a_training(tmp_path, content):
     path = save(tmp_path / "a.pth", content)
     cfg = config.load_config(path)
-    tested = config.for_testing(cfg, path, tta=True, show_dir="show")
+    tested = for_testing(cfg, path, tta=True, show_dir="show")
     assert tested.model.type == "SegTTAModel"
     assert {"StrictWeightsHook", "PanelHook"} <= {hook.type for hook in tested.custom_hooks}
     config.for_inference(cfg, path)
     with pytest.raises(ValueError, match="nothing to train on: a training needs a config, which a checkpoint does not"):
-        config.for_training(cfg)
+        for_training(cfg)
 
 
 def test_a_checkpoint_without_description_asks_for_the_config(tmp_path):
@@ -85,7 +87,7 @@ def test_a_metric_of_another_kind_needs_the_config(tmp_path, content):
     path = with_config(tmp_path / "a.pth", content, test_evaluator=evaluator)
     config.for_inference(config.load_config(path), path)
     with pytest.raises(ValueError, match=r"a\.pth does not say how it is judged: name the config"):
-        config.for_testing(config.load_config(path), path)
+        for_testing(config.load_config(path), path)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_what_would_import_run_fetch_or_delete_is_left_out(tmp_path, monkeypatch
         resume=True,
         launcher="mpi",
     )
-    cfg = config.for_testing(config.load_config(path), path)
+    cfg = for_testing(config.load_config(path), path)
     MODELS.build(cfg.model)
     TRANSFORMS.build(cfg.test_dataloader.dataset.pipeline[0])
     text = cfg.pretty_text

@@ -13,10 +13,11 @@ import yaml
 from mmengine.config import Config
 
 from semseg.checks.gate import check_before
-from semseg.config import for_training, load_config
-from semseg.config_tree import inner_datasets, walk
-from semseg.run import train
-from semseg.stopping import Stopped
+from semseg.config import load_config
+from semseg.config.tree import inner_datasets, walk
+from semseg.system.stopping import Stopped
+from semseg.training import for_training
+from semseg.training.run import train
 
 ZOO = Path(importlib.util.find_spec("mmseg").origin).parent / ".mim/configs"
 RUNS = ""

@@ -54,7 +54,7 @@ def save(path, width=48, height=32, color=(200, 200, 200), **options):
 
 def main(folder, out_dir, seconds, *flags):
     """Segment a folder in a process of its own."""
-    from semseg.cli import run_tool
+    from semseg.cli.program import run_tool
     from semseg.inference import Outputs, find_images, infer
 
     def segment():

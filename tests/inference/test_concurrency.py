@@ -10,8 +10,8 @@ import torch
 
 from semseg import Segmenter
 from tests.checkpoints.described import save, small_config
+from tests.compat.test_compat import RunsCode
 from tests.inference.test_predictor import lively_checkpoint, picture
-from tests.test_compat import RunsCode
 
 IMAGES = [picture(60 + 7 * number, 90 + 5 * number, number) for number in range(8)]
 

@@ -12,10 +12,10 @@ from PIL import Image
 from semseg import Segmenter, compat
 from semseg.config import for_inference
 from semseg.evaluation.finite import NotFiniteError
+from semseg.evaluation.metric import ConfusionMetric
+from semseg.export.traceable import Traceable
 from semseg.inference import Outputs, Predictor, find_images, infer
 from semseg.inference.onnx_predictor import OnnxPredictor
-from semseg.inference.traceable import Traceable
-from semseg.plugins.metric import ConfusionMetric
 from tests.checkpoints.described import checkpoint, save, small_config
 from tests.inference.test_onnx_predictor import write
 from tests.inference.test_predictor import lively_checkpoint, picture

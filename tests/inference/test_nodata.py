@@ -9,9 +9,9 @@ import tifffile
 from PIL import Image
 
 from semseg import Segmenter
-from semseg.evaluation.pseudo_labels import pseudo_labels
+from semseg.analysis.gap import measure_photographs
+from semseg.analysis.pseudo_labels import pseudo_labels
 from semseg.inference import Outputs, find_images, infer
-from semseg.inference.gap import measure_photographs
 from semseg.inference.georeference import find_place
 from semseg.inference.tiff import segment_tiff
 from tests.checkpoints.described import save, small_config

@@ -8,8 +8,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from semseg.datasets.scaling import TooNarrowError
 from semseg.inference.onnx_predictor import METADATA_KEY, SCHEMA, OnnxPredictor
-from semseg.scaling import TooNarrowError
 
 FACTS = {
     "schema": SCHEMA,

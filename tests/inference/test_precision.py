@@ -14,9 +14,9 @@ from mmseg.registry import MODELS
 
 from semseg import labels
 from semseg.config import for_inference, load_config
+from semseg.datasets.toycity.write import plan_cityscapes, write_picture
 from semseg.inference import Predictor, precision
 from semseg.inference.precision import choose_precision, made_fast
-from semseg.toycity.write import plan_cityscapes, write_picture
 from tests.checkpoints.described import checkpoint, save, small_config
 from tests.conftest import CONFIG, REPO
 from tests.inference.test_predictor import lively_checkpoint, picture, predictor_of

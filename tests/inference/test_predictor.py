@@ -9,8 +9,8 @@ from mmseg.registry import MODELS
 
 from semseg.config import for_inference
 from semseg.inference import Predictor
-from semseg.inference.bands import resized
 from semseg.inference.predictor import Prediction
+from semseg.inference.row_bands import resized
 from tests.checkpoints.described import checkpoint, save, small_config
 
 ROUNDING = 5e-5  # of all pixels: two classes that share a pixel to the last bit

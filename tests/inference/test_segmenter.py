@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 import semseg
-from semseg import Segmenter, drawing, labels
+from semseg import Segmenter, labels
+from semseg.visualization import drawing
 from tests.checkpoints.described import save, small_config
 from tests.inference.test_onnx_predictor import write
 from tests.inference.test_predictor import lively_checkpoint, picture

@@ -18,7 +18,7 @@ from PIL import Image
 from semseg.inference import Outputs, is_video
 from semseg.inference.sources import find_videos, is_live
 from semseg.inference.video import Clip, Smoother, VideoWriter, segment_videos
-from semseg.stopping import Stopped
+from semseg.system.stopping import Stopped
 from tests.inference.brightness import CLASSES, PALETTE, Brightness
 
 WIDTH, HEIGHT, FPS = 96, 64, 10

@@ -12,7 +12,7 @@ import time
 import pytest
 from PIL import Image
 
-from semseg.commands.serve import run_serve
+from semseg.cli.serve import run_serve
 from semseg.serve import server as serving
 from semseg.serve.app import Work, make_app
 from semseg.serve.uploads import Limits

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from semseg.cli import ArgumentParser, add_debug_flag, run_tool
+from semseg.cli.program import ArgumentParser, add_debug_flag, run_tool
 
 
 def main() -> int:
@@ -33,7 +33,7 @@ def main() -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from semseg.prepare import cityscapes
+    from semseg.datasets.cityscapes import convert
 
     # refreshed by hand: a refreshing thread and forked processes do not go together
     bar = Progress(console=Console(stderr=True), auto_refresh=False, transient=True, disable=not sys.stderr.isatty())
@@ -44,14 +44,14 @@ def main() -> int:
             bar.update(task, completed=done, total=total, refresh=done % 10 == 0 or done == total)
 
         try:
-            counts = cityscapes.convert(args.root, args.gt_dir, args.out_dir, args.nproc, show, args.source)
-        except cityscapes.ConversionError as error:
+            counts = convert.convert(args.root, args.gt_dir, args.out_dir, args.nproc, show, args.source)
+        except convert.ConversionError as error:
             if args.debug:
                 raise
             bar.stop()
             print(f"error: {error}", file=sys.stderr)
             return 1
-    print("\n".join(cityscapes.describe(counts, args.gt_dir)))
+    print("\n".join(convert.describe(counts, args.gt_dir)))
     return 0
 
 

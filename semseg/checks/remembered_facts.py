@@ -1,0 +1,84 @@
+"""What is known of files that have not changed since they were read."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from semseg.checks.file_facts import ImageFacts, MaskFacts
+from semseg.system.atomic import atomic_path
+from semseg.system.cache_folder import cache_dir
+
+_VERSION = 2  # of what the facts mean
+_KINDS: dict[str, type] = {"images": ImageFacts, "masks": MaskFacts}
+_KEPT_S = 90 * 24 * 3600
+_MAX_COLORS = 1 << 13  # a mask with more is read again each time
+
+
+class FactsCache:
+    """Facts of the files of one split, by path, size and time of change.
+
+    A file that cannot be read or written, or that another version wrote, is the same as none.
+
+    Args:
+        image_paths: of the split; their common folder names the cache.
+    """
+
+    def __init__(self, image_paths: Iterable[Path]) -> None:
+        folders = sorted({os.path.abspath(path.parent) for path in image_paths})  # noqa: PTH100
+        name = hashlib.sha256(os.path.commonpath(folders).encode()).hexdigest()[:16]
+        self._path = cache_dir() / f"check-{name}.json.gz"
+        self._entries: dict[str, dict[str, list]] = {kind: {} for kind in _KINDS}
+        self._changed = False
+        try:
+            content = json.loads(gzip.decompress(self._path.read_bytes()))
+            if content["version"] == _VERSION:
+                self._entries = {kind: dict(content[kind]) for kind in _KINDS}
+        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError):
+            pass
+
+    def find(self, kind: str, path: Path) -> Any:
+        """Return the facts of `images` or `masks`; None: not known, or the file changed."""
+        entry = self._entries[kind].get(os.path.abspath(path))  # noqa: PTH100
+        try:
+            if entry is None or entry[0] != _identity(path):
+                return None
+            return _KINDS[kind](*(tuple(value) if isinstance(value, list) else value for value in entry[1]))
+        except (OSError, TypeError, IndexError):
+            return None
+
+    def add(self, kind: str, path: Path, facts: ImageFacts | MaskFacts) -> None:
+        """Keep facts; those of an absent file, and of masks with very many colours, are not kept."""
+        if isinstance(facts, MaskFacts) and len(facts.values) > _MAX_COLORS:
+            return
+        try:
+            self._entries[kind][os.path.abspath(path)] = [_identity(path), list(facts)]  # noqa: PTH100
+            self._changed = True
+        except OSError:
+            pass
+
+    def save(self) -> None:
+        """Write it whole, if something was added, and remove caches that nobody wrote for long."""
+        if not self._changed:
+            return
+        try:
+            with atomic_path(self._path) as temporary:
+                content = json.dumps({"version": _VERSION, **self._entries}, separators=(",", ":"))
+                temporary.write_bytes(gzip.compress(content.encode(), 1))
+            for path in self._path.parent.glob("check-*.json.gz"):
+                if path.stat().st_mtime < time.time() - _KEPT_S:
+                    path.unlink(missing_ok=True)
+        except OSError:  # a full or read-only disk costs time only
+            pass
+
+
+def _identity(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]

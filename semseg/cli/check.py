@@ -1,0 +1,63 @@
+"""Look a set over before it costs a run: `tools/dataset.py check`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from semseg.cli.look import load_source
+from semseg.cli.progress import count_cpus, show_count
+
+
+def add_check(commands) -> None:
+    parser = commands.add_parser(
+        "check",
+        help="look for all that would spoil a training, before it starts",
+        description=(
+            "Check the files, masks and classes of a config or a dataset.yaml. Exit code 2: there are errors. "
+            "tools/train.py and tools/test.py check first too (--no-check: they don't). What was read is "
+            "remembered by path, size and time of change in ~/.cache/semseg, or in SEMSEG_CACHE."
+        ),
+    )
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="a config (.py), or a dataset.yaml")
+    parser.add_argument("--split", nargs="+", choices=("train", "val", "test"), default=[], help="default: all")
+    parser.add_argument(
+        "--deep", action="store_true", help="decode every image; finds pictures in two splits by their looks too"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings here too")
+    parser.add_argument(
+        "--data",
+        action="append",
+        metavar="FILE",
+        help="with a config: a dataset.yaml in place of its data; given again: one more set",
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="with a config: override its values",
+    )
+    parser.add_argument("--nproc", type=int, metavar="N", help="processes (default: one per CPU)")
+    parser.set_defaults(run=_run_check)
+
+
+def _run_check(args: argparse.Namespace) -> int:
+    num_processes = count_cpus() if args.nproc is None else args.nproc
+    if num_processes < 1:
+        raise ValueError(f"--nproc is 1 or more, got {num_processes}")
+    cfg = load_source(args)
+
+    if cfg is None:
+        from semseg.checks.dataset import check_dataset_file as check
+    else:
+        from semseg.checks.config import check_config as check
+
+    source = args.source if cfg is None else cfg
+    with show_count("checking") as show:
+        report = check(source, args.split, deep=args.deep, num_processes=num_processes, on_progress=show)
+    print("\n".join(report.lines()))
+    if args.json is not None:
+        report.write_json(args.json)
+    return 2 if report.of_kind("error") else 0

@@ -1,0 +1,92 @@
+"""From the account to the server: `tools/dataset.py download-cityscapes` and `submit-cityscapes`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from semseg.cli.progress import show_bytes, show_count
+
+
+def add_download(commands) -> None:
+    parser = commands.add_parser(
+        "download-cityscapes",
+        help="download Cityscapes with your account, verify and unpack it",
+        description=(
+            "Download packages of Cityscapes with your own account (register at www.cityscapes-dataset.com), "
+            "verify and unpack them. A broken download goes on where it stopped; what is there already is "
+            "left alone. The account is taken from CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, else from "
+            "the netrc file (machine www.cityscapes-dataset.com), else you are asked; it is written nowhere."
+        ),
+    )
+    parser.add_argument("root", type=Path, metavar="ROOT", help="folder to fill, such as data/cityscapes")
+    parser.add_argument(
+        "--packages",
+        nargs="+",
+        metavar="NAME",
+        help="as the download page names them (default: gtFine_trainvaltest leftImg8bit_trainvaltest)",
+    )
+    parser.add_argument("--keep-archives", action="store_true", help="else they are deleted when they are unpacked")
+    parser.set_defaults(run=_run_download)
+
+
+def _run_download(args: argparse.Namespace) -> int:
+    from semseg.datasets.cityscapes import account, download
+
+    ask = _ask_for_account if sys.stdin.isatty() and sys.stderr.isatty() else None
+    try:
+        with show_bytes() as show:
+            outcomes = download.download(
+                args.root,
+                args.packages or download.PACKAGES,
+                lambda host: account.find_account(host, ask),
+                keep_archives=args.keep_archives,
+                on_progress=show,
+            )
+    except download.DownloadError as error:
+        if args.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for name, (num_files, is_new) in outcomes.items():
+        what = "downloaded, verified and unpacked" if is_new else "there already"
+        print(f"{args.root}: {name} {what}, {num_files} files")
+    return 0
+
+
+def _ask_for_account(host: str) -> tuple[str, str]:
+    import getpass
+
+    print(f"{host}, name or e-mail address: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip(), getpass.getpass("password: ")
+
+
+def add_submit(commands) -> None:
+    parser = commands.add_parser(
+        "submit-cityscapes",
+        help="turn predictions into the archive that the Cityscapes server takes",
+        description=(
+            "Translate predicted train ids, as tools/test.py --out and tools/infer.py write them, into label "
+            "ids, and zip them. Every image of the split must have one prediction, of its size."
+        ),
+    )
+    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="folder of PNGs, or of folders")
+    parser.add_argument("--out", type=Path, required=True, metavar="ZIP", help="such as submission.zip")
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path("data/cityscapes"),
+        help="the dataset, whose images say what belongs in (default: %(default)s)",
+    )
+    parser.add_argument("--split", default="test", help="default: %(default)s")
+    parser.set_defaults(run=_run_submit)
+
+
+def _run_submit(args: argparse.Namespace) -> int:
+    from semseg.datasets.cityscapes import submit
+
+    with show_count("packing") as show:
+        num_images = submit.pack(args.predictions, args.out, args.root, args.split, show)
+    print(f"{args.out}: {num_images} predictions of {args.split}")
+    return 0

@@ -1,0 +1,62 @@
+"""`tools/analyze.py compare`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_compare(commands) -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="two tests on the same images: difference, interval, per class, and the images that changed most",
+        description=(
+            "Compare two tests on the same images. The interval of a difference is computed from the same draws of "
+            "images for both (paired bootstrap, 95 %): it is narrower than the two intervals suggest."
+        ),
+    )
+    for name in ("first", "second"):
+        parser.add_argument(name, type=Path, metavar="RESULTS", help="a folder that tools/test.py wrote")
+    parser.add_argument("--images", type=int, default=5, metavar="N",
+                        help="how many images to show that became worse, and better (default: 5)")  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it here")
+    parser.set_defaults(run=_run_compare)
+
+
+def _run_compare(args: argparse.Namespace) -> int:
+    from semseg.analysis.compare import as_json, compare
+    from semseg.evaluation.results import read_results
+    from semseg.system.atomic import atomic_path
+
+    if args.images < 0:
+        raise ValueError(f"--images is {args.images}; expected 0 or more")
+    first, second = (read_results(folder) for folder in (args.first, args.second))
+    found = compare(first, second)
+    for label, results in (("A", first), ("B", second)):
+        print(f"{label}  {results.folder}  ({results.summary['run']['checkpoint']})")
+    width = max(16, *(len(row.name) + 2 for row in found.classes))
+    print(f"\n{'':{width}}{'A':>8}{'B':>8}{'B - A':>9}   95 % interval")
+    for row in found.scores:
+        print(_line(row, width))
+    print(f"\nIoU, worst first\n{'':{width}}{'A':>8}{'B':>8}{'B - A':>9}   95 % interval")
+    for row in sorted(found.classes, key=lambda row: row.value if row.value == row.value else float("inf")):
+        print(_line(row, width))
+    for title, rows in (("worse", found.images[: args.images]), ("better", found.images[::-1][: args.images])):
+        rows = [row for row in rows if (row.value < 0) == (title == "worse") and row.value]
+        if rows:
+            print(f"\nimages that became {title}, by aAcc")
+        for row in rows:
+            print(f"{'':{width}}{row.first:8.2f}{row.second:8.2f}{row.value:+9.2f}   {row.name}")
+    if args.json:
+        with atomic_path(args.json) as temporary:
+            temporary.write_text(json.dumps(as_json(found), indent=1, allow_nan=False) + "\n")
+    return 0
+
+
+def _line(row, width: int) -> str:
+    if row.value != row.value:
+        values = "".join(f"{value:8.2f}" if value == value else f"{'-':>8}" for value in (row.first, row.second))
+        return f"{row.name:{width}}{values}{'-':>9}"
+    interval = f"{row.low:+.2f} to {row.high:+.2f}{'' if row.is_sure else '  (could be chance)'}"
+    return f"{row.name:{width}}{row.first:8.2f}{row.second:8.2f}{row.value:+9.2f}   {interval}"

@@ -1,0 +1,76 @@
+"""Why a model says what it says about a photograph: `tools/analyze.py explain`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from semseg.cli.predictor import add_model_flags, open_predictor, split_config
+
+
+def add_explain(commands) -> None:
+    parser = commands.add_parser(
+        "explain",
+        help="probabilities, entropy, margin and Grad-CAM of one photograph",
+        description=(
+            "Write what a model thinks of a photograph into DIR/<name of the photograph>/: its prediction, the "
+            "probability of each class, entropy and margin, and which places speak for a class in a region "
+            "(Grad-CAM); the numbers in explain.json."
+        ),
+        usage="%(prog)s [CONFIG] CHECKPOINT IMAGE [options]",
+    )
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="[CONFIG] CHECKPOINT IMAGE",
+        help="the config is not needed for a checkpoint that describes itself",
+    )
+    parser.add_argument(
+        "--class",
+        dest="class_name",
+        metavar="NAME",
+        help="to ask about (default: the most probable one in the region; without a region the least certain one)",
+    )
+    parser.add_argument(
+        "--region",
+        metavar="X,Y,W,H",
+        help="to ask about, in pixels of the photograph (default: where the class is predicted)",
+    )
+    parser.add_argument("--out-dir", type=Path, default=Path("outputs/explain"), help="default: outputs/explain")
+    add_model_flags(parser)
+    parser.set_defaults(run=_run_explain, precision="fp32")
+
+
+def _run_explain(args: argparse.Namespace) -> int:
+    args.config, words = split_config(args.paths)
+    if len(words) != 2:
+        raise ValueError(f"expected [CONFIG] CHECKPOINT IMAGE, got {' '.join(args.paths)}")
+    args.checkpoint, image = words
+    if Path(image).is_dir():
+        raise ValueError(f"{image} is a folder; expected one image")
+    from semseg.system.atomic import check_folder
+
+    check_folder(args.out_dir, "--out-dir")
+    box = None if args.region is None else _box(args.region)
+
+    from semseg.analysis.explain import explain
+    from semseg.inference import find_images
+
+    source = find_images(image)[0]
+    predictor = open_predictor(args, exported=False)
+    out_dir = args.out_dir / source.name
+    account = explain(predictor, source.path, out_dir, args.class_name, box)
+    region, cam = account["region"], account["grad_cam"]
+    top = ", ".join(f"{entry['class']} {entry['mean_probability']:.2f}" for entry in region["top"])
+    print(f"region: {region['meaning']}, {100 * region['share_of_picture']:.1f} % of the picture")
+    print(f"most probable there: {top}; entropy {region['mean_entropy']:.2f}, margin {region['mean_margin']:.2f}")
+    print(f"Grad-CAM of {cam['class']}: " + ("nothing speaks for it" if cam["is_empty"] else cam["layer"]))
+    print(f"wrote {out_dir}: {', '.join(account['files'][:5])}, probability/, explain.json")
+    return 0
+
+
+def _box(text: str) -> tuple[int, int, int, int]:
+    if not re.fullmatch(r"\d+(,\d+){3}", text):
+        raise ValueError(f"--region {text}: expected X,Y,W,H in pixels, such as 0,0,320,200")
+    return tuple(map(int, text.split(",")))

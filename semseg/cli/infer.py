@@ -1,0 +1,158 @@
+"""What `tools/infer.py` does with its command line."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import warnings
+from collections.abc import Sequence
+
+from semseg.cli.predictor import open_predictor
+
+DEFAULTS = {
+    "no_vis": False,
+    "legend": False,
+    "outlines": False,
+    "geojson": None,
+    "keep_suffix": False,
+    "max_pixels": None,
+    "batch": "auto",
+    "smooth": 0.0,
+    "opacity": 0.6,
+}
+"""Of the options that have no effect in some mode."""
+
+
+def run_infer(args: argparse.Namespace) -> int:
+    """Segment what `tools/infer.py` was asked to, and return its exit code."""
+    warnings.filterwarnings("ignore", module="PIL")  # about metadata of photographs, line by line
+    from semseg.inference import Outputs, find_images, infer, is_video
+    from semseg.inference.outputs import SUFFIXES, check_kinds, check_sources_stay
+    from semseg.inference.reading import MAX_PIXELS
+    from semseg.inference.sources import LeftOut
+    from semseg.inference.stream import rank_and_size
+
+    rank, num_ranks = rank_and_size(args.launcher)
+    save = [kind for kind in args.save.split(",") if kind]
+    videos = [source for source in args.inputs if is_video(source)]
+    if videos and len(videos) < len(args.inputs):
+        raise ValueError(f"{videos[0]} is a video: segment videos and images one after the other")
+    _check_options(args, save, bool(videos))
+    if videos:
+        return _videos(args, videos, save)
+    left_out = LeftOut()
+    own = [args.out_dir / kind for kind in SUFFIXES]
+    images = find_images(*args.inputs, leave_out=own, keep_suffix=args.keep_suffix, left_out=left_out)
+    check_kinds(save)
+    kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
+    check_sources_stay(images, args.out_dir, kinds)
+    _refuse_more_than_tiles_write(args, images, save)
+    predictor = open_predictor(args, rank)
+    outputs = Outputs(
+        args.out_dir,
+        predictor.classes,
+        predictor.palette,
+        list(dict.fromkeys(kinds)),
+        opacity=args.opacity,
+        legend=args.legend,
+        outlines=args.outlines,
+    )
+    summary = infer(
+        predictor,
+        images,
+        outputs,
+        batch=None if args.batch == "auto" else int(args.batch),
+        skip_existing=args.skip_existing,
+        stop_on_error=args.on_error == "stop",
+        max_pixels=args.max_pixels or MAX_PIXELS,
+        geojson=args.geojson,
+        rank=rank,
+        num_ranks=num_ranks,
+    )
+    print("\n".join([*summary.lines(outputs), *(left_out.lines() if rank == 0 else ())]))
+    if args.bits is not None and summary.num_done and not summary.num_deep:
+        print(f"--bits {args.bits} had no effect: none of the photographs stores 16 bits")
+    return 1 if summary.failed else 0
+
+
+_OF_IMAGES = ("no_vis", "legend", "geojson", "keep_suffix", "max_pixels", "batch")
+_OF_VIDEOS = ("smooth",)
+_OF_OVERLAYS = ("opacity", "legend", "outlines")
+
+
+def _check_options(args: argparse.Namespace, save: list[str], of_videos: bool) -> None:
+    """Refuse options that would have no effect, and folders that cannot be written to, before the model is loaded."""
+    from semseg.system.atomic import check_folder
+
+    def refuse(names: tuple[str, ...], why: str) -> None:
+        for name in names:
+            if getattr(args, name) != DEFAULTS[name]:
+                raise ValueError(f"--{name.replace('_', '-')} has no effect {why}; leave it out")
+
+    if of_videos:
+        from semseg.inference.video import check_video_kinds
+
+        refuse(_OF_IMAGES, "on videos")
+        check_video_kinds(save)
+    else:
+        refuse(_OF_VIDEOS, "on images")
+        if args.no_vis and "vis" in save:
+            raise ValueError("--no-vis and --save vis contradict each other; leave one out")
+        if args.no_vis and "side-by-side" not in save:
+            refuse(_OF_OVERLAYS, "with --no-vis")
+    check_folder(args.out_dir, "--out-dir")
+    if args.geojson is not None:
+        check_folder(args.geojson.parent, "--geojson")
+
+
+def _refuse_more_than_tiles_write(args: argparse.Namespace, images: Sequence, save: list[str]) -> None:
+    """Refuse kinds of results that are not written for pictures which go by tiles, before the model is loaded."""
+    from semseg.datasets.photographs import open_photograph
+    from semseg.inference.reading import MAX_PIXELS
+    from semseg.system.folders import TIFF_SUFFIXES
+
+    if not args.tile or not save:
+        return
+    for image in images:
+        if image.path.suffix.lower() in TIFF_SUFFIXES:
+            with contextlib.suppress(Exception), open_photograph(image.path) as (picture, _):  # reading will say it
+                width, height = picture.size
+                if width * height > (args.max_pixels or MAX_PIXELS):
+                    break
+    else:
+        return
+    raise ValueError(
+        f"--save {','.join(save)}: {image.path} is segmented by tiles, of which only pred and vis are written; leave"
+        " --save out, or segment this file by itself"
+    )
+
+
+def _videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int:
+    from semseg.inference import Outputs
+    from semseg.inference.sources import LeftOut, find_videos, is_live
+    from semseg.inference.video import segment_videos
+
+    if args.launcher != "none":
+        raise ValueError(f"{videos[0]} is a video: its frames follow one another, use tools/infer.py")
+    if args.bits is not None:
+        raise ValueError("--bits has no effect on videos, whose frames have 8 bits; leave it out")
+    left_out = LeftOut()
+    files = find_videos(
+        *(source for source in videos if not is_live(source)),
+        leave_out=[args.out_dir / "vis"],
+        left_out=left_out,
+    ) if any(not is_live(source) for source in videos) else []  # fmt: skip
+    live = [source for source in videos if is_live(source)]
+    predictor = open_predictor(args)
+    outputs = Outputs(args.out_dir, predictor.classes, predictor.palette, opacity=args.opacity, outlines=args.outlines)
+    failed = segment_videos(
+        predictor,
+        [*files, *live],
+        outputs,
+        extras=save,
+        smooth=args.smooth,
+        skip_existing=args.skip_existing,
+        stop_on_error=args.on_error == "stop",
+    )
+    print("\n".join(left_out.lines()), end="\n" if left_out.lines() else "")
+    return 1 if failed else 0

@@ -1,0 +1,141 @@
+"""Look at a set: `tools/dataset.py browse` and `stats`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from semseg.cli.progress import count_cpus, show_count
+
+
+def add_browse(commands) -> None:
+    parser = commands.add_parser(
+        "browse",
+        help="paint samples with their masks, as the network receives them",
+        description=(
+            "Paint samples of a split on one sheet, DIR/contact_sheet_SPLIT.jpg: the classes over the "
+            "pictures, ignored pixels hatched. Those of a config come out of its pipeline, augmented as the "
+            "network receives them; those of a dataset.yaml are the plain pairs."
+        ),
+    )
+    _add_source(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the sheet goes")
+    parser.add_argument("--num", type=int, default=16, metavar="N", help="of samples (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="other seeds choose and augment otherwise (default: 0)")
+    parser.set_defaults(run=_run_browse)
+
+
+def _run_browse(args: argparse.Namespace) -> int:
+    if args.num < 1:
+        raise ValueError(f"--num is 1 or more, got {args.num}")
+    if args.seed < 0:
+        raise ValueError(f"--seed is 0 or more, got {args.seed}")
+    cfg = load_source(args)
+
+    from PIL import Image
+
+    from semseg.datasets import samples
+    from semseg.system.atomic import atomic_path
+    from semseg.visualization import drawing
+
+    if cfg is None:
+        what = "pairs"
+        found = samples.from_dataset_file(args.source, args.split, args.num, args.seed)
+    else:
+        what = "samples as the network receives them"
+        found = samples.from_config(cfg, args.split, args.num, args.seed)
+    count = f"{len(found.samples)} of {found.num_all} {what}"
+    title = f"{args.source.name}, {args.split}: {count}, seed {args.seed}"
+    sheet = drawing.contact_sheet(found.samples, found.classes, found.palette, title)
+    path = args.out / f"contact_sheet_{args.split}.jpg"
+    with atomic_path(path) as temporary:
+        Image.fromarray(sheet).save(temporary, quality=90, subsampling=0)
+    print(f"{path}: {count}")
+    return 0
+
+
+def add_stats(commands) -> None:
+    parser = commands.add_parser(
+        "stats",
+        help="count pixels and images of each class, and the class weights that follow",
+        description=(
+            "Count the pixels of each class in the masks of a split, and the images that hold it. The last "
+            "columns are class weights by usual formulas, all with mean 1 over the labelled pixels; a loss "
+            "takes them as class_weight='auto:COLUMN'."
+        ),
+    )
+    _add_source(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write class_statistics_SPLIT.csv and class_shares_SPLIT.png"
+    )
+    parser.add_argument("--nproc", type=int, metavar="N", help="processes (default: one per CPU)")
+    parser.set_defaults(run=_run_stats)
+
+
+def _run_stats(args: argparse.Namespace) -> int:
+    num_processes = count_cpus() if args.nproc is None else args.nproc
+    if num_processes < 1:
+        raise ValueError(f"--nproc is 1 or more, got {num_processes}")
+    cfg = load_source(args)
+
+    from semseg.datasets import dataset_file, statistics
+
+    with show_count("counting") as show:
+        if cfg is None:
+            counts = statistics.count_dataset_file(args.source, args.split, num_processes, show)
+            rules = dataset_file.read_dataset_file(args.source)
+            classes, palette = rules.classes, rules.palette
+        else:
+            from semseg.config.class_weights import count_config
+
+            counts, metainfo = count_config(cfg, args.split, num_processes, show)
+            classes, palette = metainfo["classes"], metainfo["palette"]
+    title = f"{args.source.name}, {args.split}: {counts.num_images} images"
+    print(title, *statistics.table(counts, classes), sep="\n")
+    if args.out is not None:
+        from PIL import Image
+
+        from semseg.system.atomic import atomic_path
+        from semseg.visualization import charts
+
+        csv_path = args.out / f"class_statistics_{args.split}.csv"
+        chart_path = args.out / f"class_shares_{args.split}.png"
+        image_shares = counts.images / counts.num_images
+        chart = charts.class_shares(counts.shares, image_shares, classes, palette, counts.ignored_share, title)
+        with atomic_path(csv_path) as temporary:
+            statistics.write_csv(counts, classes, temporary)
+        with atomic_path(chart_path) as temporary:
+            Image.fromarray(chart).save(temporary)
+        print(f"wrote {csv_path}, {chart_path}")
+    return 0
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="a config (.py), or a dataset.yaml")
+    parser.add_argument("--split", choices=("train", "val", "test"), default="train", help="default: %(default)s")
+    parser.add_argument(
+        "--data",
+        action="append",
+        metavar="FILE",
+        help="with a config: a dataset.yaml in place of its data; given again: one more set",
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="with a config: override its values",
+    )
+
+
+def load_source(args: argparse.Namespace):
+    """Return the finished config, or None where SOURCE is a dataset.yaml."""
+    if args.source.suffix == ".py":
+        from semseg.config import load_config
+
+        return load_config(args.source, args.cfg_options, data=args.data)
+    for flag, given in (("--data", args.data), ("--cfg-options", args.cfg_options)):
+        if given:
+            raise ValueError(f"{flag} belongs to a config (.py), not to {args.source}; leave it out")
+    return None

@@ -1,0 +1,167 @@
+"""Hand a model on to other runtimes: `tools/model.py export`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+NUM_COMPARED, NUM_CALIBRATION = 3, 32
+
+
+def add_export(commands) -> None:
+    parser = commands.add_parser(
+        "export",
+        help="write a model as ONNX, or as an archive of torch.export",
+        description=(
+            "Write a model as one file that takes photographs (RGB, uint8) and gives the class of every pixel: "
+            "resizing, normalization and argmax are inside, names and colours of the classes in its metadata. The file "
+            "is kept only if it agrees with PyTorch on three images; otherwise the exit code is 1."
+        ),
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".pth, .pt, .ckpt, .pth.tar or .safetensors")
+    parser.add_argument("--config", help="config file; not needed for a checkpoint that describes itself")
+    parser.add_argument("--format", choices=["onnx", "torch-export"], default="onnx", help="default: onnx")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: beside the checkpoint, .onnx or .pt2")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--size", type=_size, metavar="H,W", help="of all images, if it is known")
+    sizes.add_argument("--dynamic", action="store_true", help="any size (default)")
+    parser.add_argument(
+        "--precision",
+        choices=["fp32", "fp16", "int8"],
+        default="fp32",
+        help="of the network's numbers; int8: of its convolutions, ONNX only (default: fp32)",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="photographs to compare on, and for int8 to calibrate with (default: the test set of the config if it is "
+        "there; drawn ones to compare on)",
+    )
+    parser.add_argument("--data", metavar="FILE", help="the dataset.yaml that the model was trained on, if any")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override config values"
+    )
+    parser.add_argument("--trust-checkpoint", action="store_true", help="load it even if it carries code, and run that")
+    parser.set_defaults(run=_run_export)
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        height, width = map(int, text.split(","))
+    except ValueError:
+        height = width = 0
+    if min(height, width) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected height,width, such as 512,1024")
+    return height, width
+
+
+def _run_export(args: argparse.Namespace) -> int:
+    import torch
+
+    from semseg import compat
+
+    compat.repair()  # before MMSegmentation is imported, which warns
+    from semseg.checkpoints.reading import checkpoint_stem, read_checkpoint
+    from semseg.config import for_inference, load_config
+    from semseg.config.from_checkpoint import existing_checkpoint
+    from semseg.export.model_file import SUFFIXES, Disagreement, export, facts_of
+    from semseg.export.traceable import Traceable
+    from semseg.inference import Predictor
+    from semseg.system.atomic import check_folder
+
+    suffix = SUFFIXES[args.format]
+    if args.out is not None and args.out.suffix != suffix:
+        raise ValueError(f"--out {args.out}: expected a name that ends with {suffix}")
+    if args.out is not None:
+        check_folder(args.out.parent, "--out")
+    if args.precision == "int8" and args.format != "onnx":
+        raise ValueError("--precision int8 is for --format onnx only")
+    if args.trust_checkpoint:
+        compat.trust_checkpoints()
+    checkpoint = existing_checkpoint(args.checkpoint)
+    cfg = for_inference(load_config(args.config or checkpoint, args.cfg_options, data=args.data), checkpoint)
+    predictor = Predictor(cfg, checkpoint, "cpu")
+    network = Traceable(predictor.model, cfg, torch.float16 if args.precision == "fp16" else torch.float32)
+    compared, calibration, source = _images(args, cfg, predictor)
+    out = args.out or checkpoint.with_name(checkpoint_stem(checkpoint) + suffix)
+    try:
+        done = export(
+            predictor,
+            facts_of(predictor, read_checkpoint(checkpoint, mmap=True), checkpoint),
+            out,
+            args.format,
+            compared,
+            network=network,
+            size=args.size,
+            precision=args.precision,
+            calibration=calibration,
+        )
+    except Disagreement as error:
+        print(error)
+        return 1
+    shares = ", ".join(f"{100 * share:.2f}" for share in done.agreement)
+    if args.precision == "int8":
+        print(f"calibrated with {len(calibration)} images of {source}")
+    print(f"{shares} % of the pixels as PyTorch has them, on {len(compared)} images: {source}")
+    size = f"{args.size[0]} x {args.size[1]} (height x width)" if args.size else "any size"
+    megabytes = out.stat().st_size / 1e6
+    print(f"{out}  {megabytes:.1f} MB, {args.precision}, images of {size}, {len(predictor.classes)} classes")
+    return 0
+
+
+def _images(args: argparse.Namespace, cfg, predictor) -> tuple[list, list, str]:
+    """Return images to compare on, others to calibrate with if there are enough, and where they come from."""
+    import numpy as np
+
+    from semseg.inference import find_images
+    from semseg.inference.reading import read_image
+    from semseg.inference.sources import LeftOut
+
+    folder = args.images or _test_set(cfg)
+    if folder is None:
+        if args.precision == "int8":
+            raise ValueError("int8 needs photographs that show which numbers occur: --images DIR")
+        return _fitted(_drawn(), args.size), [], "drawn ones"
+    left_out = LeftOut()
+    found = find_images(folder, left_out=left_out)
+    for line in left_out.lines():
+        print(line, file=sys.stderr)
+    spread = np.linspace(0, len(found) - 1, min(len(found), NUM_COMPARED)).round().astype(int).tolist()
+    others = [index for index in range(len(found)) if index not in spread] or spread
+    others = [others[i] for i in np.linspace(0, len(others) - 1, min(len(others), NUM_CALIBRATION)).round().astype(int)]
+    compared, calibration = (
+        [read_image(found[index].path, predictor.exif, predictor.bits) for index in indices]
+        for indices in (spread, others if args.precision == "int8" else [])
+    )
+    return _fitted(compared, args.size), [_resized(image, args.size) for image in calibration], str(folder)
+
+
+def _test_set(cfg) -> Path | None:
+    """Return the folder of the config's test images, if it is there."""
+    from semseg.config.tree import inner_datasets
+
+    dataset = inner_datasets(cfg.test_dataloader.dataset)[0]
+    folder = Path(dataset.get("data_root") or "", (dataset.get("data_prefix") or {}).get("img_path", ""))
+    return folder if dataset.get("data_root") and folder.is_dir() else None
+
+
+def _drawn() -> list:
+    from semseg.datasets.toycity import plan_cityscapes, render
+
+    return [render(picture)[0] for picture in plan_cityscapes(Path(), {"val": NUM_COMPARED}, (512, 256), seed=0)]
+
+
+def _fitted(images: list, size: tuple[int, int] | None) -> list:
+    """Give images the size of the file; for any size, let all but the first have one that nothing divides."""
+    if size:
+        return [_resized(image, size) for image in images]
+    return [images[0], *(image[: len(image) * 7 // 9 | 1, : image.shape[1] * 8 // 9 | 1] for image in images[1:])]
+
+
+def _resized(image, size: tuple[int, int] | None):
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize(size[::-1])) if size else image

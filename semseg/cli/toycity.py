@@ -1,0 +1,97 @@
+"""Draw ToyCity, or another city: `tools/dataset.py toycity`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from semseg.cli.progress import count_cpus, show_progress
+
+_TOYCITY_COUNTS = {"train": 200, "val": 40, "test": 20}
+
+
+_ROSARIO_COUNTS = {"photos": 24, "labelled": 20}
+
+
+_SIZE = "512x256"
+
+
+def add_toycity(commands) -> None:
+    parser = commands.add_parser(
+        "toycity",
+        help="draw street scenes in the layout of Cityscapes",
+        description=(
+            "Draw street scenes with Cityscapes' classes. Style toycity writes ROOT/leftImg8bit and "
+            "ROOT/gtFine exactly as Cityscapes does (polygons and label ids). Style rosario writes "
+            "unlabelled photographs of another city to ROOT, and a small set of other streets with train-id "
+            "masks to ROOT_labelled. The same seed gives the same files; files of an earlier run with the "
+            "same names are replaced, others stay."
+        ),
+    )
+    parser.add_argument("root", type=Path, metavar="ROOT", help="folder to write, such as data/toycity")
+    parser.add_argument(
+        "--style",
+        choices=("toycity", "rosario"),
+        default="toycity",
+        help="what to draw (default: %(default)s)",
+    )
+    for name, count in _TOYCITY_COUNTS.items():
+        parser.add_argument(
+            f"--{name}",
+            type=int,
+            metavar="N",
+            help=f"toycity: pictures of the split {name} (default: {count})",
+        )
+    parser.add_argument("--size", metavar="WxH", help=f"toycity: width and height of the pictures (default: {_SIZE})")
+    for name, what in (("photos", "photographs without labels"), ("labelled", "pictures with masks")):
+        parser.add_argument(
+            f"--{name}", type=int, metavar="N", help=f"rosario: {what} (default: {_ROSARIO_COUNTS[name]})"
+        )
+    parser.add_argument("--seed", type=int, default=0, help="both: other seeds draw other streets (default: 0)")
+    parser.add_argument(
+        "--nproc",
+        type=int,
+        metavar="N",
+        help="both: processes that draw (default: one per CPU); any gives the same files",
+    )
+    parser.set_defaults(run=_run_toycity)
+
+
+def _run_toycity(args: argparse.Namespace) -> int:
+    counts, others = _TOYCITY_COUNTS, _ROSARIO_COUNTS
+    if args.style == "rosario":
+        counts, others = _ROSARIO_COUNTS, {**_TOYCITY_COUNTS, "size": None}
+    for name in others:
+        if getattr(args, name) is not None:
+            raise ValueError(f"--{name} has no effect with --style {args.style}; leave it out")
+    counts = {name: default if getattr(args, name) is None else getattr(args, name) for name, default in counts.items()}
+    size = _parse_size(args.size or _SIZE)
+    if not args.root.name:
+        raise ValueError(f"ROOT needs a name of its own such as data/toycity, got '{args.root}'")
+
+    from semseg.datasets import toycity
+
+    if args.style == "toycity":
+        pictures = toycity.plan_cityscapes(args.root, counts, size, args.seed)
+        where = f"{args.root}: wrote {counts['train']} train, {counts['val']} val, {counts['test']} test pictures"
+    else:
+        pictures = toycity.plan_rosario(args.root, counts["photos"], counts["labelled"], args.seed)
+        where = (
+            f"{args.root}: wrote {counts['photos']} photographs; "
+            f"{toycity.labelled_root(args.root)}: wrote {counts['labelled']} labelled pictures"
+        )
+    num_processes = count_cpus() if args.nproc is None else args.nproc
+    for _ in show_progress(toycity.write_all(pictures, num_processes), len(pictures), "drawing"):
+        pass
+    if args.style == "rosario" and counts["labelled"]:
+        toycity.describe_labelled(args.root)
+    print(where)
+    return 0
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    """Read WIDTHxHEIGHT."""
+    width, cross, height = text.partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise ValueError(f"--size is WIDTHxHEIGHT such as {_SIZE}, got '{text}'")
+    return int(width), int(height)

@@ -1,0 +1,270 @@
+"""Repairs to the pinned stack (MMEngine, MMCV, MMSegmentation), one function per defect.
+
+Each function names the defect, its cause, and the test in `tests/test_compat.py` that fails when the
+stack has mended it, so that the repair can go. Nothing else in this project touches MMEngine's internals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import importlib
+import io
+import logging
+import sys
+import warnings
+from typing import Any
+
+import torch
+
+from semseg.compat import losses, operators
+from semseg.compat.checkpoint_files import (  # noqa: F401
+    checkpoints_are_trusted,
+    load_checkpoint_file,
+    load_weights_only,
+    trust_checkpoints,
+)
+
+_NOISE = (
+    # Each is printed at import or at every start, and tells a user of this project nothing to act on.
+    r"Fail to import ``MultiScaleDeformableAttention``",  # compiled op of other models
+    r"The draw is False, it means that the",  # SegVisualizationHook; PanelHook paints instead
+    r"The prefix is not set in metric class",
+    r"`Visualizer` backend is not initialized because save_dir is None",
+    r"Config.*deprecat|pretrained.*is deprecated|`pretrained`.*init_cfg",
+    r"``build_loss`` would be deprecated soon|``build_.*`` would be deprecated soon",
+    r"Setting (?:OMP|MKL)_NUM_THREADS environment variable",
+    r"`broadcast_buffers` is deprecated",
+    r"'pin_memory' argument is set as true but no accelerator is found",
+    r"torch.cuda.amp.GradScaler|`torch.cuda.amp.*` is deprecated",
+    r"Failed to search registry with scope",
+    r"torch.meshgrid",
+    r"This DataLoader will create \d+ worker processes",  # check_machine says it, with the option to set
+    r"For binary segmentation, we suggest using",
+    r"The shape of value will convert from",  # masks without a channel axis get one
+    r"Default ``avg_non_ignore`` is False",  # the recipes keep the model zoo's value
+    r"Original LayerDecayOptimizerConstructor of BEiT will be deprecated|Layer_decay_rate will be deleted",
+    r"In MMCV v1.4.4, we modified the default value of args",  # of an activation, years ago
+)
+
+
+def repair() -> None:
+    """Apply every repair; calling it again changes nothing."""
+    silence_noise()
+    import_quietly()
+    load_weights_only()
+    load_checkpoints_quietly()
+    keep_long_records_off_screen()
+    write_scores_once()
+    log_layer_decay()
+    average_weighted_losses()
+    losses.repair()
+    operators.repair()
+
+
+def silence_noise() -> None:
+    """Keep harmless warnings of the stack off the screen.
+
+    Cause: the stack warns about its own optional parts. The list above names each message; everything
+    else still shows.
+    """
+    for message in _NOISE:
+        warnings.filterwarnings("ignore", message=rf"[\s\S]*(?:{message})")
+
+
+def import_quietly() -> None:
+    """Import MMSegmentation without its greeting.
+
+    Defect: `import mmseg.datasets` prints "Could not import OneDL" twice, to standard output.
+    Cause: `print_log(…, logger=None)` prints whatever the level is.
+    """
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        import mmseg.datasets
+        import mmseg.evaluation
+        import mmseg.models
+        import mmseg.visualization  # noqa: F401
+    for line in printed.getvalue().splitlines():
+        if "Could not import OneDL" not in line:
+            print(line, file=sys.stderr)
+
+
+def load_checkpoints_quietly() -> None:
+    """Drop the line that every load prints beside the logger, on every rank.
+
+    Defect: "Loads checkpoint by local backend from path" on the screen, once per process. Cause: as in
+    `import_quietly`. The log still says "Load checkpoint from …".
+    """
+    import mmengine.runner.checkpoint as stock
+    from mmengine.logging import print_log
+
+    def print_log_unless_repeated(message: object, logger: Any = None, level: int = logging.INFO) -> None:
+        if not (logger is None and str(message).startswith("Loads checkpoint by")):
+            print_log(message, logger, level)
+
+    stock.print_log = print_log_unless_repeated
+
+
+def average_weighted_losses() -> None:
+    """Let class weights and `avg_non_ignore=True` go together in a CrossEntropyLoss.
+
+    Defect: the first iteration ends with an IndexError. Cause: `cross_entropy` sums the weights of the
+    labelled pixels, and then takes the ignored ones out of that sum a second time. With class weights the
+    mean is that over the labelled pixels in any case.
+    """
+    import mmseg.models.losses.cross_entropy_loss as stock
+
+    if getattr(stock.cross_entropy, "averages_weighted", False):
+        return
+    stock_cross_entropy = stock.cross_entropy
+
+    @functools.wraps(stock_cross_entropy)  # losses keep it, and are pickled with its name
+    def cross_entropy(*args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("class_weight") is not None:
+            kwargs["avg_non_ignore"] = False
+        return stock_cross_entropy(*args, **kwargs)
+
+    cross_entropy.averages_weighted = True
+    stock.cross_entropy = cross_entropy
+
+
+def init_cpu_process_group() -> None:
+    """Join the processes that torchrun started on a machine without a GPU.
+
+    Defect: `--launcher pytorch` calls `torch.cuda.set_device` even for gloo, and dies.
+    Cause: `mmengine.dist.utils._init_dist_pytorch`. The Runner skips it when a group exists already.
+    """
+    import multiprocessing
+
+    if multiprocessing.get_start_method(allow_none=True) is None:
+        multiprocessing.set_start_method("fork")  # what env_cfg.mp_cfg of the configs asks for
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group(backend="gloo")
+
+
+def ready_for_cpu_processes(model: dict) -> dict:
+    """Return what DDP over CPU processes needs in a config, and take SyncBN out of `model` (in place).
+
+    Defects: DDP is handed `device_ids`, which CPU modules refuse; and SyncBN refuses CPU tensors as soon
+    as a process group exists. Cause: `Runner.wrap_model` passes LOCAL_RANK as a device unless
+    `model_wrapper_cfg` says otherwise, and PyTorch has no CPU kernel for SyncBN. Every process then
+    normalises over its own share of the batch, like BN on a single GPU.
+
+    Returns:
+        A `model_wrapper_cfg`.
+    """
+    _replace_sync_bn(model)
+    return dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False)
+
+
+def _replace_sync_bn(node: Any) -> None:
+    if isinstance(node, dict):
+        if node.get("type") in ("SyncBN", "MMSyncBN"):
+            node["type"] = "BN"
+        for child in node.values():
+            _replace_sync_bn(child)
+    elif isinstance(node, (list, tuple)):
+        for child in node:
+            _replace_sync_bn(child)
+
+
+def keep_long_records_off_screen() -> None:
+    """Leave the environment, the whole config and the hook table to the log file.
+
+    Defect: MMEngine prints some 400 lines before the first iteration. Cause: `Runner._log_env`.
+    """
+    from mmengine.logging import MMLogger
+
+    if getattr(MMLogger.__init__, "keeps_screen_short", False):
+        return
+    stock_init = MMLogger.__init__
+
+    def init(self: MMLogger, *args: Any, **kwargs: Any) -> None:
+        stock_init(self, *args, **kwargs)
+        self.handlers[0].addFilter(_belongs_on_screen)  # the first handler is the screen
+
+    init.keeps_screen_short = True
+    MMLogger.__init__ = init
+
+
+def _belongs_on_screen(record: logging.LogRecord) -> bool:
+    is_wanted = getattr(record, "on_screen", True)  # for what the caller shows in another way
+    return is_wanted and not any(start in str(record.msg)[:200] for start in _LOG_FILE_ONLY)
+
+
+_LOG_FILE_ONLY = (
+    "System environment:",
+    "Config:\n",
+    "Hooks will be executed in the following order",
+    "Distributed training is not used, all SyncBatchNorm",
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+    "The prefix is not set in metric class",
+    " is skipped since its requires_grad=False",  # frozen, one line per parameter
+    "paramwise_options -- ",  # one line per parameter, or three
+    "self.paramwise_cfg is ",
+    "Build LearningRateDecayOptimizerConstructor",
+    "set param ",
+    "Param groups = ",
+)
+
+
+def log_layer_decay() -> None:
+    """Write how learning rates decay from layer to layer into the log file only.
+
+    Defect: hundreds of lines on the screen before the first iteration of a BEiT, MAE or ConvNeXt, and one of a
+    SegNeXt. Cause: `print_log` without a logger prints, and MSCAN prints.
+    """
+    import mmseg.engine.optimizers.layer_decay_optimizer_constructor as stock
+    import mmseg.models.backbones.mscan as mscan
+    from mmengine.logging import print_log
+
+    stock.print_log = functools.partial(print_log, logger="current")
+    mscan.print = lambda *args: None  # init cfg None
+
+
+def write_scores_once() -> None:
+    """Let rank 0 alone write the scores of a test.
+
+    Defect: every rank writes the same JSON file at the same time, and now and then it is left garbled.
+    Cause: `LoggerHook.after_test_epoch` dumps without asking for the rank.
+    """
+    from mmengine.dist import master_only
+    from mmengine.hooks import LoggerHook
+
+    if not hasattr(LoggerHook.after_test_epoch, "__wrapped__"):
+        LoggerHook.after_test_epoch = master_only(LoggerHook.after_test_epoch)
+
+
+def use_registered_names_only() -> None:
+    """Build what is registered and nothing else, from now on in this context: for a config that a stranger wrote.
+
+    As with `trust_checkpoints`, a context is that of `contextvars`.
+
+    Defect: a name that no registry knows is imported and called: `type='os.system'` runs a command. Cause:
+    `Registry.get` falls back to `get_object_from_string`, and imports `<scope>.registry` for a name with a dot.
+    """
+    import mmengine.registry.registry as stock
+
+    def import_known(name: str) -> Any:
+        is_known = name.partition(".")[0] in ("mmengine", "mmcv", "mmseg") or name in sys.modules
+        if _registered_only.get() and not is_known:
+            raise ImportError(f"{name} is not imported for a name in a config")
+        return importlib.import_module(name)
+
+    def find_object(name: str) -> Any:
+        return None if _registered_only.get() else find_by_path(name)
+
+    _registered_only.set(True)
+    if stock.import_module is importlib.import_module:  # the first time in this process
+        find_by_path = stock.get_object_from_string
+        stock.get_object_from_string, stock.import_module = find_object, import_known
+
+
+def only_registered_names_are_used() -> bool:
+    """Return whether `use_registered_names_only` was called in this context."""
+    return _registered_only.get()
+
+
+_registered_only: contextvars.ContextVar[bool] = contextvars.ContextVar("registered_names_only", default=False)

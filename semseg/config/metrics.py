@@ -1,0 +1,45 @@
+"""The metrics of a config: which class computes them, and which scores they return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.config import Config
+
+from semseg.config.classes import classes_of
+
+VAL_LOSS = "val/loss"
+_METRICS = {"mIoU": ("IoU", "Acc"), "mDice": ("Dice", "Acc"), "mFscore": ("Fscore", "Precision", "Recall")}
+"""What MMSegmentation's IoUMetric returns the means of, by its argument `iou_metrics`."""
+
+
+def count_confusions(cfg: Config) -> None:
+    """Put ConfusionMetric in the place of MMSegmentation's IoUMetric (in place): the same numbers, and more."""
+    for key in ("val_evaluator", "test_evaluator"):
+        given = cfg.get(key)
+        for evaluator in given if isinstance(given, (list, tuple)) else [given]:
+            if isinstance(evaluator, dict) and evaluator.get("type") == "IoUMetric":
+                evaluator["type"] = "ConfusionMetric"
+
+
+def metrics_of(cfg: Config) -> list[str] | None:
+    """List what the validation will return; None where an evaluator does not tell."""
+    names = []
+    for evaluator in evaluators_of(cfg):
+        if evaluator.get("type") == "CrossEntropyMetric":
+            names.append(VAL_LOSS)
+            continue
+        classes = classes_of(cfg.get("val_dataloader"))
+        if evaluator.get("type") != "ConfusionMetric" or classes is None:
+            return None
+        kinds = evaluator.get("iou_metrics", ["mIoU"])
+        parts = list(dict.fromkeys(part for kind in kinds for part in _METRICS.get(kind, ())))
+        found = ["aAcc", *(f"m{part}" for part in parts), *(f"{part}/{name}" for part in parts for name in classes)]
+        prefix = evaluator.get("prefix")
+        names += [f"{prefix}/{name}" for name in found] if prefix else found
+    return names
+
+
+def evaluators_of(cfg: Config) -> list[Any]:
+    """Return the metrics of the validation, as a list."""
+    return list(cfg.val_evaluator) if isinstance(cfg.val_evaluator, (list, tuple)) else [cfg.val_evaluator]

@@ -1,0 +1,42 @@
+"""RareClassDataset in a config: its sets crop around rare classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mmengine.config import Config, ConfigDict
+
+from semseg.config.tree import as_list, inner_datasets, type_name
+
+CROPS = {"RandomCrop", "RareClassCrop"}
+
+
+def crop_around_rare_classes(cfg: Config) -> None:
+    """Turn RandomCrop into RareClassCrop (in place) in every set of the training that a RareClassDataset wraps.
+
+    Raises:
+        ValueError: such a set has no RandomCrop.
+    """
+    loader = cfg.get("train_dataloader")
+    for wrapper in rare_class_datasets(loader.dataset) if loader is not None else ():
+        for dataset in inner_datasets(wrapper):
+            dataset["pipeline"] = _with_rare_crops(dataset)
+
+
+def _with_rare_crops(dataset: ConfigDict) -> list:
+    steps = list(dataset.get("pipeline", []))
+    if not any(type_name(step) in CROPS for step in steps):
+        raise ValueError(
+            f"crops around rare classes: the train pipeline of {dataset.type} has no RandomCrop to replace"
+        )
+    return [
+        ConfigDict({**step, "type": "RareClassCrop"}) if type_name(step) == "RandomCrop" else step for step in steps
+    ]
+
+
+def rare_class_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
+    """Find the RareClassDatasets in a data set and what it wraps."""
+    if dataset.get("type") == "RareClassDataset":
+        yield dataset
+    for part in [*dataset.get("datasets", []), *as_list(dataset.get("dataset"))]:
+        yield from rare_class_datasets(part)

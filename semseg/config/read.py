@@ -1,0 +1,184 @@
+"""From a config file and a command line to one finished config.
+
+This is the only module that reads config files. What it returns is complete: the steps that get it read it,
+they do not edit it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.utils import import_modules_from_strings
+
+from semseg import compat
+from semseg.checkpoints.reading import SUFFIXES as CHECKPOINT_SUFFIXES
+from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
+from semseg.config.class_map import check_class_count
+from semseg.config.class_weights import check_class_weights, leave_out_class_weights
+from semseg.config.classes import (
+    agree_on_classes,
+    concatenate_lists,
+    read_photographs_alike,
+)
+from semseg.config.dataset_files import join_set_names, set_name, use_dataset_files
+from semseg.config.from_checkpoint import config_of_checkpoint, existing_checkpoint, leave_out_pretrained
+from semseg.config.keys import check_file, check_option
+from semseg.config.metrics import count_confusions
+from semseg.config.packages import check_packages, how_to_install, missing_import
+from semseg.config.rare_crops import crop_around_rare_classes
+from semseg.config.schedule import fit_schedule, length_of
+from semseg.config.version0 import name_in_version_1, refuse_version_0
+
+
+def load_config(
+    path: str | Path,
+    options: Sequence[str] = (),
+    *,
+    work_dir: str | Path | None = None,
+    launcher: str = "none",
+    seed: int | None = None,
+    data: str | Path | Sequence[str | Path] | None = None,
+) -> Config:
+    """Read a config file, check it, and apply the command line to it.
+
+    Args:
+        path: a Python config file with `_base_` files, as in MMSegmentation; or a checkpoint that describes
+            itself, for testing and predicting.
+        options: `key.path=value` strings, as `--cfg-options` takes them.
+        work_dir: where the run writes; default: the config's own, else `work_dirs/<name of the file>`, with `data`
+            `work_dirs/<name of the file>_<name of the set>`.
+        launcher: none, pytorch, slurm or mpi.
+        seed: default: the config's own, else drawn by MMEngine and logged.
+        data: a dataset.yaml, in place of the config's own data set: its splits, its classes. Several of the same
+            classes are read as one set.
+
+    Raises:
+        FileNotFoundError: no such file; the sentence names the nearest one.
+        ValueError: a key that no run reads, in the file or in `options`, with the nearest one that is read; or
+            a head that counts other classes than the data set has; or a checkpoint without description.
+    """
+    path = Path(path)
+    compat.repair()
+    import_modules_from_strings(["semseg.plugins"])  # every run has hooks of this project
+    if is_checkpoint(path):
+        cfg, name = config_of_checkpoint(existing_checkpoint(path))
+    else:
+        cfg, name = _read_config(path), path.stem
+    concatenate_lists(cfg)
+    dataset_paths = [data] if isinstance(data, (str, Path)) else list(data or ())
+    if dataset_paths:
+        use_dataset_files(cfg, dataset_paths)
+    planned = length_of(cfg)
+    _apply_options(cfg, options)
+    _give_windows_two_sides(cfg)
+    fit_schedule(cfg, planned, options)
+    crop_around_rare_classes(cfg)
+    count_confusions(cfg)
+    agree_on_classes(cfg, path)
+    read_photographs_alike(cfg)
+    check_class_weights(cfg, path)
+    sets = join_set_names(list(map(set_name, dataset_paths)), list(map(str, dataset_paths)))
+    folder = f"{name}_{sets}" if sets else name
+    cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs") / folder)
+    cfg.launcher = launcher
+    if seed is not None:
+        cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
+    if launcher != "none" and not torch.cuda.is_available():
+        cfg.model_wrapper_cfg = compat.ready_for_cpu_processes(cfg.model)
+        cfg.model_wrapper_cfg.find_unused_parameters = cfg.get("find_unused_parameters", False)
+    return cfg
+
+
+def _give_windows_two_sides(cfg: Config) -> None:
+    """Write `crop_size=256` of sliding windows as a pair (in place), which is what MMSegmentation unpacks."""
+    test_cfg = cfg.model.get("test_cfg") or {}
+    for name in ("crop_size", "stride"):
+        if isinstance(test_cfg.get(name), int):
+            test_cfg[name] = (test_cfg[name], test_cfg[name])
+
+
+def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
+    """Return the config of a model that only predicts; it needs no data set and no network.
+
+    Args:
+        cfg: from `load_config`; not changed.
+        checkpoint: weights that will be loaded.
+
+    Raises:
+        FileNotFoundError: no such checkpoint; the sentence lists those beside it.
+        ValueError: it holds a model of another number of classes.
+    """
+    cfg = copy.deepcopy(cfg)
+    checkpoint = existing_checkpoint(checkpoint)
+    check_packages(cfg)
+    check_class_count(cfg, checkpoint, read_checkpoint(checkpoint, mmap=True))
+    leave_out_class_weights(cfg)
+    leave_out_pretrained(cfg.model)
+    return cfg
+
+
+def _read_config(path: Path) -> Config:
+    if not path.is_file():
+        raise FileNotFoundError(f"no config file {path}{_nearest_config(path) or name_in_version_1(path.stem)}")
+    for folder in (Path.cwd(), path.parent.resolve()):  # custom_imports may name modules beside the config
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+    try:
+        refuse_version_0(path)
+        check_file(path)
+        cfg = Config.fromfile(path)
+    except ImportError as error:
+        missing = missing_import(error)
+        needs = str(error) if missing is None else f"custom_imports needs {missing}, {how_to_install(missing)}"
+        raise ValueError(
+            f"{path}: {needs}; custom_imports find modules that are installed, in the folder of the config, or in the"
+            " working folder"
+        ) from error
+    except UnicodeDecodeError as error:
+        ends = ", ".join(CHECKPOINT_SUFFIXES)
+        raise ValueError(f"{path} is no config, which is text; the name of a checkpoint ends with {ends}") from error
+    except (SyntaxError, NameError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} is not a config that can be read: {error}") from error
+    if "model" not in cfg:
+        raise ValueError(f"{path} has no 'model'; a config composes a model, a dataset, a schedule by _base_")
+    return cfg
+
+
+def _nearest_config(path: Path) -> str:
+    known = {p.name: p for p in sorted(Path("configs").rglob("*.py")) if "_base_" not in p.parts}
+    near = [name for name in known if path.stem in name] or difflib.get_close_matches(path.name, known, 1, 0.5)
+    return f"; did you mean {known[near[0]]}?" if near else ""
+
+
+def _apply_options(cfg: Config, options: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("option", nargs="+", action=DictAction)  # MMEngine's grammar of values
+    for option in options:
+        if "=" not in option:
+            raise ValueError(f"--cfg-options {option}: expected key.path=value")
+        key = option.partition("=")[0]
+        check_option(cfg, key)
+        try:
+            value = parser.parse_args([option]).option[key]
+            cfg.merge_from_dict(_replacing_plain_values(cfg, key, value))
+        except (TypeError, KeyError, AssertionError) as error:
+            raise ValueError(f"--cfg-options {option}: {error}") from error
+
+
+def _replacing_plain_values(cfg: Config, key: str, value: Any) -> dict:
+    """Return what to merge; `clip_grad.max_norm=1` replaces a `clip_grad=None`, which MMEngine refuses."""
+    parent, _, leaf = key.rpartition(".")
+    node: Any = cfg.to_dict()
+    for part in parent.split(".") if parent else ():
+        node = node[int(part)] if isinstance(node, (list, tuple)) else node.get(part, {})
+        if node is None:
+            return {parent: {"_delete_": True, leaf: value}}
+    return {key: value}

@@ -1,0 +1,91 @@
+"""Walk a config: the data sets inside wrappers such as ConcatDataset, the heads that count classes, everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_HEADS = ("decode_head", "auxiliary_head")
+_OTHER_TASKS = ("STDCHead",)  # tells edges from the rest, whatever the classes are
+_NO_HEADS = ("loss_decode", "train_cfg", "test_cfg")  # parts of a head that are not searched for more of them
+
+
+def type_name(part: Mapping[str, Any]) -> str:
+    """Return the name of the class that a part of a config is built from, without its module."""
+    kind = part.get("type", "")
+    return getattr(kind, "__name__", str(kind)).rpartition(".")[2]
+
+
+def as_list(node: Any) -> list[Any]:
+    """Return a part of a config that may be absent, single or a list, such as `decode_head`, as a list."""
+    return [] if node is None else list(node) if isinstance(node, (list, tuple)) else [node]
+
+
+def inner_datasets(dataset: Any) -> list[Any]:
+    """Return the configs of the data sets inside wrappers, in their order; a list of data sets counts as one."""
+    return [inner for _, inner in inner_datasets_with_keys(dataset, "")]
+
+
+def inner_datasets_with_keys(dataset: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """Yield each data set inside wrappers with its place in the config, such as `train_dataloader.dataset.dataset`.
+
+    Args:
+        dataset: config of a data set or wrapper, or a list of them.
+        key: its place.
+    """
+    if isinstance(dataset, (list, tuple)):
+        for number, part in enumerate(dataset):
+            yield from inner_datasets_with_keys(part, f"{key}.{number}")
+    elif "datasets" in dataset:
+        yield from inner_datasets_with_keys(dataset["datasets"], f"{key}.datasets")
+    elif "dataset" in dataset:
+        yield from inner_datasets_with_keys(dataset["dataset"], f"{key}.dataset")
+    else:
+        yield key, dataset
+
+
+def built_datasets(dataset: Any) -> Iterator[Any]:
+    """Yield the data sets inside wrappers as MMEngine has built them."""
+    if hasattr(dataset, "datasets"):
+        for part in dataset.datasets:
+            yield from built_datasets(part)
+    elif hasattr(dataset, "dataset"):
+        yield from built_datasets(dataset.dataset)
+    else:
+        yield dataset
+
+
+def counting_heads(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the heads of a model's config that count classes, also those inside other heads, each with its key."""
+    for name in _HEADS:
+        yield from _with_num_classes(model.get(name), f"model.{name}")
+
+
+def class_weights(node: Any, key: str) -> Iterator[tuple[str, Any, list]]:
+    """Yield every list of class weights in a part of a config: its key, what holds it, the list."""
+    items = dict(enumerate(node)) if isinstance(node, (list, tuple)) else node
+    for name, child in list(items.items()) if isinstance(items, dict) else ():
+        if name == "class_weight" and isinstance(child, (list, tuple)):
+            yield f"{key}.{name}", node, list(child)
+        else:
+            yield from class_weights(child, f"{key}.{name}")
+
+
+def walk(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield a part of a config and everything inside it, each with its key, from the outside in."""
+    yield key, node
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for name, child in items:
+        yield from walk(child, f"{key}.{name}" if key else str(name))
+
+
+def _with_num_classes(node: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, (list, tuple)):
+        for number, child in enumerate(node):
+            yield from _with_num_classes(child, f"{key}.{number}")
+    elif isinstance(node, dict) and node.get("type") not in _OTHER_TASKS:
+        if node.get("num_classes") is not None:
+            yield key, node
+        for name, child in node.items():
+            if name not in _NO_HEADS:
+                yield from _with_num_classes(child, f"{key}.{name}")

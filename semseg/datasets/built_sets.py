@@ -1,0 +1,32 @@
+"""What the images of a set that MMEngine has built are called, and how they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from semseg.config.tree import built_datasets
+from semseg.datasets.transforms import bits_of
+from semseg.system.result_names import name_results
+
+
+def names_of_set(dataset) -> dict[str, Path]:
+    """Return what the results of every image of a set are called, by image path; see `name_results`.
+
+    Args:
+        dataset: as MMEngine builds it, wrapped or not.
+    """
+    images, roots = [], []
+    for part in built_datasets(dataset):
+        images += [part.get_data_info(i)["img_path"] for i in range(len(part))]
+        root = getattr(part, "data_prefix", {}).get("img_path")
+        roots += [root] if root else []
+    return name_results(images, roots)
+
+
+def reading_of_images(dataset) -> dict[str, tuple[str, int | None]]:
+    """Return `exif` and `bits` by image path: how the photographs of a set are read, wrapped or not."""
+    return {
+        part.get_data_info(i)["img_path"]: (getattr(part, "exif", "apply"), bits_of(part))
+        for part in built_datasets(dataset)
+        for i in range(len(part))
+    }

@@ -1,0 +1,1 @@
+"""Cityscapes: download it, convert it, submit to its server."""

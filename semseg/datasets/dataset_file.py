@@ -1,0 +1,290 @@
+"""`dataset.yaml`: where a labelled set lies, which classes it has, and how its masks say so."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import functools
+import os
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from semseg import labels
+from semseg.datasets.bit_depth import check_bits
+from semseg.datasets.spelling import DIFFERENCE, list_names, spellings_of_one
+from semseg.system.folders import TRAINING_SUFFIXES
+from semseg.system.path_lists import read_list_text
+
+Color = tuple[int, int, int]  # RGB
+RawValue = int | Color
+"""What a mask stores: a value, or a colour."""
+
+ENCODINGS = ("ids", "palette", "rgb")
+SPLITS = ("train", "val", "test")
+IGNORE = "ignore"
+MAX_CLASSES = 254  # 255 is ignored, 254 marks what is not known yet
+
+_REQUIRED = ("splits", "encoding", "classes")
+_OPTIONAL = ("root", "image_suffix", "mask_suffix", "label_map", "unlabelled", "exif", "bits", "snap")
+
+
+class Split(NamedTuple):
+    """One split: two folders, or a list of pairs; relative to the root of the set."""
+
+    images: Path | None = None
+    masks: Path | None = None
+    pairs: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetFile:
+    """What a dataset.yaml says, checked.
+
+    Attributes:
+        path: the file itself.
+        root: folder of the set.
+        splits: by name: train, val, test, as far as the file has them.
+        encoding: `ids` (stored values are positions in `classes`, 255 is ignored), `palette` (the colours of
+            a palette PNG), or `rgb`.
+        classes: names, in the order of their train ids.
+        palette: RGB, likewise.
+        label_map: stored value or colour -> train id, 255 for ignored; goes before everything else. A value
+            means the index in a palette PNG, and a grey in an rgb mask.
+        image_suffix: how image names end, any case; the rest of the name is what pairs them with a mask.
+        mask_suffix: likewise.
+        unlabelled: train id of all pixels of a photograph that has no mask; None: such a photograph is a fault.
+        exif: `apply` turns images and masks by their EXIF orientation, `ignore` takes both as stored.
+        bits: how many are in use of the 16 of a value, in photographs that store 16; None: the file says it, or all.
+        snap: Euclidean RGB distance within which a colour that is not in the list becomes the nearest in it.
+    """
+
+    path: Path
+    root: Path
+    splits: dict[str, Split]
+    encoding: str
+    classes: tuple[str, ...]
+    palette: tuple[Color, ...]
+    label_map: dict[RawValue, int]
+    image_suffix: tuple[str, ...] = TRAINING_SUFFIXES
+    mask_suffix: tuple[str, ...] = (".png",)
+    unlabelled: int | None = None
+    exif: str = "apply"
+    bits: int | None = None
+    snap: float | None = None
+
+
+def read_dataset_file(path: str | Path) -> DatasetFile:
+    """Read a dataset.yaml; the folders that it names are not looked at.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it says what has no meaning; the sentence names the file, the key, and the way out.
+    """
+    path = Path(path)
+    if not path.is_file():
+        inside = path / "dataset.yaml"
+        raise FileNotFoundError(f"no dataset file {path}" + (f"; did you mean {inside}?" if inside.is_file() else ""))
+    try:
+        return _parse(path, copy.deepcopy(_load_yaml(read_list_text(path))))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path} line {mark.line + 1}" if mark else f"{path}"
+        raise ValueError(f"{where} is not YAML: {getattr(error, 'problem', None) or error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+@functools.lru_cache(maxsize=8)
+def _load_yaml(text: str) -> Any:
+    """Parse YAML once: a config asks for its dataset.yaml with every dataloader, and parsing takes 10 ms."""
+    return yaml.safe_load(text)
+
+
+def hex_color(color: Color) -> str:
+    """Write a colour as `#rrggbb`."""
+    return "#" + bytes(color).hex()
+
+
+def parse_color(value: Any) -> Color:
+    """Read a colour: `[red, green, blue]` or `'#rrggbb'`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        red, green, blue = bytes.fromhex(value[1:])
+        return red, green, blue
+    if isinstance(value, (list, tuple)) and len(value) == 3 and all(map(_is_byte, value)):
+        return tuple(value)
+    raise ValueError(f"{value!r} is not a colour; expected [red, green, blue] of 0 to 255, or '#rrggbb' in quotes")
+
+
+def _parse(path: Path, content: Any) -> DatasetFile:
+    if not isinstance(content, dict):
+        raise ValueError(f"expected the keys {', '.join(_REQUIRED)}, found {type(content).__name__}")
+    _check_keys(content, (*_REQUIRED, *_OPTIONAL), "key")
+    missing = [key for key in _REQUIRED if content.get(key) is None]
+    if missing:
+        raise ValueError(f"{' and '.join(missing)} missing; {', '.join(_REQUIRED)} must be given")
+    encoding = _choose(content, "encoding", ENCODINGS)
+    classes, palette = _read_classes(content["classes"], encoding)
+    more: dict[str, Any] = {}
+    for key in ("image_suffix", "mask_suffix"):
+        if content.get(key) is not None:
+            more[key] = _read_suffixes(key, content[key])
+    if content.get("unlabelled") is not None:
+        more["unlabelled"] = _read_unlabelled(content["unlabelled"], classes)
+    if content.get("exif") is not None:
+        more["exif"] = _choose(content, "exif", ("apply", "ignore"))
+    if content.get("bits") is not None:
+        more["bits"] = check_bits(content["bits"])
+    if content.get("snap") is not None:
+        more["snap"] = _read_snap(content["snap"], encoding)
+    root = path.parent / Path(str(content.get("root") or ".")).expanduser()
+    tidy = Path(os.path.normpath(root))  # without `..`, where that is the same folder
+    return DatasetFile(
+        path=path,
+        root=tidy if tidy.resolve() == root.resolve() else root,
+        splits=_read_splits(content["splits"]),
+        encoding=encoding,
+        classes=classes,
+        palette=palette,
+        label_map=_read_label_map(content.get("label_map") or {}, classes, encoding),
+        **more,
+    )
+
+
+def _read_splits(value: Any) -> dict[str, Split]:
+    example = "expected such as train: {images: FOLDER, masks: FOLDER}, or {pairs: FILE}"
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"splits: {example}")
+    _check_keys(value, SPLITS, "split")
+    splits = {}
+    for name, places in value.items():
+        if not isinstance(places, dict):
+            raise ValueError(f"splits.{name}: {example}")
+        _check_keys(places, Split._fields, f"key in splits.{name}:")
+        if set(places) not in ({"images", "masks"}, {"pairs"}) or not all(isinstance(p, str) for p in places.values()):
+            raise ValueError(f"splits.{name}: {example}")
+        splits[name] = Split(**{key: Path(place) for key, place in places.items()})
+    return splits
+
+
+def _read_classes(value: Any, encoding: str) -> tuple[tuple[str, ...], tuple[Color, ...]]:
+    if value == "cityscapes":
+        space = labels.CITYSCAPES
+        return space.classes, tuple(tuple(color) for color in space.palette)
+    if not isinstance(value, list) or not value:
+        raise ValueError("classes: expected a list such as - {name: road, color: [128, 64, 128]}, or cityscapes")
+    if len(value) > MAX_CLASSES:
+        raise ValueError(f"classes: {len(value)} of them; a mask of bytes has room for {MAX_CLASSES}")
+    names: list[str] = []
+    colors: dict[Color, str] = {}
+    drawn = labels.distinct_colors(len(value))
+    for position, row in enumerate(value):
+        row = {"name": row} if isinstance(row, str) else row
+        if not isinstance(row, dict):
+            raise ValueError(f"classes: {row!r}: expected {{name: road, color: [128, 64, 128]}}")
+        _check_keys(row, ("name", "color"), f"key in class {position}:")
+        name = row.get("name")
+        if not isinstance(name, str) or not name or name == IGNORE:
+            raise ValueError(f"classes: {name!r} is not a class name; expected a word, in quotes if need be")
+        if name != name.strip():
+            raise ValueError(f"classes: {name!r} begins or ends with a space; write {name.strip()!r}")
+        if name in names:
+            raise ValueError(f"classes: {name!r} is listed twice")
+        if row.get("color") is None and encoding != "ids":
+            raise ValueError(f"classes: {name!r} has no color; encoding {encoding} is read by colours")
+        try:
+            color = drawn[position] if row.get("color") is None else parse_color(row["color"])
+        except ValueError as error:
+            raise ValueError(f"classes: {name!r}: {error}") from error
+        if color in colors:
+            raise ValueError(f"classes: {colors[color]!r} and {name!r} have one color, {hex_color(color)}")
+        names.append(name)
+        colors[color] = name
+    if spellings := spellings_of_one(names):
+        raise ValueError(
+            f"classes: {list_names(spellings)} {DIFFERENCE}, and one class would be learnt as {len(spellings)}; keep"
+            " one of them, and give it the values or colours of the others in label_map"
+        )
+    return tuple(names), tuple(colors)
+
+
+def _read_label_map(value: Any, classes: tuple[str, ...], encoding: str) -> dict[RawValue, int]:
+    if not isinstance(value, dict):
+        raise ValueError("label_map: expected such as {7: road, 255: ignore}, or {'#ffffff': ignore}")
+    train_ids = {**{name: train_id for train_id, name in enumerate(classes)}, IGNORE: labels.IGNORED}
+    label_map: dict[RawValue, int] = {}
+    for key, name in value.items():
+        if _is_byte(key):
+            raw: RawValue = (key,) * 3 if encoding == "rgb" else key
+        elif encoding == "ids":
+            raise ValueError(f"label_map: {key!r} is not a value; encoding ids stores 0 to 255")
+        else:
+            try:
+                raw = parse_color(key)
+            except ValueError as error:
+                raise ValueError(f"label_map: {error}") from error
+        if name not in train_ids:
+            near = _did_you_mean(name, train_ids)
+            raise ValueError(f"label_map: {key!r} becomes {name!r}, which is neither a class nor {IGNORE}{near}")
+        if raw in label_map:
+            raise ValueError(f"label_map: {key!r} stands there twice")
+        label_map[raw] = train_ids[name]
+    return label_map
+
+
+def _read_unlabelled(name: Any, classes: tuple[str, ...]) -> int:
+    if name == IGNORE:
+        raise ValueError("unlabelled: ignore: images without any label teach nothing; name a class, or leave it out")
+    if name not in classes:
+        near = _did_you_mean(name, classes) or f"; expected one of {', '.join(classes)}"
+        raise ValueError(f"unlabelled: {name!r} is no class{near}")
+    return classes.index(name)
+
+
+def _read_suffixes(key: str, value: Any) -> tuple[str, ...]:
+    suffixes = [value] if isinstance(value, str) else value
+    if not isinstance(suffixes, list) or not suffixes or not all(isinstance(s, str) for s in suffixes):
+        raise ValueError(f"{key}: {value!r}: expected such as .jpg, or [.jpg, .png]")
+    for suffix in suffixes:
+        if "." not in suffix:
+            raise ValueError(f"{key}: {suffix!r} has no dot; did you mean '.{suffix}'?")
+    return tuple(suffixes)
+
+
+def _read_snap(value: Any, encoding: str) -> float:
+    if encoding == "ids":
+        raise ValueError("snap has no effect with encoding ids, which stores no colours; leave it out")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 442:
+        raise ValueError(f"snap: {value!r}: expected a distance between colours, above 0, up to 442")
+    return float(value)
+
+
+def _choose(content: dict, key: str, choices: tuple[str, ...]) -> str:
+    value = content[key]
+    if value not in choices:
+        raise ValueError(f"{key}: {value!r}; expected {', '.join(choices)}{_did_you_mean(value, choices)}")
+    return value
+
+
+def _check_keys(found: dict, known: Collection[str], what: str) -> None:
+    for key in found:
+        if key not in known:
+            near = _did_you_mean(key, known)
+            raise ValueError(f"unknown {what} {key!r}{near or '; expected ' + ', '.join(known)}")
+
+
+def _did_you_mean(word: Any, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(str(word), known, 1, 0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _is_byte(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 255

@@ -1,0 +1,124 @@
+"""Photographs and masks as files store them: bytes in, arrays out, no rule applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from semseg.datasets.photograph_kind import is_plain
+from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
+
+_ORIENTATION = 0x0112  # EXIF tag
+_SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
+NUM_SHOWN = 4  # examples in a message
+
+
+def read_image(path: str | Path, exif: str = "apply", bits: int | None = None) -> np.ndarray:
+    """Read a photograph: RGB, uint8, shape (height, width, 3); the pixels are those that a training sees.
+
+    Args:
+        path: see `decode_photograph`.
+        exif: `apply` turns it upright by its EXIF orientation, `ignore` takes it as stored.
+        bits: how many are in use of the 16 of a value, where the file stores 16.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is not an image, or damaged, or of a kind that is not read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no image {path}")
+    content = path.read_bytes()
+    if is_plain(content):  # as a training decodes it, damaged files too
+        flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if exif == "ignore" else 0)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        if image is None:
+            raise ValueError(f"{path}: not a readable image")
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    try:
+        return decode_photograph(content, exif, bits, MOST_PIXELS).image
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def measure_image(path: str | Path | BinaryIO) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return width and height of a picture as stored, and as turned upright by its EXIF orientation.
+
+    Raises:
+        OSError, SyntaxError, ValueError, Image.DecompressionBombError: it is not a readable image.
+    """
+    with Image.open(path) as image:
+        # asking a PNG without the chunk would decode all of it
+        known = image.format != "PNG" or "exif" in image.info
+        orientation = image.getexif().get(_ORIENTATION, 1) if known else 1
+        width, height = image.size
+    return (width, height), (height, width) if orientation in _SWAPPED else (width, height)
+
+
+def read_mask(path: str | Path, exif: str = "apply") -> Image.Image:
+    """Read a mask as it is stored: palette indices stay indices.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is not an image, or damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no mask {path}")
+    try:
+        image = Image.open(path)
+        image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} is not a readable image ({error})") from error
+    if exif == "apply" and image.getexif().get(_ORIENTATION, 1) != 1:
+        turned = ImageOps.exif_transpose(image)
+        turned.format = image.format
+        return turned
+    return image
+
+
+def stored_values(image: Image.Image, name: str = "the mask") -> np.ndarray:
+    """Return the values of a mask of one channel: uint8, shape (height, width).
+
+    Args:
+        image: mode L, P (its indices), 1, or 16 and 32 bit as long as no value is above 255.
+        name: how an error calls it.
+
+    Raises:
+        ValueError: it has several channels, or values above 255.
+    """
+    if image.mode in ("L", "P"):
+        return np.asarray(image)
+    if image.mode == "1":
+        return np.asarray(image).astype(np.uint8)
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.size and (values.max() > 255 or values.min() < 0):
+            found = most_frequent(*np.unique(values[(values > 255) | (values < 0)], return_counts=True))
+            raise ValueError(f"{name} holds values outside 0..255: {listed(found)}; renumber them")
+        return values.astype(np.uint8)
+    raise ValueError(f"{name} is {image.mode}, not a mask of one channel")
+
+
+def most_frequent(values: Iterable, counts: Iterable[int]) -> dict[Any, int]:
+    """Pair what a mask stores with its pixels, most frequent first; what occurs twice is added up."""
+    pixels: dict[Any, int] = {}
+    for value, count in zip(values, counts, strict=True):
+        value = value.item() if isinstance(value, np.generic) else value
+        pixels[value] = pixels.get(value, 0) + int(count)
+    return dict(sorted(pixels.items(), key=lambda item: -item[1]))
+
+
+def listed(pixels: Mapping[Any, int], notes: Mapping[Any, str] | None = None) -> str:
+    """Write `{7: 120 px, #ff0000: 3 px (note), and 9 more}`."""
+    shown = [
+        f"{'#' + bytes(key).hex() if isinstance(key, tuple) else key}: {count} px{(notes or {}).get(key, '')}"
+        for key, count in list(pixels.items())[:NUM_SHOWN]
+    ]
+    more = [f"and {len(pixels) - NUM_SHOWN} more"] if len(pixels) > NUM_SHOWN else []
+    return "{" + ", ".join([*shown, *more]) + "}"

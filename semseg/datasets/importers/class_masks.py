@@ -1,0 +1,184 @@
+"""Read masks that hold one class each: several files for an image, each of which says where its class is.
+
+The file's place says which class of which image it is, in one of three ways, whichever fits most of the files:
+`CLASS/IMAGE.png`, `IMAGE_CLASS.png` or `IMAGE/CLASS.png`. A pixel belongs to the class where the mask is not black.
+The masks of an image are painted in the order of the classes, so that of overlapping ones the later class wins.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from semseg.datasets.dataset_file import IGNORE
+from semseg.datasets.image_files import measure_image, read_mask
+from semseg.datasets.importers.shapes import Annotated, Parsed, Size
+from semseg.datasets.pairs import name_files
+from semseg.labels import IGNORED
+from semseg.system.folders import TRAINING_SUFFIXES
+
+PLACES = "CLASS/IMAGE.png, IMAGE_CLASS.png or IMAGE/CLASS.png"
+_SEPARATORS = "_-. "
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A mask of one class in a file of its own.
+
+    `threshold` is the brightness (0 to 255, of the brightest channel) from which a pixel belongs to the class; None:
+    the mask has two values, of which one is black.
+    """
+
+    label: str
+    path: Path
+    threshold: int | None = None
+
+    def problem(self, size: Size) -> str | None:
+        try:
+            image = read_mask(self.path)
+        except (FileNotFoundError, ValueError) as error:
+            return str(error)
+        if image.size != size:
+            found, expected = ("x".join(map(str, one)) for one in (image.size, size))
+            return f"mask of {found}, its image {expected} ({self.path})"
+        if image.mode == "F":
+            return f"mask of floating-point numbers ({self.path}); save it with 8 bits"
+        if (image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info) and (
+            image.convert("RGBA").getchannel("A").getextrema()[0] < 255
+        ):
+            return f"mask that is transparent in part ({self.path}); save it opaque"
+        values = _values(image)
+        if self.threshold is None and (values is None or (len(values) == 2 and 0 not in values)):
+            found = "more than 2 values" if values is None else f"values {' and '.join(map(_shown, sorted(values)))}"
+            return (
+                f"mask of {found} ({self.path}), where one class has black and one other value; give --threshold, such"
+                " as 128, or import masks of several classes with import colors"
+            )
+        return None
+
+    def sticks_out(self, size: Size) -> bool:
+        return False
+
+    def mask(self, size: Size) -> np.ndarray:
+        image = read_mask(self.path)
+        pixels = np.asarray(image if image.mode[0] == "I" or image.mode in ("1", "L") else image.convert("RGB"))
+        brightness = pixels.max(axis=2) if pixels.ndim == 3 else pixels
+        return brightness > 0 if self.threshold is None else brightness >= self.threshold
+
+
+def parse(
+    source: Path,
+    images_dir: Path | None,
+    mask_suffix: Sequence[str] = (),
+    image_suffix: Sequence[str] = (),
+    threshold: int | None = None,
+) -> tuple[Parsed, list[Path]]:
+    """Find the masks of every image.
+
+    Args:
+        source: folder of the masks.
+        images_dir: folder of the images.
+        mask_suffix: how names of masks end; default: .png.
+        image_suffix: how names of images end; default: those of the usual formats.
+        threshold: see `Layer`.
+
+    Returns:
+        All images with their masks, and the masks that name no image.
+
+    Raises:
+        FileNotFoundError: no such folder.
+        ValueError: no files of these names, or `threshold` is out of range.
+    """
+    if threshold is not None and not 1 <= threshold <= 255:
+        raise ValueError(f"--threshold {threshold}: expected a brightness, 1 to 255")
+    if images_dir is None:
+        raise ValueError(f"no photographs to the masks in {source}; give their folder with --images")
+    if not source.is_dir():
+        raise FileNotFoundError(f"no folder {source} with masks")
+    mask_suffix = tuple(mask_suffix) or (".png",)
+    is_same = source.samefile(images_dir)
+    if is_same and not image_suffix:
+        image_suffix = [suffix for suffix in TRAINING_SUFFIXES if suffix not in mask_suffix]
+    image_of = name_files(images_dir, tuple(image_suffix) or TRAINING_SUFFIXES, None if is_same else source)
+    mask_of = name_files(source, mask_suffix, None if is_same else images_dir)
+    for kind, folder, files in (("image", images_dir, image_of), ("mask", source, mask_of)):
+        if not files:
+            raise ValueError(f"no {kind} in {folder}; give its folder, or --{kind}-suffix")
+    placed = max((dict(way(mask_of, image_of)) for way in (_by_folder, _by_suffix, _by_image_folder)), key=len)
+    layers: dict[str, list[Layer]] = {name: [] for name in image_of}
+    for name, (image_name, label) in placed.items():
+        layers[image_name].append(Layer(label, mask_of[name], threshold))
+    images = tuple(
+        Annotated(name, (path,), _size(layers[name]), tuple(layers[name])) for name, path in sorted(image_of.items())
+    )
+    return Parsed(images), [path for name, path in mask_of.items() if name not in placed]
+
+
+def describe_overlaps(covered: Counter[tuple[int, int]], num_px: int, classes: Sequence[str]) -> str:
+    """Say how many pixels lie in masks of several classes, and which classes won.
+
+    Args:
+        covered: pixels by (train id below, train id above).
+        num_px: of all images.
+        classes: names, in the order of their train ids.
+    """
+    if not covered:
+        return "no masks of one image overlap"
+    names = {**dict(enumerate(classes)), IGNORED: IGNORE}
+    rows = [f"{names[over]} over {names[under]} {px} px" for (under, over), px in covered.most_common(3)]
+    more = f" and {len(covered) - 3} more" if len(covered) > 3 else ""
+    total = sum(covered.values())
+    return (
+        f"overlaps: {total} px ({total / num_px:.1%}), where the later class wins: {', '.join(rows)}{more}; --classes"
+        " changes the order"
+    )
+
+
+def _by_folder(names: Collection[str], image_of: Mapping[str, Path]) -> Iterator[tuple[str, tuple[str, str]]]:
+    for name in names:
+        label, _, image_name = name.partition("/")
+        if image_name in image_of:
+            yield name, (image_name, label)
+
+
+def _by_suffix(names: Collection[str], image_of: Mapping[str, Path]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Take the longest name of an image that the name of a mask begins with."""
+    for name in names:
+        ends = [place for place, character in enumerate(name) if character in _SEPARATORS]
+        place = next((place for place in reversed(ends) if name[:place] in image_of), None)
+        if place is not None and (label := name[place:].strip(_SEPARATORS)) and "/" not in label:
+            yield name, (name[:place], label)
+
+
+def _by_image_folder(names: Collection[str], image_of: Mapping[str, Path]) -> Iterator[tuple[str, tuple[str, str]]]:
+    for name in names:
+        image_name, _, label = name.rpartition("/")
+        if image_name in image_of:
+            yield name, (image_name, label)
+
+
+def _size(layers: Sequence[Layer]) -> Size | None:
+    for layer in layers:
+        try:
+            return measure_image(layer.path)[0]
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            continue  # `Layer.problem` says what is wrong with it
+    return None
+
+
+def _values(image: Image.Image) -> set | None:
+    """Return the values of a mask, colours as tuples but black as 0; None: more than two."""
+    if image.mode[0] == "I":
+        values = np.unique(np.asarray(image))
+        return set(values.tolist()) if len(values) <= 2 else None
+    colors = (image if image.mode in ("1", "L") else image.convert("RGB")).getcolors(2)
+    return None if colors is None else {0 if color in (0, (0, 0, 0)) else color for _, color in colors}
+
+
+def _shown(value: int | tuple) -> str:
+    return f"#{bytes(value).hex()}" if isinstance(value, tuple) else str(value)

@@ -1,0 +1,152 @@
+"""Read COCO's instances files: polygons and run lengths, compressed or not.
+
+Painting order `area`: crowds first, then larger areas before smaller ones (computed from the segmentation,
+as the field `area` is optional), then file order: what is small, and so rather in front, ends on top. Objects
+whose hidden parts are drawn too need the order `file`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from semseg.datasets.importers.shapes import Annotated, Parsed, Polygons, Runs, Size
+
+
+def parse(source: Path, images_dir: Path | None = None, order: str = "area") -> Parsed:
+    """Read an instances file.
+
+    Args:
+        source: the JSON file.
+        images_dir: where the images are; default: beside the file, in `images`, and in the folders that
+            COCO's own archives make (`annotations/instances_val2017.json`, `val2017`).
+        order: of painting, `area` or `file`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is not an instances file.
+    """
+    if not source.is_file():
+        raise FileNotFoundError(f"no file {source}; COCO's annotations are one .json file")
+    content = _read(source)
+    try:
+        label_of = {category["id"]: str(category["name"]) for category in content["categories"]}
+        drawn = {image["id"]: [] for image in content["images"]}
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{source}: an image or category without {error}") from None
+    if len(drawn) < len(content["images"]):
+        raise ValueError(f"{source}: several images share an id")
+
+    size_of = {image["id"]: _size(image) for image in content["images"]}
+    for index, annotation in enumerate(content["annotations"]):
+        what = f"{source}: annotation {annotation.get('id', f'number {index}')}"
+        image_id, category_id = annotation.get("image_id"), annotation.get("category_id")
+        if image_id not in drawn:
+            raise ValueError(f"{what} belongs to image {image_id!r}, which is not in 'images'")
+        if category_id not in label_of:
+            raise ValueError(f"{what} has category {category_id!r}, which is not in 'categories'")
+        try:
+            shape, area = _parse_segmentation(label_of[category_id], annotation.get("segmentation"))
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
+            raise ValueError(f"{what} has a segmentation that is not COCO's ({error})") from None
+        rank = (not annotation.get("iscrowd"), -area) if order == "area" else ()
+        drawn[image_id].append(((*rank, index), shape))
+
+    images = []
+    for image in content["images"]:
+        name = str(image.get("file_name", ""))
+        if not name:
+            raise ValueError(f"{source}: image {image['id']!r} has no file_name")
+        ordered = sorted(drawn[image["id"]], key=lambda entry: entry[0])
+        images.append(
+            Annotated(
+                name=mask_name(name),
+                image_paths=_list_image_paths(source, name, images_dir),
+                size=size_of[image["id"]],
+                shapes=tuple(shape for _, shape in ordered),
+            )
+        )
+    return Parsed(tuple(images), declared=tuple(label_of.values()))
+
+
+def mask_name(image_name: str) -> str:
+    """Name the mask of an image as its path without suffix; of paths that lead elsewhere, as the file."""
+    path = PurePosixPath(image_name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts:
+        path = PurePosixPath(path.name)
+    return path.with_suffix("").as_posix()
+
+
+def _read(source: Path) -> dict:
+    try:
+        content = json.loads(source.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{source}: not JSON ({error})") from None
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+            raise ValueError(f"{source}: no list '{key}' in it, so it is not an instances file of COCO")
+        if not all(isinstance(entry, dict) for entry in content[key]):
+            raise ValueError(f"{source}: '{key}' holds other things than objects")
+    if any("segments_info" in annotation for annotation in content["annotations"]):
+        raise ValueError(f"{source}: a panoptic file; give the instances file")
+    return content
+
+
+def _size(image: dict) -> Size | None:
+    width, height = image.get("width"), image.get("height")
+    return (int(width), int(height)) if width and height else None
+
+
+def _parse_segmentation(label: str, segmentation) -> tuple[Polygons | Runs, float]:
+    """Return the shape and its area in pixels."""
+    if isinstance(segmentation, dict):
+        height, width = (int(side) for side in segmentation["size"])
+        counts = segmentation["counts"]
+        counts = np.array(_decompress(counts) if isinstance(counts, str) else counts, np.int64)
+        return Runs(label, counts, (0, 0, width, height), "F"), float(counts[1::2].sum())
+    polygons = []
+    for flat in segmentation or ():
+        if len(flat) % 2:
+            raise ValueError(f"a polygon of {len(flat)} numbers")
+        polygons.append(tuple((float(x), float(y)) for x, y in zip(flat[::2], flat[1::2], strict=True)))
+    return Polygons(label, tuple(polygons)), sum(_area(points) for points in polygons)
+
+
+def _decompress(text: str) -> list[int]:
+    """Read COCO's compressed run lengths (`rleFrString` in maskApi.c, which reads beyond a text cut short).
+
+    Six bits in each character: five of the number, least significant first, and one that says whether more
+    follow. From the fourth number on, the difference to the last but one is stored.
+    """
+    counts: list[int] = []
+    number, shift = 0, 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64:
+            raise ValueError(f"the character {character!r} in its counts")
+        number |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            number -= 1 << shift if bits & 16 else 0  # the sign
+            counts.append(number + counts[-2] if len(counts) > 2 else number)
+            number, shift = 0, 0
+    if shift:
+        raise ValueError("counts that are cut short")
+    return counts
+
+
+def _area(points: tuple) -> float:
+    """Apply the shoelace formula."""
+    twice = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True))
+    return abs(twice) / 2
+
+
+def _list_image_paths(source: Path, name: str, images_dir: Path | None) -> tuple[Path, ...]:
+    name = name.replace("\\", "/")
+    if images_dir is not None:
+        return images_dir / name, images_dir / PurePosixPath(name).name
+    here, above = source.parent, source.parent.parent
+    folders = (here, here / "images", above, above / "images", above / source.stem.removeprefix("instances_"))
+    return tuple(folder / name for folder in folders)

@@ -1,0 +1,179 @@
+"""Read coloured masks: a folder of pictures in which every class has its colour."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from semseg.datasets.dataset_file import (
+    IGNORE,
+    Color,
+    DatasetFile,
+    Split,
+    hex_color,
+    parse_color,
+)
+from semseg.datasets.importers.class_lists import Classes
+from semseg.datasets.importers.shapes import Annotated, Parsed
+from semseg.datasets.masks import census
+from semseg.datasets.pairs import find_pairs
+from semseg.labels import IGNORED
+from semseg.system.folders import TRAINING_SUFFIXES, walk_files
+from semseg.system.worker_pool import run_all
+
+_SHOWN = 5
+
+
+def describe_colors(classes: Classes, label_map: Mapping[str, str], snap: float | None, source: Path) -> DatasetFile:
+    """State which colour means which class, in the form that `masks.decode_mask` reads.
+
+    Args:
+        classes: with the colours of the masks.
+        label_map: `#rrggbb` -> class or `ignore`, further colours.
+        snap: Euclidean RGB distance within which an unknown colour becomes the nearest known one.
+        source: the folder of the masks.
+
+    Raises:
+        ValueError: the map names something that is not a colour, or no class.
+    """
+    colors: dict = dict.fromkeys(classes.ignored_colors, IGNORED)
+    for key, name in label_map.items():
+        train_id = classes.train_id(name)
+        if train_id is None:
+            raise ValueError(f"--map {key}={name}: no class {name!r} in {classes.origin}; expected a class or {IGNORE}")
+        try:
+            colors[parse_color(key)] = train_id
+        except ValueError:
+            raise ValueError(
+                f"--map {key}={name}: coloured masks have colours as labels, such as '#ff0000={name}'"
+            ) from None
+    return DatasetFile(
+        path=source,
+        root=Path(),
+        splits={},
+        encoding="rgb",
+        classes=classes.names,
+        palette=classes.colors,
+        label_map=colors,
+        snap=snap,
+    )
+
+
+def parse(
+    source: Path, images_dir: Path | None, mask_suffix: Sequence[str] = (), image_suffix: Sequence[str] = ()
+) -> tuple[Parsed, list[Path]]:
+    """Pair masks and images by their names without suffix.
+
+    Args:
+        source: folder of the masks.
+        images_dir: folder of the images.
+        mask_suffix: how names of masks end; default: .png.
+        image_suffix: how names of images end; default: those of the usual formats.
+
+    Returns:
+        The pairs, and the masks that have no image.
+
+    Raises:
+        FileNotFoundError: no such folder.
+        ValueError: no files of these names, or masks that are not images.
+    """
+    if images_dir is None:
+        raise ValueError(f"no photographs to the masks in {source}; give their folder with --images")
+    pairing = find_pairs(
+        DatasetFile(
+            path=source,
+            root=Path(),
+            splits={"train": Split(images=images_dir, masks=source)},
+            encoding="rgb",
+            classes=(),
+            palette=(),
+            label_map={},
+            image_suffix=tuple(image_suffix) or TRAINING_SUFFIXES,
+            mask_suffix=tuple(mask_suffix) or (".png",),
+        ),
+        "train",
+    )
+    images = []
+    for image_path, mask_path in pairing.pairs:
+        try:
+            with Image.open(mask_path) as mask:
+                size = mask.size
+        except OSError:
+            raise ValueError(f"{mask_path} is not a readable image") from None
+        name = mask_path.relative_to(source).with_suffix("").as_posix()
+        images.append(Annotated(name, (image_path,), size, mask_path=mask_path))
+    return Parsed(tuple(images)), list(pairing.masks_without_image)
+
+
+def list_colors(source: Path, mask_suffix: Sequence[str] = ()) -> str:
+    """Name the most frequent colours of the first masks in a folder, for an error.
+
+    Raises:
+        FileNotFoundError: no such folder, or no mask in it.
+    """
+    suffixes = tuple(suffix.lower() for suffix in mask_suffix) or (".png",)
+    paths = (
+        sorted(path for path in walk_files(source) if path.name.lower().endswith(suffixes)) if source.is_dir() else []
+    )
+    if not paths:
+        raise FileNotFoundError(f"no mask {' or '.join(suffixes)} under {source}; give its folder, or --mask-suffix")
+    counts: Counter = Counter()
+    for path in paths[:_SHOWN]:
+        with Image.open(path) as mask:
+            counts.update({color: num_px for num_px, color in mask.convert("RGB").getcolors(1 << 24)})
+    listed = ", ".join(_name(color) for color, _ in counts.most_common(8))
+    return listed + (f" and {len(counts) - 8} more" if len(counts) > 8 else "")
+
+
+def check_colors(masks: Sequence[Path], described: DatasetFile, origin: str, num_processes: int = 1) -> int:
+    """Look whether every pixel has a colour that means something.
+
+    Returns:
+        The number of pixels whose colour becomes the nearest one.
+
+    Raises:
+        ValueError: some have not; the sentence has the counts, and the nearest classes.
+    """
+    found = run_all(partial(_count_unknown, described), masks, num_processes)
+    unknown, in_masks = Counter(), Counter()
+    for counts, _ in found:
+        unknown.update(counts)
+        in_masks.update(counts.keys())
+    if unknown:
+        listed = [
+            f"{_name(color)} ({num_px} px in {in_masks[color]} of {len(masks)} masks, {_nearest(color, described)})"
+            for color, num_px in unknown.most_common(_SHOWN)
+        ]
+        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        noun = "colours are" if len(unknown) > 1 else "colour is"
+        first = _name(unknown.most_common(1)[0][0])
+        raise ValueError(
+            f"{len(unknown)} {noun} not in {origin}: {', '.join(listed)}{more}; "
+            f"add them there, give such as --map '{first}={IGNORE}', or --snap DISTANCE"
+        )
+    return sum(snapped for _, snapped in found)
+
+
+def _count_unknown(described: DatasetFile, mask_path: Path) -> tuple[dict, int]:
+    counted = census(mask_path, described)
+    return counted.unknown, sum(counted.snapped.values())
+
+
+def _name(color: Color | int) -> str:
+    return hex_color(color if isinstance(color, tuple) else (color,) * 3)
+
+
+def _nearest(color: Color, described: DatasetFile) -> str:
+    known = dict(zip(described.palette, described.classes, strict=True))
+    names = (*described.classes, *[IGNORE] * (IGNORED + 1))
+    known |= {own: names[min(train_id, len(names) - 1)] for own, train_id in described.label_map.items()}
+
+    def distance(other: Color) -> float:
+        return sum((a - b) ** 2 for a, b in zip(color, other, strict=True)) ** 0.5
+
+    best = min(known, key=distance)
+    return f"nearest {known[best]} {hex_color(best)}, {distance(best):.0f} away"

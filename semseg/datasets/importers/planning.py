@@ -1,0 +1,291 @@
+"""From a request to checked work: which classes, which images, which masks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from semseg.datasets.dataset_file import SPLITS
+from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs
+from semseg.datasets.importers import class_masks, coco, colors, cvat, labelme, writing
+from semseg.datasets.importers.class_lists import (
+    Classes,
+    assign_train_ids,
+    discover_classes,
+    parse_map,
+    read_classes,
+)
+from semseg.datasets.importers.photos import Photo, find_photos
+from semseg.datasets.importers.shapes import Parsed, Polygons, require_pycocotools
+from semseg.datasets.importers.vetting import photo_size, vet_photos, vet_places, vet_shapes, vet_targets
+from semseg.datasets.pairs import Pair
+from semseg.labels import IGNORED
+from semseg.system.worker_pool import run_all
+
+_ORDERS = {
+    "labelme": "in file order",
+    "coco": "crowds first, then larger areas before smaller ones",
+    "cvat": "by z_order, then in file order",
+    "colors": None,
+    "class-masks": "in the order of the classes",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to import, from where, to where; `tools/dataset.py import FORMAT --help` explains each."""
+
+    format: str  # labelme, coco, cvat, colors, class-masks
+    source: Path
+    out_dir: Path
+    split: str = "train"
+    images_dir: Path | None = None
+    classes: str | None = None
+    label_map: tuple[str, ...] = ()
+    background: str | None = None
+    order: str = "area"  # coco: area or file
+    line_width_px: int | None = None
+    mask_suffix: tuple[str, ...] = ()
+    image_suffix: tuple[str, ...] = ()
+    snap: float | None = None
+    threshold: int | None = None  # class-masks: brightness from which a pixel belongs to the class
+    skip_broken: bool = False
+    copy: bool = False
+    overwrite: bool = False
+    num_processes: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked import.
+
+    Attributes:
+        pictures: the masks to write.
+        num_shapes: shapes on them.
+        notes: what a person should know: what was left out, clipped, unused.
+    """
+
+    request: Request
+    classes: Classes
+    pictures: tuple[writing.Picture, ...]
+    num_shapes: int
+    notes: tuple[str, ...]
+    exif: str
+    brush: writing.Brush = field(repr=False)
+    existing: writing.Existing | None = field(repr=False)
+
+    def write(self, on_progress: Callable[[int, int], None] | None = None) -> writing.Written:
+        """Write masks, the list of pairs, and, last of all, dataset.yaml."""
+        split, out_dir = self.request.split, self.request.out_dir
+        paint = partial(writing.write_picture, self.brush)
+        counts = run_all(paint, self.pictures, self.request.num_processes, on_progress)
+        pairs = [Pair(picture.copy_path or picture.image_path, picture.target_path) for picture in self.pictures]
+        write_pairs(out_dir / list_name(split), pairs)
+        origins = {**(self.existing.origins if self.existing else {}), split: _origin(self.request)}
+        writing.write_dataset_file(out_dir / "dataset.yaml", origins, self.classes, self.exif)
+        num_px = sum(count.all_px for count in counts)
+        covered = sum((count.covered for count in counts), Counter())
+        return writing.Written(sum(count.unpainted_px for count in counts) / num_px, covered, num_px)
+
+    def describe(self, written: writing.Written) -> list[str]:
+        """Say in lines of text what was imported; `written` comes from `write`."""
+        request, classes = self.request, self.classes
+        order = _ORDERS["labelme" if request.order == "file" else request.format]
+        listed = ", ".join(f"{train_id} {name}" for train_id, name in enumerate(classes.names))
+        shapes = f", {self.num_shapes} shapes" if order else ""
+        lines = [
+            f"{request.out_dir / 'dataset.yaml'}: split {request.split}, {len(self.pictures)} images{shapes}",
+            f"classes ({classes.origin}): {listed}",
+        ]
+        if order:
+            fate = "ignored (255); --background CLASS gives them a class"
+            if request.background is not None:
+                fate = f"they are {request.background}"
+            lines += [
+                f"painted {order}, later shapes over earlier ones",
+                f"unpainted pixels: {written.unpainted_share:.1%}, {fate}",
+            ]
+        if request.format == "class-masks":
+            lines.append(class_masks.describe_overlaps(written.covered, written.num_px, classes.names))
+        return lines + list(self.notes)
+
+
+def plan(request: Request) -> Plan:
+    """Read annotations, images and classes, and check everything; nothing is written.
+
+    Raises:
+        FileNotFoundError: the source, images, or the class list are not there.
+        ValueError: something in them cannot be imported, or the folder holds another data set.
+    """
+    if request.split not in SPLITS:
+        raise ValueError(f"--split is {', '.join(SPLITS)}, got {request.split!r}")
+    if request.num_processes < 1:
+        raise ValueError(f"{request.num_processes} processes; expected 1 or more")
+    existing, siblings = _look_at_target(request)
+    label_map = parse_map(request.label_map)
+    classes = _choose_classes(request, siblings)
+    described = None
+    if request.format == "colors":
+        described = colors.describe_colors(classes, label_map, request.snap, request.source)
+
+    parsed, lone_masks = _parse(request)
+    album = find_photos(parsed.images)
+    if request.format == "class-masks":
+        notes = vet_places(parsed.images, lone_masks, request.skip_broken)
+        lone_masks = []
+    else:
+        notes = []
+    missing = [*album.missing, *(f"that of {path}" for path in lone_masks)]
+    num_images = len(parsed.images) + len(lone_masks)
+    notes += vet_photos(num_images, missing, album.unfit, request.skip_broken)
+    num_embedded = sum(photo.is_embedded for photo in album.photos)
+    if num_embedded:
+        folder = request.out_dir / writing.IMAGE_FOLDER / request.split
+        notes.append(f"images that were only in their JSON files (imageData): {num_embedded}, written to {folder}")
+    exif = album.exif or (siblings.file.exif if siblings else "apply")
+    if siblings and exif != siblings.file.exif:
+        raise ValueError(
+            f"{siblings.file.path} says exif: {siblings.file.exif}, and these annotations follow "
+            f"exif: {exif}; give another --out"
+        )
+    photos, more = vet_shapes(album.photos, exif, request.skip_broken)
+    notes += more
+    photos, more = _without_empty(request, photos)
+    notes += more + [f"left out: {count} {kind} (no area)" for kind, count in parsed.left_out]
+    if not photos:
+        raise ValueError("; ".join([f"{request.source}: no image with annotations to import", *notes]))
+
+    shapes = [(shape, photo_size(photo, exif)) for photo in photos for shape in photo.annotated.shapes]
+    counts = Counter(shape.label for shape, _ in shapes)
+    classes = classes or discover_classes(counts | Counter(dict.fromkeys(parsed.declared, 0)), label_map)
+    train_ids = {} if described else assign_train_ids(counts, classes, label_map)
+    if request.format == "class-masks":
+        photos = [_in_order(photo, train_ids) for photo in photos]
+    num_clipped = sum(shape.sticks_out(size) for shape, size in shapes)
+    notes += [f"clipped: {num_clipped} shapes that reach out of their image"] if num_clipped else []
+    pictures = _place(request, photos, exif)
+    vet_targets(pictures)
+    if described:
+        mask_paths = [picture.mask_path for picture in pictures]
+        snapped = colors.check_colors(mask_paths, described, classes.origin, request.num_processes)
+        notes += [f"snapped: {snapped} px to the nearest colour"] if snapped else []
+    else:
+        notes += _name_idle(classes, train_ids, label_map, {*counts, *parsed.declared})
+    brush = writing.make_brush(classes, train_ids, _background(request.background, classes), described)
+    return Plan(request, classes, pictures, len(shapes), tuple(notes), exif, brush, existing)
+
+
+def _look_at_target(request: Request) -> tuple[writing.Existing | None, writing.Existing | None]:
+    """Return what the folder holds; and that again where other splits than the requested one are in it."""
+    if request.out_dir.exists() and not request.out_dir.is_dir():
+        raise ValueError(f"--out {request.out_dir} is a file; give a folder")
+    existing = writing.read_existing(request.out_dir, request.overwrite)
+    if existing is None:
+        return None, None
+    origin = existing.origins.get(request.split)
+    if origin not in (None, _origin(request)) and not request.overwrite:
+        raise ValueError(
+            f"{existing.file.path} has a split {request.split} from {origin.format} {origin.source}; "
+            "give another --split or --out, or --overwrite to replace it"
+        )
+    has_others = any(name != request.split for name in existing.origins)
+    return existing, existing if has_others else None
+
+
+def _origin(request: Request) -> writing.Origin:
+    return writing.Origin(request.format, relative_to_folder(request.source, request.out_dir))
+
+
+def _choose_classes(request: Request, siblings: writing.Existing | None) -> Classes | None:
+    """Take the classes that were asked for, or those of the other splits; None: to be discovered."""
+    theirs = None
+    if siblings:
+        theirs = Classes(siblings.file.classes, siblings.file.palette, str(siblings.file.path))
+    given = read_classes(request.classes) if request.classes else theirs
+    if theirs and given.names != theirs.names:
+        raise ValueError(
+            f"{given.origin} and {theirs.origin} have other classes, or in another order; "
+            "the splits of a set share theirs: leave --classes out, or give another --out"
+        )
+    if given is None and request.format == "colors":
+        found = colors.list_colors(request.source, request.mask_suffix)
+        raise ValueError(
+            f"coloured masks need --classes, a file with lines such as 'road #804080'; {request.source} holds {found}"
+        )
+    return given
+
+
+def _parse(request: Request) -> tuple[Parsed, list[Path]]:
+    source, images_dir = request.source, request.images_dir
+    if images_dir is not None and not images_dir.is_dir():
+        raise FileNotFoundError(f"no folder {images_dir} with images; give another --images")
+    if request.format == "colors":
+        return colors.parse(source, images_dir, request.mask_suffix, request.image_suffix)
+    if request.format == "class-masks":
+        return class_masks.parse(source, images_dir, request.mask_suffix, request.image_suffix, request.threshold)
+    if request.format == "labelme":
+        return labelme.parse(source, images_dir, request.line_width_px), []
+    if request.format == "coco":
+        parsed = coco.parse(source, images_dir, request.order)
+    else:
+        parsed = cvat.parse(source, images_dir, request.line_width_px)
+    if any(isinstance(shape, Polygons) for annotated in parsed.images for shape in annotated.shapes):
+        require_pycocotools()
+    return parsed, []
+
+
+def _without_empty(request: Request, photos: Sequence[Photo]) -> tuple[list[Photo], list[str]]:
+    """Leave out images on which nothing is drawn, unless their pixels have a class."""
+    if request.format == "colors" or request.background is not None:
+        return list(photos), []
+    kept = [photo for photo in photos if photo.annotated.shapes]
+    num_empty = len(photos) - len(kept)
+    note = f"left out: {num_empty} images without shapes; --background CLASS keeps them"
+    return kept, [note] if num_empty else []
+
+
+def _in_order(photo: Photo, train_ids: Mapping[str, int]) -> Photo:
+    """Sort the masks of an image by class, ignored ones last."""
+    shapes = sorted(photo.annotated.shapes, key=lambda shape: train_ids[shape.label])
+    return photo._replace(annotated=replace(photo.annotated, shapes=tuple(shapes)))
+
+
+def _place(request: Request, photos: Sequence[Photo], exif: str) -> tuple[writing.Picture, ...]:
+    """Say where each mask goes, in the order of the names."""
+    mask_dir = request.out_dir / writing.MASK_FOLDER / request.split
+    image_dir = request.out_dir / writing.IMAGE_FOLDER / request.split
+    pictures = []
+    for photo in sorted(photos, key=lambda photo: photo.annotated.name):
+        name = PurePosixPath(photo.annotated.name)
+        pictures.append(
+            writing.Picture(
+                image_path=photo.path,
+                target_path=mask_dir / f"{name}.png",
+                copy_path=image_dir / f"{name}{photo.suffix}" if request.copy or photo.is_embedded else None,
+                size=photo_size(photo, exif),
+                shapes=photo.annotated.shapes,
+                mask_path=photo.annotated.mask_path,
+                is_embedded=photo.is_embedded,
+            )
+        )
+    return tuple(pictures)
+
+
+def _name_idle(classes: Classes, train_ids: dict, label_map: dict, known_labels: set) -> list[str]:
+    """Note what of the class list and the map has no use here."""
+    notes = [f"--map: no shape has the label {label!r}" for label in label_map if label not in known_labels]
+    used = set(train_ids.values())
+    absent = [name for train_id, name in enumerate(classes.names) if train_id not in used]
+    return notes + ([f"no shape in this split: {', '.join(absent)}"] if absent else [])
+
+
+def _background(name: str | None, classes: Classes) -> int:
+    if name is None:
+        return IGNORED
+    train_id = classes.train_id(name)
+    if train_id is None:
+        raise ValueError(f"--background {name} is no class; expected one of {', '.join(classes.names)}")
+    return train_id

@@ -1,0 +1,149 @@
+"""What an import leaves: index PNGs, a list of pairs, and dataset.yaml, which is written last."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from semseg.datasets.dataset_file import SPLITS, DatasetFile, Split, hex_color, read_dataset_file
+from semseg.datasets.dataset_writing import list_name, write_text
+from semseg.datasets.importers.class_lists import Classes
+from semseg.datasets.importers.labelme import read_embedded_image
+from semseg.datasets.importers.shapes import Shape, Size, paint
+from semseg.datasets.index_png import write_index_png
+from semseg.datasets.masks import decode_mask
+from semseg.system.atomic import atomic_path
+
+_TITLE = "# Written by tools/dataset.py import, which replaces it (the old one becomes dataset.yaml.bak)."
+_ENTRY = re.compile(r"# (?P<split>\w+): (?P<format>[\w-]+) (?P<source>.+)")
+MASK_FOLDER = "train_ids"
+IMAGE_FOLDER = "images"
+
+
+class Origin(NamedTuple):
+    """Where a split was imported from; `source` is relative to the folder of dataset.yaml."""
+
+    format: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Existing:
+    """The dataset.yaml of earlier imports into a folder."""
+
+    origins: dict[str, Origin]  # by split
+    file: DatasetFile
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One mask to write. It is painted from shapes, or decoded from a coloured mask."""
+
+    image_path: Path
+    target_path: Path
+    copy_path: Path | None  # where the image is copied to
+    size: Size
+    shapes: tuple[Shape, ...]
+    mask_path: Path | None
+    is_embedded: bool = False  # `image_path` is a file of labelme, and what it holds goes to `copy_path`
+
+
+@dataclass(frozen=True)
+class Brush:
+    """What all pictures have in common; `background` is the train id of unpainted pixels."""
+
+    train_ids: dict[str, int]
+    background: int
+    palette: Sequence  # RGB of the classes, shape (num_classes, 3)
+    described: DatasetFile | None
+
+
+class Count(NamedTuple):
+    """Pixels of a mask; `covered` as in `Painting`."""
+
+    unpainted_px: int
+    all_px: int
+    covered: Counter[tuple[int, int]]
+
+
+class Written(NamedTuple):
+    """What an import wrote.
+
+    Attributes:
+        unpainted_share: of the pixels, 0 to 1, that no shape covers.
+        covered: pixels by (train id below, train id above), where shapes of two classes overlap.
+        num_px: of all masks.
+    """
+
+    unpainted_share: float
+    covered: Counter[tuple[int, int]]
+    num_px: int
+
+
+def read_existing(out_dir: Path, overwrite: bool) -> Existing | None:
+    """Read what earlier imports left in a folder.
+
+    Raises:
+        ValueError: its dataset.yaml comes from elsewhere and is not to be overwritten.
+    """
+    path = out_dir / "dataset.yaml"
+    if not path.is_file():
+        return None
+    title, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+    if title == _TITLE:
+        matches = [match for line in lines if (match := _ENTRY.fullmatch(line))]
+        origins = {match["split"]: Origin(match["format"], match["source"]) for match in matches}
+        file = read_dataset_file(path)
+        if {split: Split(pairs=Path(list_name(split))) for split in origins} == file.splits:
+            return Existing(origins, file)
+    if overwrite:
+        return None
+    raise ValueError(f"{path} is not as an import left it; give another --out, or --overwrite to replace it")
+
+
+def make_brush(classes: Classes, train_ids: dict[str, int], background: int, described: DatasetFile | None) -> Brush:
+    """Gather what every mask of an import is written with."""
+    return Brush(train_ids, background, classes.colors, described)
+
+
+def write_picture(brush: Brush, picture: Picture) -> Count:
+    """Write the index PNG of an image, and its copy where one is wanted."""
+    if picture.mask_path is not None:
+        train_ids = decode_mask(picture.mask_path, brush.described)
+        num_unpainted, covered = 0, Counter()
+    else:
+        train_ids, painted, covered = paint(picture.shapes, picture.size, brush.train_ids.__getitem__)
+        train_ids[~painted] = brush.background
+        num_unpainted = int((~painted).sum())
+    write_index_png(picture.target_path, train_ids, brush.palette, compress_level=3)
+    if picture.copy_path is not None:
+        with atomic_path(picture.copy_path) as temporary:
+            if picture.is_embedded:
+                temporary.write_bytes(read_embedded_image(picture.image_path))
+            else:
+                shutil.copyfile(picture.image_path, temporary)
+    return Count(num_unpainted, train_ids.size, covered)
+
+
+def write_dataset_file(path: Path, origins: Mapping[str, Origin], classes: Classes, exif: str) -> None:
+    """Write dataset.yaml; a different one becomes dataset.yaml.bak."""
+    splits = [split for split in SPLITS if split in origins]
+    header = [_TITLE, *(f"# {split}: {origins[split].format} {origins[split].source}" for split in splits)]
+    content = {
+        "root": ".",
+        "splits": {split: {"pairs": list_name(split)} for split in splits},
+        "encoding": "ids",
+        "exif": exif,
+        "classes": [
+            {"name": name, "color": hex_color(color)} for name, color in zip(classes.names, classes.colors, strict=True)
+        ],
+    }
+    body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000)
+    write_text(path, "\n".join([*header, body]))

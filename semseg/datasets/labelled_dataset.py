@@ -1,0 +1,86 @@
+"""A labelled set of one's own, as its dataset.yaml describes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.pairs import find_pairs
+
+
+@DATASETS.register_module()
+class FolderSegDataset(BaseSegDataset):
+    """One split of the set that a dataset.yaml describes; its masks need LoadTrainIds in the pipeline.
+
+    Args:
+        dataset_file: the dataset.yaml.
+        split: train, val or test.
+        data_root: folder of the set, instead of the one in the file.
+        pipeline: transforms, as in every MMSegmentation dataset.
+        indices: take only the first so many, or those.
+        test_mode: as in MMSegmentation.
+        lazy_init: look for the files later.
+
+    Attributes:
+        exif: what the dataset.yaml says of the orientation of photographs: `apply` or `ignore`.
+
+    Raises:
+        FileNotFoundError: the file, or a folder or file that it names, is missing.
+        ValueError: an image has no mask, or the file says what has no meaning.
+    """
+
+    def __init__(
+        self,
+        dataset_file: str,
+        split: str,
+        data_root: str | None = None,
+        pipeline: Sequence[dict | Callable] = (),
+        indices: int | Sequence[int] | None = None,
+        test_mode: bool = False,
+        lazy_init: bool = False,
+    ) -> None:
+        rules = read_dataset_file(dataset_file)
+        if data_root is not None:
+            rules = dataclasses.replace(rules, root=Path(data_root))
+        self.rules, self.split, self.exif = rules, split, rules.exif
+        images = rules.splits[split].images if split in rules.splits else None
+        super().__init__(
+            metainfo={"classes": rules.classes, "palette": [list(color) for color in rules.palette]},
+            data_prefix={"img_path": str(rules.root / (images or ""))},  # result names are relative to it
+            pipeline=list(pipeline),
+            indices=indices,
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """Pair the files of the split."""
+        pairing = find_pairs(self.rules, self.split)
+        unlabelled = pairing.images_without_mask
+        if unlabelled:
+            raise ValueError(
+                f"{len(unlabelled)} of {len(unlabelled) + len(pairing.pairs)} images have no mask, first"
+                f" {unlabelled[0]}; label them, move them away, list the pairs to use: {self.split}: {{pairs: FILE}} in"
+                f" {self.rules.path}, or say there with unlabelled: CLASS what images without mask show"
+            )
+        if pairing.masks_without_image:
+            count, first = len(pairing.masks_without_image), pairing.masks_without_image[0]
+            print_log(f"{count} masks have no image, first {first}", "current", logging.WARNING)
+        return [
+            {
+                "img_path": str(pair.image_path),
+                "seg_map_path": None if pair.mask_path is None else str(pair.mask_path),
+                "dataset_file": str(self.rules.path),
+                "label_map": None,
+                "reduce_zero_label": False,
+                "seg_fields": [],
+            }
+            for pair in pairing.pairs
+        ]

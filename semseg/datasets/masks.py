@@ -1,0 +1,278 @@
+"""From the masks that people draw to train ids, by the rules of a dataset.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from semseg.datasets.dataset_file import MAX_CLASSES, Color, DatasetFile, RawValue
+from semseg.datasets.image_files import NUM_SHOWN, listed, measure_image, most_frequent, read_mask, stored_values
+from semseg.labels import IGNORED
+
+_UNKNOWN = MAX_CLASSES  # marks in a table what no rule names
+
+
+class Census(NamedTuple):
+    """What a mask holds.
+
+    Attributes:
+        train_ids: uint8, shape (height, width); what no rule names is 255 here.
+        unknown: stored value or colour -> pixels, of what no rule names, most frequent first.
+        snapped: colour -> pixels, of those that became the nearest in the list, likewise.
+    """
+
+    train_ids: np.ndarray
+    unknown: dict[RawValue, int]
+    snapped: dict[RawValue, int]
+
+
+def decode_mask(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> np.ndarray:
+    """Turn a mask into train ids.
+
+    Args:
+        mask: a file, or an image that PIL opened.
+        dataset_file: the rules.
+
+    Returns:
+        Train ids, uint8, shape (height, width): 0 to the number of classes - 1, and 255 for ignored.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the mask is of another kind than the encoding, or holds what no rule names; the sentence
+            names the file, the values or colours, how many pixels, and the nearest that is known.
+    """
+    image, name = _open(mask, dataset_file)
+    if dataset_file.encoding == "rgb":
+        packed = _packed(image, name)
+        table = _rgb_table(dataset_file, dataset_file.snap is not None)
+        train_ids = table[packed]
+        unseen = train_ids == _UNKNOWN
+        if dataset_file.snap is not None and unseen.any():
+            colors = np.unique(packed[unseen])
+            table[colors] = _snap(colors, dataset_file)  # so that each colour is looked up once
+            train_ids[unseen] = table[packed[unseen]]
+            unseen = train_ids == _UNKNOWN
+    else:
+        values = stored_values(image, name)
+        train_ids = cv2.LUT(values, _value_table(image, dataset_file)[0])
+        unseen = train_ids == _UNKNOWN
+    if unseen.any():
+        raise ValueError(_complaint(name, census(image, dataset_file).unknown, dataset_file))
+    return train_ids
+
+
+def decode_pair(image_path: str | Path, mask_path: str | Path | None, dataset_file: DatasetFile) -> np.ndarray:
+    """Return the train ids of a photograph: those of its mask, or without one the class `unlabelled` everywhere.
+
+    Args:
+        image_path: the photograph; it is opened for its size where there is no mask.
+        mask_path: None: it has none.
+        dataset_file: the rules; without a mask it has `unlabelled`.
+
+    Raises:
+        FileNotFoundError, ValueError: those of `decode_mask`; the photograph is missing, or not readable.
+    """
+    if mask_path is not None:
+        return decode_mask(mask_path, dataset_file)
+    try:
+        stored, upright = measure_image(image_path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no image {image_path}") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{image_path} is not a readable image ({error})") from error
+    width, height = upright if dataset_file.exif == "apply" else stored
+    return np.full((height, width), dataset_file.unlabelled, np.uint8)
+
+
+def census(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> Census:
+    """Turn a mask into train ids and count what is wrong with it, instead of refusing it.
+
+    Args:
+        mask: a file, or an image that PIL opened.
+        dataset_file: the rules.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the mask is of another kind than the encoding.
+    """
+    image, name = _open(mask, dataset_file)
+    if dataset_file.encoding == "rgb":
+        packed = _packed(image, name)
+        train_ids = _rgb_table(dataset_file, False)[packed]
+        unseen = train_ids == _UNKNOWN
+        colors, inverse, counts = np.unique(packed[unseen], return_inverse=True, return_counts=True)
+        nearest = _snap(colors, dataset_file)
+        train_ids[unseen] = nearest[inverse]
+        keys: list[RawValue] = [_unpacked(color) for color in colors]
+        is_snapped = nearest != _UNKNOWN
+    else:
+        values = stored_values(image, name)
+        table, was_snapped, all_keys = _value_table(image, dataset_file)
+        train_ids = cv2.LUT(values, table)
+        all_counts = np.bincount(values.ravel(), minlength=256)
+        chosen = np.flatnonzero((all_counts > 0) & (was_snapped | (table == _UNKNOWN)))
+        keys, counts, is_snapped = [all_keys[i] for i in chosen], all_counts[chosen], was_snapped[chosen]
+    train_ids[train_ids == _UNKNOWN] = IGNORED
+    found: dict[bool, list[tuple[RawValue, int]]] = {False: [], True: []}
+    for key, count, snapped in zip(keys, counts, is_snapped, strict=True):
+        found[bool(snapped)].append((key, count))
+    unknown, snapped = (most_frequent([k for k, _ in rows], [n for _, n in rows]) for rows in found.values())
+    return Census(train_ids, unknown, snapped)
+
+
+def _open(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> tuple[Image.Image, str]:
+    image = mask if isinstance(mask, Image.Image) else read_mask(mask, dataset_file.exif)
+    name = str(getattr(image, "filename", "") or mask) if isinstance(mask, Image.Image) else str(mask)
+    if image.format == "JPEG" and dataset_file.snap is None:
+        raise ValueError(f"{name} is a JPEG, which changes labels near edges; export PNG, or set snap")
+    if dataset_file.encoding == "palette" and image.mode != "P":
+        raise ValueError(f"{name} is {image.mode}, not a palette PNG; set encoding: {_encoding_for(image)}")
+    if dataset_file.encoding == "ids" and image.mode in ("RGB", "RGBA", "LA", "CMYK"):
+        raise ValueError(f"{name} is {image.mode}, not a mask of one channel; set encoding: rgb, and colours")
+    return image, name
+
+
+def _encoding_for(image: Image.Image) -> str:
+    return "rgb" if image.mode in ("RGB", "RGBA", "CMYK") else "ids"
+
+
+# colours of a whole mask as one number each: 0xBBGGRR
+
+
+def _packed(image: Image.Image, name: str) -> np.ndarray:
+    if image.mode[0] in "IF":  # which `convert` would cut off at 255
+        image = Image.fromarray(stored_values(image, name))
+    rgba = np.asarray(image.convert("RGBA"))
+    packed = rgba.view("<u4")[..., 0]
+    if (image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info) and rgba[..., 3].min() < 255:
+        count = int((rgba[..., 3] < 255).sum())
+        raise ValueError(f"{name} has {count} pixels that are not opaque; export it without transparency")
+    return packed & 0xFFFFFF
+
+
+def _unpacked(packed: int) -> Color:
+    return int(packed) & 255, int(packed) >> 8 & 255, int(packed) >> 16 & 255
+
+
+def _known_colors(dataset_file: DatasetFile) -> dict[Color, int]:
+    colors = {color: train_id for train_id, color in enumerate(dataset_file.palette)}
+    return colors | {key: value for key, value in dataset_file.label_map.items() if isinstance(key, tuple)}
+
+
+@lru_cache(maxsize=4)
+def _rgb_table(dataset_file: DatasetFile, learns: bool) -> np.ndarray:
+    """Return packed colour -> train id or _UNKNOWN; one that `learns` is filled with snapped colours too."""
+    table = np.full(1 << 24, _UNKNOWN, np.uint8)
+    for (red, green, blue), train_id in _known_colors(dataset_file).items():
+        table[red | green << 8 | blue << 16] = train_id
+    return table
+
+
+def _snap(packed: np.ndarray, dataset_file: DatasetFile) -> np.ndarray:
+    """Return the train ids of the nearest known colours; _UNKNOWN where that is further than `snap`."""
+    if dataset_file.snap is None or not packed.size:
+        return np.full(packed.shape, _UNKNOWN, np.uint8)
+    train_ids, squares = _nearest(packed, dataset_file)
+    return np.where(squares <= dataset_file.snap**2, train_ids, _UNKNOWN).astype(np.uint8)
+
+
+def _nearest(packed: np.ndarray, dataset_file: DatasetFile) -> tuple[np.ndarray, np.ndarray]:
+    """Return train ids of the nearest known colours, and squared distances, both of the shape of `packed`."""
+    channels = [(packed >> shift & 255).astype(np.int32) for shift in (0, 8, 16)]
+    best = np.full(packed.shape, 1 << 20, np.int32)
+    train_ids = np.zeros(packed.shape, np.uint8)
+    for color, train_id in _known_colors(dataset_file).items():
+        square = sum((channel - part) ** 2 for channel, part in zip(channels, color, strict=True))
+        closer = square < best
+        best[closer], train_ids[closer] = square[closer], train_id
+    return train_ids, best
+
+
+def _value_table(image: Image.Image, rules: DatasetFile) -> tuple[np.ndarray, np.ndarray, list[RawValue]]:
+    """Return for the 256 values of a mask: train id or _UNKNOWN, if it is snapped, and what it stands for."""
+    table = np.full(256, _UNKNOWN, np.uint8)
+    snapped = np.zeros(256, bool)
+    keys: list[RawValue] = list(range(256))
+    if rules.encoding == "ids":
+        table[: len(rules.classes)] = range(len(rules.classes))
+        table[list(replaced_positions(rules))] = _UNKNOWN
+        table[IGNORED] = IGNORED
+    else:
+        colors = np.reshape(image.getpalette("RGB"), (-1, 3)).astype(np.uint32)
+        keys[: len(colors)] = [tuple(map(int, color)) for color in colors]
+        known = _known_colors(rules)
+        table[: len(colors)] = [known.get(key, _UNKNOWN) for key in keys[: len(colors)]]
+        nearest = _snap(colors @ np.array([1, 1 << 8, 1 << 16], np.uint32), rules)
+        snapped[: len(colors)] = (table[: len(colors)] == _UNKNOWN) & (nearest != _UNKNOWN)
+        table[snapped] = nearest[snapped[: len(colors)]]
+    for key, train_id in rules.label_map.items():
+        if isinstance(key, int):
+            table[key], snapped[key] = train_id, False
+    return table, snapped, keys
+
+
+def replaced_positions(rules: DatasetFile) -> dict[int, tuple[int, ...]]:
+    """Return the stored values that no longer mean the class at their position, because label_map names others for it.
+
+    With `encoding: ids` a value means the class at its position in `classes`. Where label_map gives other values to a
+    class, this one does not mean it any more, unless label_map lists it as well: without that, a set that stores
+    0 sky, 3 road, read with `classes: [road]` and `label_map: {3: road}`, would count sky as road.
+
+    Returns:
+        By position: the values that label_map gives to its class. Empty for the other encodings.
+    """
+    if rules.encoding != "ids":
+        return {}
+    named: dict[int, tuple[int, ...]] = {}
+    for value, train_id in rules.label_map.items():
+        if isinstance(value, int) and train_id != IGNORED and train_id not in rules.label_map:
+            named[train_id] = (*named.get(train_id, ()), value)
+    return named
+
+
+def explain_replaced(values: Iterable[int], rules: DatasetFile) -> str:
+    """Say why values that are positions of classes are not known; empty if none of them is one."""
+    replaced = replaced_positions(rules)
+    chosen = [value for value in sorted(values) if value in replaced]
+    if not chosen:
+        return ""
+    value, others = chosen[0], replaced[chosen[0]]
+    name = rules.classes[value]
+    return (
+        f"label_map gives {' and '.join(map(str, others))} to {name}, so {value}, the position of {name} in classes,"
+        f" does not mean {name} any more; add {value} to label_map, as {name}, another class or ignore"
+    )
+
+
+def _complaint(name: str, unknown: dict[RawValue, int], dataset_file: DatasetFile) -> str:
+    names = {**dict(enumerate(dataset_file.classes)), IGNORED: "ignore"}
+    first, *_ = unknown
+    if isinstance(first, int):
+        if reason := explain_replaced((key for key in unknown if isinstance(key, int)), dataset_file):
+            return f"{name} holds values that nothing names: {listed(unknown)}; {reason}"
+        known = {key for key in dataset_file.label_map if isinstance(key, int)} | {IGNORED}
+        if dataset_file.encoding == "ids":
+            known |= set(range(len(dataset_file.classes))) - set(replaced_positions(dataset_file))
+        close = min(known, key=lambda value: abs(value - first))
+        close_id = dataset_file.label_map.get(close, close)
+        return (
+            f"{name} holds values outside 0..{len(dataset_file.classes) - 1} and 255: {listed(unknown)};"
+            f" nearest known is {close} ({names[close_id]}); name them in label_map, as a class or as ignore"
+        )
+    colors = [key for key in list(unknown)[:NUM_SHOWN] if isinstance(key, tuple)]
+    packed = np.array([red | green << 8 | blue << 16 for red, green, blue in colors], np.uint32)
+    train_ids, squares = _nearest(packed, dataset_file)
+    notes = {
+        color: f" (nearest {names[int(train_id)]}, {square**0.5:.0f} away)"
+        for color, train_id, square in zip(colors, train_ids, squares, strict=True)
+    }
+    return (
+        f"{name} holds {len(unknown)} colour{'s' * (len(unknown) > 1)} not in the list:"
+        f" {listed(unknown, notes)}; add to classes or label_map, or set snap"
+    )

@@ -1,0 +1,155 @@
+"""Samples of a labelled set, as the network receives them or as they lie on disk."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
+
+from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.image_files import read_image
+from semseg.datasets.masks import decode_pair
+from semseg.datasets.pairs import find_pairs
+from semseg.labels import IGNORED
+from semseg.visualization.drawing import Sample
+
+_PADDING_GREY = 116  # models pad with 0 after normalising, which is the mean colour; ImageNet's is near this
+
+
+class Selection(NamedTuple):
+    """Some samples of a set.
+
+    Attributes:
+        samples: in the order of the set.
+        num_all: how many the set has.
+        classes: names, in the order of their train ids.
+        palette: RGB, shape (num_classes, 3).
+    """
+
+    samples: list[Sample]
+    num_all: int
+    classes: Sequence[str]
+    palette: Sequence
+
+
+def from_config(cfg: Config, split: str, num_samples: int, seed: int = 0) -> Selection:
+    """Take samples out of a dataloader's set, through its pipeline.
+
+    Args:
+        cfg: from `load_config`; not changed.
+        split: train, val or test.
+        num_samples: at most.
+        seed: of the choice and of the augmentation.
+
+    Raises:
+        ValueError: the config has no such dataloader, or `num_samples` is below 1.
+    """
+    loader = cfg.get(f"{split}_dataloader")
+    if loader is None:
+        raise ValueError(f"the config has no {split}_dataloader, so nothing to see of split {split}")
+    init_default_scope(cfg.get("default_scope", "mmseg"))
+    dataset = DATASETS.build(copy.deepcopy(loader.dataset))
+    return from_dataset(dataset, num_samples, seed, padded_size(cfg) if split == "train" else None)
+
+
+def padded_size(cfg: Config) -> tuple[int, int] | None:
+    """Return the height and width to which the model pads the pictures that it trains on, if it does."""
+    return cfg.model.get("data_preprocessor", {}).get("size")
+
+
+def from_dataset(dataset: Any, num_samples: int, seed: int = 0, size: tuple[int, int] | None = None) -> Selection:
+    """Take samples out of a set as MMSegmentation builds it; the global random state stays what it was.
+
+    Args:
+        dataset: its items hold `inputs` (BGR as every loader gives it, shape (channels, height, width)) and
+            `data_samples`.
+        num_samples: at most.
+        seed: of the choice and of the augmentation.
+        size: height and width to pad to.
+
+    Raises:
+        ValueError: `num_samples` is below 1.
+    """
+    indices = _choose(len(dataset), num_samples, seed)
+    with _own_randomness(seed):
+        samples = [as_sample(dataset[i], size) for i in indices]
+    return Selection(samples, len(dataset), dataset.metainfo["classes"], dataset.metainfo["palette"])
+
+
+def from_dataset_file(path: str | Path, split: str, num_samples: int, seed: int = 0) -> Selection:
+    """Take pairs out of the set of a dataset.yaml, as they are.
+
+    Raises:
+        FileNotFoundError, ValueError: those of `read_dataset_file`, `find_pairs`, `decode_pair`; a pair whose
+            sizes differ; `num_samples` is below 1.
+    """
+    rules = read_dataset_file(path)
+    pairs = find_pairs(rules, split).pairs
+    samples = []
+    for i in _choose(len(pairs), num_samples, seed):
+        image = read_image(pairs[i].image_path, rules.exif, rules.bits)
+        train_ids = decode_pair(*pairs[i], rules)
+        if image.shape[:2] != train_ids.shape:
+            (height, width), (mask_height, mask_width) = image.shape[:2], train_ids.shape
+            raise ValueError(
+                f"{pairs[i].mask_path} is {mask_width}x{mask_height}, its image {pairs[i].image_path} is"
+                f" {width}x{height}; masks are drawn at the size of their image"
+            )
+        samples.append(Sample(image, train_ids, pairs[i].image_path.name))
+    return Selection(samples, len(pairs), rules.classes, rules.palette)
+
+
+def _choose(num_all: int, num_samples: int, seed: int) -> list[int]:
+    if num_samples < 1:
+        raise ValueError(f"the number of samples is 1 or more, got {num_samples}")
+    if not num_all:
+        raise ValueError("the set is empty: there is no sample to show")
+    chosen = np.random.default_rng(seed).choice(num_all, min(num_samples, num_all), replace=False)
+    return sorted(map(int, chosen))
+
+
+@contextmanager
+def _own_randomness(seed: int) -> Iterator[None]:
+    """Seed what transforms draw from, and put everything back."""
+    states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
+    try:
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.random.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs too
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.random.set_rng_state(states[2])
+
+
+def as_sample(item: dict, size: tuple[int, int] | None) -> Sample:
+    """Turn an item of a dataset, see `from_dataset`, into a picture with its truth, padded to `size`."""
+    inputs, data_sample = item["inputs"], item["data_samples"]
+    image = np.ascontiguousarray(inputs.numpy()[2::-1].transpose(1, 2, 0))  # to RGB
+    image = np.clip(image, 0, 255).astype(np.uint8)
+    if image.shape[2] == 1:
+        image = np.repeat(image, 3, axis=2)
+    if "gt_sem_seg" in data_sample:
+        train_ids = data_sample.gt_sem_seg.data.squeeze(0).numpy().astype(np.uint8)
+    else:
+        train_ids = np.full(image.shape[:2], IGNORED, np.uint8)
+    if train_ids.shape != image.shape[:2]:  # in a test pipeline the truth keeps its own size
+        train_ids = cv2.resize(train_ids, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    if size is not None:
+        missing = [(0, max(0, wanted - found)) for wanted, found in zip(size, train_ids.shape, strict=True)]
+        image = np.pad(image, [*missing, (0, 0)], constant_values=_PADDING_GREY)
+        train_ids = np.pad(train_ids, missing, constant_values=IGNORED)
+    name = Path(data_sample.img_path).name
+    rare_class = data_sample.get("rare_class")  # which RareClassDataset cropped around
+    return Sample(image, train_ids, name if rare_class is None else f"{rare_class}: {name}")

@@ -1,0 +1,172 @@
+"""From files to arrays, on the way into the model."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import mmcv
+import numpy as np
+from mmcv.transforms import BaseTransform, LoadImageFromFile
+from mmengine import fileio
+from mmseg.registry import TRANSFORMS
+
+from semseg.datasets.bit_depth import check_bits
+from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.image_files import listed, most_frequent, read_mask, stored_values
+from semseg.datasets.masks import decode_pair
+from semseg.datasets.photograph_kind import is_plain
+from semseg.datasets.photographs import MOST_PIXELS, RGB_COLOR_TYPES, decode_photograph
+from semseg.labels import CITYSCAPES, IGNORED
+
+_rules_at = lru_cache(read_dataset_file)
+
+
+@TRANSFORMS.register_module()
+class LoadPhotograph(LoadImageFromFile):
+    """Load the photograph of an image as RGB of 8 bits, in OpenCV's order of the channels, as inference reads it.
+
+    Stands where MMCV's LoadImageFromFile stands, and gives the same array for a plain picture of 8 bits. What that
+    would make something else of (16 bits, transparency in TIFF, CMYK) is decoded by the one reader of photographs, and
+    what is not RGB (floating-point numbers, more bands) is refused.
+
+    Args:
+        bits: how many are in use of the 16 of a value, where a file stores 16.
+        **options: of LoadImageFromFile.
+
+    Raises:
+        ValueError: the file is of a kind that is not read, or its values do not fit the bits in use; the sentence
+            names the file.
+    """
+
+    def __init__(self, bits: int | None = None, **options) -> None:
+        super().__init__(**options)
+        self.bits = check_bits(bits)
+
+    def transform(self, results: dict) -> dict | None:
+        """Add `img` (uint8, shape (height, width, 3), BGR), `img_shape` and `ori_shape`."""
+        if self.color_type not in RGB_COLOR_TYPES or self.file_client_args is not None:
+            return super().transform(results)
+        try:
+            content = fileio.get(results["img_path"], backend_args=self.backend_args)
+            if is_plain(content):
+                image = mmcv.imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
+            else:
+                exif = "ignore" if self.color_type == RGB_COLOR_TYPES[1] else "apply"
+                pixels = decode_photograph(bytes(content), exif, self.bits, MOST_PIXELS)
+                image = np.ascontiguousarray(pixels.image[:, :, ::-1])
+        except Exception as error:
+            if self.ignore_empty:
+                return None
+            if isinstance(error, ValueError):
+                raise ValueError(f"{results['img_path']}: {error}") from error
+            raise
+        if image is None:
+            raise ValueError(f"{results['img_path']}: not a readable image")
+        results["img"] = image.astype(np.float32) if self.to_float32 else image
+        results["img_shape"] = results["ori_shape"] = image.shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, bits={self.bits})"
+
+
+def bits_of(dataset) -> int | None:
+    """Return how many bits of photographs that store 16 are in use, as the pipeline of a built data set says."""
+    steps = getattr(getattr(dataset, "pipeline", None), "transforms", ())
+    return next((step.bits for step in steps if isinstance(step, LoadPhotograph)), None)
+
+
+@TRANSFORMS.register_module()
+class LoadTrainIds(BaseTransform):
+    """Load the mask of an image as train ids, and refuse one that is something else.
+
+    Stands where MMSegmentation's LoadAnnotations stands, and gives the same array for a mask of train ids.
+    Masks of a FolderSegDataset are decoded by the rules of its dataset.yaml; where that has `unlabelled`, an image
+    without mask shows that class everywhere. Any other image without mask passes.
+
+    Args:
+        num_classes: of the sets that aren't a FolderSegDataset: larger values are refused, but for 255.
+            `load_config` fills it in; None refuses nothing.
+
+    Raises:
+        FileNotFoundError: no such mask.
+        ValueError: the mask is not one channel of train ids, or not of the size of its image; the sentence
+            names the file, the values with their pixels, and what they probably are.
+    """
+
+    def __init__(self, num_classes: int | None = None) -> None:
+        self.num_classes = num_classes
+
+    def transform(self, results: dict) -> dict:
+        """Add `gt_seg_map`: train ids, uint8, shape (height, width)."""
+        path = results.get("seg_map_path")
+        rules = _rules_at(results["dataset_file"]) if "dataset_file" in results else None
+        if path is None and (rules is None or rules.unlabelled is None):
+            return results
+        if path is None and results.get("ori_shape") is not None:
+            train_ids = np.full(results["ori_shape"], rules.unlabelled, np.uint8)
+        elif rules is not None:
+            train_ids = decode_pair(results.get("img_path"), path, rules)
+        else:
+            train_ids = self._translate(path, results)
+        _check_size(path, train_ids.shape, results)
+        results["gt_seg_map"] = train_ids
+        results["seg_fields"].append("gt_seg_map")
+        return results
+
+    def _translate(self, path: str, results: dict) -> np.ndarray:
+        mask = read_mask(path)
+        if len(mask.getbands()) > 1:
+            colors = mask.convert("RGB").getcolors(256)
+            found = f"{len(colors)} colours" if colors else "more than 256 colours"
+            raise ValueError(
+                f"{path} is {mask.mode} with {found}, not train ids: describe the set in a dataset.yaml with"
+                " encoding: rgb, or run tools/dataset.py import colors"
+            )
+        values = stored_values(mask, str(path))
+        table = _table(results.get("label_map"), results.get("reduce_zero_label", False))
+        train_ids = cv2.LUT(values, table)
+        if self.num_classes is not None:
+            outside = (train_ids >= self.num_classes) & (train_ids != IGNORED)
+            if outside.any():
+                found = most_frequent(*np.unique(values[outside], return_counts=True))
+                raise ValueError(
+                    f"{path} holds values outside 0..{self.num_classes - 1} and {IGNORED}: {listed(found)}; "
+                    + _cause(found, self.num_classes)
+                )
+        return train_ids
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(num_classes={self.num_classes})"
+
+
+def _table(label_map: dict[int, int] | None, reduce_zero_label: bool) -> np.ndarray:
+    """Return stored value -> train id as LoadAnnotations computes it."""
+    table = np.arange(256, dtype=np.uint8)
+    if reduce_zero_label:
+        table = np.concatenate([[IGNORED], table[:254], [IGNORED]]).astype(np.uint8)
+    if label_map is not None:
+        reduced = table.copy()
+        for old, new in label_map.items():
+            table[reduced == old] = new
+    return table
+
+
+def _cause(values: dict[int, int], num_classes: int) -> str:
+    label_ids = {label.label_id for label in CITYSCAPES.labels}
+    if num_classes == len(CITYSCAPES.classes) and set(values) <= label_ids:
+        return "these look like Cityscapes label ids: run tools/convert_datasets/cityscapes.py"
+    return "describe the set in a dataset.yaml, with a label_map for these values"
+
+
+def _check_size(path: str, mask_shape: tuple[int, int], results: dict) -> None:
+    image_shape = results.get("ori_shape")  # absent: the pipeline loads the mask first
+    if image_shape is None or tuple(image_shape) == mask_shape:
+        return
+    (mask_height, mask_width), (height, width) = mask_shape, image_shape
+    hint = "masks are drawn at the size of their image"
+    if (mask_width, mask_height) == (height, width):
+        hint = "if EXIF turns the image and not the mask, set exif: ignore in a dataset.yaml"
+    image_path = results.get("img_path")
+    raise ValueError(f"{path} is {mask_width}x{mask_height}, its image {image_path} is {width}x{height}; {hint}")

@@ -1,0 +1,115 @@
+"""What a test leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmseg.registry import HOOKS
+
+from semseg.checkpoints import facts
+from semseg.checkpoints.describe import model_in_words
+from semseg.checkpoints.description import description_of
+from semseg.checkpoints.fingerprint import data_fingerprint
+from semseg.checkpoints.reading import read_checkpoint
+from semseg.config.tree import built_datasets
+from semseg.datasets.built_sets import names_of_set
+from semseg.datasets.index_png import write_index_png
+from semseg.datasets.transforms import bits_of
+from semseg.evaluation.metric import ConfusionMetric
+from semseg.evaluation.results import write_results
+from semseg.evaluation.slices import by_folder, from_table
+from semseg.system.background import Writers
+
+
+@HOOKS.register_module()
+class ResultsHook(Hook):
+    """Write the results of a test to its work folder: scores, tables, predictions and truth.
+
+    Args:
+        data_name: what the data set is called.
+        split: of it.
+        slices: a CSV file with a column `image` and others to slice the images by.
+    """
+
+    def __init__(self, data_name: str, split: str, slices: str | None = None) -> None:
+        self.data_name, self.split = data_name, split
+        self.slices_path = None if slices is None else Path(slices)
+        self._names: dict[str, Path] = {}
+        self._writers = Writers()
+
+    def before_test_epoch(self, runner) -> None:
+        """Find out what each image will be called, and read the table of slices before hours are spent."""
+        dataset = runner.test_dataloader.dataset
+        self._names = names_of_set(dataset)
+        for metric in runner.test_evaluator.metrics:
+            if isinstance(metric, ConfusionMetric):
+                metric.output_names = self._names
+        if self.slices_path is not None:
+            from_table(self.slices_path, [self._image(path) for path in self._names])
+
+    def after_test_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
+        """Write the train ids that were predicted, and those of the truth, with the colours of the classes inside."""
+        palette = runner.test_dataloader.dataset.metainfo["palette"]
+        for sample in outputs:
+            for kind, field in (("predicted", sample.pred_sem_seg), ("target", sample.get("gt_sem_seg"))):
+                if field is None:
+                    continue
+                train_ids = field.data.squeeze(0).cpu().numpy().astype(np.uint8)
+                path = Path(runner.work_dir) / kind / f"{self._names[sample.img_path]}.png"
+                self._writers.submit(write_index_png, path, train_ids, palette, 1, num_bytes=train_ids.nbytes)
+
+    def after_test_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+        """Write the numbers, when the pictures are there."""
+        self._writers.finish()
+        evaluator = next((m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMetric)), None)
+        if not is_main_process() or evaluator is None or evaluator.evaluation is None:
+            return
+        found, folder = evaluator.evaluation, Path(runner.work_dir)
+        paths = found.confusions.images
+        images = tuple(self._image(path) for path in paths)
+        found = found._replace(confusions=found.confusions._replace(images=images))
+        slices = by_folder(images) if self.slices_path is None else from_table(self.slices_path, images)
+        files = [{"path": path, "mask": f"{self._names[path].as_posix()}.png"} for path in paths]
+        write_results(folder, found, self._facts(runner, len(images)), files, slices)
+        print_log(f"results: {runner.cfg.work_dir} (results.json, tables, predicted/)", "current")
+
+    def _image(self, path: str) -> str:
+        name, suffix = self._names[path].as_posix(), Path(path).suffix
+        return name if name.endswith(suffix) else name + suffix
+
+    def _facts(self, runner, num_images: int) -> dict:
+        checkpoint_path = Path(runner.cfg.load_from)
+        checkpoint = read_checkpoint(checkpoint_path, mmap=True)
+        described = description_of(checkpoint, checkpoint_path)
+        config = runner.cfg.model.get("module", runner.cfg.model)
+        has_curves = any(checkpoint_path.parent.glob("*/vis_data/scalars.json"))
+        dataset = runner.test_dataloader.dataset
+        run = {
+            "model": model_in_words(config),
+            "config": Path(runner.cfg.filename).stem if runner.cfg.filename else str(described.get("config_file")),
+            "checkpoint": str(checkpoint_path),
+            "iteration": described.get("iteration", checkpoint["meta"].get("iter")),
+            "seed": described.get("seed"),
+            "versions": facts.versions(),
+            "command": facts.command_line(),
+            "work_dir": str(checkpoint_path.parent) if has_curves else None,
+        }
+        data = {
+            "name": self.data_name,
+            "root": ", ".join(dict.fromkeys(map(_root_of, built_datasets(dataset)))),
+            "split": self.split,
+            "num_images": num_images,
+            "exif": getattr(next(built_datasets(dataset)), "exif", "apply"),  # how masks lie on their photographs
+            "bits": bits_of(next(built_datasets(dataset))),  # in use, of photographs that store 16
+            "fingerprint": data_fingerprint({self.split: dataset}),
+        }
+        return {"created": facts.now(), "run": run, "data": data}
+
+
+def _root_of(dataset) -> str:
+    return str(getattr(dataset, "data_root", "") or getattr(dataset, "data_prefix", {}).get("img_path", ""))

@@ -1,0 +1,1 @@
+"""Hand a model on to other runtimes."""

@@ -1,0 +1,242 @@
+"""Hand a model on to other runtimes as one file, which is kept only if it predicts what PyTorch predicts."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from semseg.checkpoints.description import description_of
+from semseg.checkpoints.plain import plain
+from semseg.export.traceable import Traceable
+from semseg.inference.onnx_predictor import INPUT, METADATA_KEY, OUTPUTS, SCHEMA, OnnxPredictor, needs
+from semseg.inference.predictor import Predictor
+from semseg.system.atomic import atomic_path
+
+SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2"}
+REQUIRED = {"fp32": 0.999, "fp16": 0.995, "int8": 0.95}
+"""Share of the pixels in which a file has to agree with PyTorch, by precision."""
+
+
+class Exported(NamedTuple):
+    """A file that was written.
+
+    Attributes:
+        agreement: share of the pixels with the same class as PyTorch's, of each image.
+        facts: what the file says of itself.
+    """
+
+    agreement: list[float]
+    facts: dict[str, Any]
+
+
+class Disagreement(Exception):
+    """The file predicted something else than PyTorch, and was not kept."""
+
+
+def facts_of(predictor: Predictor, content: Mapping[str, Any], checkpoint: str | Path) -> dict[str, Any]:
+    """Return what a file says of its model: plain data.
+
+    Args:
+        predictor: the model.
+        content: of the checkpoint.
+        checkpoint: its name.
+    """
+    description = description_of(content, checkpoint)
+    prepare = predictor.model.data_preprocessor
+    normalizes = prepare._enable_normalize
+    return {
+        "schema": SCHEMA,
+        "classes": list(predictor.classes),
+        "palette": plain([list(map(int, colour)) for colour in predictor.palette]),
+        "exif": predictor.exif,
+        "bits": predictor.bits,
+        "input": "RGB, uint8, (N, 3, height, width); not normalized: the file does that",
+        "outputs": {
+            "train_ids": "uint8, (N, height, width)",
+            "confidence": "float32, (N, height, width): probability of the class, 0 to 1",
+        },
+        "mean": _rounded(prepare.mean) if normalizes else None,
+        "std": _rounded(prepare.std) if normalizes else None,
+        "config": description.get("config_file") and Path(description["config_file"]).stem,
+        "iteration": description.get("iteration"),
+        "checkpoint": Path(checkpoint).name,
+        "data_sha256": (description.get("data") or {}).get("sha256"),
+        "versions": plain(description.get("versions")),
+    }
+
+
+def export(
+    predictor: Predictor,
+    facts: Mapping[str, Any],
+    out: Path,
+    kind: str,
+    images: Sequence[np.ndarray],
+    *,
+    network: Traceable,
+    size: tuple[int, int] | None = None,
+    precision: str = "fp32",
+    calibration: Sequence[np.ndarray] = (),
+) -> Exported:
+    """Write a model as one file, if that predicts what PyTorch predicts.
+
+    Args:
+        predictor: what the file has to agree with.
+        facts: from `facts_of`.
+        out: the file; replaced.
+        kind: `onnx` or `torch-export`.
+        images: to compare on; RGB, uint8, shape (height, width, 3).
+        network: of the predictor's model, in the type of the numbers.
+        size: (height, width) of all images; None for any size.
+        precision: `fp32`, `fp16`, or `int8` (of ONNX only).
+        calibration: images that show an int8 model which numbers occur.
+
+    Raises:
+        ValueError: a package is missing, or the model cannot be written like that.
+        Disagreement: fewer pixels agree than REQUIRED; there is no file.
+    """
+    if kind == "onnx":
+        needs("onnx", "onnxscript", "onnxruntime")
+    if network.slides and size is None:
+        raise ValueError("this model looks through sliding windows, as many as the size asks for: give --size H,W")
+    facts = {**facts, "precision": precision, "size": size and list(size)}
+    program = trace(network, size)
+    with atomic_path(out) as temporary:
+        if kind == "torch-export":
+            torch.export.save(program, temporary, extra_files={f"{METADATA_KEY}.json": json.dumps(facts)})
+            run = _loaded(temporary)
+        else:
+            write_onnx(program, facts, temporary)
+            if precision == "int8":
+                quantize(temporary, facts, calibration)
+            run = OnnxPredictor(temporary, "cpu")
+        agreement = [float((predictor(image) == run(image)).mean()) for image in images]
+        overall = float(np.average(agreement, weights=[image.size for image in images]))
+        if overall < REQUIRED[precision]:
+            raise Disagreement(
+                f"{out} is not kept: it agrees with PyTorch in {100 * overall:.2f} % of the pixels of {len(images)}"
+                f" images, expected {100 * REQUIRED[precision]:g} % in {precision}"
+            )
+    return Exported(agreement, facts)
+
+
+def trace(network: Traceable, size: tuple[int, int] | None) -> torch.export.ExportedProgram:
+    """Record what a network does, for any number of images, and any size unless one is given.
+
+    Raises:
+        ValueError: it does something that cannot be recorded.
+    """
+    any_size = torch.export.Dim.DYNAMIC
+    axes = {0: any_size} if size else {0: any_size, 2: any_size, 3: any_size}
+    example = torch.zeros(2, 3, *(size or (192, 320)), dtype=torch.uint8)
+    with torch.no_grad(), _quiet():
+        try:
+            program = torch.export.export(network.eval(), (example,), dynamic_shapes=(axes,), strict=False)
+        except Exception as error:  # whatever a model does; the first line says it
+            way_out = "" if size else "; try a fixed one, --size H,W"
+            cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ValueError(f"the model cannot be exported for {size or 'any size'}{way_out}: {cause}") from error
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths on this machine
+    return program
+
+
+def write_onnx(program: torch.export.ExportedProgram, facts: Mapping[str, Any], path: Path) -> None:
+    """Write a recorded network as ONNX, with what it says of itself in the metadata."""
+    import onnx
+
+    with torch.no_grad(), _quiet():
+        onnx_program = torch.onnx.export(
+            program, (), dynamo=True, verbose=False, input_names=[INPUT], output_names=list(OUTPUTS)
+        )
+    model = onnx_program.model_proto
+    for part in (model.graph, *model.functions):
+        for node in part.node:
+            del node.metadata_props[:]  # the code that each came from
+            node.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output):
+        names = ("N", None, "height", "width") if value.name == INPUT else ("N", "height", "width")
+        for dimension, name in zip(value.type.tensor_type.shape.dim, names, strict=True):
+            if dimension.dim_param:
+                dimension.dim_param = name
+        del value.metadata_props[:]
+    del model.graph.metadata_props[:], model.graph.value_info[:]  # of the exporter, and sizes by their former names
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(facts)})
+    onnx.save(model, path)
+
+
+def quantize(path: Path, facts: Mapping[str, Any], calibration: Sequence[np.ndarray]) -> None:
+    """Let an ONNX file compute its convolutions in 8-bit integers, but the last one, which decides.
+
+    Args:
+        path: of the file; replaced.
+        facts: for its metadata.
+        calibration: RGB, uint8, shape (height, width, 3).
+
+    Raises:
+        ValueError: there are no images.
+    """
+    if not calibration:
+        raise ValueError("int8 needs photographs that show which numbers occur: --images DIR")
+    import onnx
+    from onnxruntime import quantization
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            self.images = iter(calibration)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            image = next(self.images, None)
+            return None if image is None else {INPUT: np.ascontiguousarray(image.transpose(2, 0, 1)[None])}
+
+    model = onnx.load(path)
+    convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
+    with _quiet():
+        quantization.quantize_static(
+            model,
+            path,
+            Reader(),
+            op_types_to_quantize=["Conv"],
+            nodes_to_exclude=convolutions[-1:],
+            per_channel=True,
+            extra_options={"ActivationSymmetric": False},
+        )
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(facts)})
+    onnx.save(model, path)
+
+
+def _rounded(values: torch.Tensor) -> list[float]:
+    return [round(value, 4) for value in values.flatten().tolist()]
+
+
+def _loaded(path: Path):
+    """Return how to run an archive that this process has just written; a foreign one may run code when loaded."""
+    module = torch.export.load(path).module()
+
+    def run(image: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return module(torch.from_numpy(np.array(image.transpose(2, 0, 1)[None])))[0][0].numpy()
+
+    return run
+
+
+@contextmanager
+def _quiet():
+    """Keep the exporters' progress and advice to themselves."""
+    import warnings
+
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)

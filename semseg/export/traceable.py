@@ -1,0 +1,214 @@
+"""A segmentor as one graph: from the bytes of photographs to the class of every pixel."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from semseg.config.tree import inner_datasets
+from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
+from semseg.inference.probabilities import kind_of_scores
+from semseg.labels import IGNORED
+
+_TRUTH = ("LoadAnnotations", "LoadTrainIds")
+_IN_UNITS = 2048  # OpenCV's weights of 8-bit bilinear resizing are integers, in units of 1/2048
+
+
+class Traceable(nn.Module):
+    """What a model does between a photograph and its prediction, without Python in between.
+
+    Resizing as the test pipeline does it, order of channels, normalisation, the network, scores in the size of the
+    photograph, the winning class.
+
+    Args:
+        model: the segmentor of a `Predictor` in fp32; copied.
+        cfg: that it was built from; its test pipeline says how photographs are resized.
+        dtype: of the network; scores become float32 before they are resized and compared.
+
+    Raises:
+        ValueError: the model or its pipeline does something that has no place in the graph.
+    """
+
+    def __init__(self, model: nn.Module, cfg: Config, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.kind = kind_of_scores(model)
+        self.scale, self.keep_ratio = _resizing(inner_datasets(cfg.test_dataloader.dataset)[0])
+        prepare = model.data_preprocessor
+        if prepare.test_cfg:
+            raise ValueError("the data_preprocessor pads in the test (test_cfg), which is not exported; leave it out")
+        model = copy.deepcopy(model).cpu().to(memory_format=torch.contiguous_format)
+        if model.with_auxiliary_head:
+            del model.auxiliary_head  # of the training
+        self.model = _with_explicit_pooling(model).to(dtype)
+        self.dtype = dtype
+        # pipelines give BGR, and this graph is given RGB
+        self.swaps_channels = not prepare._channel_conversion
+        normalizes = prepare._enable_normalize
+        self.register_buffer("mean", prepare.mean.float().cpu() if normalizes else torch.zeros(3, 1, 1))
+        self.register_buffer("std", prepare.std.float().cpu() if normalizes else torch.ones(3, 1, 1))
+
+    @property
+    def slides(self) -> bool:
+        """Whether it looks through windows, whose number depends on the size of the photograph."""
+        return self.model.test_cfg.get("mode", "whole") == "slide"
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Segment photographs.
+
+        Args:
+            images: RGB, uint8, shape (N, 3, height, width).
+
+        Returns:
+            Train ids, uint8, shape (N, height, width), 255 where the scores are no numbers; the probability of that
+            class, float32, the same shape, 0 to 1.
+        """
+        height, width = images.shape[2:]
+        inputs = images.flip(1) if self.swaps_channels else images
+        if self.scale is not None:
+            inputs = resize_like_opencv(inputs, *self._size(height, width))
+        inputs = ((inputs.float() - self.mean) / self.std).to(self.dtype)
+        scores = self._slide(inputs) if self.slides else self._look(inputs)
+        scores = F.interpolate(scores.float(), (height, width), mode="bilinear", align_corners=self.model.align_corners)
+        if self.kind == "binary":
+            second = scores[:, 0].sigmoid()
+            wins = second > self.model.decode_head.threshold
+            train_ids = wins.to(torch.uint8)
+            return _where_finite(scores[:, 0], train_ids), torch.maximum(second, 1 - second)
+        top = scores.amax(dim=1)
+        if self.kind == "sigmoid":
+            confidence = top.sigmoid() / scores.sigmoid().sum(dim=1)
+        else:
+            confidence = 1 / (scores - top[:, None]).exp().sum(dim=1)
+        return _where_finite(top, scores.argmax(dim=1).to(torch.uint8)), confidence
+
+    def _size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size that the test pipeline gives a photograph, by MMCV's rule, in whole numbers."""
+        if not self.keep_ratio:
+            return self.scale[1], self.scale[0]
+        long_px, short_px = torch.sym_max(height, width), torch.sym_min(height, width)
+
+        def resized(side_px: int) -> int:  # rounds half up; the smaller of the two factors counts
+            by_long = (2 * side_px * max(self.scale) + long_px) // (2 * long_px)
+            return torch.sym_min(by_long, (2 * side_px * min(self.scale) + short_px) // (2 * short_px))
+
+        return _as_symbol(resized(height)), _as_symbol(resized(width))
+
+    def _look(self, inputs: Tensor) -> Tensor:
+        size = tuple(inputs.shape[2:])
+        return self.model.encode_decode(inputs, [dict(img_shape=size, pad_shape=size, ori_shape=size)])
+
+    def _slide(self, inputs: Tensor) -> Tensor:
+        """Average over overlapping windows, as MMSegmentation does; of a size known before."""
+        height, width = inputs.shape[2:]
+        (tall, wide), (down, along) = self.model.test_cfg.crop_size, self.model.test_cfg.stride
+        total, count = 0, torch.zeros(1, 1, height, width)
+        for row in range(max(height - tall + down - 1, 0) // down + 1):
+            for column in range(max(width - wide + along - 1, 0) // along + 1):
+                bottom, right = min(row * down + tall, height), min(column * along + wide, width)
+                top, left = max(bottom - tall, 0), max(right - wide, 0)
+                edges = (left, width - right, top, height - bottom)
+                window = inputs[:, :, top:bottom, left:right]
+                total = total + F.pad(self._look(window).float(), edges)
+                count = count + F.pad(torch.ones(1, 1, bottom - top, right - left), edges)
+        return total / count
+
+
+class ExplicitPooling(nn.Module):
+    """nn.AdaptiveAvgPool2d as two products with matrices, which exist for every size and in every format."""
+
+    def __init__(self, size: int | Sequence[int | None]) -> None:
+        super().__init__()
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
+
+    def forward(self, features: Tensor) -> Tensor:
+        rows, columns = (_bins(features.shape[axis], self.size[axis - 2], features.dtype) for axis in (2, 3))
+        return torch.matmul(torch.matmul(rows, features), columns.transpose(0, 1))
+
+
+def _bins(length: int, num_bins: int | None, dtype: torch.dtype) -> Tensor:
+    """Return what each place weighs in each bin, shape (num_bins, length); PyTorch's bins may overlap by one."""
+    num_bins = length if num_bins is None else num_bins
+    number, place = torch.arange(num_bins)[:, None], torch.arange(length)[None]
+    start, end = number * length // num_bins, ((number + 1) * length + num_bins - 1) // num_bins
+    return ((place >= start) & (place < end)).to(dtype) / (end - start).to(dtype)
+
+
+def _with_explicit_pooling(module: nn.Module) -> nn.Module:
+    for name, child in module.named_children():
+        if isinstance(child, nn.AdaptiveAvgPool2d):
+            setattr(module, name, ExplicitPooling(child.output_size))
+        else:
+            _with_explicit_pooling(child)
+    return module
+
+
+def resize_like_opencv(images: Tensor, height: int, width: int) -> Tensor:
+    """Resize bilinearly, to the bit as OpenCV resizes bytes: it cuts off where others round, 0.12 grey levels darker.
+
+    Args:
+        images: uint8, shape (N, channels, any height, any width).
+        height: of the result.
+        width: of the result.
+
+    Returns:
+        int32, 0 to 255.
+    """
+    left, right, left_units, right_units = _neighbours(images.shape[3], width, stops=True)
+    top, bottom, top_units, bottom_units = _neighbours(images.shape[2], height, stops=False)
+    images = images.to(torch.int32)
+    rows = images.index_select(3, left) * left_units + images.index_select(3, right) * right_units
+    rows = rows // 16
+    above = rows.index_select(2, top) * top_units[:, None] // 65536
+    below = rows.index_select(2, bottom) * bottom_units[:, None] // 65536
+    return (above + below + 2) // 4
+
+
+def _neighbours(length: int, new_length: int, stops: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return of each new place the two old ones around it, and what they weigh.
+
+    Beyond the edge there is the edge: OpenCV `stops` there along a row, and takes it twice along a column.
+    """
+    exact = (torch.arange(new_length, dtype=torch.float64) + 0.5) * length / new_length - 0.5
+    exact = exact.to(torch.float32)
+    if stops:
+        exact = exact.clamp(0, length - 1)
+    first = exact.floor()
+    second_units = ((exact - first) * _IN_UNITS).round().to(torch.int32)
+    first = first.to(torch.int64)
+    ends = (first.clamp(0, length - 1), (first + 1).clamp(0, length - 1))
+    return *ends, _IN_UNITS - second_units, second_units
+
+
+def _as_symbol(length: int) -> int:
+    """Hide where a length comes from: the formula would be carried through every layer, which takes minutes."""
+    if isinstance(length, int):
+        return length
+    symbol = torch.scalar_tensor(length, dtype=torch.int64).item()
+    torch._check(symbol >= 2)
+    return symbol
+
+
+def _where_finite(best: Tensor, train_ids: Tensor) -> Tensor:
+    """Return train ids, and 255 where the best score is NaN or infinite; a comparison with NaN is false."""
+    return torch.where(best.abs() <= torch.finfo(torch.float32).max, train_ids, IGNORED)
+
+
+def _resizing(dataset: Config) -> tuple[tuple[int, int] | None, bool]:
+    """Return the scale (width, height) of the test pipeline, and whether it keeps the aspect ratio."""
+    scale, keep_ratio = None, False
+    for step in dataset.pipeline:
+        if step.type == "Resize" and step.get("scale") is not None and scale is None:
+            if step.get("interpolation", "bilinear") != "bilinear" or step.get("backend", "cv2") != "cv2":
+                raise ValueError("the test pipeline does not resize bilinearly by OpenCV, which alone is exported")
+            scale, keep_ratio = tuple(step.scale), step.get("keep_ratio", False)
+        elif step.type not in (*PHOTOGRAPH_LOADERS, "PackSegInputs", *_TRUTH):
+            raise ValueError(
+                f"the test pipeline has a step {step.type}, which is not exported; exported are one Resize to a scale,"
+                " and the data_preprocessor"
+            )
+    return scale, keep_ratio

@@ -1,0 +1,144 @@
+"""Start one process per GPU, or CPU processes where there is none: torchrun's agent, with plain endings.
+
+    python -m semseg.launch NPROC SCRIPT [ARGS…] [--max-restarts N]
+
+NNODES, NODE_RANK, MASTER_ADDR and PORT in the environment join several machines; on one machine a free port is
+chosen. With `--max-restarts`, a group in which a process falls is started again, up to N times, on all machines;
+a machine that was lost may come back with the same command. Signals reach the processes, which get
+TORCH_ELASTIC_SHUTDOWN_TIMEOUT seconds (600) to save.
+
+The exit code is 128 + the number of the signal that ended the run, else that of the process that failed first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from semseg.launch.nodes import MEET_S, Machines, number
+
+_BOUND_TO_LAUNCHER = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: when the launcher is killed, so is this process
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.executable, [sys.executable, "-u", *sys.argv[2:]])
+"""
+_CLOCKS_DIFFER_S = 60  # between this machine and a file server
+
+
+def restarted(work_dir: str | Path) -> bool:
+    """Return whether the launcher has restarted this process, in a run that has saved a checkpoint by now.
+
+    Checkpoints from before the launch belong to another run.
+    """
+    since = float(os.environ.get("SEMSEG_LAUNCHED", "inf")) - _CLOCKS_DIFFER_S
+    count = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    return count > 0 and any(path.stat().st_mtime > since for path in Path(work_dir).glob("*.pth"))
+
+
+def main() -> int:
+    """Run SCRIPT in NPROC processes and return the exit code.
+
+    Raises:
+        ValueError: a number is none, or more processes are asked for than this machine has GPUs.
+        ConnectionError: the machines do not meet.
+    """
+    max_restarts, (num_processes, *script) = take_max_restarts(sys.argv[1:])
+    num_processes = number("number of GPUs", num_processes, 1)
+    machines = Machines.from_environment()
+    log_level = os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # a lost connection fills a page otherwise
+    import torch
+
+    if log_level == "FATAL":  # which is meant for this process alone
+        del os.environ["TORCH_CPP_LOG_LEVEL"]
+    num_gpus = torch.cuda.device_count()
+    if 0 < num_gpus < num_processes:
+        raise ValueError(f"{num_processes} GPUs asked for, {num_gpus} visible; ask for {num_gpus} or fewer")
+    if num_gpus == 0:  # share the cores, instead of one thread each
+        threads = str(max(1, (os.cpu_count() or 1) // num_processes))
+        os.environ.setdefault("OMP_NUM_THREADS", threads)
+        os.environ.setdefault("MKL_NUM_THREADS", threads)
+    return _launch(machines, num_processes, script, max_restarts)
+
+
+def take_max_restarts(arguments: Sequence[str]) -> tuple[int, list[str]]:
+    """Split `--max-restarts N` from the other arguments, wherever it stands.
+
+    Raises:
+        ValueError: N is no number.
+    """
+    max_restarts, others, rest = "0", [], iter(arguments)
+    for argument in rest:
+        if argument == "--max-restarts":
+            max_restarts = next(rest, "")
+        elif argument.startswith("--max-restarts="):
+            max_restarts = argument.partition("=")[2]
+        else:
+            others.append(argument)
+    return number("--max-restarts", max_restarts, 0), others
+
+
+def _launch(machines: Machines, num_processes: int, script: list[str], max_restarts: int) -> int:
+    import logging
+
+    from torch.distributed import DistError
+    from torch.distributed.elastic.agent.server.api import WorkerSpec
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.rendezvous import RendezvousParameters, api
+    from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
+
+    from semseg.launch.agent import Agent, Relay
+
+    logging.disable(logging.ERROR)  # torchrun's own account of a failure; ours is one line
+    command = ["-u", *script]
+    if sys.platform == "linux":
+        command = ["-I", "-S", "-c", _BOUND_TO_LAUNCHER, str(os.getpid()), *script]
+    relay = Relay(float(os.environ.get("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "600")))
+    relay.rest()
+    backend, settings = machines.meeting_point(elastic=max_restarts > 0)
+    if max_restarts:  # the shared store of torchrun keeps what fallen processes said, and is not told to new machines
+        os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
+    place = f"{machines.count} machines at {machines.address}:{machines.port}"
+    launched, agent = time.time(), None
+    while True:
+        if machines.count > 1:
+            print(f"meeting {place}", file=sys.stderr, flush=True)
+        try:
+            machines.wait_for_first()
+            handler = get_rendezvous_handler(
+                RendezvousParameters(backend, min_nodes=machines.count, max_nodes=machines.count, **settings)
+            )
+            spec = WorkerSpec(
+                role="process",
+                local_world_size=num_processes,
+                entrypoint=sys.executable,
+                args=tuple(command),
+                rdzv_handler=handler,
+                max_restarts=max_restarts,
+                master_addr=machines.address if backend == "static" else None,
+                master_port=machines.port if backend == "static" else None,
+            )
+            agent = Agent(spec, relay, launched, agent.num_starts if agent else 0)
+            result = agent.run()
+            handler.shutdown()
+            if result is None:  # it waited for a place among the others
+                raise api.RendezvousClosedError
+            return agent.exit_code(result)
+        except SignalException as error:  # while the processes were being started
+            return 128 + error.sigval
+        except api.RendezvousTimeoutError as error:
+            raise ConnectionError(f"did not meet {place} within {MEET_S // 60} minutes") from error
+        except api.RendezvousClosedError as error:
+            raise ConnectionError("another machine has ended the run") from error
+        except (api.RendezvousConnectionError, DistError) as error:
+            reason = str(error.__cause__ or error)
+            if "EADDRINUSE" in reason:
+                raise ConnectionError(
+                    f"port {machines.port} of {machines.address} is taken: set another PORT on all machines"
+                ) from error
+            if machines.rank == 0 or backend == "static":
+                raise ConnectionError(f"did not meet {place}: {reason.splitlines()[0]}") from error
+            time.sleep(1)  # the first machine has fallen: wait until it is back

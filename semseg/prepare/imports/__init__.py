@@ -1,8 +1,0 @@
-"""Annotations of other programs in, a data set of index PNGs with its dataset.yaml out.
-
-`plan` reads and checks everything; only then does `Plan.write` touch the disk.
-"""
-
-from semseg.prepare.imports.planning import Plan, Request, plan
-
-__all__ = ["Plan", "Request", "plan"]

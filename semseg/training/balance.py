@@ -1,0 +1,121 @@
+"""What a training does for its rare classes: another loss, class weights, crops around them."""
+
+from __future__ import annotations
+
+import math
+
+from mmengine.config import Config, ConfigDict
+from mmengine.utils import import_modules_from_strings
+
+from semseg.config.class_weights import check_class_weights
+from semseg.config.rare_crops import CROPS, crop_around_rare_classes, rare_class_datasets
+from semseg.config.tree import as_list, inner_datasets, type_name
+
+_OHEM_SHARE = 100_000 / (512 * 1024)  # what MMSegmentation's Cityscapes configs keep of a crop
+_REPLACED = {"CrossEntropyLoss", "FocalLoss", "TverskyLoss", "DiceLoss", "LovaszLoss"}
+_WEIGHTED = {"CrossEntropyLoss", "FocalLoss"}
+_OWN_WAY = {"PointHead"}  # judges chosen points, not pictures
+
+
+def balance(
+    cfg: Config, *, loss: str | None = None, class_weight: str | None = None, rare_crops: float | None = None
+) -> None:
+    """Change a config in favour of its rare classes (in place).
+
+    Args:
+        cfg: of a training.
+        loss: of the head that predicts: `ce`, `ohem`, `focal`, `dice` or `lovasz`; the last two are added to the
+            cross entropy. Auxiliary heads keep theirs.
+        class_weight: as in a config, such as `auto`; of the cross entropy or focal loss in every head.
+        rare_crops: share of the samples that are crops around a rare class.
+
+    Raises:
+        ValueError: the config has no place for it, or the word or the number means nothing.
+    """
+    if loss is not None:
+        _use_loss(cfg, loss)
+    if class_weight is not None:
+        _use_class_weight(cfg, class_weight)
+    if rare_crops is not None:
+        _use_rare_crops(cfg, rare_crops)
+
+
+def _use_loss(cfg: Config, name: str) -> None:
+    heads = as_list(cfg.model.get("decode_head"))
+    head = heads[-1] if heads else ConfigDict(type="none")  # of a cascade, the one that predicts
+    losses = as_list(head.get("loss_decode"))
+    kinds = [type_name(loss) for loss in losses]
+    if not kinds or not set(kinds) <= _REPLACED or type_name(head) in _OWN_WAY:
+        found = f"of type {head.type} with {' and '.join(kinds) or 'no loss_decode'}"
+        raise ValueError(f"--loss {name}: the decode head is {found}, whose losses only the config can change")
+    if any(
+        loss.get("use_mask") or (loss.get("use_sigmoid") and type_name(loss) == "CrossEntropyLoss") for loss in losses
+    ):
+        raise ValueError(
+            f"--loss {name}: the cross entropy of the decode head is one of sigmoids; set use_sigmoid=False"
+        )
+    weights = [loss.class_weight for loss in losses if loss.get("class_weight") is not None]
+    plain = dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0)
+    cross_entropy = next((loss for loss in losses if type_name(loss) == "CrossEntropyLoss"), plain)
+    cross_entropy = {**cross_entropy, "class_weight": weights[0] if weights else None}
+    weight = float(cross_entropy.get("loss_weight", 1.0))
+    head.pop("sampler", None)
+    if name == "ce":
+        head.loss_decode = cross_entropy
+    elif name == "ohem":
+        head.loss_decode = cross_entropy
+        min_kept = max(2, round(_OHEM_SHARE * _crop_pixels(cfg)))
+        head.sampler = dict(type="OHEMPixelSampler", thresh=0.7, min_kept=min_kept)
+    elif name == "focal":
+        # MMSegmentation takes the mean over pixels and classes; the sum over classes, as in Lin et al., "Focal
+        # Loss for Dense Object Detection", ICCV 2017, has the size of a cross entropy
+        size = weight * head.num_classes
+        head.loss_decode = dict(type="FocalLoss", loss_weight=size, class_weight=cross_entropy["class_weight"])
+    elif name == "dice":
+        # MMSegmentation's DiceLoss pools all classes, so that the frequent ones decide, and counts ignored
+        # pixels; its TverskyLoss with equal parts is the Dice loss of each class, without them
+        dice = dict(type="TverskyLoss", alpha=0.5, beta=0.5, loss_weight=weight, loss_name="loss_dice")
+        head.loss_decode = [cross_entropy, dice]
+    elif name == "lovasz":
+        # over the batch, as its authors do; MMSegmentation asks for reduction='none' then
+        lovasz = dict(type="LovaszLoss", per_image=False, reduction="none", loss_weight=weight)
+        head.loss_decode = [cross_entropy, lovasz]
+    else:
+        raise ValueError(f"--loss {name}: expected ce, ohem, focal, dice or lovasz")
+
+
+def _use_class_weight(cfg: Config, class_weight: str) -> None:
+    heads = [head for name in ("decode_head", "auxiliary_head") for head in as_list(cfg.model.get(name))]
+    losses = [loss for head in heads for loss in as_list(head.get("loss_decode")) if type_name(loss) in _WEIGHTED]
+    if not losses:
+        raise ValueError(f"--class-weight {class_weight}: no head of the config has a {' or '.join(sorted(_WEIGHTED))}")
+    for loss in losses:
+        loss["class_weight"] = class_weight
+    check_class_weights(cfg, "--class-weight")
+
+
+def _use_rare_crops(cfg: Config, share: float) -> None:
+    if not 0 < share <= 1:
+        raise ValueError(f"--rare-crops {share}: a share of the samples is above 0 and at most 1")
+    loader = cfg.train_dataloader
+    present = list(rare_class_datasets(loader.dataset))
+    for wrapper in present:
+        wrapper["share"] = share
+    if not present:
+        loader.dataset = dict(type="RareClassDataset", dataset=loader.dataset, share=share)
+        crop_around_rare_classes(cfg)
+    plugins, imports = "semseg.plugins", cfg.get("custom_imports", {}).get("imports", [])
+    if plugins not in imports:  # a config from elsewhere
+        cfg.custom_imports = dict(imports=[*imports, plugins], allow_failed_imports=False)
+        import_modules_from_strings([plugins])
+
+
+def _crop_pixels(cfg: Config) -> int:
+    for dataset in inner_datasets(cfg.train_dataloader.dataset):
+        for step in dataset.get("pipeline", []):
+            if type_name(step) in CROPS:
+                size = step["crop_size"]
+                return size * size if isinstance(size, int) else math.prod(size)
+    raise ValueError(
+        "--loss ohem keeps a share of each crop, and the train pipeline has no RandomCrop that says its size"
+    )

@@ -1,0 +1,230 @@
+"""Checkpoints that are complete at every moment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.dist import is_main_process, master_only
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
+from mmengine.registry import HOOKS
+
+from semseg.checkpoints.files import best_names, newest_first, position_name, run_checkpoints
+from semseg.system.atomic import atomic_path
+from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
+from semseg.training.epoch_loops import validation_is_due
+
+
+@register_backend("atomic")
+class AtomicBackend(LocalBackend):
+    """The local disk; a file appears under its name when all of it lies on the disk, or not at all."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write bytes aside, force them onto the disk, and rename."""
+        path = Path(filepath)
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            file.write(obj)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync_folder(path.parent)
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """MMEngine's CheckpointHook, which loses nothing when the run is killed while it saves.
+
+    A new file is complete before an old one is deleted, and only files of this run are. `last.pth` and `best.pth`
+    point to the newest and the best one. With gradient accumulation it waits for the optimizer's step. After a
+    validation the newest checkpoint is written again, with the scores; a run that is killed in between validates
+    once more when it is resumed.
+
+    Args:
+        interval: iterations between two checkpoints, or epochs; the last one always has one.
+        by_epoch: count epochs, in a run by epochs: `epoch_3.pth`; one that is saved in the middle of an epoch is
+            `epoch_3_iter_400.pth`.
+        max_keep_ckpts: how many to keep, beside the best; -1 for all.
+        save_best: metric that decides which is the best, such as `mIoU` or `IoU/person`.
+        kwargs: the other arguments of CheckpointHook, but for `filename_tmpl`.
+    """
+
+    def __init__(
+        self,
+        interval: int = -1,
+        by_epoch: bool = False,
+        max_keep_ckpts: int = 3,
+        save_best: str | list[str] | None = "mIoU",
+        **kwargs,
+    ) -> None:
+        kwargs = {"backend_args": {"backend": "atomic"}, **kwargs, "by_epoch": by_epoch}
+        super().__init__(interval=interval, max_keep_ckpts=max_keep_ckpts, save_best=save_best, **kwargs)
+        self.saved_iter = -1  # of the last checkpoint
+        self._is_due = False
+        self._own: set[str] = set()  # names of the files of this run in the folder
+
+    def before_train(self, runner) -> None:
+        """Find the folder; when the run was stopped before or in a validation, make up for it."""
+        super().before_train(runner)
+        self._own = self._files_before(runner)
+        if is_main_process() and _is_local(self.out_dir):
+            for leftover in Path(self.out_dir).glob(".*.tmp.pth"):  # of a run that was killed while it saved
+                leftover.unlink(missing_ok=True)
+        done = runner.iter
+        if validation_is_due(runner) and runner.message_hub.runtime_info.get("last_validation") != done:
+            runner.logger.info(f"iteration {done} was not validated before the run ended: validating now")
+            runner.val_loop.run()
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """Save when it is time, and the optimizer has just made its step."""
+        if not self.by_epoch:
+            self._is_due |= self.every_n_train_iters(runner, self.interval, self.save_begin)
+            self._is_due |= self.save_last and self.is_last_train_iter(runner)
+        if self._is_due and runner.optim_wrapper.should_update():
+            self.save(runner, runner.iter + 1)
+
+    def after_train_epoch(self, runner) -> None:
+        """Save when it is time; gradients that wait for more batches are waited for."""
+        if self.by_epoch:
+            self._is_due |= self.every_n_epochs(runner, self.interval, self.save_begin)
+            self._is_due |= self.save_last and self.is_last_train_epoch(runner)
+            if self._is_due and runner.optim_wrapper.should_update():
+                self.save(runner, runner.iter, runner.epoch + 1)
+
+    def save(self, runner, num_iters: int, num_epochs: int | None = None) -> str:
+        """Write a numbered checkpoint with everything that a resumed run needs, and return its path.
+
+        Args:
+            runner: of the run.
+            num_iters: finished iterations.
+            num_epochs: finished epochs; default: those that the runner counts.
+
+        Raises:
+            Stopped: the disk is full, or fails; the last good checkpoint is untouched.
+        """
+        self._is_due = False
+        num_epochs = runner.epoch if num_epochs is None else num_epochs
+        name = f"{self._position(runner, num_iters, num_epochs)}.pth"
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info("last_ckpt", self.last_ckpt)
+        if self.saved_iter != num_iters:
+            epochs = f", {num_epochs} epochs" if self.by_epoch else ""
+            runner.logger.info(f"Saving checkpoint at {num_iters} iterations{epochs}")
+        self._remember(runner, self._own | {name})
+        meta = dict(epoch=num_epochs, iter=num_iters)
+        self._write(runner, name, meta, self.save_optimizer, self.save_param_scheduler)
+        self.saved_iter = num_iters
+        self._name_last(name)
+        if self.max_keep_ckpts > 0:
+            numbered = newest_first(self._own)
+            self._delete(runner, numbered[numbered.index(name) + self.max_keep_ckpts :])
+        return self.last_ckpt
+
+    def after_val_epoch(self, runner, metrics: dict[str, float]) -> None:
+        """Save the best, then the newest again, with the scores."""
+        runner.message_hub.update_info("last_validation", runner.iter)
+        superseded = [] if not metrics else self._save_best(runner, metrics)
+        if self.saved_iter == runner.iter:
+            self.save(runner, runner.iter)
+        self._delete(runner, superseded)
+
+    def _save_best(self, runner, metrics: dict[str, float]) -> list[str]:
+        """Save what is better than before, and return the names of the files that nobody needs any more."""
+        superseded = []
+        if not self.save_best:
+            return []
+        if "auto" in self.key_indicators:
+            self._init_rule(self.rules, [next(iter(metrics))])
+        for key, rule in zip(self.key_indicators, self.rules, strict=True):
+            if key not in metrics:
+                known = ", ".join(sorted(metrics))
+                raise ValueError(f"save_best={key!r} is no metric of this validation; it gives {known}")
+            suffix = "" if len(self.key_indicators) == 1 else f"_{key}"
+            hub = runner.message_hub
+            best = hub.runtime_info.get(f"best_score{suffix}", self.init_value_map[rule])
+            if metrics[key] is None or not self.is_better_than[key](metrics[key], best):
+                continue
+            hub.update_info(f"best_score{suffix}", metrics[key])
+            start = f"best_{key}_".replace("/", "_")
+            name = f"{start}{self._position(runner, runner.iter, runner.epoch)}.pth"
+            hub.update_info(f"best_ckpt{suffix}", self.file_backend.join_path(self.out_dir, name))
+            self._remember(runner, self._own | {name})
+            self._write(runner, name, dict(epoch=runner.epoch, iter=runner.iter), False, False)
+            runner.logger.info(
+                f"The best checkpoint with {metrics[key]:0.4f} {key} at {runner.iter} iter is saved to {name}."
+            )
+            if key == self.key_indicators[0] and is_main_process() and _is_local(self.out_dir):
+                _link(Path(self.out_dir) / "best.pth", name)
+            superseded += [other for other in best_names(self._own, start) if other != name]
+        return superseded
+
+    def _position(self, runner, num_iters: int, num_epochs: int) -> str:
+        if not self.by_epoch:
+            return position_name(num_iters)
+        return position_name(num_iters, num_epochs, len(runner.train_dataloader))
+
+    def _write(self, runner, name: str, meta: dict, save_optimizer: bool, save_param_scheduler: bool) -> None:
+        try:
+            runner.save_checkpoint(
+                self.out_dir,
+                name,
+                save_optimizer=save_optimizer,
+                save_param_scheduler=save_param_scheduler,
+                meta=meta,
+                by_epoch=False,
+                backend_args=self.backend_args,
+            )
+        except OSError as error:
+            kept = Path(self.out_dir, "last.pth")
+            rest = f"the last good one is {kept.resolve().name}" if kept.is_file() else "there is none before it"
+            raise Stopped(
+                f"cannot write {name} to {self.out_dir} ({error.strerror or error}); {rest}: make room there,"
+                " then go on with --resume",
+                GIVEN_UP if is_disk_full(error) else 1,  # a file server may be back when the run is started again
+            ) from error
+
+    @master_only
+    def _name_last(self, name: str) -> None:
+        with atomic_path(Path(self.out_dir) / "last_checkpoint") as temporary:  # MMEngine reads it
+            temporary.write_text(self.last_ckpt)
+        if _is_local(self.out_dir):
+            _link(Path(self.out_dir) / "last.pth", name)
+
+    def _files_before(self, runner) -> set[str]:
+        """Return the names of the files that the first part of a resumed run has left in this folder."""
+        resumed, folder = runner.cfg.get("resume") and runner.cfg.get("load_from"), self.out_dir
+        if not resumed or not _is_local(folder) or Path(resumed).resolve().parent != Path(folder).resolve():
+            return set()
+        names = runner.message_hub.runtime_info.get("own_checkpoints")
+        if names is None:  # a checkpoint that does not say it
+            names = [path.name for path in run_checkpoints(folder) if not path.is_symlink()]
+        return set(names)
+
+    def _remember(self, runner, names: set[str]) -> None:
+        self._own = names
+        runner.message_hub.update_info("own_checkpoints", sorted(names))
+
+    def _delete(self, runner, names: Sequence[str]) -> None:
+        self._remember(runner, self._own - set(names))
+        if is_main_process() and _is_local(self.out_dir):
+            for name in names:
+                Path(self.out_dir, name).unlink(missing_ok=True)
+
+
+def _is_local(folder: str) -> bool:
+    return "://" not in str(folder)
+
+
+def _link(path: Path, target: str) -> None:
+    with contextlib.suppress(OSError), atomic_path(path) as temporary:  # some file systems have no links
+        temporary.symlink_to(target)
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # not every system lets a folder be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

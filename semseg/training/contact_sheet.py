@@ -1,0 +1,46 @@
+"""What the network receives, as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmseg.registry import HOOKS
+from PIL import Image
+
+from semseg.datasets import samples
+from semseg.system.atomic import atomic_path
+from semseg.visualization import drawing
+
+
+@HOOKS.register_module()
+class ContactSheetHook(Hook):
+    """Paint a few training samples with their masks before the first iteration.
+
+    They come out of the training pipeline, augmented as the network receives them, and are the same for the
+    same config. The sheet goes to `<run>/contact_sheet.jpg` and to TensorBoard. The run's random numbers stay
+    what they were.
+
+    Args:
+        num_samples: how many; 0 for none.
+    """
+
+    def __init__(self, num_samples: int = 8) -> None:
+        self.num_samples = num_samples
+
+    @master_only
+    def before_train(self, runner) -> None:
+        """Paint the sheet."""
+        if not self.num_samples:
+            return
+        dataset = runner.train_dataloader.dataset
+        found = samples.from_dataset(dataset, self.num_samples, size=samples.padded_size(runner.cfg))
+        title = f"{len(found.samples)} of {found.num_all} training samples as the network receives them"
+        sheet = drawing.contact_sheet(found.samples, found.classes, found.palette, title)
+        with atomic_path(Path(runner.log_dir) / "contact_sheet.jpg") as temporary:
+            Image.fromarray(sheet).save(temporary, quality=90, subsampling=0)
+        for backend in runner.cfg.get("visualizer", {}).get("vis_backends") or []:
+            if backend["type"] != "LocalVisBackend":  # would write the sheet a second time
+                experiment = runner.visualizer.get_backend(backend["type"])
+                experiment.add_image("contact_sheet", sheet, runner.iter)

@@ -1,0 +1,158 @@
+"""Pictures of predictions, painted while a run validates or tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.dist import barrier, is_main_process
+from mmengine.hooks import Hook
+from mmseg.registry import HOOKS
+from PIL import Image
+
+from semseg.datasets.built_sets import names_of_set, reading_of_images
+from semseg.datasets.image_files import read_image
+from semseg.system.atomic import atomic_path
+from semseg.system.background import Writers
+from semseg.visualization import panels
+
+TENSORBOARD_WIDTH_PX = 1024
+_JPEG = [
+    *(cv2.IMWRITE_JPEG_QUALITY, 90),
+    *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),  # thin lines keep their colour
+]
+
+
+@HOOKS.register_module()
+class PanelHook(Hook):
+    """Paint predictions beside their truth.
+
+    At every validation it paints the same few images, truth left and prediction right, to
+    `<run>/panels/NAME_iter_000400.jpg` and to TensorBoard, so that a person sees them improve. In a test it
+    paints every image, if `show_dir` is given: photograph, truth, prediction, and what is wrong. Every rank
+    paints the images that it predicts, in threads beside the model; when the loop ends all are written.
+
+    Args:
+        num_images: how many validation images, evenly spread over the set; 0 for none.
+        show_dir: folder for the pictures of a test; they keep the names and sub-folders of their images.
+    """
+
+    is_tried = True  # before the first iteration: choosing the images changes nothing
+
+    def __init__(self, num_images: int = 8, show_dir: str | None = None) -> None:
+        self.num_images = num_images
+        self.show_dir = show_dir
+        self._panel_paths: dict[str, Path] = {}  # image path -> where its picture goes
+        self._reading: dict[str, tuple[str, int | None]] = {}  # image path -> exif, bits
+        self._writers = Writers()
+
+    def before_val_epoch(self, runner) -> None:
+        """Choose the images."""
+        dataset = runner.val_dataloader.dataset
+        num_images = min(self.num_images, len(dataset))
+        indices = np.linspace(0, len(dataset) - 1, num_images).round().astype(int) if num_images else []
+        chosen = dict.fromkeys(dataset.get_data_info(int(i))["img_path"] for i in indices)
+        names = names_of_set(dataset) if chosen else {}
+        panel_dir, ending = Path(runner.log_dir) / "panels", f"_iter_{runner.iter:06d}.jpg"
+        self._panel_paths = {image: panel_dir / ("_".join(names[image].parts) + ending) for image in chosen}
+        self._reading = reading_of_images(dataset) if chosen else {}
+
+    def after_val_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
+        """Paint the chosen images of this batch."""
+        self._paint(runner.val_dataloader.dataset, outputs, panels.truth_and_prediction)
+
+    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+        """Send what all ranks painted to TensorBoard."""
+        self._writers.finish()
+        barrier()
+        if not is_main_process():
+            return
+        for backend in runner.cfg.get("visualizer", {}).get("vis_backends") or []:
+            if backend["type"] == "LocalVisBackend":
+                continue  # would write each picture a second time
+            experiment = runner.visualizer.get_backend(backend["type"])
+            for path in self._panel_paths.values():
+                if path.is_file():  # not there: painted on a machine with a disk of its own
+                    panel = Image.open(path)
+                    panel.thumbnail((TENSORBOARD_WIDTH_PX, TENSORBOARD_WIDTH_PX))
+                    name = path.stem.rpartition("_iter_")[0]
+                    experiment.add_image(f"val_panels/{name}", np.asarray(panel), runner.iter)
+
+    def before_test_epoch(self, runner) -> None:
+        """Decide where each picture goes."""
+        dataset = runner.test_dataloader.dataset
+        names = names_of_set(dataset) if self.show_dir else {}
+        self._panel_paths = {image: Path(self.show_dir) / f"{name}.jpg" for image, name in names.items()}
+        self._reading = reading_of_images(dataset) if self.show_dir else {}
+
+    def after_test_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
+        """Paint the images of this batch."""
+        self._paint(runner.test_dataloader.dataset, outputs, panels.panel)
+
+    def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
+        """Wait until everything is written."""
+        self._writers.finish()
+
+    def _paint(self, dataset, outputs: Sequence, draw: Callable[..., np.ndarray]) -> None:
+        for sample in outputs:
+            path = self._panel_paths.get(sample.img_path)
+            if path is None:
+                continue
+            target, predicted = (
+                field.data.squeeze(0).byte().cpu().numpy() for field in (sample.gt_sem_seg, sample.pred_sem_seg)
+            )
+            self._writers.submit(
+                write_panel,
+                path,
+                draw,
+                sample.img_path,
+                *self._reading[sample.img_path],
+                target,
+                predicted,
+                dataset.metainfo,
+            )
+
+
+def write_panel(
+    path: Path,
+    draw: Callable[..., np.ndarray],
+    image_path: str,
+    exif: str,
+    bits: int | None,
+    target: np.ndarray,
+    predicted: np.ndarray,
+    metainfo: dict,
+) -> None:
+    """Paint one picture.
+
+    Args:
+        path: of the JPEG, which appears whole.
+        draw: a function of `semseg.visualization.panels`, of photograph, truth, prediction, classes and palette.
+        image_path: of the photograph, which is brought to the size of the truth.
+        exif: `apply` or `ignore` its orientation.
+        bits: how many are in use of the 16 of a value, if it stores 16.
+        target: train ids, uint8, shape (height, width).
+        predicted: likewise.
+        metainfo: of the data set: classes and palette.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: it is larger than a JPEG can be, 65500 pixels in height or width.
+    """
+    try:
+        image = read_image(image_path, exif, bits)
+    except ValueError:  # a kind that other code loads for the model, such as 8 bands
+        image = np.full((*target.shape, 3), 127, np.uint8)
+    if image.shape[:2] != target.shape:
+        image = cv2.resize(image, target.shape[::-1], interpolation=cv2.INTER_AREA)
+    panel = draw(image, target, predicted, metainfo["classes"], metainfo["palette"])
+    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(panel, cv2.COLOR_RGB2BGR), _JPEG)
+    if not done:
+        raise ValueError(f"{image_path}: its panel of {panel.shape[1]}x{panel.shape[0]} is too large for a JPEG")
+    try:
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(encoded)
+    except OSError as error:
+        raise type(error)(f"cannot write {path} ({error.strerror or error}): make room there") from error

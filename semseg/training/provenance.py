@@ -1,0 +1,66 @@
+"""Every checkpoint says where it comes from, and so does the folder of its run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmseg.registry import HOOKS
+
+from semseg.checkpoints import description, facts
+from semseg.checkpoints.plain import plain
+from semseg.system.atomic import atomic_path
+
+
+@HOOKS.register_module()
+class DescriptionHook(Hook):
+    """Write a description into every checkpoint, and `run.json` beside the log when a training starts.
+
+    The description stands under `meta.semseg`, as plain data (see `semseg/checkpoints/description.py`). `run.json`
+    says on which machine, from which data and by which command the training was started; a resumed training has
+    a folder of its own, and so a `run.json` of its own.
+    """
+
+    priority = "LOW"  # EMAHook has exchanged the weights, the checkpoint hook has not saved yet
+
+    def __init__(self) -> None:
+        self._run: dict | None = None
+        self._validation: dict | None = None
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Take over the scores of the last validation when a training is resumed."""
+        if runner.cfg.get("resume"):
+            self._validation = description.description_of(checkpoint).get("metrics")
+
+    @master_only
+    def before_train(self, runner) -> None:
+        """Find out all that stays the same, and write run.json."""
+        datasets = {"train": runner.train_dataloader.dataset}
+        if runner.val_loop is not None:
+            datasets["val"] = runner.val_dataloader.dataset
+        self._run = description.describe_run(runner.cfg, datasets, runner.seed, runner.world_size)
+        record = {
+            **{key: self._run[key] for key in ("schema", "command", "config_file", "seed", "num_processes")},
+            "deterministic": runner.deterministic,
+            "start_time": facts.now(),
+            "start_iteration": runner.iter,
+            **{key: self._run[key] for key in ("data", "git", "versions")},
+            "hardware": facts.hardware(),
+        }
+        with atomic_path(Path(runner.log_dir) / "run.json") as temporary:
+            temporary.write_text(json.dumps(record, indent=2) + "\n")
+
+    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+        """Remember the scores."""
+        if metrics:
+            self._validation = description.describe_validation(runner.iter, metrics)
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Put the description in."""
+        if self._run is not None:  # None: no training of this project
+            state = description.describe_state(
+                checkpoint["meta"]["iter"], self._validation, "ema_state_dict" in checkpoint
+            )
+            checkpoint["meta"]["semseg"] = plain({**self._run, **state})  # anything else could not be loaded again

@@ -1,0 +1,199 @@
+"""What a resumed run takes over from the one that it continues: the schedule, and the curves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import master_only
+from mmengine.hooks import EMAHook, Hook
+from mmengine.runner import EpochBasedTrainLoop
+from mmseg.registry import HOOKS
+
+from semseg.system.atomic import atomic_path
+from semseg.training.checkpointing import SafeCheckpointHook
+from semseg.training.epoch_loops import recount_iterations
+
+_STEP_STATE = {"last_step", "_global_step", "_last_value"}  # of a scheduler; the rest is its plan
+_NO_END = int(1e9)  # MMEngine's
+
+
+@HOOKS.register_module()
+class ContinuationHook(Hook):
+    """Let a resumed run follow the schedule of its config, when that is another one than the checkpoint's.
+
+    MMEngine goes on with the schedulers as the checkpoint holds them: after `train_cfg.max_iters` was raised,
+    the learning rate would stay at the old end's. Here the new curve is entered at the checkpoint's iteration,
+    bit for bit as if it had been planned from the start. So it is with another base learning rate. The
+    optimizer keeps its state (momentum), and an unchanged schedule goes on as stored.
+    """
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Compare the two schedules, and put the new one into `checkpoint` if they differ.
+
+        Raises:
+            ValueError: the run is to end before the checkpoint's iteration, or it would go on without `--ema`.
+        """
+        if not runner.cfg.get("resume"):
+            return
+        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+        iters_per_epoch = len(runner.train_dataloader) if by_epoch else 0
+        if by_epoch:
+            recount_iterations(checkpoint, iters_per_epoch, runner.logger)
+        name = Path(runner.cfg.get("load_from") or "the checkpoint").name
+        unit, key = ("epoch", "max_epochs") if by_epoch else ("iteration", "max_iters")
+        done, length = checkpoint["meta"]["epoch" if by_epoch else "iter"], getattr(runner, key)
+        before = checkpoint.get("message_hub", {}).get("runtime_info", {}).get(key)
+        if done > length:
+            raise ValueError(
+                f"train_cfg.{key} is {length}, but {name} is at {unit} {done} already; go on with"
+                f" --cfg-options train_cfg.{key}={before or done}"
+            )
+        if "ema_state_dict" in checkpoint and not any(isinstance(hook, EMAHook) for hook in runner.hooks):
+            raise ValueError(f"{name} was trained with averaged weights (EMA); add --ema to go on with it")
+        schedulers, stored = runner.param_schedulers, checkpoint.get("param_schedulers")
+        if not isinstance(schedulers, list) or not isinstance(stored, list):
+            return
+        if [_plan(scheduler.state_dict()) for scheduler in schedulers] == [_plan(state) for state in stored]:
+            return
+        with warnings.catch_warnings():  # that the schedulers step without the optimizer
+            warnings.simplefilter("ignore")
+            for i in range(1, checkpoint["meta"]["iter"] + 1):
+                ends_epoch = by_epoch and i % iters_per_epoch == 0 and i // iters_per_epoch <= done
+                for scheduler in schedulers:
+                    if ends_epoch or not scheduler.by_epoch:
+                        scheduler.step()
+        checkpoint["param_schedulers"] = [scheduler.state_dict() for scheduler in schedulers]
+        names = {scheduler.param_name for scheduler in schedulers}
+        _copy_values(names, runner.optim_wrapper.param_groups, checkpoint["optimizer"])
+        what = "schedule changed"
+        if before not in (None, length):
+            how = "extended" if before < length else "shortened"
+            what = f"schedule {how} from {before} to {length} {unit}s"
+        lr = runner.optim_wrapper.get_lr()
+        runner.logger.info(f"{what}: learning rate goes on at {next(iter(lr.values()))[0]:.4g}")
+
+    def before_train(self, runner) -> None:
+        """Tell later checkpoints how long an epoch is, and the log of a schedule that the run does not finish."""
+        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+        if by_epoch:
+            runner.message_hub.update_info("iters_per_epoch", len(runner.train_dataloader))
+        for number, scheduler in enumerate(
+            runner.param_schedulers if isinstance(runner.param_schedulers, list) else []
+        ):
+            name = f"param_scheduler.{number} ({type(scheduler).__name__})"
+            if scheduler.by_epoch and not by_epoch:
+                runner.logger.warning(
+                    f"{name} counts epochs, and this run has none: it has no effect; set its by_epoch=False"
+                )
+                continue
+            length = runner.max_epochs if scheduler.by_epoch else runner.max_iters
+            if length < scheduler.end < _NO_END and scheduler.begin < length:
+                unit = "epoch" if scheduler.by_epoch else "iteration"
+                runner.logger.warning(f"{name} ends at {unit} {scheduler.end}, after the run's end at {unit} {length}")
+
+
+def _plan(state: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in state.items() if key not in _STEP_STATE}
+
+
+def _copy_values(names: set[str], groups: list[dict], optimizer: dict) -> None:
+    """Put the scheduled values (lr, momentum) of `groups` into an optimizer's state dict."""
+    stored = [*optimizer["param_groups"], *filter(None, [optimizer.get("base_param_settings")])]
+    for group, stored_group in zip(groups, stored, strict=False):
+        for key in {*names, *(f"initial_{name}" for name in names)} & set(group):
+            stored_group[key] = group[key]
+
+
+@HOOKS.register_module()
+class OneCurveHook(Hook):
+    """Let a resumed run write on in the curves of the run that it continues.
+
+    The checkpoint remembers the folder, relative to the work folder; when it is gone, a new one is begun. What
+    lies after the checkpoint's iteration is taken out of `scalars.json`, and TensorBoard hides it. The text
+    log stays one file per start, and names the one before.
+    """
+
+    priority = 80  # after a trial that may end the run, before a validation that is made up for: LOW, VERY_LOW
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Name the log that goes on here."""
+        info = checkpoint.get("message_hub", {}).get("runtime_info", {})
+        path = Path(runner.work_dir, info.get("record", {}).get("log", ""))
+        if runner.cfg.get("resume") and path.is_file():
+            runner.logger.info(f"continues {path} after iteration {checkpoint['meta']['iter']}")
+
+    @master_only
+    def before_train(self, runner) -> None:
+        """Find the folder, and cut the curves at the checkpoint."""
+        hub, work_dir = runner.message_hub, Path(runner.work_dir)
+        visualizer = runner.cfg.get("visualizer") or dict(
+            type="Visualizer", vis_backends=[dict(type="LocalVisBackend")]
+        )
+        own = Path(visualizer.get("save_dir") or runner.log_dir)
+        record = hub.runtime_info.get("record", {})
+        curves = work_dir / record.get("curves", "")
+        if runner.iter and "curves" in record and (curves / "vis_data").is_dir():
+            opened = runner.visualizer
+            opened.close()
+            if not curves.samefile(own):  # where the start has opened curves, which hold nothing yet
+                shutil.rmtree(own / "vis_data", ignore_errors=True)
+            repeats = any(isinstance(hook, SafeCheckpointHook) for hook in runner.hooks)
+            is_validated = not repeats or record.get("validated") == runner.iter
+            last_step = _cut(curves / "vis_data/scalars.json", runner.iter, is_validated)
+            place = dict(save_dir=str(curves), name=f"{opened.instance_name} of {curves.name}")
+            runner.visualizer = runner.build_visualizer({**visualizer, **place})
+            runner.visualizer.dataset_meta = opened.dataset_meta
+            tensorboard = runner.visualizer.get_backend("TensorboardVisBackend")
+            if tensorboard is not None:  # it hides what the files before this one hold from that step on
+                from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+
+                start = Event(step=last_step + 1, session_log=SessionLog(status=SessionLog.START))
+                tensorboard.experiment.file_writer.add_event(start)
+        else:
+            curves = own
+        log_path = Path(runner.log_dir) / f"{runner.timestamp}.log"
+        paths = dict(curves=os.path.relpath(curves, work_dir), log=os.path.relpath(log_path, work_dir))
+        hub.update_info("record", {**record, **paths})
+
+    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+        """Remember that the curves hold this validation."""
+        record = runner.message_hub.runtime_info.get("record", {})
+        runner.message_hub.update_info("record", {**record, "validated": runner.iter})
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Let TensorBoard's file reach the disk before the checkpoint does, so that no kill leaves a gap."""
+        tensorboard = runner.visualizer.get_backend("TensorboardVisBackend")
+        if tensorboard is not None:
+            tensorboard.experiment.flush()
+
+
+def _cut(path: Path, last_step: int, is_validated: bool) -> int:
+    """Take what comes after an iteration out of a `scalars.json`, and return the last step that is whole.
+
+    Args:
+        path: of the file; when there is none, nothing happens.
+        last_step: the checkpoint's iteration.
+        is_validated: whether the checkpoint knows of its validation. If not, the run was killed between its
+            log line and the checkpoint; the validation will be repeated, and is taken out as well.
+    """
+    if not path.is_file():
+        return last_step
+    kept, last_whole_step = [], last_step
+    for line in path.read_text().splitlines():
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue  # the run was killed while it wrote this line
+        step = entry.get("step", 0)
+        if step == last_step and not is_validated and "iter" not in entry:  # only training's lines have it
+            last_whole_step = last_step - 1
+        elif step <= last_step:
+            kept.append(line)
+    with atomic_path(path) as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in kept))
+    return last_whole_step

@@ -1,0 +1,123 @@
+"""Train and evaluate what a finished config describes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Iterator
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import get_rank, init_dist, is_distributed, is_main_process
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from mmengine.utils.dl_utils import set_multi_processing
+from mmseg.registry import RUNNERS
+
+from semseg import compat
+from semseg.config.errors import explained
+from semseg.launch import slurm
+from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
+
+_LOST_PEER = re.compile(r"[Cc]onnection (?:closed|reset) by (?:remote )?peer|Broken pipe|remote process exited")
+
+
+def train(cfg: Config) -> None:
+    """Train; checkpoints, log, TensorBoard events and pictures land under `cfg.work_dir`.
+
+    Raises:
+        ConnectionError: the pretrained weights cannot be downloaded; the sentence names the ways out.
+        ValueError: a part of the config cannot be built, or fails when it is tried; the sentence names its key.
+        Stopped: a signal, the clock or a fault ended the run.
+    """
+    logging.raiseExceptions = False  # a full disk is told once, not with every line of the log
+    with _room_in(cfg.work_dir):
+        runner = _build_runner(cfg)
+    if runner.deterministic:  # some operations of a GPU have no deterministic kernel: they warn
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    print_log(f"watch it: tensorboard --logdir {cfg.work_dir}", "current")
+    _log_orientation(cfg.train_dataloader)
+    try:
+        with _room_in(cfg.work_dir):
+            _train(runner)
+    except Stopped as stopped:
+        with contextlib.suppress(OSError):  # the disk may be full
+            runner.visualizer.close()  # what TensorBoard has not written yet
+        if str(stopped):  # the program shows it on the screen
+            level = logging.ERROR if stopped.exit_code in (1, GIVEN_UP) else logging.INFO
+            runner.logger.log(level, str(stopped), extra={"on_screen": False})
+        raise
+    print_log(f"checkpoints and pictures: {cfg.work_dir}, {runner.log_dir}", "current")
+
+
+def _train(runner: Runner) -> None:
+    """Train, and say what the machine's failures mean."""
+    try:
+        with explained(runner.cfg, model=runner.model):
+            runner.train()
+    except RuntimeError as error:
+        if not is_distributed() or not _LOST_PEER.search(str(error)):
+            raise
+        raise Stopped(f"process {get_rank()} lost its connection to another process, which has ended", 1) from error
+
+
+@contextlib.contextmanager
+def _room_in(folder: str) -> Iterator[None]:
+    """End the run for good when the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        what = str(error)  # a sentence already, unless the system has raised it
+        if error.errno is not None:
+            what = f"cannot write to {error.filename or folder} ({error.strerror}): make room there"
+        raise Stopped(f"{what}, then go on with --resume", GIVEN_UP) from error
+
+
+def evaluate(cfg: Config) -> dict[str, float]:
+    """Evaluate `cfg.load_from` on the test set; the scores land under `cfg.work_dir`.
+
+    Returns:
+        Scores in percent: aAcc, mIoU, mAcc, `IoU/<class>`, `Acc/<class>`.
+    """
+    runner = _build_runner(cfg)
+    _log_orientation(cfg.test_dataloader)
+    with explained(cfg, model=runner.model):
+        return runner.test()
+
+
+def join_processes(cfg: Config) -> None:
+    """Join the processes that the launcher started; once is enough, and alone there is nothing to join.
+
+    As `Runner.setup_env` does it, only before the Runner: what comes before the run can be decided together.
+    """
+    if cfg.launcher == "none" or is_distributed():
+        return
+    environment = cfg.get("env_cfg", {})
+    launcher = cfg.launcher
+    if launcher == "slurm":  # MMEngine's own way needs a GPU and scontrol
+        launcher = "pytorch"
+        os.environ.update(slurm.rank_variables(os.environ))
+        if torch.cuda.device_count() == 1:  # each task sees its own only
+            os.environ["LOCAL_RANK"] = "0"
+    set_multi_processing(**environment.get("mp_cfg", {}), distributed=True)
+    if launcher == "pytorch" and not torch.cuda.is_available():
+        compat.init_cpu_process_group()
+        if is_main_process():
+            print(f"no GPU: {torch.distributed.get_world_size()} CPU processes over gloo, BN instead of SyncBN")
+    else:
+        init_dist(launcher, **environment.get("dist_cfg", {"backend": "nccl"}))
+
+
+def _log_orientation(dataloader: dict) -> None:
+    done = "ignored" if "color_ignore_orientation" in str(dataloader) else "applied"
+    print_log(f"EXIF orientation of photographs: {done}", "current")
+
+
+def _build_runner(cfg: Config) -> Runner:
+    join_processes(cfg)
+    with explained(cfg):
+        return RUNNERS.build(cfg)

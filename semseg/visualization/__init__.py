@@ -1,0 +1,1 @@
+"""Pictures and charts: arrays in, pixels out."""

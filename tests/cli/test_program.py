@@ -1,0 +1,129 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from semseg.cli.program import ArgumentParser, run_tool
+
+
+def ending(main, monkeypatch, argv=("tool",)):
+    monkeypatch.setattr(sys, "argv", list(argv))
+    with pytest.raises(SystemExit) as ended:
+        run_tool(main)
+    return ended.value.code
+
+
+def fail_with(error):
+    def main():
+        raise error
+
+    return main
+
+
+def test_wrong_input_is_one_sentence_and_exit_code_2(monkeypatch, capsys):
+    assert ending(fail_with(ValueError("x is 3; expected 4")), monkeypatch) == 2
+    assert capsys.readouterr().err == "error: x is 3; expected 4\n"
+
+
+def test_errors_of_the_operating_system_name_the_file(monkeypatch, capsys):
+    assert ending(Path("/no/such").read_text, monkeypatch) == 2
+    assert capsys.readouterr().err == "error: /no/such: no such file or directory\n"
+
+
+def test_a_failing_machine_is_one_sentence_and_exit_code_1(monkeypatch, capsys):
+    assert ending(fail_with(OSError(28, "No space left on device", "a.pth")), monkeypatch) == 1
+    assert capsys.readouterr().err == "error: a.pth: no space left on device\n"
+
+
+def test_debug_shows_the_traceback(monkeypatch):
+    with pytest.raises(ValueError, match="x"):
+        monkeypatch.setattr(sys, "argv", ["tool", "--debug"])
+        run_tool(fail_with(ValueError("x")))
+
+
+@pytest.mark.parametrize("set_by_launcher", [dict(RANK="1", LOCAL_RANK="1"), dict(SLURM_LOCALID="1", LOCAL_RANK="0")])
+def test_other_processes_of_the_machine_keep_quiet(monkeypatch, capsys, set_by_launcher):
+    for name, value in set_by_launcher.items():
+        monkeypatch.setenv(name, value)
+    assert ending(fail_with(ValueError("x")), monkeypatch) == 2
+    assert capsys.readouterr().err == ""
+
+
+def test_the_first_process_of_every_machine_speaks(monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "4")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert ending(fail_with(ValueError("x")), monkeypatch) == 2
+    assert capsys.readouterr().err == "error: x\n"
+
+
+class Unreadable(torch.utils.data.Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        raise ValueError("a.png holds 7; expected 0 to 2")
+
+
+def test_what_a_loaders_process_refuses_is_one_sentence_from_whatever_rank(monkeypatch, capsys):
+    loader = torch.utils.data.DataLoader(Unreadable(), num_workers=1, multiprocessing_context="fork")
+    monkeypatch.setenv("RANK", "1")
+    assert ending(lambda: next(iter(loader)), monkeypatch) == 2
+    assert capsys.readouterr().err == "error: a.png holds 7; expected 0 to 2\n"
+
+
+def test_the_code_of_main_and_ctrl_c(monkeypatch):
+    assert ending(lambda: 1, monkeypatch) == 1
+    assert ending(lambda: None, monkeypatch) == 0
+    assert ending(fail_with(KeyboardInterrupt()), monkeypatch) == 130
+
+
+def test_a_bug_keeps_its_traceback():
+    code = "from semseg.cli import ArgumentParser, run_tool\nrun_tool(lambda: 1 / 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def parser_of_many_kinds():
+    parser = ArgumentParser(prog="tool")
+    parser.add_argument("words", nargs="+")
+    parser.add_argument("--data", default="none")
+    parser.add_argument("--size", "-s", type=int)
+    parser.add_argument("--names", nargs="+")
+    parser.add_argument("--cfg-options", nargs="+", action="extend", default=[])
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["--data", "a", "--data", "b"], "--data is given twice: a and b; leave one out"),
+        (["--size", "1", "-s", "2"], "-s is given twice: 1 and 2; leave one out"),
+        (["--names", "a", "b", "--names", "c"], "--names is given twice: a b and c; write all values behind one"),
+    ],
+)
+@pytest.mark.parametrize("parse", ["parse_args", "parse_intermixed_args"])
+def test_an_option_of_one_value_that_is_given_twice_is_refused(argv, sentence, parse, capsys):
+    with pytest.raises(SystemExit) as ended:
+        getattr(parser_of_many_kinds(), parse)(["x", *argv])
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_same_value_twice_and_lists_that_are_continued_are_fine():
+    parser = parser_of_many_kinds()
+    argv = ["x", "--data", "a", "--data", "a", "--cfg-options", "k=1", "l=2", "--cfg-options", "k=3"]
+    for _ in range(2):  # one command line is not remembered for the next
+        args = parser.parse_args(argv)
+        assert (args.words, args.data, args.cfg_options) == (["x"], "a", ["k=1", "l=2", "k=3"])
+
+
+def test_options_of_sub_commands_are_counted_too(capsys):
+    parser = ArgumentParser(prog="tool")
+    command = parser.add_subparsers().add_parser("check")
+    command.add_argument("--data")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["check", "--data", "a", "--data", "b"])
+    assert "--data is given twice: a and b" in capsys.readouterr().err

@@ -1,0 +1,69 @@
+"""What a model or transform raises reaches the user with its place in the config."""
+
+import sys
+
+import pytest
+from mmcv.transforms import BaseTransform
+from mmseg.registry import TRANSFORMS
+
+from semseg.config import load_config
+from semseg.training.run import train
+from tests.conftest import CONFIG
+from tests.training.runs import QUICK, build
+
+
+@pytest.fixture(autouse=True)
+def in_town(town, monkeypatch):
+    monkeypatch.chdir(town)
+
+
+@TRANSFORMS.register_module()
+class BrokenTransform(BaseTransform):
+    def transform(self, results):
+        return results["no such key"]
+
+
+def break_pipeline(cfg):
+    steps = cfg.train_dataloader.dataset.dataset.pipeline
+    steps.insert(2, dict(type="BrokenTransform"))
+
+
+def test_a_transform_that_fails_is_named_with_its_key(tmp_path):
+    runner = build(tmp_path, change=break_pipeline)
+    expected = (
+        r"train_dataloader\.dataset\.dataset\.pipeline\.2 \(BrokenTransform\) fails in a sample of the training:"
+        r" KeyError: 'no such key'"
+    )
+    with pytest.raises(ValueError, match=expected):
+        runner.train()
+
+
+def test_a_part_of_the_model_that_fails_is_named_with_its_key(tmp_path):
+    runner = build(tmp_path, "model.decode_head.in_channels=77")
+    with pytest.raises(ValueError, match=r"model\.decode_head \(PSPHead\) fails in a training step on .* 77"):
+        runner.train()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("model.backbone.depth=19", r"model\.backbone \(ResNetV1c\) cannot be built: KeyError: .*depth 19"),
+        ("model.decode_head.type=PSPHeda", r"model\.decode_head \(PSPHeda\) cannot be built: KeyError: .*PSPHeda"),
+    ],
+)
+def test_what_cannot_be_built_is_named_with_its_key(tmp_path, option, message):
+    cfg = load_config(CONFIG, [*QUICK, option], work_dir=tmp_path)
+    with pytest.raises(ValueError, match=message):
+        train(cfg)
+
+
+def test_modules_beside_a_config_are_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "my_own_parts.py").write_text("LOADED = True\n")
+    config = tmp_path / "x.py"
+    config.write_text(f"_base_ = {str(CONFIG)!r}\ncustom_imports = dict(imports=['semseg.plugins', 'my_own_parts'])\n")
+    load_config(config)
+    assert sys.modules["my_own_parts"].LOADED
+    config.write_text(f"_base_ = {str(CONFIG)!r}\ncustom_imports = dict(imports=['not_there_at_all'])\n")
+    with pytest.raises(ValueError, match=r"x\.py: .*not_there_at_all.* in the folder of the config"):
+        load_config(config)

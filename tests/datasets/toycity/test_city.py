@@ -1,0 +1,66 @@
+"""What the scenes hold; nothing is painted here, annotations come from the scenes alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semseg.datasets import toycity
+from semseg.datasets.toycity.city import compose
+from semseg.datasets.toycity.outline import annotate
+from semseg.datasets.toycity.style import STYLES, TOYCITY
+from semseg.labels import CITYSCAPES
+
+CLASSES = {label.name for label in CITYSCAPES.evaluated}
+
+
+def annotations(pictures):
+    for picture in pictures:
+        rng = np.random.default_rng(np.random.SeedSequence(picture.entropy))
+        yield annotate(compose(rng, STYLES[picture.style], picture.width, picture.height))
+
+
+def labels_in(found) -> tuple[set[str], set[str]]:
+    """Names that are visible as pixels, and names of polygons."""
+    label_ids, names = set(), set()
+    for annotation in found:
+        label_ids |= set(np.unique(annotation.label_ids).tolist())
+        names |= {item["label"] for item in annotation.objects}
+    return {label.name for label in CITYSCAPES.labels if label.label_id in label_ids}, names
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 20), ("val", 40), ("test", 20)])
+def test_every_class_and_ignored_labels_occur_in_every_split(split, count):
+    pictures = toycity.plan_cityscapes(Path("r"), {split: count}, (512, 256), seed=0)
+    visible, names = labels_in(annotations(pictures))
+    assert visible >= CLASSES
+    assert visible >= {"ego vehicle", "out of roi", "static", "parking"}
+    assert names >= {"license plate", "cargroup"}
+
+
+def test_every_class_occurs_in_the_labelled_pictures_of_rosario():
+    visible, _ = labels_in(annotations(toycity.plan_rosario(Path("r"), 0, 20, seed=0)))
+    assert visible >= CLASSES
+
+
+def test_no_pixel_is_left_without_a_label():
+    for annotation in annotations(toycity.plan_cityscapes(Path("r"), {"train": 5}, (512, 256), seed=2)):
+        assert (annotation.label_ids > 0).all()
+
+
+def test_things_shrink_with_distance():
+    """The same camera sees a person at twice the distance at half the height."""
+    scene = compose(np.random.default_rng(0), TOYCITY, 512, 256)
+    near, _ = scene.camera.project(np.array([(0.0, 0, 10), (0.0, 1.8, 10)]))
+    far, _ = scene.camera.project(np.array([(0.0, 0, 20), (0.0, 1.8, 20)]))
+    assert np.ptp(near[:, 1]) == pytest.approx(2 * np.ptp(far[:, 1]), rel=0.02)
+
+
+@pytest.mark.parametrize("size", [(128, 64), (480, 640), (1024, 512)])
+def test_any_size_can_be_drawn(size):
+    picture = toycity.plan_cityscapes(Path("r"), {"val": 1}, size, seed=4)[0]
+    image, annotation = toycity.render(picture)
+    assert image.shape == (size[1], size[0], 3)
+    assert annotation.label_ids.shape == image.shape[:2]

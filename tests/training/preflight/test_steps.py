@@ -1,0 +1,102 @@
+"""What does not fit is found before it is tried."""
+
+import resource
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from semseg.system.stopping import Stopped
+from semseg.training.preflight import meter, steps
+from semseg.training.preflight.extrapolation import try_step
+from semseg.training.preflight.steps import unreached
+from tests.training.runs import build
+
+PIXEL_BYTES = 8192
+LARGE = "val_dataloader.dataset.pipeline.1.scale=(512,256)"
+LINUX = pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="only there memory can be bounded")
+
+
+@contextmanager
+def bounded_memory(num_bytes):
+    """Let this process have so much more memory."""
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + num_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def hungry(*args, **kwargs):
+    """Return a Runner whose network takes so much more than all else that the need does not depend on the machine."""
+
+    def eat(module, inputs):
+        torch.ones(inputs[0][:, 0].numel() * PIXEL_BYTES // 4)
+
+    runner = build(*args, **kwargs)
+    runner.model.backbone.register_forward_pre_hook(eat)
+    return runner
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    """Return a function that leaves a share of what training or validation needed when it was tried.
+
+    Not by a limit of the system: how much of one the threads' own reserves take differs from machine to machine.
+    """
+    needs = []
+
+    def spy(*args):
+        outcome = try_step(*args)
+        needs.append(outcome.need_bytes)
+        return outcome
+
+    def leave(share, of):
+        num_bytes = int(needs[("training", "validation").index(of)] * share)
+        monkeypatch.setattr(meter, "available_memory_bytes", lambda: num_bytes)
+
+    monkeypatch.setattr(steps, "try_step", spy)
+    return leave
+
+
+@pytest.fixture(autouse=True)
+def in_town(town, monkeypatch):
+    monkeypatch.chdir(town)
+
+
+@LINUX
+def test_a_picture_that_does_not_fit_is_named_with_the_tiles_that_do(tmp_path, little_memory):
+    with pytest.raises(Stopped, match="nothing stands in the way"):
+        hungry(tmp_path, LARGE, dry_run=True).train()
+    little_memory(0.6, of="validation")
+    with pytest.raises(ValueError, match="validation of data/toycity/") as caught:
+        hungry(tmp_path, LARGE, dry_run=True).train()
+    assert "(256x128, resized to 512x256) needs about " in str(caught.value)
+    assert " are free; in tiles of the training's crop it takes about " in str(caught.value)
+    options = str(caught.value).partition("--cfg-options ")[2].split()
+    assert options == ["model.test_cfg.mode=slide", "model.test_cfg.crop_size=64,128", "model.test_cfg.stride=43,86"]
+    with pytest.raises(Stopped, match="dry run: nothing stands in the way"):
+        build(tmp_path, *options, dry_run=True).train()
+
+
+@LINUX
+def test_a_batch_that_does_not_fit_is_told_the_one_that_does(tmp_path, little_memory):
+    options = ["train_dataloader.batch_size=16"]
+    with pytest.raises(Stopped, match="nothing stands in the way"):
+        hungry(tmp_path, *options, dry_run=True).train()
+    little_memory(0.4, of="training")
+    with pytest.raises(ValueError, match="a training step with a batch of 16 needs") as caught:
+        hungry(tmp_path, *options, dry_run=True).train()
+    assert " are free; a batch of " in str(caught.value)
+    assert " of them make an update of the same size: --accumulate " in str(caught.value)
+
+
+def test_whole_modules_stand_for_their_parameters():
+    names = ["a.x.w", "a.x.b", "a.y.w", "b.w"]
+    assert unreached(names, {"a.y.w", "b.w"}) == ("a.x (2 parameters)",)
+    assert unreached(names, {"a.x.w", "b.w"}) == ("a.x.b", "a.y (1 parameters)")
+    assert unreached(names, {"b.w"}) == ("a (3 parameters)",)
+    assert unreached(names, names) == ()

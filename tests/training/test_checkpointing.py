@@ -1,0 +1,56 @@
+"""Which files a run leaves, and which it deletes: its own."""
+
+from pathlib import Path
+
+import torch
+
+from semseg import compat
+from tests.training.toy_runs import toy_runner
+
+
+def trained(*args, keep=2, **kwargs):
+    runner = toy_runner(*args, default_hooks=dict(checkpoint=dict(max_keep_ckpts=keep)), **kwargs)
+    runner.train()
+    return runner
+
+
+def names(folder):
+    return {path.name for path in Path(folder).glob("*.pth") if not path.is_symlink()}
+
+
+def test_the_newest_and_the_best_stay(tmp_path):
+    trained(tmp_path, 8, scores=[10, 40, 20, 30])
+    assert names(tmp_path) == {"iter_6.pth", "iter_8.pth", "best_mIoU_iter_4.pth"}
+
+
+def test_the_files_of_another_run_stay(tmp_path):
+    others = {"best_mIoU_iter_80000.pth", "best_mIoU_iter_1.pth", "iter_1.pth", "iter_80000.pth"}
+    for name in others:
+        (tmp_path / name).touch()
+    trained(tmp_path, 8, scores=[10, 20, 30, 40])
+    assert names(tmp_path) == others | {"iter_6.pth", "iter_8.pth", "best_mIoU_iter_8.pth"}
+
+
+def test_a_resumed_run_cleans_up_what_its_first_part_wrote(tmp_path):
+    trained(tmp_path, 4, scores=[10, 20])
+    (tmp_path / "best_mIoU_iter_3.pth").touch()
+    resumed = trained(tmp_path, 8, scores=[0, 0, 30, 20], resume=tmp_path / "iter_4.pth")
+    assert names(tmp_path) == {"iter_6.pth", "iter_8.pth", "best_mIoU_iter_6.pth", "best_mIoU_iter_3.pth"}
+    assert resumed.message_hub.get_info("own_checkpoints") == ["best_mIoU_iter_6.pth", "iter_6.pth", "iter_8.pth"]
+
+
+def test_a_checkpoint_that_does_not_say_which_files_are_its_runs_takes_those_beside_it(tmp_path):
+    trained(tmp_path, 4, scores=[10, 20])
+    content = compat.load_checkpoint_file(tmp_path / "iter_4.pth")
+    del content["message_hub"]["runtime_info"]["own_checkpoints"]
+    torch.save(content, tmp_path / "iter_4.pth")
+    trained(tmp_path, 8, scores=[0, 0, 30, 20], resume=tmp_path / "iter_4.pth")
+    assert names(tmp_path) == {"iter_6.pth", "iter_8.pth", "best_mIoU_iter_6.pth"}
+
+
+def test_a_run_that_is_continued_in_another_folder_leaves_the_first_one_alone(tmp_path):
+    trained(tmp_path / "first", 4, scores=[10, 20])
+    before = names(tmp_path / "first")
+    trained(tmp_path / "second", 8, scores=[0, 0, 30, 20], resume=tmp_path / "first/iter_4.pth")
+    assert names(tmp_path / "first") == before
+    assert names(tmp_path / "second") == {"iter_6.pth", "iter_8.pth", "best_mIoU_iter_6.pth"}

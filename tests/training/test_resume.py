@@ -1,0 +1,159 @@
+"""Which checkpoint is continued."""
+
+import shutil
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from semseg.checkpoints.files import numbered_checkpoints
+from semseg.training.resume import RESTARTED, check_folder, resume_checkpoint
+
+
+@pytest.fixture
+def work_dir(tmp_path):
+    """Three checkpoints; last.pth points to the newest."""
+    for number in (2, 4, 6):
+        content = {
+            "meta": {"seed": 7, "iter": number},
+            "state_dict": {"a": torch.rand(999)},
+            "optimizer": {},
+            "message_hub": {},
+        }
+        torch.save(content, tmp_path / f"iter_{number}.pth")
+    (tmp_path / "last.pth").symlink_to("iter_6.pth")
+    return tmp_path
+
+
+def resumed(work_dir, wanted, **values):
+    cfg = Config(dict(work_dir=str(work_dir), **values))
+    resume_checkpoint(cfg, wanted)
+    return cfg
+
+
+def test_the_newest_is_continued_with_its_seed(work_dir):
+    cfg = resumed(work_dir, "newest")
+    assert (cfg.resume, cfg.load_from, cfg.randomness.seed) == (True, str(work_dir / "iter_6.pth"), 7)
+
+
+def test_the_one_that_was_written_last_is_the_newest(work_dir):
+    (work_dir / "last.pth").unlink()
+    (work_dir / "last.pth").symlink_to("iter_4.pth")  # iter_6.pth is of a run that was given up
+    assert resumed(work_dir, "newest").load_from.endswith("iter_4.pth")
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip"])
+def test_a_damaged_one_is_named_and_the_one_before_it_used(work_dir, damage, capsys):
+    content = bytearray((work_dir / "iter_6.pth").read_bytes())
+    if damage == "cut":
+        content = content[: len(content) // 2]
+    else:
+        content[len(content) // 2] ^= 1
+    (work_dir / "iter_6.pth").write_bytes(content)
+    assert resumed(work_dir, "newest").load_from.endswith("iter_4.pth")
+    warned = capsys.readouterr().err
+    assert "iter_6.pth is damaged" in warned
+    assert "the one before it is used" in warned
+
+
+def test_a_damaged_one_that_was_asked_for_is_an_error(work_dir):
+    (work_dir / "iter_6.pth").write_bytes(b"PK\x03\x04")
+    with pytest.raises(ValueError, match=r"iter_6\.pth is damaged \(its end is missing\)"):
+        resumed(work_dir, str(work_dir / "iter_6.pth"))
+
+
+def test_auto_starts_fresh_where_there_is_none(tmp_path):
+    assert not resumed(tmp_path, "auto").resume
+
+
+def test_no_checkpoint_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"--resume: no checkpoint in .*; leave it out to start a new run"):
+        resumed(tmp_path, "newest")
+
+
+def test_a_missing_one_names_those_beside_it(work_dir):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint .*iter_9\.pth; .* holds iter_2\.pth, iter_4\.pth"):
+        resumed(work_dir, str(work_dir / "iter_9.pth"))
+
+
+def test_weights_alone_are_not_resumed(work_dir):
+    torch.save({"meta": {}, "state_dict": {}}, work_dir / "best_mIoU_iter_4.pth")
+    with pytest.raises(ValueError, match="holds weights without the state of the optimizer; resume an iter_"):
+        resumed(work_dir, str(work_dir / "best_mIoU_iter_4.pth"))
+
+
+def test_another_seed_is_an_error(work_dir):
+    with pytest.raises(ValueError, match=r"--seed 1: .* was trained with seed 7; leave --seed out"):
+        resumed(work_dir, "newest", randomness=dict(seed=1))
+
+
+def test_epochs_are_ordered_as_they_were_trained(tmp_path):
+    names = ["epoch_10.pth", "epoch_9_iter_95.pth", "epoch_9.pth", "epoch_2.pth"]
+    for name in names[::-1]:
+        torch.save({"meta": {"seed": 7}, "state_dict": {}, "optimizer": {}, "message_hub": {}}, tmp_path / name)
+    assert [path.name for path in numbered_checkpoints(tmp_path)] == names
+    assert resumed(tmp_path, "newest").load_from.endswith("epoch_10.pth")
+
+
+def check(work_dir, wanted=None, **values):
+    cfg = resumed(work_dir, wanted, **values)
+    check_folder(cfg, wanted)
+    return cfg
+
+
+def test_a_folder_that_holds_another_run_is_refused(work_dir):
+    ways = "continue that run with --resume, or choose another folder with --work-dir"
+    with pytest.raises(FileExistsError, match=rf"the checkpoints of another run \(iter_2.pth, .* 1 more\): {ways}"):
+        check(work_dir)
+    check(work_dir, "newest")
+    check(work_dir, "auto")
+    check(work_dir, default_hooks=dict(checkpoint=None))  # it saves nothing
+
+
+def test_a_folder_without_checkpoints_is_free(tmp_path):
+    (tmp_path / "20250101_000000").mkdir()
+    (tmp_path / "resnet50.pth").touch()  # no run names a checkpoint so
+    check(tmp_path)
+    check(tmp_path, "auto")
+
+
+@pytest.mark.parametrize("name", ["best_mIoU_iter_4.pth", "best_IoU_person_epoch_3.pth", "best.pth", "epoch_1.pth"])
+def test_one_file_of_a_run_is_enough(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(FileExistsError, match=f"another run .{name}"):
+        check(tmp_path)
+
+
+def test_nothing_that_can_be_resumed_is_no_fresh_start(work_dir):
+    for path in work_dir.glob("iter_*.pth"):
+        path.write_bytes(b"PK")
+    with pytest.raises(FileExistsError, match="--resume auto can read none of them, so choose another folder"):
+        check(work_dir, "auto")
+    assert not check(work_dir, RESTARTED).resume  # the launcher starts this same run again
+    for path in work_dir.glob("iter_*.pth"):
+        path.rename(work_dir / f"best_mIoU_{path.name}")
+    with pytest.raises(FileExistsError, match="none of them can be resumed, so"):
+        check(work_dir)
+    with pytest.raises(FileNotFoundError, match=r"nothing in .* can be resumed .* from those weights with --load-from"):
+        check(work_dir, "newest")
+
+
+def test_a_run_from_elsewhere_is_not_continued_among_the_files_of_another(work_dir, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    shutil.copy(work_dir / "iter_4.pth", other)
+    check(other / "new", str(work_dir / "iter_4.pth"))
+    with pytest.raises(FileExistsError, match=r"--resume .*iter_4.pth: .*other0 holds .* with --resume alone"):
+        check(other, str(work_dir / "iter_4.pth"))
+
+
+def test_later_checkpoints_that_will_be_overwritten_are_named(work_dir):
+    cfg = check(work_dir, str(work_dir / "iter_2.pth"))
+    assert cfg.custom_hooks[0].lines == [
+        "goes on after iter_2.pth; later checkpoints will be overwritten: iter_6.pth, iter_4.pth"
+    ]
+
+
+def test_checkpoints_in_a_folder_of_their_own_are_found(work_dir):
+    hooks = dict(checkpoint=dict(out_dir=str(work_dir.parent)))
+    cfg = resumed(work_dir.parent / "runs" / work_dir.name, "newest", default_hooks=hooks)
+    assert cfg.load_from == str(work_dir / "iter_6.pth")

@@ -1,0 +1,128 @@
+"""A resumed run keeps its losses, class weights, crops and data."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from semseg.checkpoints.description import describe_run
+from semseg.config import load_config
+from semseg.training import for_training
+from tests.conftest import CONFIG
+
+LOSS = "model.decode_head.loss_decode"
+
+
+def draw(folder, first_class=0):
+    """Write a data set of two pictures and return its dataset.yaml."""
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for number in range(2):
+        Image.new("RGB", (8 + first_class, 8)).save(folder / f"images/{number}.png")
+        Image.fromarray(np.full((8, 8 + first_class), first_class, np.uint8)).save(folder / f"masks/{number}.png")
+    splits = {name: {"images": "images", "masks": "masks"} for name in ("train", "val")}
+    content = {"splits": splits, "encoding": "ids", "classes": ["a", "b"]}
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(content))
+    return folder / "dataset.yaml"
+
+
+@pytest.fixture
+def data(tmp_path):
+    return draw(tmp_path / "data")
+
+
+def finished(data, options=(), **flags):
+    return for_training(load_config(CONFIG, options, work_dir=data.parents[1] / "run", data=data), **flags)
+
+
+def checkpoint(cfg, path, command=""):
+    """Write what a run of `cfg` leaves, without the weights."""
+    init_default_scope("mmseg")
+    datasets = {}
+    for split in ("train", "val"):
+        dataset = cfg[f"{split}_dataloader"].dataset
+        while "dataset" in dataset:
+            dataset = dataset.dataset
+        datasets[split] = DATASETS.build({**dataset, "pipeline": []})
+    said = {**describe_run(Config(cfg.to_dict()), datasets, 0, 1), "command": f"python tools/train.py {command}"}
+    torch.save(
+        {"meta": {"semseg": said}, "state_dict": {"a": torch.zeros(1)}, "optimizer": {}, "message_hub": {}}, path
+    )
+    return str(path)
+
+
+OTHER_WAY = "start a new run from its weights with --load-from$"
+
+
+@pytest.mark.parametrize(
+    ("before", "command", "now", "message"),
+    [
+        ({"loss": "focal"}, "x.py --loss focal", {}, "with the loss focal, and .* with the loss ce: .* --loss focal"),
+        ({"loss": "dice"}, "x.py --loss=dice", {"loss": "lovasz"}, "with the loss dice, .* lovasz: .* --loss dice"),
+        ({}, "x.py", {"loss": "ohem"}, "with the loss ce, .* the loss ohem: resume it without --loss, and"),
+        (
+            {"class_weight": "auto"}, "x.py --class-weight auto", {},
+            r"with the class weights 1\.0, 1\.0, and .* with no class weights: .* with --class-weight auto",
+        ),
+        (
+            {}, "x.py", {"class_weight": "auto"},
+            r"with no class weights, .* with the class weights 1\.0, 1\.0: resume it without --class-weight, and",
+        ),
+        (
+            {"rare_crops": 0.5}, "x.py --rare-crops 0.5", {"rare_crops": 0.25},
+            r"with rare crops of share 0\.5, and .* with rare crops of share 0\.25: .* --rare-crops 0\.5",
+        ),
+        ({}, "x.py", {"rare_crops": 0.25}, "with no rare crops, and .* of share 0.25: .* without --rare-crops"),
+    ],
+)  # fmt: skip
+def test_another_loss_weights_or_crops_are_refused(data, tmp_path, before, command, now, message):
+    path = checkpoint(finished(data, **before), tmp_path / "iter_2.pth", command)
+    with pytest.raises(ValueError, match=rf"^--resume: {path} was trained {message}.*, or {OTHER_WAY}"):
+        finished(data, resume=path, **now)
+    assert finished(data, resume=path, **before).resume
+
+
+def test_a_loss_of_the_same_name_but_another_weight_is_shown_in_full(data, tmp_path):
+    path = checkpoint(finished(data), tmp_path / "iter_2.pth")
+    with pytest.raises(
+        ValueError, match=r"with \[\{.*'loss_weight': 1.0.*, and would .*'loss_weight': 0.5.*config as it"
+    ):
+        finished(data, [f"{LOSS}.loss_weight=0.5"], resume=path)
+
+
+def test_other_data_are_refused_and_the_same_in_another_place_are_not(data, tmp_path):
+    path = checkpoint(finished(data), tmp_path / "iter_2.pth", f"x.py --data {data}")
+    other = draw(tmp_path / "other", first_class=1)
+    message = f"with the data of {data}, and would go on with the data of {other}: resume it with --data {data}, or"
+    with pytest.raises(ValueError, match=message):
+        finished(other, resume=path)
+    moved = tmp_path / "moved"
+    shutil.move(data.parent, moved)
+    assert finished(moved / "dataset.yaml", resume=path).resume
+    content = yaml.safe_load((moved / "dataset.yaml").read_text())
+    (moved / "dataset.yaml").write_text(yaml.safe_dump({**content, "classes": ["b", "a"]}))
+    with pytest.raises(ValueError, match="would go on with the data of"):
+        finished(moved / "dataset.yaml", resume=path)
+
+
+def test_what_does_not_matter_may_change(data, tmp_path):
+    path = checkpoint(finished(data, loss="dice", class_weight="auto", rare_crops=0.5), tmp_path / "iter_2.pth")
+    options = [
+        "train_cfg.max_iters=9", "train_cfg.val_interval=3", "train_dataloader.num_workers=0",
+        "train_dataloader.persistent_workers=False", "val_dataloader.batch_size=2", "default_hooks.logger.interval=7",
+    ]  # fmt: skip
+    cfg = load_config(CONFIG, options, work_dir=tmp_path / "elsewhere", data=data)
+    cfg.val_dataloader.dataset.split = "train"
+    flags = dict(loss="dice", class_weight="auto", rare_crops=0.5, val_loss=True, early_stop=3)
+    assert for_training(cfg, resume=path, **flags).resume
+
+
+def test_a_checkpoint_that_says_nothing_of_itself_is_continued(data, tmp_path):
+    torch.save({"meta": {}, "state_dict": {}, "optimizer": {}, "message_hub": {}}, tmp_path / "iter_2.pth")
+    assert finished(data, resume=str(tmp_path / "iter_2.pth"), loss="dice").resume

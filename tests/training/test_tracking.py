@@ -1,0 +1,106 @@
+import pytest
+
+from semseg.config import load_config
+from semseg.training.tracking import metrics_of, track
+from tests.conftest import CONFIG, REPO
+
+STOCK_METRIC = ["val_evaluator.type=IoUMetric"]
+
+
+def tracked(options=(), path=CONFIG, **flags):
+    cfg = load_config(path, options)
+    track(cfg, **flags)
+    return cfg
+
+
+def hook(cfg, name):
+    (found,) = [hook for hook in cfg.custom_hooks if hook["type"] == name]
+    return {key: value for key, value in found.items() if key != "type"}
+
+
+def test_a_run_follows_the_score_that_it_saves_the_best_by():
+    cfg = tracked()
+    assert hook(cfg, "MonitorHook") == dict(monitor="mIoU", rule="greater", patience=None)
+    assert cfg.default_hooks.checkpoint.save_best == "mIoU"
+    assert "rule" not in cfg.default_hooks.checkpoint
+    assert {"ContinuationHook", "OneCurveHook"} <= {hook["type"] for hook in cfg.custom_hooks}
+    cfg = tracked(["default_hooks.checkpoint.save_best=mAcc"], early_stop=3)
+    assert hook(cfg, "MonitorHook") == dict(monitor="mAcc", rule="greater", patience=3)
+
+
+def test_one_class_can_decide():
+    cfg = tracked(early_stop=10, monitor="IoU/person")
+    assert hook(cfg, "MonitorHook") == dict(monitor="IoU/person", rule="greater", patience=10)
+    assert cfg.default_hooks.checkpoint.save_best == "IoU/person"
+    assert cfg.default_hooks.checkpoint.rule == "greater"
+
+
+def test_the_validation_loss_can_decide_and_less_is_better():
+    cfg = tracked(early_stop=2, monitor="val/loss", val_loss=True)
+    assert hook(cfg, "MonitorHook") == dict(monitor="val/loss", rule="less", patience=2)
+    assert cfg.default_hooks.checkpoint.rule == "less"
+    assert [evaluator["type"] for evaluator in cfg.val_evaluator] == ["ConfusionMetric", "CrossEntropyMetric"]
+    assert cfg.test_evaluator.type == "ConfusionMetric"
+
+
+def test_averaged_weights_are_a_hook():
+    assert hook(tracked(ema=0.0002), "AveragedWeightsHook") == dict(momentum=0.0002)
+
+
+def test_the_scores_of_a_validation_are_known_beforehand():
+    names = metrics_of(load_config(CONFIG))
+    assert names[:5] == ["aAcc", "mIoU", "mAcc", "IoU/road", "IoU/sidewalk"]
+    assert len(names) == 3 + 2 * 19
+    assert metrics_of(load_config(CONFIG, STOCK_METRIC)) == names
+    dice = load_config(CONFIG, [*STOCK_METRIC, "val_evaluator.iou_metrics=[mDice,mFscore]", "val_evaluator.prefix=a"])
+    assert metrics_of(dice)[:6] == [f"a/{n}" for n in ("aAcc", "mDice", "mAcc", "mFscore", "mPrecision", "mRecall")]
+    assert metrics_of(dice)[-1] == "a/Recall/bicycle"
+    assert metrics_of(load_config(CONFIG, ["val_evaluator.type=CityscapesMetric"])) is None
+
+
+def test_an_evaluator_of_unknown_scores_is_followed_only_when_asked():
+    unknown = ["val_evaluator.type=CityscapesMetric"]
+    assert not [hook for hook in tracked(unknown).custom_hooks if hook["type"] == "MonitorHook"]
+    assert hook(tracked(unknown, monitor="averageScoreClasses"), "MonitorHook")["monitor"] == "averageScoreClasses"
+
+
+def test_the_stock_recipe_can_be_tracked():
+    (stock,) = REPO.glob("configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py")
+    assert hook(tracked(path=stock, early_stop=5), "MonitorHook")["patience"] == 5
+
+
+@pytest.mark.parametrize(
+    ("flags", "options", "message"),
+    [
+        (dict(monitor="IoU/preson"), [], "--monitor IoU/preson: no such metric; did you mean 'IoU/person'[?]"),
+        (dict(monitor="miou"), [], "did you mean 'mIoU'[?]"),
+        (dict(monitor="x"), [], "no such metric; the validation returns aAcc, mIoU, mAcc or IoU/<class>$"),
+        (dict(monitor="val/loss"), [], "--monitor val/loss: add --val-loss"),
+        (dict(early_stop=0), [], "--early-stop 0: expected a number of validations, 1 or more"),
+        (dict(ema=0.999), [], "--ema 0.999: expected .* such as 0.0002; a decay of 0.999 is --ema 0.001"),
+        (dict(ema=0.0), [], "--ema 0.0: expected the weight of the newest weights, such as 0.0002$"),
+        (dict(early_stop=1), ["val_evaluator=None"], "--early-stop needs a validation"),
+    ],
+)
+def test_wrong_flags_are_one_sentence(flags, options, message):
+    with pytest.raises(ValueError, match=message):
+        tracked(options, **flags)
+
+
+def test_flags_win_over_a_config_that_was_written_by_another_run():
+    cfg = tracked(early_stop=2, monitor="val/loss", val_loss=True, ema=0.1)
+    track(cfg)
+    assert hook(cfg, "MonitorHook")["patience"] == 2
+    track(cfg, early_stop=4, monitor="mAcc", val_loss=True, ema=0.01)
+    assert hook(cfg, "MonitorHook") == dict(monitor="mAcc", rule="greater", patience=4)
+    assert hook(cfg, "AveragedWeightsHook") == dict(momentum=0.01)
+    assert len(cfg.val_evaluator) == 2
+
+
+def test_weights_are_not_averaged_twice():
+    cfg = load_config(CONFIG)
+    cfg.custom_hooks = [dict(type="EMAHook")]
+    with pytest.raises(
+        ValueError, match="--ema: the config averages the weights already, by an EMAHook in custom_hooks"
+    ):
+        track(cfg, ema=0.0002)
