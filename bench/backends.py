@@ -82,7 +82,8 @@ def _open(backend: str, folder: Path):
 
 def _draw(folder: Path) -> None:
     from PIL import Image
-    from semseg.toycity import plan_cityscapes, render
+
+    from semseg.datasets.toycity import plan_cityscapes, render
 
     counts = {"val": NUM_PICTURES, "train": NUM_CALIBRATION}
     drawn = [render(picture)[0] for picture in plan_cityscapes(folder, counts, SIZE[::-1], seed=1)]

@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
-from semseg.prepare.dataset_writing import write_text
 
 from bench import Contender
 from semseg import compat
 from semseg.checks.dataset import check_dataset_file
+from semseg.datasets.dataset_writing import write_text
 from semseg.labels import CITYSCAPES
 
 NUM_PAIRS = 6

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from semseg.prepare.annotation import draw_train_ids
 
 from bench import Contender, stock_tools
+from semseg.datasets.cityscapes import convert as convert_cityscapes
+from semseg.datasets.cityscapes.annotation import draw_train_ids
 from semseg.labels import CITYSCAPES
-from semseg.prepare import cityscapes
 
 NUM_FILES = 8
 NUM_POLYGONS = 80
@@ -28,7 +28,7 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     MMSegmentation's converter knows polygons only, and draws them in every case.
     """
     sides = {"ours": _write_dataset(folder / "ours")}
-    programs = {"ours": lambda source: cityscapes.convert(sides["ours"], source=source)}
+    programs = {"ours": lambda source: convert_cityscapes.convert(sides["ours"], source=source)}
     if stock:
         convert_file = _load_stock_converter()
         sides["stock"] = _write_dataset(folder / "stock")

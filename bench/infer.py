@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
-from semseg.toycity.write import plan_cityscapes, write_picture
 
 from bench import Contender
 from semseg import config
+from semseg.datasets.toycity.write import plan_cityscapes, write_picture
 from semseg.labels import CITYSCAPES
 
 ROOT = Path(__file__).parents[1]

@@ -17,9 +17,9 @@ NUM_IMAGES = 4
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     """Count images of blocks, of which a tenth is predicted wrong, and of noise, the worst case for a cache."""
     from mmseg.evaluation import IoUMetric
-    from semseg.plugins.metric import ConfusionMetric
 
     import semseg.plugins  # noqa: F401  registers
+    from semseg.evaluation.metric import ConfusionMetric
 
     torch.set_num_threads(1)
 

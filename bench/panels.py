@@ -7,11 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from semseg.toycity.write import plan_cityscapes, write_picture
 
 from bench import Contender
-from semseg import compat, panels
+from semseg import compat
+from semseg.datasets.toycity.write import plan_cityscapes, write_picture
 from semseg.labels import CITYSCAPES
+from semseg.visualization import panels
 
 METAINFO = {"classes": CITYSCAPES.classes, "palette": CITYSCAPES.palette}
 _SHIFT_PX, _BLUR_PX = 9, 25
@@ -20,7 +21,7 @@ _SHIFT_PX, _BLUR_PX = 9, 25
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     """Draw photograph, truth, prediction and error map; MMSegmentation's visualizer draws truth and prediction."""
     compat.repair()
-    from semseg.plugins.hooks import write_panel
+    from semseg.training.panels import write_panel
 
     (picture,) = plan_cityscapes(folder, {"val": 1}, (2048, 1024), seed=0)
     for path in (picture.image_path, picture.label_ids_path):

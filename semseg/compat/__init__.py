@@ -59,6 +59,7 @@ def repair() -> None:
     write_scores_once()
     log_layer_decay()
     average_weighted_losses()
+    refuse_san_without_clip()
     losses.repair()
     operators.repair()
 
@@ -127,6 +128,31 @@ def average_weighted_losses() -> None:
 
     cross_entropy.averages_weighted = True
     stock.cross_entropy = cross_entropy
+
+
+def refuse_san_without_clip() -> None:
+    """Say what SAN needs where its config leaves the weights of CLIP out.
+
+    Defect: "'super' object has no attribute 'init_weights'". Cause: `RecWithAttnbias.init_weights` calls that of
+    `nn.Module`, which has none. Its layers, as those of the frozen encoders, have no other first weights: their scores
+    would be NaN.
+    """
+    from mmseg.models.decode_heads.san_head import RecWithAttnbias
+
+    stock_init_weights = RecWithAttnbias.init_weights
+    if hasattr(stock_init_weights, "__wrapped__"):
+        return
+
+    @functools.wraps(stock_init_weights)
+    def init_weights(self: torch.nn.Module, rec_state_dict: dict | None) -> None:
+        if rec_state_dict is None:
+            raise ValueError(
+                "SAN cannot learn from scratch: set model.decode_head.init_cfg.checkpoint (and those of"
+                " image_encoder and text_encoder) to a file with the weights of CLIP"
+            )
+        stock_init_weights(self, rec_state_dict)
+
+    RecWithAttnbias.init_weights = init_weights
 
 
 def init_cpu_process_group() -> None:

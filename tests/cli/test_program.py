@@ -80,7 +80,7 @@ def test_the_code_of_main_and_ctrl_c(monkeypatch):
 
 
 def test_a_bug_keeps_its_traceback():
-    code = "from semseg.cli import ArgumentParser, run_tool\nrun_tool(lambda: 1 / 0)"
+    code = "from semseg.cli.program import ArgumentParser, run_tool\nrun_tool(lambda: 1 / 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr

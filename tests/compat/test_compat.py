@@ -150,6 +150,14 @@ def test_defect_every_rank_still_writes_the_scores():
     assert hasattr(LoggerHook.after_test_epoch, "__wrapped__")
 
 
+def test_defect_san_still_blames_something_else_where_the_weights_of_clip_are_left_out():
+    build = "; from mmseg.models.decode_heads.san_head import RecWithAttnbias; RecWithAttnbias().init_weights(None)"
+    stock = in_fresh_python("import mmseg.models" + build)
+    assert "'super' object has no attribute 'init_weights'" in stock.stderr, "refuse_san_without_clip may go"
+    repaired = in_fresh_python("from semseg import compat; compat.repair()" + build)
+    assert "ValueError: SAN cannot learn from scratch: set model.decode_head.init_cfg.checkpoint" in repaired.stderr
+
+
 def test_a_config_as_text_is_taken_out_of_a_checkpoint(tmp_path):
     # Runner.resume would execute it
     torch.save({"meta": {"config": "import os; os.mkdir('x')", "iter": 3}}, tmp_path / "a.pth")

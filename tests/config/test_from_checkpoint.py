@@ -226,7 +226,7 @@ def test_another_number_of_classes_is_named_with_both(tmp_path, content):
         config.for_inference(cfg, path)
     del content["meta"]["semseg"], content["meta"]["dataset_meta"]  # one that knows no names
     path = save(tmp_path / "b.pth", content)
-    for finish in (config.for_inference, config.for_testing):
+    for finish in (config.for_inference, for_testing):
         with pytest.raises(
             ValueError, match=r"b\.pth holds a model of 19 classes, .*py has 5 \(a, b, c and 2 more\): "
         ):
