@@ -10,12 +10,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from semseg import __version__
 from semseg.checkpoints.plain import HIDDEN, is_secret, without_user
 from semseg.system.machine import num_cpus
 
@@ -35,7 +35,7 @@ def versions() -> dict[str, str | None]:
         "mmengine": mmengine.__version__,
         "mmcv": mmcv.__version__,
         "mmseg": mmseg.__version__,
-        "semseg": metadata.version("semseg"),
+        "semseg": __version__,
         "numpy": np.__version__,
     }
 
@@ -81,7 +81,8 @@ def command_line(arguments: Sequence[str] | None = None) -> str:
             argument = f"{name}={HIDDEN}" if equals and not hide_next else HIDDEN
         hide_next = argument.startswith("--") and not equals and is_secret(argument)
         shown.append(without_user(argument))
-    return shlex.join(["python", *shown])
+    is_installed = bool(shown) and shown[0].partition(" ")[0] == "semseg"  # the command, not a program of tools/
+    return shlex.join([*shown[0].split(), *shown[1:]] if is_installed else ["python", *shown])
 
 
 def now() -> str:

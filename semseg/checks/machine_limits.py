@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from semseg.checks.findings import Finding
 from semseg.checks.recipe import crop_sizes, first_step
-from semseg.system.machine import in_words, nearest_existing, num_cpus, num_local_processes
+from semseg.system.machine import format_bytes, nearest_existing, num_cpus, num_local_processes
 
 _SHARED = Path("/dev/shm")
 _SAMPLE_BYTES = 3 + 8  # of a pixel as workers hand it over: uint8 BGR, and the train id as int64
@@ -63,9 +63,9 @@ def check_shared_memory(cfg: Config, folder: Path = _SHARED) -> Iterator[Finding
         if fitting == 0 and cfg[f"{split}_dataloader"].get("persistent_workers"):
             options += f" {split}_dataloader.persistent_workers=False"  # which PyTorch asks for
         message = (
-            f"the loader's workers hand over batches in {folder}, of which they need about {in_words(need)} and"
-            f" {in_words(free)} are free; start the container with --shm-size={math.ceil(2 * need / 2**30)}g (docker),"
-            f" or take fewer workers with --cfg-options {options}"
+            f"the loader's workers hand over batches in {folder}, of which they need about {format_bytes(need)} and"
+            f" {format_bytes(free)} are free; start the container with --shm-size={math.ceil(2 * need / 2**30)}g"
+            f" (docker), or take fewer workers with --cfg-options {options}"
         )
         yield Finding("error", "shared-memory", "", 1, 1, message)
 

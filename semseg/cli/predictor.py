@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 OVERLAP = 0.25
 _CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
 
 def split_config(words: list[str]) -> tuple[str | None, list[str]]:
-    """Split `[CONFIG] CHECKPOINT …` into the config, if there is one, and the rest."""
-    return (words[0], words[1:]) if words[0].endswith(_CONFIG_SUFFIXES) else (None, words)
+    """Split `[CONFIG] CHECKPOINT …` into the config, or its name, if there is one, and the rest."""
+    from semseg.config.recipes import find_recipe
+
+    is_name = not Path(words[0]).exists() and find_recipe(words[0]) is not None
+    is_config = words[0].endswith(_CONFIG_SUFFIXES) or is_name
+    return (words[0], words[1:]) if is_config else (None, words)
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from semseg.system.stopping import GIVEN_UP, Stopped
 
@@ -61,12 +61,13 @@ def duration_s(text: str) -> float:
     return 3600 * hours + 60 * minutes + seconds
 
 
-def run_command(description: str, *adders: Callable) -> int:
+def run_command(description: str, *adders: Callable, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Parse the command line of a program with sub-commands, and run the one that was named.
 
     Args:
         description: of the program.
         adders: each gets the sub-parsers, and adds one whose default `run` takes the parsed arguments.
+        argv: the words after the name of the program; default: those of this process.
     """
     parser = ArgumentParser(description=description)
     commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
@@ -74,7 +75,7 @@ def run_command(description: str, *adders: Callable) -> int:
         add(commands)
     for command in commands.choices.values():
         add_debug_flag(command)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     return args.run(args)
 
 

@@ -1,4 +1,4 @@
-"""What `tools/serve.py` does with its command line."""
+"""Try a model on a page in the browser: `tools/serve.py`, `semseg serve`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,60 @@ import importlib.util
 import ipaddress
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
-from semseg.cli.predictor import open_predictor
+from semseg.cli.predictor import add_model_flags, add_speed_flags, open_predictor, split_config
+from semseg.cli.program import ArgumentParser, add_debug_flag
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = ArgumentParser(
+        usage="%(prog)s [CONFIG] CHECKPOINT [--host 127.0.0.1] [--port 8000] [options]",
+        description="Serve a page on which photographs are dropped and segmented, and POST /api/segment for programs."
+        " Uploads stay in memory; only this machine can connect unless --host says otherwise.",
+    )
+    parser.add_argument("words", nargs="+", metavar="CONFIG CHECKPOINT", help="config file, not needed for a"
+                        " described checkpoint; checkpoint (.pth, .pt, .safetensors) or exported .onnx")  # fmt: skip
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; default: 127.0.0.1, this machine"
+                        " only; 0.0.0.0: all networks, without a password")  # fmt: skip
+    parser.add_argument("--port", type=int, default=8000, help="default: 8000; 0: any that is free")
+    parser.add_argument("--allow-host", nargs="+", default=[], metavar="NAME",
+                        help="names by which browsers may call it, besides localhost and addresses")  # fmt: skip
+    parser.add_argument("--max-mb", type=float, default=25, metavar="N", help="of an upload; default: 25")
+    parser.add_argument("--max-pixels", type=int, default=50_000_000, metavar="N",
+                        help="of a photograph; default: 50000000")  # fmt: skip
+    parser.add_argument("--upload-timeout", type=float, default=30, metavar="S", help="default: 30 seconds")
+    parser.add_argument("--queue", type=int, default=4, metavar="N",
+                        help="uploads that may wait for the one at work; default: 4")  # fmt: skip
+    parser.add_argument("--rate", type=int, default=60, metavar="N",
+                        help="uploads of one client per minute; 0: any number; default: 60")  # fmt: skip
+    add_speed_flags(parser)
+    add_model_flags(parser)
+    add_debug_flag(parser)
+    args = parser.parse_intermixed_args(argv)
+    args.config, args.words = split_config(args.words)
+    if len(args.words) != 1:
+        parser.error(f"expected [CONFIG] CHECKPOINT, found {' '.join(args.words) or 'no checkpoint'}")
+    args.checkpoint = args.words[0]
+    for flag in ("max_mb", "max_pixels", "upload_timeout"):
+        if getattr(args, flag) <= 0:
+            parser.error(f"--{flag.replace('_', '-')} {getattr(args, flag)}: expected more than 0")
+    for flag in ("queue", "rate"):
+        if getattr(args, flag) < 0:
+            parser.error(f"--{flag} {getattr(args, flag)}: expected 0 or more")
+    if not 0 <= args.port <= 65535:
+        parser.error(f"--port {args.port}: expected 0 to 65535")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve the page until Ctrl-C."""
+    run_serve(parse_args(argv))
 
 
 def run_serve(args: argparse.Namespace) -> None:
-    """Serve the page until Ctrl-C."""
+    """Serve the page as parsed arguments say."""
     warnings.filterwarnings("ignore", module="PIL")  # about metadata of photographs, line by line
     for package in ("fastapi", "uvicorn", "python_multipart"):
         if importlib.util.find_spec(package) is None:

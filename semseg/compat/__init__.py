@@ -1,6 +1,6 @@
 """Repairs to the pinned stack (MMEngine, MMCV, MMSegmentation), one function per defect.
 
-Each function names the defect, its cause, and the test in `tests/test_compat.py` that fails when the
+Each function names the defect, its cause, and the test in `tests/compat/test_compat.py` that fails when the
 stack has mended it, so that the repair can go. Nothing else in this project touches MMEngine's internals.
 """
 

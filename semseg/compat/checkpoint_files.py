@@ -1,6 +1,6 @@
 """Repairs to how the stack loads checkpoint files: no code in them is run.
 
-A part of `semseg/compat.py`, which says how a repair is written.
+A part of `semseg/compat/__init__.py`, which says how a repair is written.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Repairs to MMSegmentation's losses, one function per defect; `semseg.compat.repair` applies them.
 
-As in `semseg/compat.py`, a test (here in `tests/test_compat_losses.py`) fails when the stack has mended a defect.
+As in `semseg/compat/__init__.py`, a test (here in `tests/compat/test_losses.py`) fails when the stack has mended a
+defect.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Operators of MMCV that need no compiler; `semseg.compat.repair` makes them available.
 
-As in `semseg/compat.py`, a test (here in `tests/test_compat_operators.py`) fails when the stack has mended the
+As in `semseg/compat/__init__.py`, a test (here in `tests/compat/test_operators.py`) fails when the stack has mended the
 defect.
 """
 

@@ -34,6 +34,7 @@ from semseg.config.keys import check_file, check_option
 from semseg.config.metrics import count_confusions
 from semseg.config.packages import check_packages, how_to_install, missing_import
 from semseg.config.rare_crops import crop_around_rare_classes
+from semseg.config.recipes import find_recipe, recipes, shown_path
 from semseg.config.schedule import fit_schedule, length_of
 from semseg.config.version0 import name_in_version_1, refuse_version_0
 
@@ -50,8 +51,9 @@ def load_config(
     """Read a config file, check it, and apply the command line to it.
 
     Args:
-        path: a Python config file with `_base_` files, as in MMSegmentation; or a checkpoint that describes
-            itself, for testing and predicting.
+        path: a Python config file with `_base_` files, as in MMSegmentation; or the name of one of this project, such
+            as `pspnet_r18-d8_1xb4-1000_toycity-128x256`; or a checkpoint that describes itself, for testing and
+            predicting.
         options: `key.path=value` strings, as `--cfg-options` takes them.
         work_dir: where the run writes; default: the config's own, else `work_dirs/<name of the file>`, with `data`
             `work_dirs/<name of the file>_<name of the set>`.
@@ -66,6 +68,8 @@ def load_config(
             a head that counts other classes than the data set has; or a checkpoint without description.
     """
     path = Path(path)
+    if not path.exists():
+        path = find_recipe(path) or path
     compat.repair()
     import_modules_from_strings(["semseg.plugins"])  # every run has hooks of this project
     if is_checkpoint(path):
@@ -153,9 +157,9 @@ def _read_config(path: Path) -> Config:
 
 
 def _nearest_config(path: Path) -> str:
-    known = {p.name: p for p in sorted(Path("configs").rglob("*.py")) if "_base_" not in p.parts}
-    near = [name for name in known if path.stem in name] or difflib.get_close_matches(path.name, known, 1, 0.5)
-    return f"; did you mean {known[near[0]]}?" if near else ""
+    known = recipes()
+    near = [name for name in known if path.stem in name] or difflib.get_close_matches(path.stem, known, 1, 0.5)
+    return f"; did you mean {shown_path(known[near[0]])}?" if near else ""
 
 
 def _apply_options(cfg: Config, options: Sequence[str]) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from semseg.config.recipes import recipes, shown_path
+
 SUCCESSORS = {
     "data": "train_dataloader, val_dataloader, test_dataloader",
     "data.samples_per_gpu": "train_dataloader.batch_size",
@@ -89,7 +91,7 @@ def _stand_in(tokens: set[str]) -> str:
 
 def _nearest(tokens: set[str]) -> tuple[Path, float] | None:
     """Return the config of this project or of the model zoo that shares most words, and how many it shares, 0 to 1."""
-    ours = [(path, _tokens(path.stem)) for path in sorted(Path("configs").rglob("*.py")) if "_base_" not in path.parts]
+    ours = [(Path(shown_path(path)), _tokens(path.stem)) for path in recipes().values()]
     best: tuple[Path, float] | None = None
     for path, words in (*ours, *_model_zoo()):
         shared = len(tokens & words)

@@ -86,7 +86,7 @@ def nearest_existing(path: str | Path) -> Path:
     return next(parent for parent in (path, *path.parents) if parent.exists())
 
 
-def in_words(num_bytes: float) -> str:
+def format_bytes(num_bytes: float) -> str:
     """Write `1.0 GiB`, or `96 MiB`."""
     return f"{num_bytes / _GIB:.1f} GiB" if num_bytes >= _GIB else f"{num_bytes / _GIB * 1024:.0f} MiB"
 

@@ -132,7 +132,7 @@ def extending_command(argv: Sequence[str], length: int, num_processes: int = 1, 
     """Return the command that continues a run to another length.
 
     Args:
-        argv: of the run: tools/train.py and its arguments.
+        argv: of the run: tools/train.py, or `semseg train`, and its arguments.
         length: the new one, in iterations.
         num_processes: how many `tools/dist_train.sh` started, if it did.
         by_epoch: the length counts epochs.
@@ -159,7 +159,8 @@ def extending_command(argv: Sequence[str], length: int, num_processes: int = 1, 
     args[place : place + 1] = new
     if launcher == "pytorch":
         program, args = program.replace("train.py", "dist_train.sh"), [args[0], str(num_processes), *args[1:]]
-    return shlex.join([program, *args])
+    words = program.split() if program == "semseg train" else [program]
+    return shlex.join([*words, *args])
 
 
 @METRICS.register_module()

@@ -1,4 +1,4 @@
-"""Each test of a defect fails when the stack has mended it: then its repair in semseg/compat.py may go."""
+"""Each test of a defect fails when the stack has mended it: then its repair in semseg/compat/__init__.py may go."""
 
 import contextvars
 import functools

@@ -1,4 +1,4 @@
-"""Each test of a defect fails when the stack has mended it: then its repair in semseg/compat_operators.py may go."""
+"""Each test of a defect fails when the stack has mended it: then its repair in semseg/compat/operators.py may go."""
 
 import importlib
 import subprocess

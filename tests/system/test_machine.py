@@ -49,8 +49,8 @@ def test_processes_are_those_of_the_launcher(monkeypatch, launcher, count, local
 
 def test_there_is_at_least_one_cpu_and_sizes_are_readable():
     assert machine.num_cpus() >= 1
-    assert machine.in_words(96 << 20) == "96 MiB"
-    assert machine.in_words(3 << 29) == "1.5 GiB"
+    assert machine.format_bytes(96 << 20) == "96 MiB"
+    assert machine.format_bytes(3 << 29) == "1.5 GiB"
 
 
 def test_what_does_not_exist_yet_lies_where_its_nearest_parent_does(tmp_path):

@@ -10,7 +10,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook, EMAHook
 
-from semseg.system.machine import free_disk_bytes, in_words
+from semseg.system.machine import format_bytes, free_disk_bytes
 from semseg.training.preflight.restore import bare_model
 
 
@@ -54,7 +54,7 @@ def check_disk(runner: Any, state_bytes: int, free_bytes: int | None = None) -> 
     )
     best = ", and the best" if num_best else ""
     raise ValueError(
-        f"the checkpoints of this run need {in_words(need(num_kept))} in {folder} ({num_kept} of {in_words(one_bytes)}"
-        f" each, one more while it is written{best}), and {in_words(free_bytes)} are free; {fewer}choose another disk"
-        " with --work-dir"
+        f"the checkpoints of this run need {format_bytes(need(num_kept))} in {folder} ({num_kept} of"
+        f" {format_bytes(one_bytes)} each, one more while it is written{best}), and {format_bytes(free_bytes)} are"
+        f" free; {fewer}choose another disk with --work-dir"
     )

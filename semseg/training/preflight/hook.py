@@ -15,7 +15,7 @@ from mmseg.registry import HOOKS
 from torch.nn.parallel import DistributedDataParallel
 
 from semseg.config.errors import explained
-from semseg.system.machine import in_words
+from semseg.system.machine import format_bytes
 from semseg.system.stopping import Stopped
 from semseg.training.epoch_loops import ends_with_one_image
 from semseg.training.preflight.batches import Largest, batch_size_of, find_largest, load_batch, path_in_words
@@ -174,7 +174,7 @@ def _shown(size: Sequence[int]) -> str:
 
 
 def _in_words(cost: Cost) -> str:
-    return f"{duration(cost.seconds)}, {in_words(cost.num_bytes)}"
+    return f"{duration(cost.seconds)}, {format_bytes(cost.num_bytes)}"
 
 
 def _unreached(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from mmengine.structures import PixelData
 from torch import nn
 from torch.nn import functional
 
-from semseg.system.machine import in_words
+from semseg.system.machine import format_bytes
 from semseg.training.preflight.batches import Largest, corner
 from semseg.training.preflight.extrapolation import testing_as, try_step
 from semseg.training.preflight.meter import Cost, Meter, OutOfMemory
@@ -121,10 +121,10 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
     if cost is not None:
         return cost
     limit = meter.limit_bytes()
-    about = f" needs about {in_words(need)}, and" if need is not None else " does not fit:"
+    about = f" needs about {format_bytes(need)}, and" if need is not None else " does not fit:"
     seen = batch["inputs"][0].shape[-2:]
     resized = f", resized to {_shown(seen[::-1])}" if tuple(seen[::-1]) != tuple(largest.size) else ""
-    start = f"validation of {largest.path} ({_shown(largest.size)}{resized}){about} {in_words(limit)} are free"
+    start = f"validation of {largest.path} ({_shown(largest.size)}{resized}){about} {format_bytes(limit)} are free"
     if given.get("mode") == "slide" or not (tile[0] < seen[0] or tile[1] < seen[1]):
         raise ValueError(f"{start}; make the pictures smaller, with a Resize in the test pipeline")
     stride = tuple(math.ceil(side * _ADVANCE) for side in tile)
@@ -132,10 +132,10 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
     with testing_as(model, {**given, "mode": "slide", "crop_size": tile, "stride": tile}):
         in_tiles = _of_tiles(meter, step, batch, tile)
     if in_tiles is None or in_tiles > limit:
-        least = "" if in_tiles is None else f" (about {in_words(in_tiles)} in tiles of the training's crop)"
+        least = "" if in_tiles is None else f" (about {format_bytes(in_tiles)} in tiles of the training's crop)"
         raise ValueError(f"{start}{least}; make the pictures smaller, with a Resize in the test pipeline")
     raise ValueError(
-        f"{start}; in tiles of the training's crop it takes about {in_words(in_tiles)}: --cfg-options"
+        f"{start}; in tiles of the training's crop it takes about {format_bytes(in_tiles)}: --cfg-options"
         f" model.test_cfg.mode=slide model.test_cfg.crop_size={tile[0]},{tile[1]}"
         f" model.test_cfg.stride={stride[0]},{stride[1]}"
     )
@@ -190,8 +190,8 @@ def _of_tiles(meter: Meter, step: Callable[[dict], None], batch: dict, tile: tup
 def _smaller_batch(runner: Any, batch: dict, need: int | None, fixed_bytes: int, limit: int) -> str:
     """Say which batch fits, the largest that makes up the present one."""
     size = len(batch["inputs"])
-    about = f" needs about {in_words(need)}, and" if need is not None else " does not fit:"
-    start = f"a training step with a batch of {size}{about} {in_words(limit)} are free"
+    about = f" needs about {format_bytes(need)}, and" if need is not None else " does not fit:"
+    start = f"a training step with a batch of {size}{about} {format_bytes(limit)} are free"
     least = 2 if _pools_to_one_pixel(bare_model(runner)) else 1
     for fitting in range(size // 2, least - 1, -1) if need is not None else ():
         if size % fitting == 0 and fixed_bytes + (need - fixed_bytes) * fitting / size <= limit:

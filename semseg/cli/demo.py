@@ -1,0 +1,101 @@
+"""Run the whole line on drawn streets: draw, convert, train, test, infer, report; in the working folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from semseg.cli.program import ArgumentParser, add_debug_flag
+
+RECIPE = "pspnet_r18-d8_1xb4-1000_toycity-128x256"
+ROSARIO = "data/rosario_labelled/dataset.yaml"
+ROSARIO_WORK_DIR = "work_dirs/demo_rosario"
+PANEL_DIR, INFER_DIR = "outputs/demo/rosario_labelled", "outputs/demo/rosario"
+REPORT = "outputs/demo/report.html"
+
+
+_PROGRAMS = {  # where there is a folder tools/: the programs that users know from MMSegmentation
+    "data": ("python", "tools/dataset.py"),
+    "train": ("python", "tools/train.py"),
+    "test": ("python", "tools/test.py"),
+    "infer": ("python", "tools/infer.py"),
+    "report": ("python", "tools/analyze.py", "report"),
+}
+
+
+def run(*words: str) -> None:
+    """Show a command as a person types it, and run it.
+
+    Args:
+        words: as behind `semseg`; or a program of tools/.
+    """
+    has_tools = Path("tools/train.py").is_file()
+    if words[0] in _PROGRAMS:
+        words = (*_PROGRAMS[words[0]], *words[1:]) if has_tools else ("semseg", *words)
+    print(f"\n$ {shlex.join(words)}", flush=True)
+    programs = {"python": [sys.executable], "semseg": [sys.executable, "-m", "semseg"]}
+    started = time.monotonic()
+    command = [*programs.get(words[0], words[:1]), *words[1:]]
+    code = subprocess.run(command, env={**os.environ, "PYTHON": sys.executable}).returncode
+    if code:
+        raise SystemExit(code)  # the command has said why
+    print(f"({time.monotonic() - started:.0f} s)", flush=True)
+
+
+def newest(folder: str, pattern: str) -> Path:
+    """Return the file of a folder that was written last."""
+    return max(Path(folder).glob(pattern), key=lambda path: path.stat().st_mtime)
+
+
+def scores(results: Path) -> str:
+    """Return the scores of a test in a line."""
+    found = json.loads((results / "results.json").read_text())["scores"]
+    return "   ".join(f"{name} {found[name]['value']:5.2f} %" for name in ("mIoU", "aAcc", "mAcc"))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the demo."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--cfg-options", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+                        help="for the training, such as train_cfg.max_iters=20")  # fmt: skip
+    add_debug_flag(parser)
+    args = parser.parse_args(argv)
+    config = f"configs/toycity/{RECIPE}.py" if Path("configs").is_dir() else RECIPE
+    started = time.monotonic()
+
+    run("data", "toycity", "data/toycity")
+    run("data", "toycity", "data/rosario", "--style", "rosario")
+    run("data", "convert-cityscapes", "data/toycity", "--nproc", str(os.cpu_count()))
+    overrides = ["--cfg-options", *args.cfg_options] if args.cfg_options else []
+    # a demo that was ended goes on; one that is repeated has its model already
+    run("train", config, "--seed", "0", "--resume", "auto", *overrides)
+    checkpoint = str(newest(f"work_dirs/{RECIPE}", "best_mIoU_iter_*.pth"))
+    run("test", config, checkpoint, "--extras", "all", "--no-report")
+    rosario = ("--data", ROSARIO, "--work-dir", ROSARIO_WORK_DIR, "--show-dir", PANEL_DIR, "--no-report")
+    if Path("tools/dist_test.sh").is_file():
+        run("tools/dist_test.sh", config, checkpoint, "2", *rosario)
+    else:
+        run("test", config, checkpoint, *rosario)
+    run("infer", config, checkpoint, "data/rosario", "--out-dir", INFER_DIR)
+    known, foreign = (newest(f"{folder}/test", "*/results.json").parent
+                      for folder in (f"work_dirs/{RECIPE}", ROSARIO_WORK_DIR))  # fmt: skip
+    run("report", str(known), str(foreign), "--out", REPORT)
+
+    print(f"""
+Done in {(time.monotonic() - started) / 60:.1f} minutes.
+
+ToyCity val, streets like those it learnt   {scores(known)}
+Rosario, a city that it never saw           {scores(foreign)}
+
+How the predictions improved    {newest(f"work_dirs/{RECIPE}", "*/panels")}
+Truth beside prediction         {PANEL_DIR}
+Rosario's photographs           {INFER_DIR}/vis (masks: {INFER_DIR}/pred)
+Curves                          tensorboard --logdir work_dirs/{RECIPE}
+All of it on one page           {REPORT}
+The model                       {checkpoint}""")

@@ -1,0 +1,62 @@
+"""The programs that have sub-commands: what each of them brings together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from semseg.cli import (
+    check,
+    cityscapes,
+    compare,
+    convert_cityscapes,
+    curves,
+    explain,
+    gap,
+    imports,
+    look,
+    model,
+    model_export,
+    report,
+    splits,
+    toycity,
+)
+from semseg.cli.program import run_command
+
+_ANALYSIS = (
+    curves.add_curves,
+    explain.add_explain,
+    report.add_report,
+    compare.add_compare,
+    gap.add_gap,
+)
+_DATA = (
+    toycity.add_toycity,
+    cityscapes.add_download,
+    convert_cityscapes.add_convert,
+    imports.add_import,
+    splits.add_split,
+    check.add_check,
+    look.add_browse,
+    look.add_stats,
+    cityscapes.add_submit,
+)
+_MODEL = (
+    model.add_describe,
+    model.add_publish,
+    model_export.add_export,
+)
+
+
+def analyze(argv: Sequence[str] | None = None) -> int:
+    """Understand a run: its curves, its numbers, its mistakes."""
+    return run_command(analyze.__doc__, *_ANALYSIS, argv=argv)
+
+
+def data(argv: Sequence[str] | None = None) -> int:
+    """Make, bring in, check and look at data sets."""
+    return run_command(data.__doc__, *_DATA, argv=argv)
+
+
+def trained_model(argv: Sequence[str] | None = None) -> int:
+    """Look at trained models, and hand them on."""
+    return run_command(trained_model.__doc__, *_MODEL, argv=argv)
