@@ -172,10 +172,7 @@ class Outputs:
     def _with_legend(self, picture: np.ndarray, train_ids: np.ndarray) -> np.ndarray:
         if not self.legend:
             return picture
-        present = [i for i in np.flatnonzero(np.bincount(train_ids.ravel())) if i < len(self.classes)]
-        names, colors = [self.classes[i] for i in present], [self.palette[i] for i in present]
-        width = picture.shape[1]
-        return np.vstack([picture, drawing.legend(names, colors, width, font_px=max(10, width // 80))])
+        return drawing.with_legend(picture, train_ids, self.classes, self.palette)
 
 
 def _save(picture: Image.Image, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import io
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,13 @@ class Segmentation:
             RGB, uint8, shape (height, width, 3).
         """
         return drawing.overlay(self.image, self.train_ids, self.palette, opacity)
+
+    def _repr_png_(self) -> bytes:
+        """Return the overlay and its legend as a PNG: what a notebook shows."""
+        picture = drawing.with_legend(self.overlay(), self.train_ids, self.classes, self.palette)
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "PNG")
+        return file.getvalue()
 
     def shares(self) -> dict[str, float]:
         """Return the share of the pixels with data that each class has, 0 to 1, in the order of the train ids."""

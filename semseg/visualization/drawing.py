@@ -92,6 +92,21 @@ def hatch(image: np.ndarray, marked: np.ndarray, period_px: int = 10) -> np.ndar
     return hatched
 
 
+def with_legend(picture: np.ndarray, train_ids: np.ndarray, classes: Sequence[str], palette: Sequence) -> np.ndarray:
+    """Put the names of the classes that occur below a picture.
+
+    Args:
+        picture: RGB, uint8, shape (height, width, 3).
+        train_ids: of its pixels, uint8, shape (height, width); 255 has no name.
+        classes: names, in the order of their train ids.
+        palette: RGB, shape (num_classes, 3).
+    """
+    present = [i for i in np.flatnonzero(np.bincount(train_ids.ravel())) if i < len(classes)]
+    names, colors = [classes[i] for i in present], [palette[i] for i in present]
+    width = picture.shape[1]
+    return np.vstack([picture, legend(names, colors, width, font_px=max(10, width // 80))])
+
+
 def legend(
     classes: Sequence[str], palette: Sequence, width: int, font_px: int = 14, ignored: bool = False
 ) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Each `test_stock…` fails when MMSegmentation has mended a defect: then its repair in semseg/compat/losses.py may go."""
+"""Each `test_stock…` fails when MMSegmentation has mended a defect: then its repair in compat/losses.py may go."""
 
 import subprocess
 import sys

@@ -231,3 +231,11 @@ def test_importing_semseg_imports_nothing_heavy():
     assert done.stdout == "set() True\n"
     with pytest.raises(AttributeError, match="module 'semseg' has no attribute 'Segmentor'"):
         _ = semseg.Segmentor
+
+
+def test_a_notebook_shows_the_overlay_above_its_legend(seg, street):
+    result = seg(street)
+    shown = np.asarray(Image.open(io.BytesIO(result._repr_png_())))
+    height, width = result.train_ids.shape
+    assert shown.shape[1] == width and shown.shape[0] > height
+    assert (shown[:height] == result.overlay()).all()
