@@ -1,13 +1,9 @@
 """Everything of this project that a config names by string; a config brings it in with
 `custom_imports = dict(imports=['semseg.plugins'])`."""
 
-from semseg import compat
-
-compat.repair()  # before the registries below are imported
-
-from semseg.datasets import labelled_dataset, rare_class_crops, seeded, transforms  # noqa: E402, F401
-from semseg.evaluation import mapped_model, metric, result_files, strict_weights  # noqa: E402, F401
-from semseg.training import (  # noqa: E402, F401
+from semseg.datasets import labelled_dataset, rare_class_crops, seeded, transforms  # noqa: F401
+from semseg.evaluation import mapped_model, metric, result_files, strict_weights  # noqa: F401
+from semseg.training import (  # noqa: F401
     checkpointing,
     contact_sheet,
     epoch_loops,
@@ -23,4 +19,4 @@ from semseg.training import (  # noqa: E402, F401
     stopping,
     tracking_hooks,
 )
-from semseg.training.preflight import hook  # noqa: E402, F401
+from semseg.training.preflight import hook  # noqa: F401

@@ -9,27 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 
 from semseg import compat
-
-compat.repair()  # before the imports below bring MMSegmentation, which warns
-
-from mmengine.config import Config  # noqa: E402
-from mmengine.registry import init_default_scope  # noqa: E402
-from mmseg.registry import MODELS  # noqa: E402
-
-from semseg.checkpoints.loading import load_strictly  # noqa: E402
-from semseg.checkpoints.reading import read_checkpoint  # noqa: E402
-from semseg.config.classes import classes_and_palette  # noqa: E402
-from semseg.config.errors import explained  # noqa: E402
-from semseg.config.tree import inner_datasets  # noqa: E402
-from semseg.datasets.bit_depth import check_bits  # noqa: E402
-from semseg.datasets.photographs import PHOTOGRAPH_LOADERS  # noqa: E402
-from semseg.evaluation.finite import NotFiniteError, refuse_not_finite  # noqa: E402
-from semseg.inference.pipeline import ArrayPipeline  # noqa: E402
-from semseg.inference.precision import autocast, choose_precision, compiled, made_fast  # noqa: E402
-from semseg.inference.prediction import Prediction, Wanted, check_image, decide, join  # noqa: E402
-from semseg.inference.scoring import Scorer, parse_views  # noqa: E402
+from semseg.checkpoints.loading import load_strictly
+from semseg.checkpoints.reading import read_checkpoint
+from semseg.config.classes import classes_and_palette
+from semseg.config.errors import explained
+from semseg.config.tree import inner_datasets
+from semseg.datasets.bit_depth import check_bits
+from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
+from semseg.evaluation.finite import NotFiniteError, refuse_not_finite
+from semseg.inference.pipeline import ArrayPipeline
+from semseg.inference.precision import autocast, choose_precision, compiled, made_fast
+from semseg.inference.prediction import Prediction, Wanted, check_image, decide, join
+from semseg.inference.scoring import Scorer, parse_views
 
 _SMALLEST_TILE_PX = 128
 
@@ -82,6 +78,7 @@ class Predictor:
         bits: int | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> None:
+        compat.repair()  # before the model brings MMSegmentation's parts, which warn
         if tile is not None and tile < 1:
             raise ValueError(f"tile {tile}: expected the side of a window in pixels, 1 or more")
         if not 0 <= overlap < 1:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 import torch
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from mmseg.models.segmentors import EncoderDecoder
 from torch import nn
 from torch.nn import functional
 
@@ -74,6 +72,10 @@ class Scorer:
         self._device = next(model.parameters()).device
         self.threshold = getattr(self._head, "threshold", None)
         several = len(self._views) > 1
+        # not at the top: importing them prints, until the stack is repaired
+        from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+        from mmseg.models.segmentors import EncoderDecoder
+
         self._in_parts = isinstance(model, EncoderDecoder)
         if several and not self._in_parts:
             raise ValueError(f"tta: {type(model).__name__} is no EncoderDecoder, whose views could be averaged")
