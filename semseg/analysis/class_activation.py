@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from semseg.errors import InvalidInputError
 from semseg.inference.predictor import Predictor
 from semseg.inference.probabilities import decode_heads
 
@@ -34,7 +35,9 @@ def require_grad_cam() -> None:
     try:
         import pytorch_grad_cam  # noqa: F401
     except ImportError:
-        raise ValueError("Grad-CAM needs grad-cam, which is not installed: pip install -e '.[explain]'") from None
+        raise InvalidInputError(
+            "Grad-CAM needs grad-cam, which is not installed: pip install -e '.[explain]'"
+        ) from None
 
 
 def explain_score(predictor: Predictor, image: np.ndarray, class_index: int, region: np.ndarray) -> Cams:
@@ -83,7 +86,7 @@ def explain_score(predictor: Predictor, image: np.ndarray, class_index: int, reg
             except RuntimeError as error:
                 if model.test_cfg.get("mode") != "slide":
                     raise
-                raise ValueError(
+                raise InvalidInputError(
                     f"the model, tested by a sliding window, does not take {width} x {height} pixels in one piece, as "
                     f"Grad-CAM needs it ({error})"
                 ) from None
@@ -121,7 +124,7 @@ class _Tapped(nn.Module):
         index = max(i % len(features) for i in self._indices)
         chosen = features[index]
         if not isinstance(chosen, torch.Tensor) or chosen.ndim != 4:
-            raise ValueError(f"output {index} of the {source} is not one map of features; Grad-CAM needs one")
+            raise InvalidInputError(f"output {index} of the {source} is not one map of features; Grad-CAM needs one")
         self.layer = f"{source}, output {index}"
         # a copy goes on: the head may overwrite it
         features[index] = self.tap(chosen.detach().requires_grad_()).clone()

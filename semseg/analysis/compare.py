@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from semseg.errors import InvalidInputError
 from semseg.evaluation import scores
 from semseg.evaluation.bootstrap import paired_intervals
 from semseg.evaluation.confusion import Areas
@@ -96,25 +97,29 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 def _same(first: Results, second: Results) -> tuple[str, ...]:
     """Return the images, after a look whether the two can be compared."""
     if first.summary["classes"] != second.summary["classes"]:
-        raise ValueError(f"{first.folder} and {second.folder} have other classes: test both on the same data set")
+        raise InvalidInputError(
+            f"{first.folder} and {second.folder} have other classes: test both on the same data set"
+        )
     names = first.confusions.images
     if names != second.confusions.images:
         only = sorted(set(names) ^ set(second.confusions.images))
-        raise ValueError(
+        raise InvalidInputError(
             f"{first.folder} and {second.folder} hold other images ({len(only)} are in one only, first {only[0]}): test"
             " both on the same split"
         )
     if len(names) < 2:
-        raise ValueError(f"{first.folder} holds {len(names)} image; a comparison needs two or more")
+        raise InvalidInputError(f"{first.folder} holds {len(names)} image; a comparison needs two or more")
     truths = [results.confusions.areas().truth for results in (first, second)]
     differing = [name for name, same in zip(names, (truths[0] == truths[1]).all(1), strict=True) if not same]
     if differing:
-        raise ValueError(
+        raise InvalidInputError(
             f"{len(differing)} of {len(names)} images have another truth in {second.folder} than in {first.folder},"
             f" first {differing[0]}: test both again on the same labels and at the same size"
         )
     conventions = [results.summary["absent"]["convention"] for results in (first, second)]
     if conventions[0] != conventions[1]:
-        raise ValueError(f"absent classes count as {conventions[0]} in one run, as {conventions[1]} in the other: test"
-                         " one again with the other's --absent")  # fmt: skip
+        raise InvalidInputError(
+            f"absent classes count as {conventions[0]} in one run, as {conventions[1]} in the other: test one again"
+            " with the other's --absent"
+        )
     return names

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from semseg.errors import InvalidInputError, MissingInputError
+
 MAIN_KEYS = ("loss", "lr", "mIoU", "aAcc")
 """What is shown of a run unless one asks for something else."""
 _COUNTERS = {"iter", "step", "epoch"}
@@ -51,7 +53,7 @@ def read_curves(work_dir: str | Path) -> dict[str, Curve]:
     """
     work_dir = Path(work_dir)
     if not work_dir.is_dir():
-        raise FileNotFoundError(f"no folder {work_dir}; expected the work folder of a training")
+        raise MissingInputError(f"no folder {work_dir}; expected the work folder of a training")
     paths = sorted(work_dir.glob("*/vis_data/scalars.json")) or list(work_dir.glob("vis_data/scalars.json"))
     points: dict[str, dict[int, float]] = {}
     for path in paths:
@@ -64,7 +66,7 @@ def read_curves(work_dir: str | Path) -> dict[str, Curve]:
                 points.setdefault(key, {})[iteration] = value
     points = {key: values for key, values in points.items() if values}
     if not points:
-        raise FileNotFoundError(
+        raise MissingInputError(
             f"no scalar in {work_dir} (<start>/vis_data/scalars.json); expected the work folder of a training"
         )
     return {
@@ -83,7 +85,7 @@ def _read_lines(path: Path) -> list[tuple[int, dict[str, float]]]:
         except ValueError:
             if number == len(lines):
                 break
-            raise ValueError(f"{path}, line {number}: not JSON: {line[:40]!r}; remove the line") from None
+            raise InvalidInputError(f"{path}, line {number}: not JSON: {line[:40]!r}; remove the line") from None
         if not isinstance(scalars, dict) or not isinstance(scalars.get("step"), int):
             continue
         numbers = {k: v for k, v in scalars.items() if isinstance(v, (int, float)) and k not in _COUNTERS}
@@ -104,7 +106,7 @@ def choose_keys(known: Iterable[str], wanted: Sequence[str] | None) -> list[str]
     for key in wanted:
         found = [key] if key in known else fnmatch.filter(known, key)
         if not found:
-            raise ValueError(f"no scalar {key!r} in these runs; {_near(key, known)}")
+            raise InvalidInputError(f"no scalar {key!r} in these runs; {_near(key, known)}")
         chosen += found
     return list(dict.fromkeys(chosen))
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from semseg.analysis.class_activation import Cams, explain_score, require_grad_cam
+from semseg.errors import InvalidInputError
 from semseg.inference.predictor import Predictor
 from semseg.inference.probabilities import entropy, kind_of_scores, margin, to_probabilities
 from semseg.inference.reading import read_image
@@ -74,11 +75,11 @@ def explain(
     if class_name is not None and class_name not in classes:
         near = difflib.get_close_matches(class_name, classes, 1, 0.6)
         hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(classes)}"
-        raise ValueError(f"no class {class_name!r} in this model; {hint}")
+        raise InvalidInputError(f"no class {class_name!r} in this model; {hint}")
     try:
         image = read_image(image_path, predictor.exif, predictor.bits)
     except ValueError as error:
-        raise ValueError(f"{image_path}: {error}") from None
+        raise InvalidInputError(f"{image_path}: {error}") from None
     region = None if box is None else _region_of(box, image.shape[:2])
 
     doubt = _doubt(predictor, image, kind)
@@ -122,7 +123,7 @@ def _doubt(predictor: Predictor, image: np.ndarray, kind: str) -> Doubt:
     scores, train_ids = predictor.scores(image)
     probabilities = to_probabilities(scores, kind)
     if not len(predictor.classes) == len(probabilities) > 1:
-        raise ValueError(
+        raise InvalidInputError(
             f"the model scores {len(probabilities)} classes and knows {len(predictor.classes)} names; "
             "expected the same number, two or more"
         )
@@ -132,7 +133,7 @@ def _doubt(predictor: Predictor, image: np.ndarray, kind: str) -> Doubt:
 def _region_of(box: tuple[int, int, int, int], size: tuple[int, int]) -> np.ndarray:
     x, y, width, height = box
     if x < 0 or y < 0 or width < 1 or height < 1 or x + width > size[1] or y + height > size[0]:
-        raise ValueError(
+        raise InvalidInputError(
             f"--region {x},{y},{width},{height} is not inside the photograph, {size[1]} wide and {size[0]} high; "
             "expected X,Y of the upper left corner, then width and height"
         )

@@ -11,6 +11,7 @@ import numpy as np
 from semseg.analysis.gap_scores import Measures, measure
 from semseg.analysis.pseudo_labels import DoubtCounts, pseudo_labels
 from semseg.datasets.index_png import write_index_png
+from semseg.errors import InvalidInputError
 from semseg.inference.outputs import Outputs
 from semseg.inference.prediction import without_nodata
 from semseg.inference.read_ahead import Readers, ReadImage
@@ -133,7 +134,7 @@ def _measure(predictor: Predictor, photograph: Photograph, counts: DoubtCounts |
     """Measure a photograph where it has data."""
     image, nodata = photograph.image, photograph.nodata
     if nodata is not None and nodata.all():
-        raise ValueError("it has no data anywhere")
+        raise InvalidInputError("it has no data anywhere")
     mirror = np.ascontiguousarray(image[:, ::-1])
     # the sum over the pixels with data needs the probability of every class
     own, mirrored = predictor.predict([image, mirror], uncertainty=True, probabilities=nodata is not None)
@@ -195,7 +196,7 @@ def refuse_twins(images: Sequence[SourceImage]) -> None:
     for image in images:
         name = image.name.with_suffix(".png")
         if name in taken:
-            raise ValueError(
+            raise InvalidInputError(
                 f"{taken[name]} and {image.path} would both get the pseudo-label {name}; rename one of them"
             )
         taken[name] = image.path

@@ -11,6 +11,7 @@ from semseg.checkpoints.facts import command_line, git_state, now, versions
 from semseg.checkpoints.fingerprint import data_fingerprint
 from semseg.checkpoints.plain import plain, scores
 from semseg.config.tree import built_datasets
+from semseg.errors import InvalidCheckpointError
 
 SCHEMA = 1
 """Version of the layout; a file with a higher one is from a later semseg."""
@@ -78,9 +79,9 @@ def description_of(checkpoint: Mapping[str, Any], name: object = "the checkpoint
         return {}
     schema = found.get("schema") if isinstance(found, dict) else None
     if not isinstance(schema, int):
-        raise ValueError(f"{name}: what stands under meta.semseg is no description of a checkpoint")
+        raise InvalidCheckpointError(f"{name}: what stands under meta.semseg is no description of a checkpoint")
     if schema > SCHEMA:
-        raise ValueError(
+        raise InvalidCheckpointError(
             f"{name} describes itself by schema {schema}, this semseg knows up to {SCHEMA}: update semseg, or name"
             " the config"
         )

@@ -11,6 +11,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.reading import model_weights
+from semseg.errors import InvalidCheckpointError
 
 _UNUSED_HEAD = "auxiliary_head."
 _COUNTER = "num_batches_tracked"
@@ -59,7 +60,7 @@ def load_strictly(model: torch.nn.Module, checkpoint: Mapping[str, Any], path: s
         advice = "use the config that it was trained with"
         if description_of(checkpoint, path):
             advice += ", or none at all: the file describes its model"
-        raise ValueError(
+        raise InvalidCheckpointError(
             f"{path} does not fit the model of the config: {'; '.join(fault for fault in faults if fault)}; {advice}"
         )
     check_finite(weights, path, [name for name, _ in model.named_buffers()])
@@ -86,7 +87,7 @@ def check_finite(weights: Mapping[str, Any], path: str | Path, buffers: Collecti
     if bad:
         name, count = next(iter(bad.items()))
         more = f", and in {len(bad) - 1} more tensors" if len(bad) > 1 else ""
-        raise ValueError(
+        raise InvalidCheckpointError(
             f"{path} holds weights that are no numbers (NaN or infinite): {count} in {name}{more}; the training had"
             " failed when it was saved, so use an earlier checkpoint"
         )

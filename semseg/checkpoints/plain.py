@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from semseg.errors import InvalidCheckpointError
+
 HIDDEN = "***"
 _SECRET = re.compile(
     r"(?:^|[._-])(?:token|password|passwd|passphrase|pwd|secret|credential|auth|(?:api|access|secret|private)[_-]?key)s?$",
@@ -84,7 +86,7 @@ def from_json(text: str) -> Any:
     try:
         return json.loads(text, object_hook=_decoded)
     except (TypeError, RecursionError) as error:
-        raise ValueError(f"not what was written: {error}") from error
+        raise InvalidCheckpointError(f"not what was written: {error}") from error
 
 
 def _encoded(value: Any) -> Any:

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from semseg import compat
 from semseg.checkpoints.plain import from_json
+from semseg.errors import InvalidCheckpointError
 
 SUFFIXES = (".pth", ".pth.tar", ".pt", ".ckpt", ".safetensors")
 """Of checkpoints, in any case."""
@@ -62,13 +63,13 @@ def read_checkpoint(path: str | Path, mmap: bool = False) -> dict[str, Any]:
         return load_from_safetensors(str(path))
     loaded = compat.load_checkpoint_file(path, map_location="cpu", mmap=mmap)
     if not isinstance(loaded, dict):
-        raise ValueError(f"{path} holds no weights of a model, but one {type(loaded).__name__}")
+        raise InvalidCheckpointError(f"{path} holds no weights of a model, but one {type(loaded).__name__}")
     if "state_dict" not in loaded:  # bare weights
         loaded = {"state_dict": loaded}
     weights = loaded["state_dict"]
     strange = [name for name, value in weights.items() if not isinstance(value, torch.Tensor)]
     if strange:
-        raise ValueError(f"{path} holds no weights of a model: {strange[0]!r} is no tensor")
+        raise InvalidCheckpointError(f"{path} holds no weights of a model: {strange[0]!r} is no tensor")
     found = {**loaded, "meta": loaded.get("meta") or {}, "state_dict": model_weights(weights)}
     if len(found["state_dict"]) < len(weights):
         found["num_left_out"] = len(weights) - len(found["state_dict"])
@@ -85,11 +86,11 @@ def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, 
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             text = (file.metadata() or {}).get(METADATA_KEY, "{}")
     except SafetensorError as error:
-        raise ValueError(f"{filename} is not a complete checkpoint ({error}); copy it again") from error
+        raise InvalidCheckpointError(f"{filename} is not a complete checkpoint ({error}); copy it again") from error
     try:
         meta = from_json(text)
     except ValueError as error:
-        raise ValueError(f"{filename}: its description cannot be read ({error})") from error
+        raise InvalidCheckpointError(f"{filename}: its description cannot be read ({error})") from error
     if not isinstance(meta, dict):
-        raise ValueError(f"{filename}: its description is no table")
+        raise InvalidCheckpointError(f"{filename}: its description is no table")
     return {"meta": meta, "state_dict": weights}

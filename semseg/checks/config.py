@@ -14,6 +14,7 @@ from semseg.checks.findings import Report
 from semseg.checks.parts import from_here
 from semseg.config.tree import inner_datasets
 from semseg.datasets.dataset_file import SPLITS
+from semseg.errors import InvalidDataError
 
 
 def check_config(
@@ -39,7 +40,7 @@ def check_config(
     parts, findings, seen = [], [], []
     given = [split for split in splits or SPLITS if cfg.get(f"{split}_dataloader") is not None]
     if not given:
-        raise ValueError(f"the config has no dataloader for {' or '.join(splits or SPLITS)}: nothing to check")
+        raise InvalidDataError(f"the config has no dataloader for {' or '.join(splits or SPLITS)}: nothing to check")
     for split in given:
         more_parts, more_findings = read_config_parts(cfg, split, seen)
         parts += more_parts

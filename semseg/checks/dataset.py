@@ -15,6 +15,7 @@ from semseg.checks.pictures import check_listed_once, check_readable, check_repe
 from semseg.checks.remembered_facts import FactsCache
 from semseg.checks.scaled_sizes import check_scaled_sizes
 from semseg.datasets.dataset_file import read_dataset_file
+from semseg.errors import InvalidDataError
 from semseg.system.worker_pool import run_all
 
 _PER_PROCESS = 32  # files that make another process worth its start
@@ -45,7 +46,7 @@ def check_dataset_file(
     parts, findings = [], []
     for split in splits or rules.splits:
         if split not in rules.splits:
-            raise ValueError(f"{path} has no split {split!r}, only {', '.join(rules.splits)}")
+            raise InvalidDataError(f"{path} has no split {split!r}, only {', '.join(rules.splits)}")
         part, found = read_part(rules, split)
         parts += [part] if part is not None else []
         findings += found

@@ -21,6 +21,7 @@ from semseg.checks.truncation import damage, png_chunk
 from semseg.datasets.bit_depth import MOST_BITS
 from semseg.datasets.photograph_kind import is_plain, read_kind
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
+from semseg.errors import InvalidDataError
 
 MAX_COLORS = 1 << 16
 THUMBNAIL = (9, 8)  # width, height; 64 differences between neighbours
@@ -137,7 +138,7 @@ def _decode(content: bytes) -> tuple[np.ndarray, tuple]:
     if is_plain(content):
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         if pixels is None:
-            raise ValueError("not a picture that OpenCV decodes")
+            raise InvalidDataError("not a picture that OpenCV decodes")
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), ()
     found = decode_photograph(content, bits=MOST_BITS, max_pixels=MOST_PIXELS)
     if found.depth is None:

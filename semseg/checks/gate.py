@@ -15,6 +15,7 @@ from semseg.checks.config import check_config
 from semseg.checks.findings import sorted_findings
 from semseg.checks.machine_limits import check_machine
 from semseg.checks.recipe import check_recipe
+from semseg.errors import InvalidDataError
 from semseg.system.machine import num_cpus
 
 _SPLITS = {"train": ("train", "val"), "test": ("test",)}
@@ -38,7 +39,7 @@ def check_before(cfg: Config, step: str) -> None:
         waiting = torch.distributed.new_group(backend="gloo", timeout=_LONGEST)
         torch.distributed.broadcast_object_list(complaint, src=0, group=waiting)
     if complaint[0]:
-        raise ValueError(complaint[0])
+        raise InvalidDataError(complaint[0])
 
 
 def _complaint(cfg: Config, step: str) -> str:

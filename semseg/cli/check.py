@@ -7,6 +7,7 @@ from pathlib import Path
 
 from semseg.cli.look import load_source
 from semseg.cli.progress import count_cpus, show_count
+from semseg.errors import InvalidInputError
 
 
 def add_check(commands) -> None:
@@ -46,7 +47,7 @@ def add_check(commands) -> None:
 def _run_check(args: argparse.Namespace) -> int:
     num_processes = count_cpus() if args.nproc is None else args.nproc
     if num_processes < 1:
-        raise ValueError(f"--nproc is 1 or more, got {num_processes}")
+        raise InvalidInputError(f"--nproc is 1 or more, got {num_processes}")
     cfg = load_source(args)
 
     if cfg is None:

@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from semseg.errors import InvalidInputError
+
 
 def add_compare(commands) -> None:
     parser = commands.add_parser(
@@ -30,7 +32,7 @@ def _run_compare(args: argparse.Namespace) -> int:
     from semseg.system.atomic import atomic_path
 
     if args.images < 0:
-        raise ValueError(f"--images is {args.images}; expected 0 or more")
+        raise InvalidInputError(f"--images is {args.images}; expected 0 or more")
     first, second = (read_results(folder) for folder in (args.first, args.second))
     found = compare(first, second)
     for label, results in (("A", first), ("B", second)):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from semseg.errors import InvalidInputError
+
 
 def add_curves(commands) -> None:
     parser = commands.add_parser(
@@ -35,11 +37,11 @@ def add_curves(commands) -> None:
 
 def _run_curves(args: argparse.Namespace) -> int:
     if args.out is not None and args.out.suffix.lower() not in (".png", ".csv"):
-        raise ValueError(f"--out {args.out}: expected a name that ends in .png or .csv")
+        raise InvalidInputError(f"--out {args.out}: expected a name that ends in .png or .csv")
     if args.smooth < 1:
-        raise ValueError(f"--smooth is 1 or more, got {args.smooth}")
+        raise InvalidInputError(f"--smooth is 1 or more, got {args.smooth}")
     if args.smooth > 1 and (args.out is None or args.out.suffix.lower() != ".png"):
-        raise ValueError("--smooth is for a chart; add --out FILE.png")
+        raise InvalidInputError("--smooth is for a chart; add --out FILE.png")
 
     from semseg.analysis import curves
     from semseg.system.atomic import atomic_path

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from semseg.cli.predictor import add_model_flags, open_predictor, split_config
+from semseg.errors import InvalidInputError
 
 
 def add_explain(commands) -> None:
@@ -45,10 +46,10 @@ def add_explain(commands) -> None:
 def _run_explain(args: argparse.Namespace) -> int:
     args.config, words = split_config(args.paths)
     if len(words) != 2:
-        raise ValueError(f"expected [CONFIG] CHECKPOINT IMAGE, got {' '.join(args.paths)}")
+        raise InvalidInputError(f"expected [CONFIG] CHECKPOINT IMAGE, got {' '.join(args.paths)}")
     args.checkpoint, image = words
     if Path(image).is_dir():
-        raise ValueError(f"{image} is a folder; expected one image")
+        raise InvalidInputError(f"{image} is a folder; expected one image")
     from semseg.system.atomic import check_folder
 
     check_folder(args.out_dir, "--out-dir")
@@ -72,5 +73,5 @@ def _run_explain(args: argparse.Namespace) -> int:
 
 def _box(text: str) -> tuple[int, int, int, int]:
     if not re.fullmatch(r"\d+(,\d+){3}", text):
-        raise ValueError(f"--region {text}: expected X,Y,W,H in pixels, such as 0,0,320,200")
+        raise InvalidInputError(f"--region {text}: expected X,Y,W,H in pixels, such as 0,0,320,200")
     return tuple(map(int, text.split(",")))

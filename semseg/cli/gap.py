@@ -9,6 +9,7 @@ from pathlib import Path
 
 from semseg.cli.predictor import add_model_flags, open_predictor, split_config
 from semseg.cli.progress import show_count
+from semseg.errors import InvalidInputError
 
 MOST_OF_REFERENCE = 200
 """Images that the reference is measured by unless more are asked for: they say where 0.5 % of it ends."""
@@ -73,14 +74,14 @@ def add_gap(commands) -> None:
 def _run_gap(args: argparse.Namespace) -> int:
     args.config, words = split_config(args.paths)
     if len(words) != 2:
-        raise ValueError(f"expected [CONFIG] CHECKPOINT FOLDER, got {' '.join(args.paths)}")
+        raise InvalidInputError(f"expected [CONFIG] CHECKPOINT FOLDER, got {' '.join(args.paths)}")
     args.checkpoint, folder = words
     for flag, value in (("--num-images", args.num_images), ("--top", args.top)):
         if value is not None and value < 1:
-            raise ValueError(f"{flag} {value}: expected 1 or more")
+            raise InvalidInputError(f"{flag} {value}: expected 1 or more")
     share = args.pseudo_labels
     if share is not None and not 0 < share <= 1:
-        raise ValueError(f"--pseudo-labels {share}: expected a share of the pixels of each class, above 0, to 1")
+        raise InvalidInputError(f"--pseudo-labels {share}: expected a share of the pixels of each class, above 0, to 1")
 
     from semseg.system.atomic import check_folder
 
@@ -113,7 +114,9 @@ def _run_gap(args: argparse.Namespace) -> int:
 
             found.append(measure_photographs(predictor, some.images, own_counts, count))
         if not any(one.measures for one in found[-1]):
-            raise ValueError(f"none of the {len(found[-1])} images of {some.folder} could be measured, see above")
+            raise InvalidInputError(
+                f"none of the {len(found[-1])} images of {some.folder} could be measured, see above"
+            )
     measured_there, measured_here = found
     failed = {
         name: [one for one in some if one.measures is None]
@@ -240,7 +243,7 @@ def _truth(folders: list[Path], images) -> dict[Path, float]:
         rows = read_results(folder).images
         known = {Path(row["path"]).resolve(): float(row["mIoU"]) for row in rows if row["mIoU"]}
         if not known.keys() & wanted:
-            raise ValueError(
+            raise InvalidInputError(
                 f"--results {folder} is of other photographs, such as {rows[0]['path'] if rows else 'none'}: expected "
                 f"some of this folder or of its reference, such as {images[0].path}"
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from semseg.cli.predictor import add_model_flags, add_speed_flags, open_predictor, split_config
 from semseg.cli.program import ArgumentParser, add_debug_flag
+from semseg.errors import InvalidInputError
 
 DEFAULTS = {
     "no_vis": False,
@@ -91,7 +92,7 @@ def run_infer(args: argparse.Namespace) -> int:
     save = [kind for kind in args.save.split(",") if kind]
     videos = [source for source in args.inputs if is_video(source)]
     if videos and len(videos) < len(args.inputs):
-        raise ValueError(f"{videos[0]} is a video: segment videos and images one after the other")
+        raise InvalidInputError(f"{videos[0]} is a video: segment videos and images one after the other")
     _check_options(args, save, bool(videos))
     if videos:
         return _videos(args, videos, save)
@@ -142,7 +143,7 @@ def _check_options(args: argparse.Namespace, save: list[str], of_videos: bool) -
     def refuse(names: tuple[str, ...], why: str) -> None:
         for name in names:
             if getattr(args, name) != DEFAULTS[name]:
-                raise ValueError(f"--{name.replace('_', '-')} has no effect {why}; leave it out")
+                raise InvalidInputError(f"--{name.replace('_', '-')} has no effect {why}; leave it out")
 
     if of_videos:
         from semseg.inference.video import check_video_kinds
@@ -152,7 +153,7 @@ def _check_options(args: argparse.Namespace, save: list[str], of_videos: bool) -
     else:
         refuse(_OF_VIDEOS, "on images")
         if args.no_vis and "vis" in save:
-            raise ValueError("--no-vis and --save vis contradict each other; leave one out")
+            raise InvalidInputError("--no-vis and --save vis contradict each other; leave one out")
         if args.no_vis and "side-by-side" not in save:
             refuse(_OF_OVERLAYS, "with --no-vis")
     check_folder(args.out_dir, "--out-dir")
@@ -176,7 +177,7 @@ def _refuse_more_than_tiles_write(args: argparse.Namespace, images: Sequence, sa
                     break
     else:
         return
-    raise ValueError(
+    raise InvalidInputError(
         f"--save {','.join(save)}: {image.path} is segmented by tiles, of which only pred and vis are written; leave"
         " --save out, or segment this file by itself"
     )
@@ -188,9 +189,9 @@ def _videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int
     from semseg.inference.video import segment_videos
 
     if args.launcher != "none":
-        raise ValueError(f"{videos[0]} is a video: its frames follow one another, use tools/infer.py")
+        raise InvalidInputError(f"{videos[0]} is a video: its frames follow one another, use tools/infer.py")
     if args.bits is not None:
-        raise ValueError("--bits has no effect on videos, whose frames have 8 bits; leave it out")
+        raise InvalidInputError("--bits has no effect on videos, whose frames have 8 bits; leave it out")
     left_out = LeftOut()
     files = find_videos(
         *(source for source in videos if not is_live(source)),

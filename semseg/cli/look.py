@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from semseg.cli.progress import count_cpus, show_count
+from semseg.errors import InvalidInputError
 
 
 def add_browse(commands) -> None:
@@ -27,9 +28,9 @@ def add_browse(commands) -> None:
 
 def _run_browse(args: argparse.Namespace) -> int:
     if args.num < 1:
-        raise ValueError(f"--num is 1 or more, got {args.num}")
+        raise InvalidInputError(f"--num is 1 or more, got {args.num}")
     if args.seed < 0:
-        raise ValueError(f"--seed is 0 or more, got {args.seed}")
+        raise InvalidInputError(f"--seed is 0 or more, got {args.seed}")
     cfg = load_source(args)
 
     from PIL import Image
@@ -75,7 +76,7 @@ def add_stats(commands) -> None:
 def _run_stats(args: argparse.Namespace) -> int:
     num_processes = count_cpus() if args.nproc is None else args.nproc
     if num_processes < 1:
-        raise ValueError(f"--nproc is 1 or more, got {num_processes}")
+        raise InvalidInputError(f"--nproc is 1 or more, got {num_processes}")
     cfg = load_source(args)
 
     from semseg.datasets import dataset_file, statistics
@@ -137,5 +138,5 @@ def load_source(args: argparse.Namespace):
         return load_config(args.source, args.cfg_options, data=args.data)
     for flag, given in (("--data", args.data), ("--cfg-options", args.cfg_options)):
         if given:
-            raise ValueError(f"{flag} belongs to a config (.py), not to {args.source}; leave it out")
+            raise InvalidInputError(f"{flag} belongs to a config (.py), not to {args.source}; leave it out")
     return None

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from semseg.errors import InvalidInputError
+
 NUM_COMPARED, NUM_CALIBRATION = 3, 32
 
 
@@ -73,11 +75,11 @@ def _run_export(args: argparse.Namespace) -> int:
 
     suffix = SUFFIXES[args.format]
     if args.out is not None and args.out.suffix != suffix:
-        raise ValueError(f"--out {args.out}: expected a name that ends with {suffix}")
+        raise InvalidInputError(f"--out {args.out}: expected a name that ends with {suffix}")
     if args.out is not None:
         check_folder(args.out.parent, "--out")
     if args.precision == "int8" and args.format != "onnx":
-        raise ValueError("--precision int8 is for --format onnx only")
+        raise InvalidInputError("--precision int8 is for --format onnx only")
     if args.trust_checkpoint:
         compat.trust_checkpoints()
     checkpoint = existing_checkpoint(args.checkpoint)
@@ -122,7 +124,7 @@ def _images(args: argparse.Namespace, cfg, predictor) -> tuple[list, list, str]:
     folder = args.images or _test_set(cfg)
     if folder is None:
         if args.precision == "int8":
-            raise ValueError("int8 needs photographs that show which numbers occur: --images DIR")
+            raise InvalidInputError("int8 needs photographs that show which numbers occur: --images DIR")
         return _fitted(_drawn(), args.size), [], "drawn ones"
     left_out = LeftOut()
     found = find_images(folder, left_out=left_out)

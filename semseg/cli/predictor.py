@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from semseg.errors import InvalidInputError
+
 OVERLAP = 0.25
 _CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
@@ -54,11 +56,13 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = Tru
         exported: whether an exported model will do.
     """
     if not exported and args.checkpoint.lower().endswith((".onnx", ".pt2")):
-        raise ValueError(
+        raise InvalidInputError(
             f"{args.checkpoint} is an exported model, which tells the best class only: name its checkpoint"
         )
     if getattr(args, "overlap", OVERLAP) != OVERLAP and not args.tile:
-        raise ValueError(f"--overlap {args.overlap} has no effect without --tile; add --tile PX, or leave it out")
+        raise InvalidInputError(
+            f"--overlap {args.overlap} has no effect without --tile; add --tile PX, or leave it out"
+        )
     import torch
 
     from semseg import compat

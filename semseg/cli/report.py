@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from semseg.cli.progress import show_count
+from semseg.errors import InvalidInputError
 
 
 def add_report(commands) -> None:
@@ -44,11 +45,11 @@ def add_report(commands) -> None:
 
 def _run_report(args: argparse.Namespace) -> int:
     if len(args.results) > 2:
-        raise ValueError(f"a report is about one run, or two to compare; got {len(args.results)}")
+        raise InvalidInputError(f"a report is about one run, or two to compare; got {len(args.results)}")
     if args.max_images < 0:
-        raise ValueError(f"--max-images is 0 or more, got {args.max_images}")
+        raise InvalidInputError(f"--max-images is 0 or more, got {args.max_images}")
     if args.out is not None and args.out.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"--out is an HTML file such as report.html, got {args.out}")
+        raise InvalidInputError(f"--out is an HTML file such as report.html, got {args.out}")
 
     from semseg.analysis.report.page import write_report
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from semseg.cli.predictor import add_model_flags, add_speed_flags, open_predictor, split_config
 from semseg.cli.program import ArgumentParser, add_debug_flag
+from semseg.errors import InvalidInputError
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -64,7 +65,7 @@ def run_serve(args: argparse.Namespace) -> None:
     warnings.filterwarnings("ignore", module="PIL")  # about metadata of photographs, line by line
     for package in ("fastapi", "uvicorn", "python_multipart"):
         if importlib.util.find_spec(package) is None:
-            raise ValueError(f"this needs {package}, which is not installed: pip install -e '.[serve]'")
+            raise InvalidInputError(f"this needs {package}, which is not installed: pip install -e '.[serve]'")
     from semseg.serve.server import bind
 
     listener = bind(args.host, args.port)

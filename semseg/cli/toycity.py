@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from semseg.cli.progress import count_cpus, show_progress
+from semseg.errors import InvalidInputError
 
 _TOYCITY_COUNTS = {"train": 200, "val": 40, "test": 20}
 
@@ -63,11 +64,11 @@ def _run_toycity(args: argparse.Namespace) -> int:
         counts, others = _ROSARIO_COUNTS, {**_TOYCITY_COUNTS, "size": None}
     for name in others:
         if getattr(args, name) is not None:
-            raise ValueError(f"--{name} has no effect with --style {args.style}; leave it out")
+            raise InvalidInputError(f"--{name} has no effect with --style {args.style}; leave it out")
     counts = {name: default if getattr(args, name) is None else getattr(args, name) for name, default in counts.items()}
     size = _parse_size(args.size or _SIZE)
     if not args.root.name:
-        raise ValueError(f"ROOT needs a name of its own such as data/toycity, got '{args.root}'")
+        raise InvalidInputError(f"ROOT needs a name of its own such as data/toycity, got '{args.root}'")
 
     from semseg.datasets import toycity
 
@@ -93,5 +94,5 @@ def _parse_size(text: str) -> tuple[int, int]:
     """Read WIDTHxHEIGHT."""
     width, cross, height = text.partition("x")
     if not (cross and width.isdecimal() and height.isdecimal()):
-        raise ValueError(f"--size is WIDTHxHEIGHT such as {_SIZE}, got '{text}'")
+        raise InvalidInputError(f"--size is WIDTHxHEIGHT such as {_SIZE}, got '{text}'")
     return int(width), int(height)

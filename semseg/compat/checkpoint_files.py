@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from semseg.errors import InvalidCheckpointError
+
 
 def restricted_getattr(owner: Any, name: str) -> Any:
     """Stand in for `getattr` inside a checkpoint: the four statistics of HistoryBuffer, nothing else.
@@ -104,25 +106,27 @@ def _faults_of(name: Any) -> Iterator[None]:
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL (\S+)|attribute \S+ of .* is not allowed", str(error))
         if found is not None:
-            raise ValueError(
+            raise InvalidCheckpointError(
                 f"{name} is not loaded: it holds more than weights ({found.group(1) or found.group(0)}) and could"
                 " run code; get a copy with weights only, or load it with --trust-checkpoint if you trust its maker"
             ) from error
         reason = re.search(r"Unsupported operand|Trying to .*", str(error))
-        raise ValueError(
+        raise InvalidCheckpointError(
             f"{name} is not a complete checkpoint ({reason.group(0) if reason else 'no weights'}); copy it again"
         ) from error
     except (ImportError, AttributeError) as error:  # of one that is trusted
-        raise ValueError(f"{name} carries code that needs other code, which is not here: {error}") from error
+        raise InvalidCheckpointError(
+            f"{name} carries code that needs other code, which is not here: {error}"
+        ) from error
     except (RuntimeError, EOFError, LookupError, OSError) as error:
         if "TorchScript" in str(error):
-            raise ValueError(
+            raise InvalidCheckpointError(
                 f"{name} is a TorchScript archive, a program and no checkpoint: take the weights that it was made from"
             ) from error
         if isinstance(error, OSError) and (error.filename or isinstance(error, urllib.error.URLError)):
             raise
         reason = (str(error) or "empty").splitlines()[0].partition(". ")[0]
-        raise ValueError(f"{name} is not a complete checkpoint ({reason}); copy it again") from error
+        raise InvalidCheckpointError(f"{name} is not a complete checkpoint ({reason}); copy it again") from error
 
 
 def load_weights_only() -> None:

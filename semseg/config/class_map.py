@@ -15,6 +15,7 @@ from semseg.checkpoints.description import description_of
 from semseg.config.classes import classes_of, difference, name_of, shortened
 from semseg.config.heads import set_num_classes
 from semseg.datasets.dataset_file import IGNORE
+from semseg.errors import InvalidConfigError, MissingConfigError
 from semseg.labels import IGNORED
 from semseg.system.path_lists import read_list_text
 
@@ -45,22 +46,22 @@ def translate_classes(
     known = classes_of_checkpoint(content)
     if map_path is None:
         if known is not None and wanted is not None and known != wanted:
-            raise ValueError(
+            raise InvalidConfigError(
                 f"{checkpoint} and {where} have other classes: {difference(known, wanted)}; say which is"
                 " which in a file, --map FILE, or test on the classes that it was trained on"
             )
         return None
     if known is None or wanted is None:
-        raise ValueError(f"--map: {checkpoint if known is None else where} does not say which classes it has")
+        raise InvalidConfigError(f"--map: {checkpoint if known is None else where} does not say which classes it has")
     table = _read_map(Path(map_path))
     for name, target in table.items():
         if name not in known:
-            raise ValueError(f"{map_path}: the model has no class {name!r}{_near(name, known)}")
+            raise InvalidConfigError(f"{map_path}: the model has no class {name!r}{_near(name, known)}")
         if target not in (*wanted, IGNORE):
-            raise ValueError(f"{map_path}: {where} has no class {target!r}{_near(target, (*wanted, IGNORE))}")
+            raise InvalidConfigError(f"{map_path}: {where} has no class {target!r}{_near(target, (*wanted, IGNORE))}")
     missing = [name for name in known if name not in table and name not in wanted]
     if missing:
-        raise ValueError(f"{map_path} does not say what becomes of {shortened(missing)}; a class, or {IGNORE}")
+        raise InvalidConfigError(f"{map_path} does not say what becomes of {shortened(missing)}; a class, or {IGNORE}")
     set_num_classes(cfg.model, len(known))
     train_ids = {**{name: train_id for train_id, name in enumerate(wanted)}, IGNORE: IGNORED}
     return [train_ids[table.get(name, name)] for name in known]
@@ -87,7 +88,7 @@ def check_class_count(cfg: Config, checkpoint: Path, content: Mapping[str, Any])
         loader = cfg.get("test_dataloader")
         where = name_of(loader) if loader is not None and "dataset_file" in str(loader) else cfg.filename
         known, wanted = classes_of_checkpoint(content), classes_of(loader)
-        raise ValueError(
+        raise InvalidConfigError(
             f"{checkpoint} holds a model of {len(rows)} classes{_in_brackets(known)}, {where or 'the config'} has"
             f" {expected}{_in_brackets(wanted)}: use the config or the --data that it was trained with"
             + (", or no config at all" if description_of(content, checkpoint) else "")
@@ -100,13 +101,13 @@ def _in_brackets(classes: Sequence[str] | None) -> str:
 
 def _read_map(path: Path) -> dict[str, str]:
     if not path.is_file():
-        raise FileNotFoundError(f"--map: no file {path}")
+        raise MissingConfigError(f"--map: no file {path}")
     try:
         table = yaml.safe_load(read_list_text(path)) or {}
     except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {error}") from error
+        raise InvalidConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(table, dict) or not all(isinstance(word, str) for row in table.items() for word in row):
-        raise ValueError(f"{path}: expected lines of 'class of the model: class of the data set', or {IGNORE}")
+        raise InvalidConfigError(f"{path}: expected lines of 'class of the model: class of the data set', or {IGNORE}")
     return table
 
 

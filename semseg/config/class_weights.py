@@ -19,6 +19,7 @@ from mmseg.registry import DATASETS, TRANSFORMS
 
 from semseg.config.tree import inner_datasets
 from semseg.datasets import statistics
+from semseg.errors import InvalidConfigError
 from semseg.system.atomic import atomic_path
 
 _AUTO = "auto"
@@ -41,13 +42,13 @@ def check_class_weights(cfg: Config, path: Path) -> None:
         if not _is_auto(word):
             if Path(word).is_file():  # MMSegmentation reads weights from files
                 continue
-            raise ValueError(f"{where} is {word!r}, which is no file; {_expected(word)}")
+            raise InvalidConfigError(f"{where} is {word!r}, which is no file; {_expected(word)}")
         if _formula(word) not in statistics.FORMULAS:
-            raise ValueError(f"{where} is {word!r}; {_expected(word)}")
+            raise InvalidConfigError(f"{where} is {word!r}; {_expected(word)}")
         if "loss_decode" not in place.split("."):
-            raise ValueError(f"{where}: {word!r} works in a loss_decode only; give a list of numbers")
+            raise InvalidConfigError(f"{where}: {word!r} works in a loss_decode only; give a list of numbers")
         if node.get("type") == "CrossEntropyLoss" and node.get("use_sigmoid"):
-            raise ValueError(
+            raise InvalidConfigError(
                 f"{where}: with use_sigmoid=True MMSegmentation's loss takes no weight per class;"
                 " set use_sigmoid=False, or class_weight=None"
             )
@@ -66,7 +67,9 @@ def fill_in_class_weights(cfg: Config) -> None:
     if not places:
         return
     if cfg.get("train_dataloader") is None:
-        raise ValueError("class_weight 'auto' is computed from the training masks, and there is no train_dataloader")
+        raise InvalidConfigError(
+            "class_weight 'auto' is computed from the training masks, and there is no train_dataloader"
+        )
     counts = _remembered_counts(cfg, Path(cfg.work_dir, "class_counts.json"))
     for node in places:
         weights = statistics.class_weights(counts, _formula(node["class_weight"]))
@@ -110,14 +113,16 @@ class _MaskSet(NamedTuple):
 def _mask_sets(cfg: Config, split: str) -> list[_MaskSet]:
     loader = cfg.get(f"{split}_dataloader")
     if loader is None:
-        raise ValueError(f"the config has no {split}_dataloader, so nothing to count of split {split}")
+        raise InvalidConfigError(f"the config has no {split}_dataloader, so nothing to count of split {split}")
     init_default_scope(cfg.get("default_scope", "mmseg"))
     sets = []
     for dataset_cfg in inner_datasets(loader.dataset):
         steps = dataset_cfg.get("pipeline", [])
         step = next((step for step in steps if str(step.get("type")).rpartition(".")[2] in _LOADERS), None)
         if step is None:
-            raise ValueError(f"{split}_dataloader: its pipeline has no {' or '.join(_LOADERS)} that loads masks")
+            raise InvalidConfigError(
+                f"{split}_dataloader: its pipeline has no {' or '.join(_LOADERS)} that loads masks"
+            )
         dataset = DATASETS.build({**copy.deepcopy(dataset_cfg), "pipeline": []})
         infos = [dataset.get_data_info(i) for i in range(len(dataset))]
         sets.append(_MaskSet(partial(_read, TRANSFORMS.build(copy.deepcopy(step))), dataset.metainfo, infos))

@@ -15,6 +15,7 @@ from semseg.checkpoints.description import palette_of as palette_of_checkpoint
 from semseg.config.tree import class_weights, counting_heads, inner_datasets
 from semseg.datasets.dataset_file import Color, DatasetFile, read_dataset_file
 from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
+from semseg.errors import InvalidConfigError
 from semseg.labels import distinct_colors
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -50,7 +51,7 @@ def _classes_of_dataset(dataset: ConfigDict) -> tuple[str, ...] | None:
     if found is None:
         near = difflib.get_close_matches(dataset.type, DATASETS.module_dict, 1, 0.6)
         hint = f"did you mean {near[0]!r}?" if near else "a set of your own needs none: describe it for --data"
-        raise ValueError(f"unknown dataset type {dataset.type!r}; {hint}")
+        raise InvalidConfigError(f"unknown dataset type {dataset.type!r}; {hint}")
     classes = getattr(found, "METAINFO", {}).get("classes")
     return None if classes is None else tuple(classes)
 
@@ -73,13 +74,13 @@ def classes_and_palette(
         loader = cfg.get("test_dataloader") or cfg.get("val_dataloader")
         classes, palette = classes_of(loader), _palette_of(loader)
         if classes is None:
-            raise ValueError(
+            raise InvalidConfigError(
                 f"neither {path} (meta.dataset_meta) nor the config says which classes the model knows: name the"
                 " config or the --data that it was trained with"
             )
         for key, head in counting_heads(cfg.model):
             if head["num_classes"] != len(classes):
-                raise ValueError(
+                raise InvalidConfigError(
                     f"{path} does not say which classes it knows, and {name_of(loader)} has {len(classes)} where"
                     f" {key}.num_classes is {head['num_classes']}: name the --data that it was trained with"
                 )
@@ -127,7 +128,7 @@ def agree_on_classes(cfg: Config, path: Path) -> None:
     counts = {len(classes) for classes in found if classes is not None}
     for key, head in counting_heads(cfg.model):
         if counts and None not in found and head["num_classes"] not in counts:
-            raise ValueError(f"{path}: {_miscount(key, head, loaders[0])}")
+            raise InvalidConfigError(f"{path}: {_miscount(key, head, loaders[0])}")
 
 
 def _check_joined(dataset: ConfigDict, place: str) -> None:
@@ -136,7 +137,7 @@ def _check_joined(dataset: ConfigDict, place: str) -> None:
     for part, classes in known[1:]:
         if classes != known[0][1]:
             first, other = (str(one.get("dataset_file", one.type)) for one in (known[0][0], part))
-            raise ValueError(
+            raise InvalidConfigError(
                 f"{place} joins {first} and {other}, which have other classes: {difference(known[0][1], classes)}; give"
                 " all the same classes in the same order"
             )
@@ -153,18 +154,18 @@ def check_training(cfg: Config) -> None:
         return
     for key, head in counting_heads(cfg.model):
         if head["num_classes"] != len(classes):
-            raise ValueError(_miscount(key, head, cfg.train_dataloader))
+            raise InvalidConfigError(_miscount(key, head, cfg.train_dataloader))
         for place, _, weights in class_weights(head, key):
             if len(weights) not in (
                 len(classes),
                 len(classes) + 1,
             ):  # + 1: some losses have one for no object
-                raise ValueError(
+                raise InvalidConfigError(
                     f"{place} holds {len(weights)} weights, but {name_of(cfg.train_dataloader)} has"
                     f" {len(classes)} classes; give one per class, or None"
                 )
     if val is not None and val != classes:
-        raise ValueError(
+        raise InvalidConfigError(
             f"{name_of(cfg.train_dataloader)}, which trains, and {name_of(cfg.val_dataloader)}, which"
             f" validates, have other classes: {difference(classes, val)}; they have to be the same"
         )

@@ -16,6 +16,7 @@ from semseg.config.classes import adapt_pipeline, classes_of, difference, shorte
 from semseg.config.heads import set_num_classes, take_masks_of_this_project
 from semseg.config.tree import class_weights, counting_heads, inner_datasets
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
+from semseg.errors import InvalidConfigError
 
 _SPLITS = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}  # by step, the best one first
 _NO_CLASSES = ("DepthEstimator",)
@@ -36,7 +37,9 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path]) -> None:
     _check_given_once(paths)
     rules_of = {str(path): read_dataset_file(path) for path in paths}
     if cfg.model.get("type") in _NO_CLASSES:
-        raise ValueError(f"--data {paths[0]} has classes, and model.type {cfg.model.type!r} does not predict classes")
+        raise InvalidConfigError(
+            f"--data {paths[0]} has classes, and model.type {cfg.model.type!r} does not predict classes"
+        )
     _check_alike(rules_of)
     changes = _note_kept_weights(cfg, next(iter(rules_of.values())))
     plugins = "semseg.plugins"
@@ -127,7 +130,7 @@ def check_split(cfg: Config, name: str, stand_in: str = "") -> None:
         if dataset.split not in splits:
             has = ", ".join(splits)
             instead = f", or {stand_in!r} instead" if stand_in else ""
-            raise ValueError(f"{path} has no split {dataset.split!r}, only {has}; {needed} needs it{instead}")
+            raise InvalidConfigError(f"{path} has no split {dataset.split!r}, only {has}; {needed} needs it{instead}")
         if dataset.split == stand_in and name not in splits:
             _warn("%s on split %r: %s has no %r", step, stand_in, path, name)
     if name == "val":
@@ -153,7 +156,9 @@ def _check_given_once(paths: Sequence[str | Path]) -> None:
     for path in map(str, paths):
         real = Path(path).resolve()
         if real in seen:
-            raise ValueError(f"--data {path} is given twice{f', also as {seen[real]}' if seen[real] != path else ''}")
+            raise InvalidConfigError(
+                f"--data {path} is given twice{f', also as {seen[real]}' if seen[real] != path else ''}"
+            )
         seen[real] = path
 
 
@@ -161,7 +166,7 @@ def _check_alike(rules_of: Mapping[str, DatasetFile]) -> None:
     (first_path, first), *others = rules_of.items()
     for path, rules in others:
         if rules.classes != first.classes:
-            raise ValueError(
+            raise InvalidConfigError(
                 f"--data: {first_path} and {path} have other classes: {difference(first.classes, rules.classes)};"
                 " sets that are used together have the same classes in the same order: give both the same list, and say"
                 " in label_map which stored values mean which class"

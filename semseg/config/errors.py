@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from semseg.config.tree import walk
+from semseg.errors import InvalidConfigError
 
 _PACKAGE = str(Path(__file__).parents[1])
 _NAMED_KINDS = (KeyError, TypeError, AttributeError, IndexError, NameError)  # their messages alone say little
@@ -66,7 +67,7 @@ def explained(cfg: Any, doing: str = "", model: nn.Module | None = None) -> Iter
         place = None if is_own or is_of_machine else _find_place(cfg, frames, model)
         if place is None or "memory" in str(error):
             raise
-        raise ValueError(_sentence(place, error, doing)) from error
+        raise InvalidConfigError(_sentence(place, error, doing)) from error
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:

@@ -20,6 +20,7 @@ from mmengine.utils import import_modules_from_strings
 from semseg import compat
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.reading import checkpoint_stem, is_checkpoint, read_checkpoint
+from semseg.errors import InvalidCheckpointError, MissingCheckpointError
 
 _PACKAGES = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
 _LEFT_OUT = ("pretrained", "init_cfg", "backend_args", "file_client_args", "_delete_", "_scope_")
@@ -49,7 +50,7 @@ def existing_checkpoint(path: str | Path) -> Path:
         return path
     beside = sorted(p.name for p in path.parent.glob("*") if is_checkpoint(p))
     hint = f"; {path.parent} holds {', '.join(beside)}" if beside else f"; {path.parent} holds none"
-    raise FileNotFoundError(f"no checkpoint {path}{hint}")
+    raise MissingCheckpointError(f"no checkpoint {path}{hint}")
 
 
 def config_of_checkpoint(path: Path) -> tuple[Config, str]:
@@ -69,7 +70,9 @@ def config_of_checkpoint(path: Path) -> tuple[Config, str]:
     description = description_of(read_checkpoint(path, mmap=True), path)
     config = description.get("config")
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
-        raise ValueError(f"{path} does not describe its model: name the config that it was trained with, before it")
+        raise InvalidCheckpointError(
+            f"{path} does not describe its model: name the config that it was trained with, before it"
+        )
     imports = config.get("custom_imports") or {}
     if not compat.checkpoints_are_trusted():
         compat.use_registered_names_only()
@@ -87,7 +90,9 @@ def config_of_checkpoint(path: Path) -> tuple[Config, str]:
         cfg["custom_hooks"].append(dict(type="ChannelsLastHook"))  # other layouts round otherwise
     loader = config.get("test_dataloader")
     if not isinstance(loader, dict) or not isinstance(loader.get("dataset"), dict):
-        raise ValueError(f"{path} does not say how it is tested: name the config that it was trained with, before it")
+        raise InvalidCheckpointError(
+            f"{path} does not say how it is tested: name the config that it was trained with, before it"
+        )
     cfg["test_dataloader"] = dict(
         batch_size=_number(loader.get("batch_size"), 1),
         num_workers=_number(loader.get("num_workers"), 0),
@@ -189,7 +194,7 @@ class _Reader:
         return name
 
     def _refusal(self, place: str, fault: str) -> ValueError:
-        return ValueError(
+        return InvalidCheckpointError(
             f"{self._path} is not used without a config: in its description, {place} {fault}; name the config that"
             " it was trained with, before it"
         )

@@ -17,6 +17,7 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner
 
 from semseg.config.version0 import SUCCESSORS
+from semseg.errors import InvalidConfigError, MissingConfigError
 
 EFFECTIVE_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"} | {
     # read by MMEngine with cfg.get, by MMSegmentation's tools, or by this module
@@ -54,7 +55,7 @@ def check_file(path: Path) -> None:
             # tta_pipeline: a file may well keep an unused test_pipeline
             near = difflib.get_close_matches(name, EFFECTIVE_KEYS - {"tta_pipeline"}, 1, 0.8)
             if near:
-                raise ValueError(f"{file}: unknown key {name!r}; did you mean {near[0]!r}?")
+                raise InvalidConfigError(f"{file}: unknown key {name!r}; did you mean {near[0]!r}?")
             why = f"1.x says {SUCCESSORS[name]}" if name in SUCCESSORS else "nothing uses it"
             logging.getLogger("semseg").warning("%s: %r has no effect: %s", file, name, why)
 
@@ -65,17 +66,19 @@ def _parse_with_bases(path: Path) -> Iterator[tuple[Path, ast.Module]]:
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
-        raise ValueError(f"{path} line {error.lineno} is not Python: {error.msg}") from error
+        raise InvalidConfigError(f"{path} line {error.lineno} is not Python: {error.msg}") from error
     yield path, tree
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "_base_":
             bases = ast.literal_eval(node.value)
             for base in [bases] if isinstance(bases, str) else bases:
                 if "::" in base:
-                    raise ValueError(f"{path}: base {base!r}: give a path relative to this file instead of '::'")
+                    raise InvalidConfigError(
+                        f"{path}: base {base!r}: give a path relative to this file instead of '::'"
+                    )
                 base_path = path.parent / base
                 if not base_path.is_file():
-                    raise FileNotFoundError(f"{path}: no base file {base_path}")
+                    raise MissingConfigError(f"{path}: no base file {base_path}")
                 if base_path.suffix == ".py":
                     yield from _parse_with_bases(base_path)
 
@@ -93,17 +96,21 @@ def check_option(cfg: Config, key: str) -> None:
         if head in cfg:
             places = list(_places_of(cfg, head))
             use = f"; set {'.'.join([places[0], *rest])}" if places else ""
-            raise ValueError(f"--cfg-options {key} has no effect: {head} is a helper name inside the config file{use}")
+            raise InvalidConfigError(
+                f"--cfg-options {key} has no effect: {head} is a helper name inside the config file{use}"
+            )
         if head in SUCCESSORS:
             successor = SUCCESSORS.get(key, SUCCESSORS[head])
-            raise ValueError(f"--cfg-options {key}: {head!r} is a key of MMSegmentation 0.x; 1.x says {successor}")
-        raise ValueError(f"--cfg-options {key}: unknown key {head!r}{_did_you_mean(head, EFFECTIVE_KEYS)}")
+            raise InvalidConfigError(
+                f"--cfg-options {key}: {head!r} is a key of MMSegmentation 0.x; 1.x says {successor}"
+            )
+        raise InvalidConfigError(f"--cfg-options {key}: unknown key {head!r}{_did_you_mean(head, EFFECTIVE_KEYS)}")
     node: Any = cfg
     for depth, part in enumerate(key.split(".")):
         if isinstance(node, (list, tuple)):
             if not part.isdigit() or int(part) >= len(node):
                 where = ".".join(key.split(".")[:depth])
-                raise ValueError(
+                raise InvalidConfigError(
                     f"--cfg-options {key}: {where} is a list of {len(node)}; expected 0 to {len(node) - 1}"
                 )
             node = node[int(part)]
@@ -132,7 +139,7 @@ def _check_new_key(node: dict, part: str, key: str) -> None:
         if part in accepted or not difflib.get_close_matches(part, accepted, 1, 0.8):
             return
         where = f"unknown key {part!r}"
-    raise ValueError(f"--cfg-options {key}: {where}{_did_you_mean(part, accepted)}")
+    raise InvalidConfigError(f"--cfg-options {key}: {where}{_did_you_mean(part, accepted)}")
 
 
 def _parameters(type_name: str) -> set[str] | None:

@@ -7,6 +7,7 @@ import importlib.util
 from mmengine.config import Config
 
 from semseg.config.tree import walk
+from semseg.errors import InvalidConfigError
 
 _SOURCES = {  # package as it is imported: as pip knows it
     "mmdet": "onedl-mmdetection",
@@ -29,7 +30,7 @@ def check_packages(cfg: Config) -> None:
     for key, value in walk(cfg.to_dict().get("model"), "model"):
         package = value.partition(".")[0] if key.endswith(".type") and isinstance(value, str) else ""
         if package in _SOURCES and not _is_installed(package):
-            raise ValueError(f"{key} is {value!r}, {how_to_install(package)}")
+            raise InvalidConfigError(f"{key} is {value!r}, {how_to_install(package)}")
 
 
 def how_to_install(package: str) -> str:

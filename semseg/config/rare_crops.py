@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mmengine.config import Config, ConfigDict
 
 from semseg.config.tree import as_list, inner_datasets, type_name
+from semseg.errors import InvalidConfigError
 
 CROPS = {"RandomCrop", "RareClassCrop"}
 
@@ -26,7 +27,7 @@ def crop_around_rare_classes(cfg: Config) -> None:
 def _with_rare_crops(dataset: ConfigDict) -> list:
     steps = list(dataset.get("pipeline", []))
     if not any(type_name(step) in CROPS for step in steps):
-        raise ValueError(
+        raise InvalidConfigError(
             f"crops around rare classes: the train pipeline of {dataset.type} has no RandomCrop to replace"
         )
     return [

@@ -37,6 +37,7 @@ from semseg.config.rare_crops import crop_around_rare_classes
 from semseg.config.recipes import find_recipe, recipes, shown_path
 from semseg.config.schedule import fit_schedule, length_of
 from semseg.config.version0 import name_in_version_1, refuse_version_0
+from semseg.errors import InvalidConfigError, MissingConfigError
 
 
 def load_config(
@@ -131,7 +132,7 @@ def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
 
 def _read_config(path: Path) -> Config:
     if not path.is_file():
-        raise FileNotFoundError(f"no config file {path}{_nearest_config(path) or name_in_version_1(path.stem)}")
+        raise MissingConfigError(f"no config file {path}{_nearest_config(path) or name_in_version_1(path.stem)}")
     for folder in (Path.cwd(), path.parent.resolve()):  # custom_imports may name modules beside the config
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
@@ -142,17 +143,19 @@ def _read_config(path: Path) -> Config:
     except ImportError as error:
         missing = missing_import(error)
         needs = str(error) if missing is None else f"custom_imports needs {missing}, {how_to_install(missing)}"
-        raise ValueError(
+        raise InvalidConfigError(
             f"{path}: {needs}; custom_imports find modules that are installed, in the folder of the config, or in the"
             " working folder"
         ) from error
     except UnicodeDecodeError as error:
         ends = ", ".join(CHECKPOINT_SUFFIXES)
-        raise ValueError(f"{path} is no config, which is text; the name of a checkpoint ends with {ends}") from error
+        raise InvalidConfigError(
+            f"{path} is no config, which is text; the name of a checkpoint ends with {ends}"
+        ) from error
     except (SyntaxError, NameError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not a config that can be read: {error}") from error
+        raise InvalidConfigError(f"{path} is not a config that can be read: {error}") from error
     if "model" not in cfg:
-        raise ValueError(f"{path} has no 'model'; a config composes a model, a dataset, a schedule by _base_")
+        raise InvalidConfigError(f"{path} has no 'model'; a config composes a model, a dataset, a schedule by _base_")
     return cfg
 
 
@@ -167,14 +170,14 @@ def _apply_options(cfg: Config, options: Sequence[str]) -> None:
     parser.add_argument("option", nargs="+", action=DictAction)  # MMEngine's grammar of values
     for option in options:
         if "=" not in option:
-            raise ValueError(f"--cfg-options {option}: expected key.path=value")
+            raise InvalidConfigError(f"--cfg-options {option}: expected key.path=value")
         key = option.partition("=")[0]
         check_option(cfg, key)
         try:
             value = parser.parse_args([option]).option[key]
             cfg.merge_from_dict(_replacing_plain_values(cfg, key, value))
         except (TypeError, KeyError, AssertionError) as error:
-            raise ValueError(f"--cfg-options {option}: {error}") from error
+            raise InvalidConfigError(f"--cfg-options {option}: {error}") from error
 
 
 def _replacing_plain_values(cfg: Config, key: str, value: Any) -> dict:

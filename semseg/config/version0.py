@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from semseg.config.recipes import recipes, shown_path
+from semseg.errors import InvalidConfigError
 
 SUCCESSORS = {
     "data": "train_dataloader, val_dataloader, test_dataloader",
@@ -65,11 +66,11 @@ def refuse_version_0(path: Path) -> None:
     is_mixed = assigned & set(_OF_VERSION_1)
     if keys and is_mixed:
         pairs = "; ".join(f"{SUCCESSORS[key]} instead of {key}" for key in keys)
-        raise ValueError(f"{path}: keys of MMSegmentation 0.x have no effect: write {pairs}")
+        raise InvalidConfigError(f"{path}: keys of MMSegmentation 0.x have no effect: write {pairs}")
     if keys or (missing and _OLD_NAME.search(path.stem)):
         signs = f"it sets {', '.join(keys)}" if keys else f"its name says so, and its base {missing[0]} is not there"
         tokens = _tokens_of(path, trees, missing)
-        raise ValueError(
+        raise InvalidConfigError(
             f"{path} is a config of MMSegmentation 0.x ({signs}), and this project reads those of 1.x;"
             f" {_stand_in(tokens)}"
         )

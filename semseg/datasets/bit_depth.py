@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from semseg.datasets.photograph_kind import PhotographKind
+from semseg.errors import InvalidDataError
 
 FEWEST_BITS, MOST_BITS = 8, 16
 _USUAL_BITS = (8, 10, 12, 14)  # of cameras and scanners that store 16
@@ -39,7 +40,7 @@ def check_bits(bits: Any, name: str = "bits") -> int | None:
         ValueError: it is no whole number from 8 to 16.
     """
     if bits is not None and (type(bits) is not int or not FEWEST_BITS <= bits <= MOST_BITS):
-        raise ValueError(
+        raise InvalidDataError(
             f"{name} {bits!r}: expected how many of 16 bits are in use, a whole number from 8 to 16, such as 12"
         )
     return bits
@@ -81,7 +82,7 @@ def used_bits(depth: Depth, stated_bits: int | None, bits: int | None = None) ->
     if stated_bits and not depth.is_left_aligned and depth.highest < 1 << stated_bits:
         return stated_bits
     if depth.looks_like and not depth.is_left_aligned:
-        raise ValueError(
+        raise InvalidDataError(
             f"stores 16 bits and never exceeds {(1 << depth.looks_like) - 1} (highest value {depth.highest}), so it"
             f" seems to use {depth.looks_like} bits and would be read as nearly black; say so with --bits"
             f" {depth.looks_like}, or bits: {depth.looks_like} in dataset.yaml (16 if it is only dark)"
@@ -92,7 +93,7 @@ def used_bits(depth: Depth, stated_bits: int | None, bits: int | None = None) ->
 def check_highest(highest: int, bits: int) -> None:
     """Raise a ValueError if so many bits cannot hold a value."""
     if highest >= 1 << bits:
-        raise ValueError(
+        raise InvalidDataError(
             f"holds values up to {highest}, and {bits} bits end at {(1 << bits) - 1}; set bits to what is in use, or to"
             " 16"
         )

@@ -17,6 +17,7 @@ import yaml
 from semseg import labels
 from semseg.datasets.bit_depth import check_bits
 from semseg.datasets.spelling import DIFFERENCE, list_names, spellings_of_one
+from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import TRAINING_SUFFIXES
 from semseg.system.path_lists import read_list_text
 
@@ -88,15 +89,15 @@ def read_dataset_file(path: str | Path) -> DatasetFile:
     path = Path(path)
     if not path.is_file():
         inside = path / "dataset.yaml"
-        raise FileNotFoundError(f"no dataset file {path}" + (f"; did you mean {inside}?" if inside.is_file() else ""))
+        raise MissingDataError(f"no dataset file {path}" + (f"; did you mean {inside}?" if inside.is_file() else ""))
     try:
         return _parse(path, copy.deepcopy(_load_yaml(read_list_text(path))))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path} line {mark.line + 1}" if mark else f"{path}"
-        raise ValueError(f"{where} is not YAML: {getattr(error, 'problem', None) or error}") from error
+        raise InvalidDataError(f"{where} is not YAML: {getattr(error, 'problem', None) or error}") from error
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise InvalidDataError(f"{path}: {error}") from error
 
 
 @functools.lru_cache(maxsize=8)
@@ -121,16 +122,18 @@ def parse_color(value: Any) -> Color:
         return red, green, blue
     if isinstance(value, (list, tuple)) and len(value) == 3 and all(map(_is_byte, value)):
         return tuple(value)
-    raise ValueError(f"{value!r} is not a colour; expected [red, green, blue] of 0 to 255, or '#rrggbb' in quotes")
+    raise InvalidDataError(
+        f"{value!r} is not a colour; expected [red, green, blue] of 0 to 255, or '#rrggbb' in quotes"
+    )
 
 
 def _parse(path: Path, content: Any) -> DatasetFile:
     if not isinstance(content, dict):
-        raise ValueError(f"expected the keys {', '.join(_REQUIRED)}, found {type(content).__name__}")
+        raise InvalidDataError(f"expected the keys {', '.join(_REQUIRED)}, found {type(content).__name__}")
     _check_keys(content, (*_REQUIRED, *_OPTIONAL), "key")
     missing = [key for key in _REQUIRED if content.get(key) is None]
     if missing:
-        raise ValueError(f"{' and '.join(missing)} missing; {', '.join(_REQUIRED)} must be given")
+        raise InvalidDataError(f"{' and '.join(missing)} missing; {', '.join(_REQUIRED)} must be given")
     encoding = _choose(content, "encoding", ENCODINGS)
     classes, palette = _read_classes(content["classes"], encoding)
     more: dict[str, Any] = {}
@@ -162,15 +165,15 @@ def _parse(path: Path, content: Any) -> DatasetFile:
 def _read_splits(value: Any) -> dict[str, Split]:
     example = "expected such as train: {images: FOLDER, masks: FOLDER}, or {pairs: FILE}"
     if not isinstance(value, dict) or not value:
-        raise ValueError(f"splits: {example}")
+        raise InvalidDataError(f"splits: {example}")
     _check_keys(value, SPLITS, "split")
     splits = {}
     for name, places in value.items():
         if not isinstance(places, dict):
-            raise ValueError(f"splits.{name}: {example}")
+            raise InvalidDataError(f"splits.{name}: {example}")
         _check_keys(places, Split._fields, f"key in splits.{name}:")
         if set(places) not in ({"images", "masks"}, {"pairs"}) or not all(isinstance(p, str) for p in places.values()):
-            raise ValueError(f"splits.{name}: {example}")
+            raise InvalidDataError(f"splits.{name}: {example}")
         splits[name] = Split(**{key: Path(place) for key, place in places.items()})
     return splits
 
@@ -180,36 +183,36 @@ def _read_classes(value: Any, encoding: str) -> tuple[tuple[str, ...], tuple[Col
         space = labels.CITYSCAPES
         return space.classes, tuple(tuple(color) for color in space.palette)
     if not isinstance(value, list) or not value:
-        raise ValueError("classes: expected a list such as - {name: road, color: [128, 64, 128]}, or cityscapes")
+        raise InvalidDataError("classes: expected a list such as - {name: road, color: [128, 64, 128]}, or cityscapes")
     if len(value) > MAX_CLASSES:
-        raise ValueError(f"classes: {len(value)} of them; a mask of bytes has room for {MAX_CLASSES}")
+        raise InvalidDataError(f"classes: {len(value)} of them; a mask of bytes has room for {MAX_CLASSES}")
     names: list[str] = []
     colors: dict[Color, str] = {}
     drawn = labels.distinct_colors(len(value))
     for position, row in enumerate(value):
         row = {"name": row} if isinstance(row, str) else row
         if not isinstance(row, dict):
-            raise ValueError(f"classes: {row!r}: expected {{name: road, color: [128, 64, 128]}}")
+            raise InvalidDataError(f"classes: {row!r}: expected {{name: road, color: [128, 64, 128]}}")
         _check_keys(row, ("name", "color"), f"key in class {position}:")
         name = row.get("name")
         if not isinstance(name, str) or not name or name == IGNORE:
-            raise ValueError(f"classes: {name!r} is not a class name; expected a word, in quotes if need be")
+            raise InvalidDataError(f"classes: {name!r} is not a class name; expected a word, in quotes if need be")
         if name != name.strip():
-            raise ValueError(f"classes: {name!r} begins or ends with a space; write {name.strip()!r}")
+            raise InvalidDataError(f"classes: {name!r} begins or ends with a space; write {name.strip()!r}")
         if name in names:
-            raise ValueError(f"classes: {name!r} is listed twice")
+            raise InvalidDataError(f"classes: {name!r} is listed twice")
         if row.get("color") is None and encoding != "ids":
-            raise ValueError(f"classes: {name!r} has no color; encoding {encoding} is read by colours")
+            raise InvalidDataError(f"classes: {name!r} has no color; encoding {encoding} is read by colours")
         try:
             color = drawn[position] if row.get("color") is None else parse_color(row["color"])
         except ValueError as error:
-            raise ValueError(f"classes: {name!r}: {error}") from error
+            raise InvalidDataError(f"classes: {name!r}: {error}") from error
         if color in colors:
-            raise ValueError(f"classes: {colors[color]!r} and {name!r} have one color, {hex_color(color)}")
+            raise InvalidDataError(f"classes: {colors[color]!r} and {name!r} have one color, {hex_color(color)}")
         names.append(name)
         colors[color] = name
     if spellings := spellings_of_one(names):
-        raise ValueError(
+        raise InvalidDataError(
             f"classes: {list_names(spellings)} {DIFFERENCE}, and one class would be learnt as {len(spellings)}; keep"
             " one of them, and give it the values or colours of the others in label_map"
         )
@@ -218,59 +221,61 @@ def _read_classes(value: Any, encoding: str) -> tuple[tuple[str, ...], tuple[Col
 
 def _read_label_map(value: Any, classes: tuple[str, ...], encoding: str) -> dict[RawValue, int]:
     if not isinstance(value, dict):
-        raise ValueError("label_map: expected such as {7: road, 255: ignore}, or {'#ffffff': ignore}")
+        raise InvalidDataError("label_map: expected such as {7: road, 255: ignore}, or {'#ffffff': ignore}")
     train_ids = {**{name: train_id for train_id, name in enumerate(classes)}, IGNORE: labels.IGNORED}
     label_map: dict[RawValue, int] = {}
     for key, name in value.items():
         if _is_byte(key):
             raw: RawValue = (key,) * 3 if encoding == "rgb" else key
         elif encoding == "ids":
-            raise ValueError(f"label_map: {key!r} is not a value; encoding ids stores 0 to 255")
+            raise InvalidDataError(f"label_map: {key!r} is not a value; encoding ids stores 0 to 255")
         else:
             try:
                 raw = parse_color(key)
             except ValueError as error:
-                raise ValueError(f"label_map: {error}") from error
+                raise InvalidDataError(f"label_map: {error}") from error
         if name not in train_ids:
             near = _did_you_mean(name, train_ids)
-            raise ValueError(f"label_map: {key!r} becomes {name!r}, which is neither a class nor {IGNORE}{near}")
+            raise InvalidDataError(f"label_map: {key!r} becomes {name!r}, which is neither a class nor {IGNORE}{near}")
         if raw in label_map:
-            raise ValueError(f"label_map: {key!r} stands there twice")
+            raise InvalidDataError(f"label_map: {key!r} stands there twice")
         label_map[raw] = train_ids[name]
     return label_map
 
 
 def _read_unlabelled(name: Any, classes: tuple[str, ...]) -> int:
     if name == IGNORE:
-        raise ValueError("unlabelled: ignore: images without any label teach nothing; name a class, or leave it out")
+        raise InvalidDataError(
+            "unlabelled: ignore: images without any label teach nothing; name a class, or leave it out"
+        )
     if name not in classes:
         near = _did_you_mean(name, classes) or f"; expected one of {', '.join(classes)}"
-        raise ValueError(f"unlabelled: {name!r} is no class{near}")
+        raise InvalidDataError(f"unlabelled: {name!r} is no class{near}")
     return classes.index(name)
 
 
 def _read_suffixes(key: str, value: Any) -> tuple[str, ...]:
     suffixes = [value] if isinstance(value, str) else value
     if not isinstance(suffixes, list) or not suffixes or not all(isinstance(s, str) for s in suffixes):
-        raise ValueError(f"{key}: {value!r}: expected such as .jpg, or [.jpg, .png]")
+        raise InvalidDataError(f"{key}: {value!r}: expected such as .jpg, or [.jpg, .png]")
     for suffix in suffixes:
         if "." not in suffix:
-            raise ValueError(f"{key}: {suffix!r} has no dot; did you mean '.{suffix}'?")
+            raise InvalidDataError(f"{key}: {suffix!r} has no dot; did you mean '.{suffix}'?")
     return tuple(suffixes)
 
 
 def _read_snap(value: Any, encoding: str) -> float:
     if encoding == "ids":
-        raise ValueError("snap has no effect with encoding ids, which stores no colours; leave it out")
+        raise InvalidDataError("snap has no effect with encoding ids, which stores no colours; leave it out")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 442:
-        raise ValueError(f"snap: {value!r}: expected a distance between colours, above 0, up to 442")
+        raise InvalidDataError(f"snap: {value!r}: expected a distance between colours, above 0, up to 442")
     return float(value)
 
 
 def _choose(content: dict, key: str, choices: tuple[str, ...]) -> str:
     value = content[key]
     if value not in choices:
-        raise ValueError(f"{key}: {value!r}; expected {', '.join(choices)}{_did_you_mean(value, choices)}")
+        raise InvalidDataError(f"{key}: {value!r}; expected {', '.join(choices)}{_did_you_mean(value, choices)}")
     return value
 
 
@@ -278,7 +283,7 @@ def _check_keys(found: dict, known: Collection[str], what: str) -> None:
     for key in found:
         if key not in known:
             near = _did_you_mean(key, known)
-            raise ValueError(f"unknown {what} {key!r}{near or '; expected ' + ', '.join(known)}")
+            raise InvalidDataError(f"unknown {what} {key!r}{near or '; expected ' + ', '.join(known)}")
 
 
 def _did_you_mean(word: Any, known: Collection[str]) -> str:

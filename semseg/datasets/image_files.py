@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from semseg.datasets.photograph_kind import is_plain
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
+from semseg.errors import InvalidDataError, MissingDataError
 
 _ORIENTATION = 0x0112  # EXIF tag
 _SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
@@ -32,18 +33,18 @@ def read_image(path: str | Path, exif: str = "apply", bits: int | None = None) -
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no image {path}")
+        raise MissingDataError(f"no image {path}")
     content = path.read_bytes()
     if is_plain(content):  # as a training decodes it, damaged files too
         flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if exif == "ignore" else 0)
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
         if image is None:
-            raise ValueError(f"{path}: not a readable image")
+            raise InvalidDataError(f"{path}: not a readable image")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     try:
         return decode_photograph(content, exif, bits, MOST_PIXELS).image
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise InvalidDataError(f"{path}: {error}") from error
 
 
 def measure_image(path: str | Path | BinaryIO) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -69,12 +70,12 @@ def read_mask(path: str | Path, exif: str = "apply") -> Image.Image:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no mask {path}")
+        raise MissingDataError(f"no mask {path}")
     try:
         image = Image.open(path)
         image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is not a readable image ({error})") from error
+        raise InvalidDataError(f"{path} is not a readable image ({error})") from error
     if exif == "apply" and image.getexif().get(_ORIENTATION, 1) != 1:
         turned = ImageOps.exif_transpose(image)
         turned.format = image.format
@@ -100,9 +101,9 @@ def stored_values(image: Image.Image, name: str = "the mask") -> np.ndarray:
         values = np.asarray(image)
         if values.size and (values.max() > 255 or values.min() < 0):
             found = most_frequent(*np.unique(values[(values > 255) | (values < 0)], return_counts=True))
-            raise ValueError(f"{name} holds values outside 0..255: {listed(found)}; renumber them")
+            raise InvalidDataError(f"{name} holds values outside 0..255: {listed(found)}; renumber them")
         return values.astype(np.uint8)
-    raise ValueError(f"{name} is {image.mode}, not a mask of one channel")
+    raise InvalidDataError(f"{name} is {image.mode}, not a mask of one channel")
 
 
 def most_frequent(values: Iterable, counts: Iterable[int]) -> dict[Any, int]:

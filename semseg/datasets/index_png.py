@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from semseg.errors import InvalidDataError
 from semseg.labels import IGNORED
 from semseg.system.atomic import atomic_path
 
@@ -32,9 +33,11 @@ def index_image(train_ids: np.ndarray, palette: Sequence) -> Image.Image:
     """
     colors = np.asarray(palette, np.uint8)
     if colors.ndim != 2 or colors.shape[1] != 3 or len(colors) > _NUM_ENTRIES:
-        raise ValueError(f"the palette has shape {colors.shape}; expected (number of classes up to 256, 3)")
+        raise InvalidDataError(f"the palette has shape {colors.shape}; expected (number of classes up to 256, 3)")
     if train_ids.dtype != np.uint8 or train_ids.ndim != 2:
-        raise ValueError(f"train ids are {train_ids.dtype} of shape {train_ids.shape}; expected uint8, (height, width)")
+        raise InvalidDataError(
+            f"train ids are {train_ids.dtype} of shape {train_ids.shape}; expected uint8, (height, width)"
+        )
     entries = np.zeros((_NUM_ENTRIES, 3), np.uint8)
     entries[IGNORED] = 255
     entries[: len(colors)] = colors

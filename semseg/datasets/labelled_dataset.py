@@ -13,6 +13,7 @@ from mmseg.registry import DATASETS
 
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.pairs import find_pairs
+from semseg.errors import InvalidDataError
 
 
 @DATASETS.register_module()
@@ -65,7 +66,7 @@ class FolderSegDataset(BaseSegDataset):
         pairing = find_pairs(self.rules, self.split)
         unlabelled = pairing.images_without_mask
         if unlabelled:
-            raise ValueError(
+            raise InvalidDataError(
                 f"{len(unlabelled)} of {len(unlabelled) + len(pairing.pairs)} images have no mask, first"
                 f" {unlabelled[0]}; label them, move them away, list the pairs to use: {self.split}: {{pairs: FILE}} in"
                 f" {self.rules.path}, or say there with unlabelled: CLASS what images without mask show"

@@ -13,6 +13,7 @@ from PIL import Image
 
 from semseg.datasets.dataset_file import MAX_CLASSES, Color, DatasetFile, RawValue
 from semseg.datasets.image_files import NUM_SHOWN, listed, measure_image, most_frequent, read_mask, stored_values
+from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import IGNORED
 
 _UNKNOWN = MAX_CLASSES  # marks in a table what no rule names
@@ -63,7 +64,7 @@ def decode_mask(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> np
         train_ids = cv2.LUT(values, _value_table(image, dataset_file)[0])
         unseen = train_ids == _UNKNOWN
     if unseen.any():
-        raise ValueError(_complaint(name, census(image, dataset_file).unknown, dataset_file))
+        raise InvalidDataError(_complaint(name, census(image, dataset_file).unknown, dataset_file))
     return train_ids
 
 
@@ -83,9 +84,9 @@ def decode_pair(image_path: str | Path, mask_path: str | Path | None, dataset_fi
     try:
         stored, upright = measure_image(image_path)
     except FileNotFoundError:
-        raise FileNotFoundError(f"no image {image_path}") from None
+        raise MissingDataError(f"no image {image_path}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{image_path} is not a readable image ({error})") from error
+        raise InvalidDataError(f"{image_path} is not a readable image ({error})") from error
     width, height = upright if dataset_file.exif == "apply" else stored
     return np.full((height, width), dataset_file.unlabelled, np.uint8)
 
@@ -130,11 +131,11 @@ def _open(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> tuple[Im
     image = mask if isinstance(mask, Image.Image) else read_mask(mask, dataset_file.exif)
     name = str(getattr(image, "filename", "") or mask) if isinstance(mask, Image.Image) else str(mask)
     if image.format == "JPEG" and dataset_file.snap is None:
-        raise ValueError(f"{name} is a JPEG, which changes labels near edges; export PNG, or set snap")
+        raise InvalidDataError(f"{name} is a JPEG, which changes labels near edges; export PNG, or set snap")
     if dataset_file.encoding == "palette" and image.mode != "P":
-        raise ValueError(f"{name} is {image.mode}, not a palette PNG; set encoding: {_encoding_for(image)}")
+        raise InvalidDataError(f"{name} is {image.mode}, not a palette PNG; set encoding: {_encoding_for(image)}")
     if dataset_file.encoding == "ids" and image.mode in ("RGB", "RGBA", "LA", "CMYK"):
-        raise ValueError(f"{name} is {image.mode}, not a mask of one channel; set encoding: rgb, and colours")
+        raise InvalidDataError(f"{name} is {image.mode}, not a mask of one channel; set encoding: rgb, and colours")
     return image, name
 
 
@@ -152,7 +153,7 @@ def _packed(image: Image.Image, name: str) -> np.ndarray:
     packed = rgba.view("<u4")[..., 0]
     if (image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info) and rgba[..., 3].min() < 255:
         count = int((rgba[..., 3] < 255).sum())
-        raise ValueError(f"{name} has {count} pixels that are not opaque; export it without transparency")
+        raise InvalidDataError(f"{name} has {count} pixels that are not opaque; export it without transparency")
     return packed & 0xFFFFFF
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from semseg.datasets.dataset_file import DatasetFile
+from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import walk_files
 from semseg.system.path_lists import read_list_text, resolve_listed_path
 
@@ -56,14 +57,14 @@ def find_pairs(dataset_file: DatasetFile, split: str) -> Pairing:
     """
     if split not in dataset_file.splits:
         has = ", ".join(dataset_file.splits)
-        raise ValueError(f"{dataset_file.path} has no split {split!r}, only {has}; add it under splits")
+        raise InvalidDataError(f"{dataset_file.path} has no split {split!r}, only {has}; add it under splits")
     places = dataset_file.splits[split]
     if places.pairs is not None:
         return _read_list(dataset_file.root / places.pairs, dataset_file)
     image_dir, mask_dir = dataset_file.root / places.images, dataset_file.root / places.masks
     for key, folder in (("images", image_dir), ("masks", mask_dir)):
         if not folder.is_dir():
-            raise FileNotFoundError(f"no folder {folder}; {dataset_file.path} names it as splits.{split}.{key}")
+            raise MissingDataError(f"no folder {folder}; {dataset_file.path} names it as splits.{split}.{key}")
     image_suffix, mask_suffix = dataset_file.image_suffix, dataset_file.mask_suffix
     if image_dir == mask_dir:
         kinds = (image_suffix, mask_suffix)
@@ -79,14 +80,16 @@ def find_pairs(dataset_file: DatasetFile, split: str) -> Pairing:
         ("mask_suffix", mask_dir, masks, mask_suffix),
     ):
         if not found and not (found is masks and may_be_empty):
-            raise ValueError(f"no file in {folder} ends with {' or '.join(suffixes)} ({_found(folder)}); set {key}")
+            raise InvalidDataError(
+                f"no file in {folder} ends with {' or '.join(suffixes)} ({_found(folder)}); set {key}"
+            )
     image_of, mask_of = _by_name(images, image_dir), _by_name(masks, mask_dir)
     paired = image_of.keys() & mask_of.keys()
     images_alone = tuple(image_of[name] for name in sorted(image_of.keys() - mask_of.keys()))
     masks_alone = tuple(mask_of[name] for name in sorted(mask_of.keys() - image_of.keys()))
     if dataset_file.unlabelled is not None:
         if images_alone and masks_alone:
-            raise ValueError(
+            raise InvalidDataError(
                 f"{len(images_alone)} images have no mask, first {images_alone[0]}, and {len(masks_alone)} masks have"
                 f" no image, first {masks_alone[0]}: if these belong together, unlabelled would make"
                 f" {dataset_file.classes[dataset_file.unlabelled]} of labelled images; rename the masks, set"
@@ -148,7 +151,7 @@ def _by_name(files: Sequence[tuple[Path, str]], folder: Path) -> dict[str, Path]
         name = path.relative_to(folder).as_posix()[: -len(suffix)]
         name = unicodedata.normalize("NFC", name)  # macOS spells accents in two characters
         if name in by_name:
-            raise ValueError(f"{by_name[name]} and {path} have one name without suffix; rename one of them")
+            raise InvalidDataError(f"{by_name[name]} and {path} have one name without suffix; rename one of them")
         by_name[name] = path
     return by_name
 
@@ -162,7 +165,7 @@ def _found(folder: Path) -> str:
 def _read_list(list_path: Path, dataset_file: DatasetFile) -> Pairing:
     root = dataset_file.root
     if not list_path.is_file():
-        raise FileNotFoundError(f"no list of pairs {list_path}")
+        raise MissingDataError(f"no list of pairs {list_path}")
     pairs, missing = [], []
     rows = csv.reader(io.StringIO(read_list_text(list_path), newline=""), skipinitialspace=True)
     for number, cells in enumerate(rows, 1):
@@ -173,16 +176,16 @@ def _read_list(list_path: Path, dataset_file: DatasetFile) -> Pairing:
         image, mask = row if len(row) == 2 else (row[0] if len(row) == 1 else "", "")
         if image and not mask and dataset_file.unlabelled is None:
             hint = f"name its mask, or say with unlabelled in {dataset_file.path} which class images without mask show"
-            raise ValueError(f"{list_path} line {number}: expected image,mask, found {','.join(row)!r}; {hint}")
+            raise InvalidDataError(f"{list_path} line {number}: expected image,mask, found {','.join(row)!r}; {hint}")
         if not image:
-            raise ValueError(f"{list_path} line {number}: expected image,mask, found {','.join(row)!r}")
+            raise InvalidDataError(f"{list_path} line {number}: expected image,mask, found {','.join(row)!r}")
         pair = Pair(resolve_listed_path(image, root), resolve_listed_path(mask, root) if mask else None)
         missing += [(number, path) for path in pair if path is not None and not path.is_file()]
         pairs.append(pair)
     if missing:
         number, path = missing[0]
         more = f" ({len(missing)} files are missing in all)" if len(missing) > 1 else ""
-        raise FileNotFoundError(f"{list_path} line {number}: no file {path}{more}; paths start at {root}")
+        raise MissingDataError(f"{list_path} line {number}: no file {path}{more}; paths start at {root}")
     if not pairs:
-        raise ValueError(f"{list_path} lists no pair; expected lines of image,mask")
+        raise InvalidDataError(f"{list_path} lists no pair; expected lines of image,mask")
     return Pairing(tuple(pairs))

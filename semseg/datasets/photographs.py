@@ -22,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from semseg.datasets.bit_depth import Depth, measure_depth, scale_to_8_bits, used_bits
 from semseg.datasets.photograph_kind import PhotographKind, read_kind
+from semseg.errors import InvalidDataError
 
 MAX_PIXELS = 178_956_970
 """Above this Pillow suspects a decompression bomb: 512 MB as RGB."""
@@ -40,7 +41,7 @@ _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "AVIF", "JPEG200
 _opening = threading.Lock()
 
 
-class TooManyPixelsError(ValueError):
+class TooManyPixelsError(InvalidDataError):
     """A picture is larger than was allowed."""
 
 
@@ -107,13 +108,13 @@ def open_photograph(source: Path | bytes) -> Iterator[tuple[Image.Image, Photogr
     if isinstance(source, Path):
         mode = source.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise ValueError("is a directory")
+            raise InvalidDataError("is a directory")
         if not stat.S_ISREG(mode):
-            raise ValueError("not a file")  # a pipe would be waited for
+            raise InvalidDataError("not a file")  # a pipe would be waited for
     with _stream(source) as file:
         kind = read_kind(file)
         if kind.refusal:
-            raise ValueError(kind.refusal)
+            raise InvalidDataError(kind.refusal)
         with _identified(file) as image:
             yield image, kind
 
@@ -140,10 +141,10 @@ def pixels_of(
     kind = kind or PhotographKind()
     if stored is None and image.mode[0] in "IF":
         if image.mode == "F":
-            raise ValueError("holds floating-point values; expected 8 or 16 bits")
+            raise InvalidDataError("holds floating-point values; expected 8 or 16 bits")
         stored = np.asarray(image)
         if stored.size and (stored.min() < 0 or stored.max() > 65535):
-            raise ValueError(f"holds values from {stored.min()} to {stored.max()}; expected 8 or 16 bits")
+            raise InvalidDataError(f"holds values from {stored.min()} to {stored.max()}; expected 8 or 16 bits")
         stored = stored.astype(np.uint16)[..., None]
     if stored is None:
         picture, nodata = image.convert("RGB"), _nodata_of(image, kind)
@@ -173,7 +174,7 @@ def _deep_values(image: Image.Image, source: Path | bytes) -> np.ndarray | None:
     content = source if isinstance(source, bytes) else source.read_bytes()
     values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16 or values.shape[:2] != image.size[::-1]:
-        raise ValueError("not a readable image (its values of 16 bits cannot be decoded)")
+        raise InvalidDataError("not a readable image (its values of 16 bits cannot be decoded)")
     if values.ndim == 2:
         return values[..., None]
     return values[..., [2, 1, 0, 3][: values.shape[2]]]
@@ -225,7 +226,7 @@ def _identified(file: BinaryIO) -> Image.Image:
             try:
                 import pillow_heif
             except ImportError:
-                raise ValueError("HEIC is read with pillow-heif: pip install -e '.[heic]'") from None
+                raise InvalidDataError("HEIC is read with pillow-heif: pip install -e '.[heic]'") from None
             pillow_heif.register_heif_opener()
             return _opened(file)
         finally:
@@ -250,9 +251,9 @@ def _tile_size(image: Image.Image) -> tuple[int, int]:
 
 def _in_one_sentence(error: Exception, source: Path | bytes) -> ValueError:
     if isinstance(error, OSError) and error.strerror:
-        return ValueError(error.strerror.lower())
+        return InvalidDataError(error.strerror.lower())
     if isinstance(error, UnidentifiedImageError):
         empty = len(source) == 0 if isinstance(source, bytes) else source.stat().st_size == 0
-        return ValueError("not a readable image (the file is empty)" if empty else "not a readable image")
+        return InvalidDataError("not a readable image (the file is empty)" if empty else "not a readable image")
     known = isinstance(error, ValueError) and not isinstance(error, UnicodeError)
-    return ValueError(str(error) if known else f"not a readable image ({error or type(error).__name__})")
+    return InvalidDataError(str(error) if known else f"not a readable image ({error or type(error).__name__})")

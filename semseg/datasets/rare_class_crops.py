@@ -15,6 +15,7 @@ from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import DATASETS, TRANSFORMS
 
 from semseg.datasets.class_index import index_classes
+from semseg.errors import InvalidDataError
 
 _LOADERS = ("LoadTrainIds", "LoadAnnotations")
 _SHOWN = 6  # classes, in the log
@@ -55,9 +56,9 @@ class RareClassDataset:
         lazy_init: bool = False,
     ) -> None:
         if not 0 < share <= 1:
-            raise ValueError(f"RareClassDataset: share is {share}; expected above 0 and at most 1")
+            raise InvalidDataError(f"RareClassDataset: share is {share}; expected above 0 and at most 1")
         if not temperature > 0:
-            raise ValueError(f"RareClassDataset: temperature is {temperature}; expected above 0")
+            raise InvalidDataError(f"RareClassDataset: temperature is {temperature}; expected above 0")
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         self.share, self.temperature, self.min_pixels = share, temperature, min_pixels
         self._metainfo = self.dataset.metainfo
@@ -80,7 +81,9 @@ class RareClassDataset:
         counts = np.concatenate([_count(part) for part in self._parts])
         pixels = counts.sum(axis=0)
         if not pixels.any():
-            raise ValueError(f"RareClassDataset: no pixel of {len(counts)} masks is labelled, so no class is rare")
+            raise InvalidDataError(
+                f"RareClassDataset: no pixel of {len(counts)} masks is labelled, so no class is rare"
+            )
         self._probabilities = rarity(pixels, self.temperature)
         enough = counts >= self.min_pixels
         enough[:, ~enough.any(axis=0)] = True
@@ -182,7 +185,7 @@ def _count(dataset: Any) -> np.ndarray:
     steps = dataset.pipeline.transforms
     loader = next((step for step in steps if type(step).__name__ in _LOADERS), None)
     if loader is None:
-        raise ValueError(f"RareClassDataset: its pipeline has no {' or '.join(_LOADERS)} that loads masks")
+        raise InvalidDataError(f"RareClassDataset: its pipeline has no {' or '.join(_LOADERS)} that loads masks")
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     classes = dataset.metainfo["classes"]
     first = {key: value for key, value in infos[0].items() if key in ("label_map", "reduce_zero_label", "dataset_file")}

@@ -20,6 +20,7 @@ from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.image_files import read_image
 from semseg.datasets.masks import decode_pair
 from semseg.datasets.pairs import find_pairs
+from semseg.errors import InvalidDataError
 from semseg.labels import IGNORED
 from semseg.visualization.drawing import Sample
 
@@ -56,7 +57,7 @@ def from_config(cfg: Config, split: str, num_samples: int, seed: int = 0) -> Sel
     """
     loader = cfg.get(f"{split}_dataloader")
     if loader is None:
-        raise ValueError(f"the config has no {split}_dataloader, so nothing to see of split {split}")
+        raise InvalidDataError(f"the config has no {split}_dataloader, so nothing to see of split {split}")
     init_default_scope(cfg.get("default_scope", "mmseg"))
     dataset = DATASETS.build(copy.deepcopy(loader.dataset))
     return from_dataset(dataset, num_samples, seed, padded_size(cfg) if split == "train" else None)
@@ -101,7 +102,7 @@ def from_dataset_file(path: str | Path, split: str, num_samples: int, seed: int 
         train_ids = decode_pair(*pairs[i], rules)
         if image.shape[:2] != train_ids.shape:
             (height, width), (mask_height, mask_width) = image.shape[:2], train_ids.shape
-            raise ValueError(
+            raise InvalidDataError(
                 f"{pairs[i].mask_path} is {mask_width}x{mask_height}, its image {pairs[i].image_path} is"
                 f" {width}x{height}; masks are drawn at the size of their image"
             )
@@ -111,9 +112,9 @@ def from_dataset_file(path: str | Path, split: str, num_samples: int, seed: int 
 
 def _choose(num_all: int, num_samples: int, seed: int) -> list[int]:
     if num_samples < 1:
-        raise ValueError(f"the number of samples is 1 or more, got {num_samples}")
+        raise InvalidDataError(f"the number of samples is 1 or more, got {num_samples}")
     if not num_all:
-        raise ValueError("the set is empty: there is no sample to show")
+        raise InvalidDataError("the set is empty: there is no sample to show")
     chosen = np.random.default_rng(seed).choice(num_all, min(num_samples, num_all), replace=False)
     return sorted(map(int, chosen))
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from semseg.errors import InvalidDataError
+
 Size = tuple[int, int]  # width, height
 
 
-class TooNarrowError(ValueError):
+class TooNarrowError(InvalidDataError):
     """An image of which a pipeline would leave no pixel."""
 
 

@@ -14,6 +14,7 @@ import yaml
 from semseg.datasets.dataset_file import SPLITS, DatasetFile, read_dataset_file
 from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs, write_text
 from semseg.datasets.pairs import Pair, find_pairs
+from semseg.errors import InvalidDataError
 from semseg.system.path_lists import read_list_text
 
 _NUM_ORDERS = 100  # random orders of the groups that are tried; more come no nearer to the fractions
@@ -94,14 +95,14 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
         else:
             groups.setdefault(group, []).append(pair)
     if unmatched:
-        raise ValueError(
+        raise InvalidDataError(
             f"--group-by {group_by} does not match {len(unmatched)} of {len(pairs)} images, "
             f"first {unmatched[0]}; give a pattern that matches all"
         )
     if len(groups) < len(fractions):
         only = ", ".join(repr(group) for group in sorted(groups))
         others = [other for other in ("folder", "prefix") if other != group_by]
-        raise ValueError(
+        raise InvalidDataError(
             f"--group-by {group_by} finds {len(groups)} group{'s' * (len(groups) != 1)} ({only}) for "
             f"{len(fractions)} splits; ask for fewer splits, or give --group-by {', '.join(others)} "
             "or regex:PATTERN"
@@ -128,10 +129,10 @@ def parse_fractions(pairs: Iterable[str]) -> dict[str, float]:
     for pair in pairs:
         split, _, share = pair.partition("=")
         if split not in SPLITS or split in fractions or not re.fullmatch(r"0?\.\d*[1-9]\d*|1(\.0*)?", share):
-            raise ValueError(f"--fractions expects such as train=0.7 val=0.15 test=0.15, got {pair!r}")
+            raise InvalidDataError(f"--fractions expects such as train=0.7 val=0.15 test=0.15, got {pair!r}")
         fractions[split] = float(share)
     if abs(sum(fractions.values()) - 1) > 1e-6:
-        raise ValueError(f"--fractions sum up to {sum(fractions.values()):g}; expected 1")
+        raise InvalidDataError(f"--fractions sum up to {sum(fractions.values()):g}; expected 1")
     return {split: fractions[split] for split in SPLITS if split in fractions}
 
 
@@ -150,11 +151,11 @@ def group_rule(group_by: str) -> Callable[[str], str | None]:
     if group_by == "prefix":
         return _find_prefix
     if not group_by.startswith("regex:"):
-        raise ValueError(f"--group-by is folder, prefix, or regex:PATTERN, got {group_by!r}")
+        raise InvalidDataError(f"--group-by is folder, prefix, or regex:PATTERN, got {group_by!r}")
     try:
         pattern = re.compile(group_by.removeprefix("regex:"))
     except re.error as error:
-        raise ValueError(f"--group-by {group_by}: not a pattern ({error})") from None
+        raise InvalidDataError(f"--group-by {group_by}: not a pattern ({error})") from None
 
     def match(name: str) -> str | None:
         found = pattern.search(name)
@@ -209,7 +210,7 @@ def _list_pairs(dataset_file: DatasetFile) -> tuple[list[Pair], int]:
     counts = Counter(pair.image_path.resolve() for pair in pairs)
     twice = [path for path, count in counts.items() if count > 1]
     if twice:
-        raise ValueError(
+        raise InvalidDataError(
             f"{dataset_file.path} lists {len(twice)} images more than once, first {twice[0]}; list each once"
         )
     return pairs, num_without_mask

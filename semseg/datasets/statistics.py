@@ -21,6 +21,7 @@ from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.image_files import listed, most_frequent
 from semseg.datasets.masks import decode_pair
 from semseg.datasets.pairs import Pair, find_pairs
+from semseg.errors import InvalidDataError
 from semseg.labels import IGNORED
 from semseg.system.worker_pool import run_all
 
@@ -106,12 +107,12 @@ def add_up(histograms: Sequence[np.ndarray], num_classes: int) -> ClassCounts:
         ValueError: there is no mask, or the masks hold a value that is neither a class nor 255.
     """
     if not len(histograms):
-        raise ValueError("there is no mask to count")
+        raise InvalidDataError("there is no mask to count")
     by_image = np.stack(histograms)
     totals = by_image.sum(axis=0)
     foreign = {value: int(totals[value]) for value in range(num_classes, IGNORED) if totals[value]}
     if foreign:
-        raise ValueError(
+        raise InvalidDataError(
             f"masks hold values outside 0..{num_classes - 1} and {IGNORED}:"
             f" {listed(most_frequent(foreign, foreign.values()))}; with LoadTrainIds the mask is named"
         )
@@ -196,7 +197,7 @@ def class_weights(counts: ClassCounts, formula: str) -> np.ndarray:
     """
     occurs = counts.pixels > 0
     if not occurs.any():
-        raise ValueError(f"no pixel of {counts.num_images} masks is labelled: they weigh no class")
+        raise InvalidDataError(f"no pixel of {counts.num_images} masks is labelled: they weigh no class")
     with np.errstate(divide="ignore"):
         weights = FORMULAS[formula](counts)
     mean = (counts.shares[occurs] * weights[occurs]).sum()

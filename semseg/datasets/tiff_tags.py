@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Any, BinaryIO, NamedTuple
 
+from semseg.errors import InvalidDataError
+
 WIDTH, HEIGHT, BITS, COMPRESSION, COLOR, ORIENTATION, NUM_BANDS = 256, 257, 258, 259, 262, 274, 277
 HIGHEST, PLANES, EXTRA_BANDS, SAMPLE_FORMAT, HIGHEST_BY_TYPE = 281, 284, 338, 339, 341
 GDAL_NODATA = 42113
@@ -47,7 +49,7 @@ def read_tiff_tags(file: BinaryIO) -> dict[int, Tag]:
     file.seek(0)
     head = file.read(16)
     if not is_tiff(head):
-        raise ValueError("not a TIFF file")
+        raise InvalidDataError("not a TIFF file")
     order, is_big = _HEADERS[head[:4]]
     try:
         (start,) = struct.unpack_from(order + ("Q" if is_big else "I"), head, 8 if is_big else 4)
@@ -62,7 +64,7 @@ def read_tiff_tags(file: BinaryIO) -> dict[int, Tag]:
                 field = entries[position + (12 if is_big else 8) : position + size]
                 tags[code] = Tag(kind, _values(file, order, kind, length, field))
     except (struct.error, OverflowError, OSError) as error:
-        raise ValueError("a TIFF file that ends before its tags") from error
+        raise InvalidDataError("a TIFF file that ends before its tags") from error
     return tags
 
 

@@ -17,6 +17,7 @@ from semseg.datasets.image_files import listed, most_frequent, read_mask, stored
 from semseg.datasets.masks import decode_pair
 from semseg.datasets.photograph_kind import is_plain
 from semseg.datasets.photographs import MOST_PIXELS, RGB_COLOR_TYPES, decode_photograph
+from semseg.errors import InvalidDataError
 from semseg.labels import CITYSCAPES, IGNORED
 
 _rules_at = lru_cache(read_dataset_file)
@@ -59,10 +60,10 @@ class LoadPhotograph(LoadImageFromFile):
             if self.ignore_empty:
                 return None
             if isinstance(error, ValueError):
-                raise ValueError(f"{results['img_path']}: {error}") from error
+                raise InvalidDataError(f"{results['img_path']}: {error}") from error
             raise
         if image is None:
-            raise ValueError(f"{results['img_path']}: not a readable image")
+            raise InvalidDataError(f"{results['img_path']}: not a readable image")
         results["img"] = image.astype(np.float32) if self.to_float32 else image
         results["img_shape"] = results["ori_shape"] = image.shape[:2]
         return results
@@ -120,7 +121,7 @@ class LoadTrainIds(BaseTransform):
         if len(mask.getbands()) > 1:
             colors = mask.convert("RGB").getcolors(256)
             found = f"{len(colors)} colours" if colors else "more than 256 colours"
-            raise ValueError(
+            raise InvalidDataError(
                 f"{path} is {mask.mode} with {found}, not train ids: describe the set in a dataset.yaml with"
                 " encoding: rgb, or run tools/dataset.py import colors"
             )
@@ -131,7 +132,7 @@ class LoadTrainIds(BaseTransform):
             outside = (train_ids >= self.num_classes) & (train_ids != IGNORED)
             if outside.any():
                 found = most_frequent(*np.unique(values[outside], return_counts=True))
-                raise ValueError(
+                raise InvalidDataError(
                     f"{path} holds values outside 0..{self.num_classes - 1} and {IGNORED}: {listed(found)}; "
                     + _cause(found, self.num_classes)
                 )
@@ -169,4 +170,4 @@ def _check_size(path: str, mask_shape: tuple[int, int], results: dict) -> None:
     if (mask_width, mask_height) == (height, width):
         hint = "if EXIF turns the image and not the mask, set exif: ignore in a dataset.yaml"
     image_path = results.get("img_path")
-    raise ValueError(f"{path} is {mask_width}x{mask_height}, its image {image_path} is {width}x{height}; {hint}")
+    raise InvalidDataError(f"{path} is {mask_width}x{mask_height}, its image {image_path} is {width}x{height}; {hint}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from semseg.errors import InvalidInputError
 from semseg.evaluation.bands import plain, share
 
 NUM_BINS = 15
@@ -48,7 +49,7 @@ class Calibration:
         """
         if scores.shape[1:] != target.shape:
             sizes = ["x".join(map(str, shape)) for shape in (scores.shape[1:], target.shape)]
-            raise ValueError(f"the scores are {sizes[0]} pixels large (height x width), the truth {sizes[1]}")
+            raise InvalidInputError(f"the scores are {sizes[0]} pixels large (height x width), the truth {sizes[1]}")
         if len(scores) == 1:
             confidence = scores[0].float()
             confidence = torch.maximum(confidence, 1 - confidence)
@@ -56,7 +57,9 @@ class Calibration:
             confidence = _top_probability(scores)
         units = (confidence * _UNITS).round_().nan_to_num_(nan=-1).int().cpu().numpy()
         if units.size and units.min() < 0:
-            raise ValueError(f"{(units < 0).sum()} pixels have scores that are no numbers; calibration needs numbers")
+            raise InvalidInputError(
+                f"{(units < 0).sum()} pixels have scores that are no numbers; calibration needs numbers"
+            )
         labelled = target != self.ignore_index
         units, predicted, target = units[labelled], predicted[labelled], target[labelled]
         bins = np.clip((units * NUM_BINS - 1) // _UNITS, 0, NUM_BINS - 1)

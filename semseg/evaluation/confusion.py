@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from semseg.errors import InvalidInputError
+
 _CHUNK_PX = 1 << 17
 """That are counted at a time on a CPU: they stay in its cache, which makes it a third faster."""
 
@@ -33,7 +35,7 @@ def count_pixels(
             how often.
     """
     if predicted.shape != target.shape:
-        raise ValueError(
+        raise InvalidInputError(
             f"the prediction is {_shown(predicted)} pixels large (height x width), its truth {_shown(target)}"
         )
     num_values = max(256, num_classes, ignore_index + 1)
@@ -48,7 +50,7 @@ def count_pixels(
             if train_ids.dtype != torch.uint8 and train_ids.numel():
                 low, high = (int(value) for value in train_ids.aminmax())
                 if low < 0 or high >= num_values:
-                    raise ValueError(_outside(name, {low if low < 0 else high: None}, num_classes, ignore_index))
+                    raise InvalidInputError(_outside(name, {low if low < 0 else high: None}, num_classes, ignore_index))
         cells = torch.add(some_predicted.long(), some_target, alpha=num_values)
         counts += torch.bincount(cells, minlength=num_values**2)
     counts = counts.view(num_values, num_values)
@@ -58,7 +60,7 @@ def count_pixels(
         for name, found in (("truth", counts.sum(1)), ("prediction", counts.sum(0))):
             strange = {int(i): int(found[i]) for i in found[num_classes:].nonzero().flatten() + num_classes}
             if strange:
-                raise ValueError(_outside(name, strange, num_classes, ignore_index))
+                raise InvalidInputError(_outside(name, strange, num_classes, ignore_index))
     return matrix
 
 

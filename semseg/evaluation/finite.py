@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from semseg.errors import InvalidInputError
 
-class NotFiniteError(ValueError):
+
+class NotFiniteError(InvalidInputError):
     """The scores of a model are NaN or infinite, so that no class can win."""
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from semseg.errors import InvalidInputError
 from semseg.labels import CITYSCAPES
 
 MEAN_SIZE_PX = {
@@ -96,7 +97,7 @@ def weigh_instances(
         ValueError: the two sizes differ.
     """
     if predicted.shape != instance_ids.shape:
-        raise ValueError(f"the prediction is {predicted.shape} large, its instance image {instance_ids.shape}")
+        raise InvalidInputError(f"the prediction is {predicted.shape} large, its instance image {instance_ids.shape}")
     result = np.zeros((3, len(classes)))
     is_object = instance_ids > 1000
     objects, place = np.unique(instance_ids[is_object], return_inverse=True)

@@ -16,6 +16,7 @@ from prettytable import PrettyTable
 
 from semseg.datasets.cityscapes.convert import instance_path
 from semseg.datasets.index_png import write_index_png
+from semseg.errors import InvalidInputError
 from semseg.evaluation import scores
 from semseg.evaluation.confusion import Areas, Confusions, count_pixels, entries_of
 from semseg.evaluation.extras import EXTRAS
@@ -65,10 +66,10 @@ class ConfusionMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if absent not in ("zero", "leave-out"):
-            raise ValueError(f"absent is {absent!r}; expected 'zero' or 'leave-out'")
+            raise InvalidInputError(f"absent is {absent!r}; expected 'zero' or 'leave-out'")
         unknown = [name for name in extras if name not in EXTRAS]
         if unknown:
-            raise ValueError(f"no breakdown {unknown[0]!r}; there are {', '.join(EXTRAS)}")
+            raise InvalidInputError(f"no breakdown {unknown[0]!r}; there are {', '.join(EXTRAS)}")
         self.ignore_index = ignore_index
         self.iou_metrics = [iou_metrics] if isinstance(iou_metrics, str) else list(iou_metrics)
         self.nan_to_num, self.beta, self.absent = nan_to_num, beta, absent
@@ -113,7 +114,7 @@ class ConfusionMetric(BaseMetric):
             try:
                 matrix = count_pixels(predicted, target, len(classes), self.ignore_index).cpu().numpy()
             except ValueError as error:
-                raise ValueError(f"{sample.get('seg_map_path') or name}: {error}") from error
+                raise InvalidInputError(f"{sample.get('seg_map_path') or name}: {error}") from error
             self.results[name] = (tuple(target.shape), *entries_of(matrix), self._instances(sample, predicted))
             if self._extras:
                 arrays = predicted.cpu().numpy(), target.cpu().numpy()
@@ -149,7 +150,7 @@ class ConfusionMetric(BaseMetric):
         times = sum((times for *_, times in parts), Counter())
         is_repeated = len(found) and size % len(found) == 0 and set(times.values()) == {size // len(found)}
         if len(found) < max(size, 1) and not is_repeated:  # a RepeatDataset repeats all, which changes no score
-            raise ValueError(_why_incomplete(found, times, size))
+            raise InvalidInputError(_why_incomplete(found, times, size))
         for name, extra in extras.items():
             for key in extra.counts:
                 extra.counts[key] = sum(counts[name][key] for _, counts, _ in parts if counts)
@@ -210,7 +211,7 @@ class ConfusionMetric(BaseMetric):
                     fscore = (1 + self.beta**2) * precision * recall / (self.beta**2 * precision + recall)
                 found |= {"Fscore": fscore, "Precision": precision, "Recall": recall}
             else:
-                raise ValueError(f"iou_metrics holds {metric!r}; expected mIoU, mDice, mFscore")
+                raise InvalidInputError(f"iou_metrics holds {metric!r}; expected mIoU, mDice, mFscore")
         return found
 
     def _write(self, path: Path, train_ids: np.ndarray, reduce_zero_label: bool) -> None:
@@ -218,7 +219,7 @@ class ConfusionMetric(BaseMetric):
         stored = (train_ids.astype(int) + reduce_zero_label).astype(np.uint8)  # 255 becomes 0, which is ignored there
         name = self.output_names.get(str(path), Path(path.stem))
         if self._written.setdefault(name, path) != path:
-            raise ValueError(
+            raise InvalidInputError(
                 f"{self._written[name]} and {path} would both be written as {name}.png; tools/test.py --out keeps their"
                 " folders"
             )

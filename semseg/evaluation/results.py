@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from semseg.errors import InvalidInputError, MissingInputError
 from semseg.evaluation import bootstrap, scores
 from semseg.evaluation.confusion import Areas, Confusions
 from semseg.evaluation.instances import InstanceAreas
@@ -215,12 +216,12 @@ def read_results(folder: Path) -> Results:
     """
     path = folder / "results.json"
     if not path.is_file():
-        raise FileNotFoundError(f"no results in {folder}: expected results.json, which tools/test.py writes")
+        raise MissingInputError(f"no results in {folder}: expected results.json, which tools/test.py writes")
     try:
         summary = json.loads(path.read_text())
         if not isinstance(summary, dict) or summary.get("schema") != SCHEMA:
             found = summary.get("schema") if isinstance(summary, dict) else type(summary).__name__
-            raise ValueError(f"expected schema {SCHEMA}, found {found}")
+            raise InvalidInputError(f"expected schema {SCHEMA}, found {found}")
         num_classes = len(summary["classes"])
         with np.load(folder / "per_image.npz", allow_pickle=False) as arrays:
             confusions = Confusions(
@@ -231,11 +232,13 @@ def read_results(folder: Path) -> Results:
         with (folder / "per_image.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         if [row["image"] for row in rows] != list(confusions.images):
-            raise ValueError("per_image.csv and per_image.npz hold other images")
+            raise InvalidInputError("per_image.csv and per_image.npz hold other images")
         if not np.array_equal(confusions.total(), np.column_stack([summary["confusion"], summary["unassigned"]])):
-            raise ValueError("per_image.npz does not add up to the confusion matrix of results.json")
+            raise InvalidInputError("per_image.npz does not add up to the confusion matrix of results.json")
     except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise ValueError(f"{folder} holds no results that can be read ({error}): run tools/test.py again") from error
+        raise InvalidInputError(
+            f"{folder} holds no results that can be read ({error}): run tools/test.py again"
+        ) from error
     return Results(folder, summary, confusions, rows)
 
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from semseg.errors import InvalidInputError, MissingInputError
 from semseg.system.folders import IMAGE_SUFFIXES
 from semseg.system.path_lists import read_list_text
 
@@ -39,24 +40,26 @@ def from_table(path: Path, images: Sequence[str]) -> dict[str, list[str]]:
         ValueError: no column `image`, no other, an image in two rows or in none.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"no table of slices {path}")
+        raise MissingInputError(f"no table of slices {path}")
     reader = csv.DictReader(io.StringIO(read_list_text(path), newline=""))
     head = tuple(reader.fieldnames or ())
     rows = list(reader)
     columns = [name for name in head if name and name != _IMAGE]
     if _IMAGE not in head or not columns:
         found = ", ".join(head) or "nothing"
-        raise ValueError(f"{path}: expected a column 'image' and others to slice by in its first line, found {found}")
+        raise InvalidInputError(
+            f"{path}: expected a column 'image' and others to slice by in its first line, found {found}"
+        )
     by_end: dict[str, dict] = {}
     for row in rows:
         end = _without_suffix(row[_IMAGE] or "")
         if end in by_end:
-            raise ValueError(f"{path}: {row[_IMAGE]} stands in two rows")
+            raise InvalidInputError(f"{path}: {row[_IMAGE]} stands in two rows")
         by_end[end] = row
     found_rows = [next((by_end[end] for end in _ends(image) if end in by_end), None) for image in images]
     missing = [image for image, row in zip(images, found_rows, strict=True) if row is None]
     if missing:
-        raise ValueError(f"{path}: {len(missing)} of {len(images)} images have no row, first {missing[0]}")
+        raise InvalidInputError(f"{path}: {len(missing)} of {len(images)} images have no row, first {missing[0]}")
     return {column: [(row[column] or "").strip() for row in found_rows] for column in columns}
 
 

@@ -15,6 +15,7 @@ from semseg.config.from_checkpoint import existing_checkpoint, leave_out_pretrai
 from semseg.config.hooks import ensure_hook
 from semseg.config.packages import check_packages
 from semseg.config.tree import inner_datasets
+from semseg.errors import InvalidInputError
 
 
 def for_testing(
@@ -52,12 +53,12 @@ def for_testing(
     cfg = copy.deepcopy(cfg)
     missing = sorted({"tta_model", "tta_pipeline"} - set(cfg)) if tta else []
     if missing:
-        raise ValueError(f"--tta needs {' and '.join(missing)} in the config")
+        raise InvalidInputError(f"--tta needs {' and '.join(missing)} in the config")
     checkpoint = existing_checkpoint(checkpoint)
     check_packages(cfg)
     check_split(cfg, "test", "val")
     if "test_evaluator" not in cfg:
-        raise ValueError(f"{checkpoint} does not say how it is judged: name the config that it was trained with")
+        raise InvalidInputError(f"{checkpoint} does not say how it is judged: name the config that it was trained with")
     content = read_checkpoint(checkpoint, mmap=True)
     train_ids = translate_classes(cfg, checkpoint, content, map_path)
     check_class_count(cfg, checkpoint, content)
@@ -118,7 +119,7 @@ def _counting_evaluators(cfg: Config, flags: str) -> list[dict]:
     counting = [evaluator for evaluator in evaluators if evaluator["type"] == "ConfusionMetric"]
     if not counting:
         kinds = ", ".join(evaluator["type"] for evaluator in evaluators)
-        raise ValueError(f"{flags} need a ConfusionMetric; the config's test_evaluator is {kinds}")
+        raise InvalidInputError(f"{flags} need a ConfusionMetric; the config's test_evaluator is {kinds}")
     return counting
 
 
@@ -130,8 +131,10 @@ def _count_more(cfg: Config, extras: str | None, absent: str | None, tta: bool) 
     names = [] if extras is None else list(EXTRAS) if extras == "all" else extras.split(",")
     unknown = [name for name in names if name not in EXTRAS]
     if unknown:
-        raise ValueError(f"--extras {unknown[0]!r} is not one of {', '.join(EXTRAS)}, all")
+        raise InvalidInputError(f"--extras {unknown[0]!r} is not one of {', '.join(EXTRAS)}, all")
     if tta and any(EXTRAS[name].needs_scores for name in names):
-        raise ValueError("--extras calibration cannot go with --tta: MMSegmentation keeps the scores of one view only")
+        raise InvalidInputError(
+            "--extras calibration cannot go with --tta: MMSegmentation keeps the scores of one view only"
+        )
     for evaluator in _counting_evaluators(cfg, "--extras and --absent"):
         evaluator.update(extras=names, **({} if absent is None else {"absent": absent}))

@@ -14,6 +14,7 @@ import torch
 
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.plain import plain
+from semseg.errors import InvalidInputError
 from semseg.export.traceable import Traceable
 from semseg.inference.onnx_predictor import INPUT, METADATA_KEY, OUTPUTS, SCHEMA, OnnxPredictor, needs
 from semseg.inference.predictor import Predictor
@@ -104,7 +105,9 @@ def export(
     if kind == "onnx":
         needs("onnx", "onnxscript", "onnxruntime")
     if network.slides and size is None:
-        raise ValueError("this model looks through sliding windows, as many as the size asks for: give --size H,W")
+        raise InvalidInputError(
+            "this model looks through sliding windows, as many as the size asks for: give --size H,W"
+        )
     facts = {**facts, "precision": precision, "size": size and list(size)}
     program = trace(network, size)
     with atomic_path(out) as temporary:
@@ -141,7 +144,9 @@ def trace(network: Traceable, size: tuple[int, int] | None) -> torch.export.Expo
         except Exception as error:  # whatever a model does; the first line says it
             way_out = "" if size else "; try a fixed one, --size H,W"
             cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ValueError(f"the model cannot be exported for {size or 'any size'}{way_out}: {cause}") from error
+            raise InvalidInputError(
+                f"the model cannot be exported for {size or 'any size'}{way_out}: {cause}"
+            ) from error
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths on this machine
     return program
@@ -183,7 +188,7 @@ def quantize(path: Path, facts: Mapping[str, Any], calibration: Sequence[np.ndar
         ValueError: there are no images.
     """
     if not calibration:
-        raise ValueError("int8 needs photographs that show which numbers occur: --images DIR")
+        raise InvalidInputError("int8 needs photographs that show which numbers occur: --images DIR")
     import onnx
     from onnxruntime import quantization
 

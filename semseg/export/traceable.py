@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from semseg.config.tree import inner_datasets
 from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
+from semseg.errors import InvalidInputError
 from semseg.inference.probabilities import kind_of_scores
 from semseg.labels import IGNORED
 
@@ -40,7 +41,9 @@ class Traceable(nn.Module):
         self.scale, self.keep_ratio = _resizing(inner_datasets(cfg.test_dataloader.dataset)[0])
         prepare = model.data_preprocessor
         if prepare.test_cfg:
-            raise ValueError("the data_preprocessor pads in the test (test_cfg), which is not exported; leave it out")
+            raise InvalidInputError(
+                "the data_preprocessor pads in the test (test_cfg), which is not exported; leave it out"
+            )
         model = copy.deepcopy(model).cpu().to(memory_format=torch.contiguous_format)
         if model.with_auxiliary_head:
             del model.auxiliary_head  # of the training
@@ -204,10 +207,12 @@ def _resizing(dataset: Config) -> tuple[tuple[int, int] | None, bool]:
     for step in dataset.pipeline:
         if step.type == "Resize" and step.get("scale") is not None and scale is None:
             if step.get("interpolation", "bilinear") != "bilinear" or step.get("backend", "cv2") != "cv2":
-                raise ValueError("the test pipeline does not resize bilinearly by OpenCV, which alone is exported")
+                raise InvalidInputError(
+                    "the test pipeline does not resize bilinearly by OpenCV, which alone is exported"
+                )
             scale, keep_ratio = tuple(step.scale), step.get("keep_ratio", False)
         elif step.type not in (*PHOTOGRAPH_LOADERS, "PackSegInputs", *_TRUTH):
-            raise ValueError(
+            raise InvalidInputError(
                 f"the test pipeline has a step {step.type}, which is not exported; exported are one Resize to a scale,"
                 " and the data_preprocessor"
             )

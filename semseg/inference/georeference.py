@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from semseg.datasets import tiff_tags
+from semseg.errors import InvalidInputError
 from semseg.system.atomic import atomic_path
 from semseg.system.folders import TIFF_SUFFIXES
 
@@ -64,7 +65,7 @@ def find_place(path: Path, exif: str = "apply") -> Place | None:
         with Image.open(path) as image:
             orientation = image.getexif().get(tiff_tags.ORIENTATION, 1)
     if orientation in _TURNED_ONLY_BY_EXIF:
-        raise ValueError(
+        raise InvalidInputError(
             f"has a place on the earth and is turned by its orientation ({orientation}), so the place of its pixels is"
             " not known; save it upright"
         )
@@ -112,6 +113,8 @@ def _read_world_file(path: Path) -> str:
         except ValueError:
             numbers = []
         if len(numbers) != 6:
-            raise ValueError(f"its world file {world_path.name} does not hold six numbers; mend it, or remove it")
+            raise InvalidInputError(
+                f"its world file {world_path.name} does not hold six numbers; mend it, or remove it"
+            )
         return "".join(f"{number!r}\n" for number in numbers)
     return ""

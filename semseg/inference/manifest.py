@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from semseg.errors import InvalidInputError
 from semseg.system.atomic import atomic_path
 from semseg.system.folders import absolute_path
 
@@ -57,7 +58,7 @@ class Manifest:
             with path.open(**_TEXT) as file:
                 found = next(csv.reader(file), None)
             if found and not _same_columns(found, self._columns["stats"]):
-                raise ValueError(f"{path} is of a model with other classes; choose another --out-dir")
+                raise InvalidInputError(f"{path} is of a model with other classes; choose another --out-dir")
 
     def begin(self, sources: Mapping[str, str], is_done: Callable[[str, Row], bool]) -> list[str]:
         """Forget what will be done anew.

@@ -9,6 +9,7 @@ import numpy as np
 
 from semseg.datasets.index_png import write_index_png
 from semseg.datasets.tiff_tags import GDAL_NODATA
+from semseg.errors import InvalidInputError
 from semseg.inference.georeference import Place, write_world_file
 from semseg.labels import IGNORED
 from semseg.system.atomic import atomic_path
@@ -83,7 +84,7 @@ def import_tifffile(what: str):
     try:
         import tifffile
     except ImportError:
-        raise ValueError(f"{what} tifffile, which is not installed: pip install -e '.[tiff]'") from None
+        raise InvalidInputError(f"{what} tifffile, which is not installed: pip install -e '.[tiff]'") from None
     return tifffile
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from semseg.datasets.bit_depth import FEWEST_BITS, MOST_BITS, check_bits
 from semseg.datasets.scaling import TooNarrowError
+from semseg.errors import InvalidInputError, MissingInputError
 from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.prediction import Prediction, check_image
 from semseg.labels import IGNORED
@@ -55,12 +56,12 @@ class OnnxPredictor:
     def __init__(self, path: str | Path, device: str | None = None, bits: int | None = None) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() == ".pt2":
-            raise ValueError(f"{path} is not loaded: an archive of torch.export can run code; export it as ONNX")
+            raise InvalidInputError(f"{path} is not loaded: an archive of torch.export can run code; export it as ONNX")
         needs("onnxruntime")
         import onnxruntime
 
         if not self.path.is_file():
-            raise FileNotFoundError(f"no file {path}")
+            raise MissingInputError(f"no file {path}")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors
         options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
@@ -68,7 +69,9 @@ class OnnxPredictor:
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # of a type per cause, without a common one
-            raise ValueError(f"{path} is not an ONNX model that ONNX Runtime can run: {_first_line(error)}") from error
+            raise InvalidInputError(
+                f"{path} is not an ONNX model that ONNX Runtime can run: {_first_line(error)}"
+            ) from error
         self.facts = _facts(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path)
         self.classes = tuple(self.facts["classes"])
         self.palette = tuple(tuple(colour) for colour in self.facts["palette"])
@@ -104,7 +107,9 @@ class OnnxPredictor:
             MemoryError: a single image is too large.
         """
         if probabilities:
-            raise ValueError(f"{self.path} gives the winning class with its probability; for all name the checkpoint")
+            raise InvalidInputError(
+                f"{self.path} gives the winning class with its probability; for all name the checkpoint"
+            )
         images = list(images)
         if not images:
             return []
@@ -112,9 +117,11 @@ class OnnxPredictor:
         for image in images:
             check_image(image)
             if image.shape != images[0].shape:
-                raise ValueError(f"images of {images[0].shape[:2]} and {image.shape[:2]} pixels; expected one size")
+                raise InvalidInputError(
+                    f"images of {images[0].shape[:2]} and {image.shape[:2]} pixels; expected one size"
+                )
             if size and list(image.shape[:2]) != size:
-                raise ValueError(
+                raise InvalidInputError(
                     f"{self.path} is for images of {size[1]} x {size[0]} pixels, this one has {image.shape[1]} x"
                     f" {image.shape[0]}; export it with --dynamic for any size"
                 )
@@ -152,26 +159,26 @@ def needs(*packages: str) -> None:
     """Raise a ValueError that names the first package of the extra `export` that is not installed."""
     for package in packages:
         if importlib.util.find_spec(package) is None:
-            raise ValueError(f"this needs {package}, which is not installed: pip install -e '.[export]'")
+            raise InvalidInputError(f"this needs {package}, which is not installed: pip install -e '.[export]'")
 
 
 def _providers(device: str | None, available: Sequence[str]) -> list:
     kind, _, number = (device or "").partition(":")
     on_gpu = ("CUDAExecutionProvider", {"device_id": number or "0"})
     if kind == "cuda" and on_gpu[0] not in available:
-        raise ValueError(
+        raise InvalidInputError(
             f"--device {device}: this ONNX Runtime has no CUDA; pip install onnxruntime-gpu in place of onnxruntime,"
             " or say --device cpu"
         )
     if kind not in ("", "cpu", "cuda"):
-        raise ValueError(f"--device {device}: an ONNX file runs on cpu or cuda:N")
+        raise InvalidInputError(f"--device {device}: an ONNX file runs on cpu or cuda:N")
     return [*([on_gpu] if kind != "cpu" and on_gpu[0] in available else []), "CPUExecutionProvider"]
 
 
 def _facts(text: str | None, path: str | Path) -> dict:
     """Read and check what a file says of itself."""
     if text is None:
-        raise ValueError(
+        raise InvalidInputError(
             f"{path} says nothing of its classes and colours: it is not from tools/model.py export, which to run on the"
             " checkpoint"
         )
@@ -181,7 +188,9 @@ def _facts(text: str | None, path: str | Path) -> dict:
         facts = None
     if not isinstance(facts, dict) or facts.get("schema") not in (SCHEMA, _OLD_SCHEMA):
         found = facts.get("schema") if isinstance(facts, dict) else None
-        raise ValueError(f"{path} describes itself by {found!r}, expected {SCHEMA!r}: export it again with this semseg")
+        raise InvalidInputError(
+            f"{path} describes itself by {found!r}, expected {SCHEMA!r}: export it again with this semseg"
+        )
     classes, palette, size = facts.get("classes"), facts.get("palette"), facts.get("size")
     sound = (
         isinstance(classes, list)
@@ -195,7 +204,9 @@ def _facts(text: str | None, path: str | Path) -> dict:
         and (size is None or (isinstance(size, list) and [type(side) for side in size] == [int, int]))
     )
     if not sound:
-        raise ValueError(f"{path}: what it says of its classes, colours and size cannot be used; export it again")
+        raise InvalidInputError(
+            f"{path}: what it says of its classes, colours and size cannot be used; export it again"
+        )
     return facts
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from semseg.errors import InvalidInputError
 from semseg.inference.georeference import Place
 from semseg.inference.mask_files import write_mask
 from semseg.labels import CITYSCAPES, IGNORED, categories_of
@@ -40,7 +41,7 @@ def check_kinds(kinds: Sequence[str]) -> None:
     """Raise a ValueError for a kind of output that does not exist."""
     for kind in kinds:
         if kind not in SUFFIXES:
-            raise ValueError(f"--save {kind}: expected some of {', '.join(list(SUFFIXES)[2:])}")
+            raise InvalidInputError(f"--save {kind}: expected some of {', '.join(list(SUFFIXES)[2:])}")
 
 
 def check_sources_stay(images: Iterable[SourceImage], out_dir: Path, kinds: Collection[str]) -> None:
@@ -50,7 +51,9 @@ def check_sources_stay(images: Iterable[SourceImage], out_dir: Path, kinds: Coll
         for kind in kinds:
             path = out_dir / kind / f"{image.name}{SUFFIXES[kind]}"
             if absolute_path(path) in by_path:
-                raise ValueError(f"the results would replace the image {path} by another one; choose another --out-dir")
+                raise InvalidInputError(
+                    f"the results would replace the image {path} by another one; choose another --out-dir"
+                )
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,13 @@ class Outputs:
 
     def __post_init__(self) -> None:
         if not 0 <= self.opacity <= 1:
-            raise ValueError(f"--opacity {self.opacity}: expected 0 to 1")
+            raise InvalidInputError(f"--opacity {self.opacity}: expected 0 to 1")
         check_kinds(self.kinds)
         if "labelids" in self.kinds and categories_of(self.classes) is None:
             foreign = next((name for name in self.classes if name not in CITYSCAPES.classes), None)
-            raise ValueError(f"--save labelids: {foreign!r} is no class of Cityscapes, and has no label id there")
+            raise InvalidInputError(
+                f"--save labelids: {foreign!r} is no class of Cityscapes, and has no label id there"
+            )
 
     @property
     def needs_probabilities(self) -> bool:
@@ -167,7 +172,7 @@ class Outputs:
             table = np.zeros((256, 3), np.uint8)
             table[: len(self.palette)] = self.palette
             return Image.fromarray(table[prediction.train_ids])
-        raise ValueError(f"no picture of kind {kind!r}")
+        raise InvalidInputError(f"no picture of kind {kind!r}")
 
     def _with_legend(self, picture: np.ndarray, train_ids: np.ndarray) -> np.ndarray:
         if not self.legend:

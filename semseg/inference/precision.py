@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from semseg.errors import InvalidInputError
+
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)  # what autocast computes with fewer bits
@@ -28,7 +30,7 @@ def choose_precision(precision: str, device: torch.device) -> tuple[str, str]:
         ValueError: no such precision.
     """
     if precision not in PRECISIONS:
-        raise ValueError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+        raise InvalidInputError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     if precision != "auto":
         return precision, "as asked"
     if device.type == "cuda":
@@ -89,7 +91,7 @@ def compiled(network: Callable, model: nn.Module, precision: str) -> Callable:
     from mmseg.models.segmentors import EncoderDecoder
 
     if not isinstance(model, EncoderDecoder):
-        raise ValueError(f"--compile: {type(model).__name__} is no EncoderDecoder; leave it out")
+        raise InvalidInputError(f"--compile: {type(model).__name__} is no EncoderDecoder; leave it out")
     network = torch.compile(network)
     device = next(model.parameters()).device
     meta = dict.fromkeys(("ori_shape", "img_shape", "pad_shape"), (_TRIAL_PX, _TRIAL_PX))
@@ -98,7 +100,7 @@ def compiled(network: Callable, model: nn.Module, precision: str) -> Callable:
             network(torch.zeros(1, 3, _TRIAL_PX, _TRIAL_PX, device=device), [meta])
     except Exception as error:  # of many types, from the generators of code
         cause = str(error).strip().splitlines()[0]
-        raise ValueError(
+        raise InvalidInputError(
             f"--compile: PyTorch cannot generate code for this model here ({type(error).__name__}: {cause}); it needs a"
             " C++ compiler such as g++. Leave --compile out, or install one"
         ) from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from semseg.errors import InvalidInputError
 from semseg.inference.row_bands import classify, entropy_of, probabilities_of
 from semseg.labels import IGNORED
 
@@ -52,9 +53,9 @@ def check_image(image: np.ndarray) -> None:
         ValueError: it is not RGB, uint8, shape (height, width, 3), or has no pixel.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"image of {image.dtype} {image.shape}; expected uint8 (height, width, 3)")
+        raise InvalidInputError(f"image of {image.dtype} {image.shape}; expected uint8 (height, width, 3)")
     if not image.size:
-        raise ValueError(f"image of {image.dtype} {image.shape} holds no pixel")
+        raise InvalidInputError(f"image of {image.dtype} {image.shape} holds no pixel")
 
 
 def decide(scores: torch.Tensor, scorer: Scorer, wanted: Wanted) -> Prediction:

@@ -21,6 +21,7 @@ from semseg.config.errors import explained
 from semseg.config.tree import inner_datasets
 from semseg.datasets.bit_depth import check_bits
 from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
+from semseg.errors import InvalidInputError
 from semseg.evaluation.finite import NotFiniteError, refuse_not_finite
 from semseg.inference.pipeline import ArrayPipeline
 from semseg.inference.precision import autocast, choose_precision, compiled, made_fast
@@ -80,9 +81,9 @@ class Predictor:
     ) -> None:
         compat.repair()  # before the model brings MMSegmentation's parts, which warn
         if tile is not None and tile < 1:
-            raise ValueError(f"tile {tile}: expected the side of a window in pixels, 1 or more")
+            raise InvalidInputError(f"tile {tile}: expected the side of a window in pixels, 1 or more")
         if not 0 <= overlap < 1:
-            raise ValueError(f"overlap {overlap}: expected a share of the tile, 0 to below 1")
+            raise InvalidInputError(f"overlap {overlap}: expected a share of the tile, 0 to below 1")
         flips, scales = parse_views(tta)
         check_bits(bits)
         self.notes: list[str] = []
@@ -217,7 +218,7 @@ class Predictor:
             check_image(image)
         sizes = {image.shape[:2] for image in images}
         if len(sizes) > 1:
-            raise ValueError(f"images of {len(sizes)} sizes (height, width): {sorted(sizes)}; expected one")
+            raise InvalidInputError(f"images of {len(sizes)} sizes (height, width): {sorted(sizes)}; expected one")
         found: list[Prediction] = []
         for size in sizes:
             while len(found) < len(images):
@@ -243,7 +244,7 @@ class Predictor:
             NotFiniteError: the scores are no numbers; if that was in bf16 or fp16, the next call computes in fp32.
         """
         if self.tile is None:
-            raise ValueError("rows come from tiles only: give Predictor a tile, such as tile=1024")
+            raise InvalidInputError("rows come from tiles only: give Predictor a tile, such as tile=1024")
         scorer = self._scorer
         try:
             for scores in scorer.tiled([image], self.tile, self._overlap):

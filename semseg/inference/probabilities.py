@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from semseg.errors import InvalidInputError
+
 _ROWS = 128  # of an image at a time: bounds the memory of what is computed from the probabilities
 
 
@@ -24,7 +26,7 @@ def decode_heads(model: nn.Module) -> list[nn.Module]:
     heads = list(heads) if isinstance(heads, nn.ModuleList) else [heads]
     if not isinstance(model, EncoderDecoder) or not all(isinstance(head, BaseDecodeHead) for head in heads):
         what = type(heads[-1] if isinstance(model, EncoderDecoder) else model).__name__
-        raise ValueError(
+        raise InvalidInputError(
             f"{what} does not score every class at every pixel; expected an EncoderDecoder whose decode head does"
         )
     return heads

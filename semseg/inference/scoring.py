@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from semseg.errors import InvalidInputError
 from semseg.inference.precision import autocast
 from semseg.inference.probabilities import kind_of_scores
 from semseg.inference.row_bands import probabilities_of, resized, rows_at_once, without_padding
@@ -33,7 +34,7 @@ def parse_views(tta: str | None) -> tuple[tuple[bool, ...], tuple[float, ...]]:
     except ValueError:
         scales = (0.0,)
     if not all(0 < scale < float("inf") for scale in scales) or (tta is not None and not words):
-        raise ValueError(f"tta {tta!r}: expected 'flip', scales above 0, or both, as in 'flip,0.75,1,1.25'")
+        raise InvalidInputError(f"tta {tta!r}: expected 'flip', scales above 0, or both, as in 'flip,0.75,1,1.25'")
     return (False, True) if "flip" in words else (False,), scales or (1.0,)
 
 
@@ -78,7 +79,7 @@ class Scorer:
 
         self._in_parts = isinstance(model, EncoderDecoder)
         if several and not self._in_parts:
-            raise ValueError(f"tta: {type(model).__name__} is no EncoderDecoder, whose views could be averaged")
+            raise InvalidInputError(f"tta: {type(model).__name__} is no EncoderDecoder, whose views could be averaged")
         self._is_plain = (
             self._in_parts
             and type(model).encode_decode is EncoderDecoder.encode_decode

@@ -19,6 +19,7 @@ from semseg.config import for_inference, load_config
 from semseg.config.from_checkpoint import existing_checkpoint
 from semseg.datasets.photographs import decode_photograph, pixels_of
 from semseg.datasets.scaling import TooNarrowError
+from semseg.errors import InvalidInputError, MissingInputError
 from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.onnx_predictor import OnnxPredictor
 from semseg.inference.outputs import class_shares
@@ -221,7 +222,7 @@ class Segmenter:
                 numbers; or `on_error` is another word, or `skip` for one image.
         """
         if on_error not in ("stop", "skip"):
-            raise ValueError(f"on_error {on_error!r}: expected 'stop' or 'skip'")
+            raise InvalidInputError(f"on_error {on_error!r}: expected 'stop' or 'skip'")
         skips = on_error == "skip"
         wanted = dict(confidence=confidence and self.predictor.has_probabilities, probabilities=probabilities)
         if isinstance(source, (str, Path)) and Path(source).is_dir():
@@ -229,7 +230,9 @@ class Segmenter:
             return (result for result in self._each(paths, wanted, skips) if result is not None)
         if isinstance(source, (str, Path, Image.Image, np.ndarray, torch.Tensor)):
             if skips:
-                raise ValueError("on_error 'skip' is for a folder or many images; one image gives its result or raises")
+                raise InvalidInputError(
+                    "on_error 'skip' is for a folder or many images; one image gives its result or raises"
+                )
             return self._segment(source, wanted)
         if isinstance(source, (bytes, bytearray, memoryview)) or hasattr(source, "read"):  # iterable, but no images
             raise _no_image(source)
@@ -271,23 +274,27 @@ class Segmenter:
         if isinstance(source, (str, Path)):
             path = Path(source)
             if not path.is_file():
-                raise FileNotFoundError(f"no image or folder {path}")
+                raise MissingInputError(f"no image or folder {path}")
             try:
                 pixels = decode_photograph(path, self.predictor.exif, self.predictor.bits)
                 return pixels.image, pixels.nodata, path
             except ValueError as error:
-                raise ValueError(f"{path}: {error}") from error
+                raise InvalidInputError(f"{path}: {error}") from error
         if isinstance(source, Image.Image):
             pixels = pixels_of(source, self.predictor.exif, self.predictor.bits)
             return pixels.image, pixels.nodata, None
         if isinstance(source, torch.Tensor):
             if source.dtype != torch.uint8 or source.ndim != 3 or source.shape[0] != 3:
                 shape = tuple(source.shape)
-                raise ValueError(f"tensor of {source.dtype} {shape}; expected torch.uint8 (3, height, width), RGB")
+                raise InvalidInputError(
+                    f"tensor of {source.dtype} {shape}; expected torch.uint8 (3, height, width), RGB"
+                )
             return source.permute(1, 2, 0).contiguous().cpu().numpy(), None, None
         if isinstance(source, np.ndarray):
             if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
-                raise ValueError(f"array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB")
+                raise InvalidInputError(
+                    f"array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB"
+                )
             return source, None, None
         raise _no_image(source)
 
@@ -298,7 +305,7 @@ def _no_image(source: Any) -> ValueError:
     else:
         hint = "; open it by PIL.Image.open(...)" if hasattr(source, "read") else ""
     expected = "expected a path, a PIL image, an array, a tensor, or a list or other iterable of them"
-    return ValueError(f"{type(source).__name__} is no image; {expected}{hint}")
+    return InvalidInputError(f"{type(source).__name__} is no image; {expected}{hint}")
 
 
 def _open(
@@ -311,14 +318,14 @@ def _open(
     options: dict[str, Any],
 ) -> Predictor | OnnxPredictor:
     if not isinstance(checkpoint, (str, Path)):
-        raise ValueError(f"the checkpoint is a {type(checkpoint).__name__}; expected the path of a file")
+        raise InvalidInputError(f"the checkpoint is a {type(checkpoint).__name__}; expected the path of a file")
     if str(checkpoint).lower().endswith((".onnx", ".pt2")):
         defaults = dict(precision="auto", overlap=0.25, bits=options["bits"], on_note=options["on_note"])
         given = [name for name, value in options.items() if value != defaults.get(name) and value]
         given += [name for name, value in dict(config=config, data=data, cfg_options=cfg_options).items() if value]
         if given:
             flags = ", ".join(name.replace("_", "-") for name in given)
-            raise ValueError(f"{checkpoint} is an exported model, which has no use for {flags}: leave it out")
+            raise InvalidInputError(f"{checkpoint} is an exported model, which has no use for {flags}: leave it out")
         predictor = OnnxPredictor(checkpoint, device, options["bits"])
         for note in predictor.notes if options["on_note"] else ():
             options["on_note"](note)

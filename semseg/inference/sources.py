@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from semseg.errors import InvalidInputError, MissingInputError
 from semseg.inference.manifest import holds_results
 from semseg.system.folders import IMAGE_SUFFIXES, absolute_path, natural_key, walk_files
 from semseg.system.path_lists import read_path_list, resolve_listed_path
@@ -117,7 +118,7 @@ def _find(
         name = name.with_suffix("") if _ends_with(name, suffixes) and not keep_suffix else name
         if name in taken:
             way_out = ", or keep the suffix in the names (--keep-suffix)" if suffixes is IMAGE_SUFFIXES else ""
-            raise ValueError(
+            raise InvalidInputError(
                 f"{shown[taken[name]]} and {shown[absolute]} would both write {name}{result_suffix}; rename one of"
                 f" them{way_out}"
             )
@@ -155,13 +156,13 @@ def _expand(source: str, closed: set[Path], left_out: LeftOut, suffixes: Sequenc
         if path.suffix.lower() == ".txt":
             return path.parent, _read_list(path)
         if not _ends_with(path, suffixes):
-            raise ValueError(
+            raise InvalidInputError(
                 f"{source} is not an image; expected one of {' '.join(IMAGE_SUFFIXES)}, a folder of them, a list (.txt)"
                 f" or a video ({' '.join(VIDEO_SUFFIXES)})"
             )
         return path.parent, [path]
     if not glob.has_magic(source):
-        raise FileNotFoundError(f"no {kind} or folder {source}")
+        raise MissingInputError(f"no {kind} or folder {source}")
     fixed, pattern = _split_pattern(path)
     found = glob.glob(str(pattern), root_dir=fixed, recursive=True)  # noqa: PTH207  that of pathlib finds hidden files
     if not found:  # names with brackets, of which only a part is given
@@ -183,7 +184,7 @@ def _expand(source: str, closed: set[Path], left_out: LeftOut, suffixes: Sequenc
         elif _ends_with(match, suffixes):
             paths.append(match)
     if not paths:
-        raise FileNotFoundError(f"no {kind} matches {source}")
+        raise MissingInputError(f"no {kind} matches {source}")
     return fixed, list(dict.fromkeys(paths))
 
 
@@ -221,7 +222,7 @@ def _walk(root: Path, closed: set[Path], left_out: LeftOut, suffixes: Sequence[s
     if not images:
         others = sorted({path.suffix or path.name for path in files})
         hint = f"found only {', '.join(others[:5])}" if others else "it is empty"
-        raise FileNotFoundError(f"no {kind} in {root} ({hint}); expected {' '.join(suffixes)}")
+        raise MissingInputError(f"no {kind} in {root} ({hint}); expected {' '.join(suffixes)}")
     return images
 
 
@@ -229,11 +230,11 @@ def _read_list(path: Path) -> list[Path]:
     paths = [resolve_listed_path(line, path.parent) for _, line in read_path_list(path)]
     for named in paths:
         if named.is_dir():
-            raise ValueError(f"{path} names the folder {named}; expected one image per line")
+            raise InvalidInputError(f"{path} names the folder {named}; expected one image per line")
     if not paths:
-        raise FileNotFoundError(f"{path} names no image; expected one path per line, relative to the list")
+        raise MissingInputError(f"{path} names no image; expected one path per line, relative to the list")
     if not any(named.exists() for named in paths):
-        raise FileNotFoundError(
+        raise MissingInputError(
             f"{path} was read as a list of images, and no line of it names a file, first {paths[0]}; expected one path"
             " per line, relative to the list"
         )

@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from semseg.datasets.scaling import TooNarrowError
+from semseg.errors import InvalidInputError
 from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.manifest import OK, Manifest, Row, describe_outputs, whole_outputs
 from semseg.inference.outputs import Outputs, check_sources_stay, class_shares, mean_confidence, shares_of_counts
@@ -71,9 +72,11 @@ def infer(
     """
     unsure = {"conf", "probs"} & set(outputs.kinds)
     if unsure and not predictor.has_probabilities:
-        raise ValueError(f"--save {min(unsure)}: this model has no probabilities; leave it out")
+        raise InvalidInputError(f"--save {min(unsure)}: this model has no probabilities; leave it out")
     if outputs.needs_probabilities and not getattr(predictor, "gives_all_probabilities", True):
-        raise ValueError("--save probs: an exported model gives the winning class only; name its checkpoint instead")
+        raise InvalidInputError(
+            "--save probs: an exported model gives the winning class only; name its checkpoint instead"
+        )
     manifest = Manifest(outputs.out_dir, outputs.classes, rank, num_ranks)
     check_sources_stay(images, outputs.out_dir, outputs.kinds)
     by_name = {image.name.as_posix(): image for image in images[rank::num_ranks]}

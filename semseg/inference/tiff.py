@@ -11,6 +11,7 @@ import numpy as np
 
 from semseg.datasets.bit_depth import check_highest, scale_to_8_bits
 from semseg.datasets.photograph_kind import read_kind
+from semseg.errors import InvalidInputError
 from semseg.inference.georeference import find_place, write_world_file
 from semseg.inference.mask_files import import_tifffile, write_tiff_mask
 from semseg.inference.prediction import without_nodata
@@ -42,12 +43,12 @@ class TiffImage:
         with self._path.open("rb") as file:
             self._kind = read_kind(file)
         if self._kind.refusal:
-            raise ValueError(self._kind.refusal)
+            raise InvalidInputError(self._kind.refusal)
         try:
             self._file = tifffile.TiffFile(path)
             page = self._page = self._file.pages[0]
         except (tifffile.TiffFileError, IndexError) as error:
-            raise ValueError(f"not a readable TIFF file ({error})") from error
+            raise InvalidInputError(f"not a readable TIFF file ({error})") from error
         color = getattr(page.photometric, "name", page.photometric)
         self._bits = bits or self._kind.stated_bits
         plane_by_plane = page.planarconfig == 2 and page.samplesperpixel > 1
@@ -59,7 +60,7 @@ class TiffImage:
             fault = "stores 16 bits; by tiles, say how many of them are in use: --bits 12, or --bits 16 for all"
         if fault:
             self._file.close()
-            raise ValueError(fault)
+            raise InvalidInputError(fault)
         self.is_deep = page.dtype == np.uint16
         self.shape = (page.imagelength, page.imagewidth, 3)
         # a piece: a tile, or a strip of whole rows
@@ -120,7 +121,7 @@ class TiffImage:
         try:
             piece = page.decode(raw, index, jpegtables=page.jpegtables)[0]
         except Exception as error:  # of every kind, from the decoders
-            raise ValueError(f"piece {index} cannot be read ({error})") from error
+            raise InvalidInputError(f"piece {index} cannot be read ({error})") from error
         if piece is None:  # a hole in a sparse file: GDAL fills it with the value of no data
             piece = np.full((1, *self._piece, page.samplesperpixel), self._kind.nodata or 0, page.dtype)
         self._pieces[index] = piece[0]

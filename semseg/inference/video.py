@@ -22,6 +22,7 @@ from PIL import Image
 from rich.console import Console
 
 from semseg.datasets.index_png import write_index_png
+from semseg.errors import InvalidInputError
 from semseg.inference.manifest import OK, Manifest, Row, describe_outputs, whole_outputs
 from semseg.inference.outputs import Outputs, class_shares
 from semseg.inference.run_summary import progress_bar
@@ -63,7 +64,7 @@ class Clip:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         self._capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
         if not self._capture.isOpened():
-            raise ValueError(f"{source} is not a video, camera or stream that OpenCV can open")
+            raise InvalidInputError(f"{source} is not a video, camera or stream that OpenCV can open")
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 1 <= fps <= 1000 else _DEFAULT_FPS
         self.num_frames = 0 if self.live else max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
@@ -188,7 +189,7 @@ def check_video_kinds(kinds: Sequence[str]) -> None:
     """Raise a ValueError for a kind of output that a video does not have."""
     for kind in kinds:
         if kind not in KINDS:
-            raise ValueError(f"--save {kind}: of a video, expected some of {', '.join(KINDS)}")
+            raise InvalidInputError(f"--save {kind}: of a video, expected some of {', '.join(KINDS)}")
 
 
 def segment_videos(
@@ -226,7 +227,7 @@ def segment_videos(
     """
     check_video_kinds(extras)
     if smooth and not getattr(predictor, "gives_all_probabilities", True):
-        raise ValueError("--smooth: an exported model gives the winning class only; name its checkpoint instead")
+        raise InvalidInputError("--smooth: an exported model gives the winning class only; name its checkpoint instead")
     by_name: dict[str, str] = {}
     for source in sources:
         live = isinstance(source, str)
@@ -303,7 +304,7 @@ def _segment_video(
             if video is not None:
                 video.close()
         if not num_frames:
-            raise ValueError(f"{source} holds no frame that OpenCV can read")
+            raise InvalidInputError(f"{source} holds no frame that OpenCV can read")
     seconds = time.monotonic() - started
     dropped = f", {clip.num_dropped} dropped" if clip.live else ""
     print(f"{source}: {num_frames} frames in {seconds:.1f} s, {num_frames / seconds:.2f} frames/s{dropped}: {path}")

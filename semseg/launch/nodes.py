@@ -9,6 +9,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from semseg.errors import InvalidInputError
+
 MEET_S = 1800  # machines wait so long for one another
 
 
@@ -19,7 +21,7 @@ def number(name: str, text: str, least: int) -> int:
         ValueError: it holds none, or a smaller one than `least`.
     """
     if not text.isdigit() or int(text) < least:
-        raise ValueError(f"{name}: expected {least} or more, got {text!r}")
+        raise InvalidInputError(f"{name}: expected {least} or more, got {text!r}")
     return int(text)
 
 
@@ -42,7 +44,7 @@ class Machines:
         count = number("NNODES", os.environ.get("NNODES", "1"), 1)
         rank = number("NODE_RANK", os.environ.get("NODE_RANK", "0"), 0)
         if rank >= count:
-            raise ValueError(f"NODE_RANK: expected 0 to {count - 1} on {count} machines (NNODES), got {rank}")
+            raise InvalidInputError(f"NODE_RANK: expected 0 to {count - 1} on {count} machines (NNODES), got {rank}")
         port = number("PORT", os.environ.get("PORT", "29500"), 1)
         return cls(count, rank, os.environ.get("MASTER_ADDR", "127.0.0.1"), port)
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from semseg.errors import InvalidInputError
 from semseg.launch.nodes import MEET_S, Machines, number
 
 _BOUND_TO_LAUNCHER = """
@@ -56,7 +57,7 @@ def main() -> int:
         del os.environ["TORCH_CPP_LOG_LEVEL"]
     num_gpus = torch.cuda.device_count()
     if 0 < num_gpus < num_processes:
-        raise ValueError(f"{num_processes} GPUs asked for, {num_gpus} visible; ask for {num_gpus} or fewer")
+        raise InvalidInputError(f"{num_processes} GPUs asked for, {num_gpus} visible; ask for {num_gpus} or fewer")
     if num_gpus == 0:  # share the cores, instead of one thread each
         threads = str(max(1, (os.cpu_count() or 1) // num_processes))
         os.environ.setdefault("OMP_NUM_THREADS", threads)

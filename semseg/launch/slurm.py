@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from semseg.errors import InvalidInputError
+
 
 def rank_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Return RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT of a process that srun started.
@@ -23,7 +25,9 @@ def rank_variables(environment: Mapping[str, str]) -> dict[str, str]:
         )
         nodes = environment.get("SLURM_STEP_NODELIST") or environment["SLURM_NODELIST"]
     except KeyError as error:
-        raise ValueError(f"--launcher slurm: no {error.args[0]} in the environment; use tools/slurm_*.sh") from error
+        raise InvalidInputError(
+            f"--launcher slurm: no {error.args[0]} in the environment; use tools/slurm_*.sh"
+        ) from error
     job = int(environment.get("SLURM_JOB_ID", "0")) + int(environment.get("SLURM_STEP_ID", "0"))
     ranks["MASTER_ADDR"] = environment.get("MASTER_ADDR", first_node(nodes))
     ranks["MASTER_PORT"] = environment.get("MASTER_PORT", str(10_000 + job % 20_000))

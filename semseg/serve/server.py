@@ -12,6 +12,7 @@ from collections.abc import Callable
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from semseg.errors import InvalidInputError
 from semseg.system.stopping import Stopped
 
 _MAX_CONNECTIONS = 64
@@ -54,7 +55,9 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (socket.gaierror, UnicodeError):
-        raise ValueError(f"--host {host}: no such address; expected 127.0.0.1, or 0.0.0.0 for all networks") from None
+        raise InvalidInputError(
+            f"--host {host}: no such address; expected 127.0.0.1, or 0.0.0.0 for all networks"
+        ) from None
     listener = socket.socket(family, kind)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -62,9 +65,11 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise ValueError(f"--port {port} is in use on {host}; name another, or 0 for any that is free") from None
+            raise InvalidInputError(
+                f"--port {port} is in use on {host}; name another, or 0 for any that is free"
+            ) from None
         reason = (error.strerror or str(error)).lower()
-        raise ValueError(f"--host {host} --port {port} cannot be taken: {reason}; name others") from None
+        raise InvalidInputError(f"--host {host} --port {port} cannot be taken: {reason}; name others") from None
     return listener
 
 

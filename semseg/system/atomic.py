@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from semseg.errors import InvalidInputError
+
 
 def check_folder(path: Path, flag: str) -> None:
     """Raise a ValueError unless a folder can be made and written to; nothing is written.
@@ -18,9 +20,9 @@ def check_folder(path: Path, flag: str) -> None:
     existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists() or folder.is_symlink())
     if not existing.is_dir():
         kind = "a dangling link" if not existing.exists() else "a file"
-        raise ValueError(f"{flag} {path}: {existing} is {kind}; expected a folder")
+        raise InvalidInputError(f"{flag} {path}: {existing} is {kind}; expected a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise ValueError(f"{flag} {path}: {existing} cannot be written to; choose another folder")
+        raise InvalidInputError(f"{flag} {path}: {existing} cannot be written to; choose another folder")
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import codecs
 import unicodedata
 from pathlib import Path
 
+from semseg.errors import InvalidInputError, MissingInputError
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it starts with
@@ -26,15 +28,15 @@ def read_list_text(path: str | Path) -> str:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no list {path}")
+        raise MissingInputError(f"no list {path}")
     content = path.read_bytes()
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "strict")
     except UnicodeError as error:
-        raise ValueError(f"{path} is not text ({error}); expected UTF-8, or UTF-16 with its mark") from None
+        raise InvalidInputError(f"{path} is not text ({error}); expected UTF-8, or UTF-16 with its mark") from None
     if "\0" in text:
-        raise ValueError(f"{path} is not text; expected UTF-8, or UTF-16 with its mark")
+        raise InvalidInputError(f"{path} is not text; expected UTF-8, or UTF-16 with its mark")
     return text
 
 

@@ -15,6 +15,7 @@ from semseg.config.classes import check_training
 from semseg.config.dataset_files import check_split
 from semseg.config.hooks import ensure_hook
 from semseg.config.packages import check_packages
+from semseg.errors import InvalidConfigError
 from semseg.training.balance import balance
 from semseg.training.batch import settle_batch
 from semseg.training.epochs import train_epochs
@@ -78,7 +79,7 @@ def for_training(
     """
     cfg = copy.deepcopy(cfg)
     if cfg.get("train_dataloader") is None:
-        raise ValueError("nothing to train on: a training needs a config, which a checkpoint does not replace")
+        raise InvalidConfigError("nothing to train on: a training needs a config, which a checkpoint does not replace")
     check_packages(cfg)
     check_split(cfg, "train")
     check_split(cfg, "val", "test")
@@ -90,7 +91,9 @@ def for_training(
         cfg.randomness = dict(cfg.get("randomness", {}), deterministic=True)
     if amp and cfg.optim_wrapper.type not in ("AmpOptimWrapper", "Bf16OptimWrapper"):
         if cfg.optim_wrapper.type != "OptimWrapper":
-            raise ValueError(f"--amp works with optim_wrapper.type 'OptimWrapper', not {cfg.optim_wrapper.type!r}")
+            raise InvalidConfigError(
+                f"--amp works with optim_wrapper.type 'OptimWrapper', not {cfg.optim_wrapper.type!r}"
+            )
         cfg.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
     _use_cpu_precision(cfg)
     fill_in_class_weights(cfg)

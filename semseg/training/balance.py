@@ -10,6 +10,7 @@ from mmengine.utils import import_modules_from_strings
 from semseg.config.class_weights import check_class_weights
 from semseg.config.rare_crops import CROPS, crop_around_rare_classes, rare_class_datasets
 from semseg.config.tree import as_list, inner_datasets, type_name
+from semseg.errors import InvalidConfigError
 
 _OHEM_SHARE = 100_000 / (512 * 1024)  # what MMSegmentation's Cityscapes configs keep of a crop
 _REPLACED = {"CrossEntropyLoss", "FocalLoss", "TverskyLoss", "DiceLoss", "LovaszLoss"}
@@ -47,11 +48,11 @@ def _use_loss(cfg: Config, name: str) -> None:
     kinds = [type_name(loss) for loss in losses]
     if not kinds or not set(kinds) <= _REPLACED or type_name(head) in _OWN_WAY:
         found = f"of type {head.type} with {' and '.join(kinds) or 'no loss_decode'}"
-        raise ValueError(f"--loss {name}: the decode head is {found}, whose losses only the config can change")
+        raise InvalidConfigError(f"--loss {name}: the decode head is {found}, whose losses only the config can change")
     if any(
         loss.get("use_mask") or (loss.get("use_sigmoid") and type_name(loss) == "CrossEntropyLoss") for loss in losses
     ):
-        raise ValueError(
+        raise InvalidConfigError(
             f"--loss {name}: the cross entropy of the decode head is one of sigmoids; set use_sigmoid=False"
         )
     weights = [loss.class_weight for loss in losses if loss.get("class_weight") is not None]
@@ -81,14 +82,16 @@ def _use_loss(cfg: Config, name: str) -> None:
         lovasz = dict(type="LovaszLoss", per_image=False, reduction="none", loss_weight=weight)
         head.loss_decode = [cross_entropy, lovasz]
     else:
-        raise ValueError(f"--loss {name}: expected ce, ohem, focal, dice or lovasz")
+        raise InvalidConfigError(f"--loss {name}: expected ce, ohem, focal, dice or lovasz")
 
 
 def _use_class_weight(cfg: Config, class_weight: str) -> None:
     heads = [head for name in ("decode_head", "auxiliary_head") for head in as_list(cfg.model.get(name))]
     losses = [loss for head in heads for loss in as_list(head.get("loss_decode")) if type_name(loss) in _WEIGHTED]
     if not losses:
-        raise ValueError(f"--class-weight {class_weight}: no head of the config has a {' or '.join(sorted(_WEIGHTED))}")
+        raise InvalidConfigError(
+            f"--class-weight {class_weight}: no head of the config has a {' or '.join(sorted(_WEIGHTED))}"
+        )
     for loss in losses:
         loss["class_weight"] = class_weight
     check_class_weights(cfg, "--class-weight")
@@ -96,7 +99,7 @@ def _use_class_weight(cfg: Config, class_weight: str) -> None:
 
 def _use_rare_crops(cfg: Config, share: float) -> None:
     if not 0 < share <= 1:
-        raise ValueError(f"--rare-crops {share}: a share of the samples is above 0 and at most 1")
+        raise InvalidConfigError(f"--rare-crops {share}: a share of the samples is above 0 and at most 1")
     loader = cfg.train_dataloader
     present = list(rare_class_datasets(loader.dataset))
     for wrapper in present:
@@ -116,6 +119,6 @@ def _crop_pixels(cfg: Config) -> int:
             if type_name(step) in CROPS:
                 size = step["crop_size"]
                 return size * size if isinstance(size, int) else math.prod(size)
-    raise ValueError(
+    raise InvalidConfigError(
         "--loss ohem keeps a share of each crop, and the train pipeline has no RandomCrop that says its size"
     )

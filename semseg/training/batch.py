@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from semseg.config.hooks import note
+from semseg.errors import InvalidConfigError
 from semseg.system.machine import num_processes
 
 _AUTO = "auto"
@@ -62,13 +63,13 @@ def _base_batch_size(cfg: Config) -> int | None:
 def _num_accumulated(accumulate: str | int, base: int | None, parts: int) -> int:
     if accumulate == _AUTO:
         if base is None or not parts:
-            raise ValueError(
+            raise InvalidConfigError(
                 f"--accumulate {_AUTO}: the config does not say for which batch its learning rate was found; set"
                 " auto_scale_lr.base_batch_size with --cfg-options, or give a number"
             )
         return max(1, round(base / parts))
     if not str(accumulate).isdigit() or int(accumulate) < 1:
-        raise ValueError(f"--accumulate {accumulate}: expected a number of batches, 1 or more, or {_AUTO}")
+        raise InvalidConfigError(f"--accumulate {accumulate}: expected a number of batches, 1 or more, or {_AUTO}")
     return int(accumulate)
 
 

@@ -13,6 +13,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 
 from semseg.checkpoints.files import best_names, newest_first, position_name, run_checkpoints
+from semseg.errors import InvalidConfigError
 from semseg.system.atomic import atomic_path
 from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
 from semseg.training.epoch_loops import validation_is_due
@@ -139,7 +140,7 @@ class SafeCheckpointHook(CheckpointHook):
         for key, rule in zip(self.key_indicators, self.rules, strict=True):
             if key not in metrics:
                 known = ", ".join(sorted(metrics))
-                raise ValueError(f"save_best={key!r} is no metric of this validation; it gives {known}")
+                raise InvalidConfigError(f"save_best={key!r} is no metric of this validation; it gives {known}")
             suffix = "" if len(self.key_indicators) == 1 else f"_{key}"
             hub = runner.message_hub
             best = hub.runtime_info.get(f"best_score{suffix}", self.init_value_map[rule])

@@ -13,6 +13,7 @@ from mmseg.registry import DATASETS
 
 from semseg.config.schedule import counts_epochs, fit_schedule, length_of
 from semseg.config.tree import type_name
+from semseg.errors import InvalidConfigError
 from semseg.system.machine import num_processes
 
 _LENGTHS = ("train_cfg", "train_cfg.max_iters", "train_cfg.max_epochs")
@@ -35,18 +36,20 @@ def train_epochs(cfg: Config, epochs: int | None, options: Sequence[str] = ()) -
     if epochs is None:
         return
     if epochs < 1:
-        raise ValueError(f"--epochs {epochs}: expected a number of epochs, 1 or more")
+        raise InvalidConfigError(f"--epochs {epochs}: expected a number of epochs, 1 or more")
     given = {option.partition("=")[0] for option in options}
     twice = [key for key in _LENGTHS if key in given]
     if twice:
-        raise ValueError(f"--epochs {epochs} and --cfg-options {twice[0]} both set the length of the run: give one")
+        raise InvalidConfigError(
+            f"--epochs {epochs} and --cfg-options {twice[0]} both set the length of the run: give one"
+        )
     planned = length_of(cfg)
     if counts_epochs(cfg):
         cfg.train_cfg.max_epochs = epochs
         fit_schedule(cfg, planned, options)
         return
     if cfg.train_cfg.get("dynamic_intervals"):
-        raise ValueError(
+        raise InvalidConfigError(
             "--epochs does not work with train_cfg.dynamic_intervals, which count iterations: set it to None"
         )
     num_batches = batches_per_epoch(cfg)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from semseg.checkpoints.description import classes_of
 from semseg.checkpoints.loading import check_finite
 from semseg.checkpoints.reading import model_weights
+from semseg.errors import InvalidConfigError
 
 # Every tensor of MMSegmentation's heads that has an entry per class.
 _PER_CLASS = re.compile(
@@ -122,7 +123,7 @@ def carry_over(
                 f" model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint={file}"
                 " model.backbone.init_cfg.prefix=backbone."
             )
-        raise ValueError(f"{file} is of another model: {found}; only the classes may differ: {advice}")
+        raise InvalidConfigError(f"{file} is of another model: {found}; only the classes may differ: {advice}")
 
     total = [name for name in own if not _NO_WEIGHT.search(name)]
     num_loaded = sum(name in weights and name not in carrier.incomplete for name in total)
@@ -201,7 +202,7 @@ def _check_kinship(own: Mapping[str, Tensor], stored: Mapping[str, Tensor], file
     if any(f"backbone.{name}" in own for name in stored):
         advice = f"it seems to be a backbone alone: --cfg-options model.pretrained={file}, without --load-from"
     content = f"its tensors are {_few(list(stored), 3)}" if stored else "it holds no tensors"
-    raise ValueError(f"nothing of {file} fits the model: {content}; {advice}")
+    raise InvalidConfigError(f"nothing of {file} fits the model: {content}; {advice}")
 
 
 def _part(name: str) -> str:
@@ -255,10 +256,10 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
             known = [name for name in modules if re.fullmatch(r"(backbone\.)?\w+", name)]
             near = difflib.get_close_matches(part, modules, 1, 0.5)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise ValueError(f"--freeze {part}: the model has no such part; {hint}there are {', '.join(known)}")
+            raise InvalidConfigError(f"--freeze {part}: the model has no such part; {hint}there are {', '.join(known)}")
         modules[part].requires_grad_(False)
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise ValueError(f"--freeze {' '.join(parts)} leaves nothing that learns; leave one out")
+        raise InvalidConfigError(f"--freeze {' '.join(parts)} leaves nothing that learns; leave one out")
 
 
 @HOOKS.register_module()
@@ -277,7 +278,7 @@ class FrozenPartsHook(Hook):
         before = checkpoint.get("message_hub", {}).get("runtime_info", {}).get("frozen_parts", [])
         if runner.cfg.get("resume") and before != runner.cfg.get("frozen_parts", []):
             flag = f"with --freeze {' '.join(before)}" if before else "without --freeze"
-            raise ValueError(
+            raise InvalidConfigError(
                 f"{runner.cfg.load_from} was trained {flag}: resume it so, or start a new run from it with --load-from"
             )
 

@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 from semseg.config.hooks import ensure_hook
 from semseg.config.tree import inner_datasets, type_name
+from semseg.errors import InvalidConfigError
 
 _LENGTHS = dict(max_iters=500, val_interval=25)  # unless --cfg-options sets them
 _DROPOUTS = ("dropout_ratio", "drop_rate", "attn_drop_rate", "drop_path_rate")
@@ -40,12 +41,12 @@ def overfit(
     if num_images is None:
         return
     if num_images < 1:
-        raise ValueError(f"--overfit {num_images}: expected a number of images, 1 or more")
+        raise InvalidConfigError(f"--overfit {num_images}: expected a number of images, 1 or more")
     if cfg.get("resume"):
-        raise ValueError("--overfit always starts anew; leave --resume out")
+        raise InvalidConfigError("--overfit always starts anew; leave --resume out")
     given = [flag for flag, value in (flags or {}).items() if value not in (None, False)]
     if given:
-        raise ValueError(
+        raise InvalidConfigError(
             f"--overfit learns a few images plainly and is judged by their mIoU alone, so {' and '.join(given)} would"
             f" change nothing; leave {'it' if len(given) == 1 else 'them'} out"
         )
@@ -102,7 +103,9 @@ def _crop_size(cfg: Config, steps: Sequence[dict]) -> tuple[int, int]:
     size = (cfg.model.get("data_preprocessor") or {}).get("size")
     size = size or next((step["crop_size"] for step in steps if "crop_size" in step), None)
     if size is None:
-        raise ValueError("--overfit needs the size of the crops; set model.data_preprocessor.size=(height,width)")
+        raise InvalidConfigError(
+            "--overfit needs the size of the crops; set model.data_preprocessor.size=(height,width)"
+        )
     return (size, size) if isinstance(size, int) else tuple(size)
 
 

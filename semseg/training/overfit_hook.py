@@ -14,6 +14,7 @@ from mmengine.model import is_model_wrapper
 from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import HOOKS
 
+from semseg.errors import InvalidConfigError
 from semseg.labels import IGNORED
 from semseg.system.stopping import Stopped
 
@@ -46,7 +47,7 @@ class OverfitHook(Hook):
         """
         dataset = runner.train_dataloader.dataset
         if len(dataset) < self.num_images:
-            raise ValueError(f"--overfit {self.num_images}: the training set holds {len(dataset)} images")
+            raise InvalidConfigError(f"--overfit {self.num_images}: the training set holds {len(dataset)} images")
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         first = dataset[0]["inputs"]
         self._grid = _resolution(model, first)

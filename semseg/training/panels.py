@@ -14,6 +14,7 @@ from PIL import Image
 
 from semseg.datasets.built_sets import names_of_set, reading_of_images
 from semseg.datasets.image_files import read_image
+from semseg.errors import InvalidConfigError
 from semseg.system.atomic import atomic_path
 from semseg.system.background import Writers
 from semseg.visualization import panels
@@ -150,7 +151,9 @@ def write_panel(
     panel = draw(image, target, predicted, metainfo["classes"], metainfo["palette"])
     done, encoded = cv2.imencode(".jpg", cv2.cvtColor(panel, cv2.COLOR_RGB2BGR), _JPEG)
     if not done:
-        raise ValueError(f"{image_path}: its panel of {panel.shape[1]}x{panel.shape[0]} is too large for a JPEG")
+        raise InvalidConfigError(
+            f"{image_path}: its panel of {panel.shape[1]}x{panel.shape[0]} is too large for a JPEG"
+        )
     try:
         with atomic_path(path) as temporary:
             temporary.write_bytes(encoded)

@@ -15,6 +15,7 @@ from semseg.checkpoints.files import numbered_checkpoints, run_checkpoints
 from semseg.checkpoints.reading import is_checkpoint
 from semseg.config.classes import shortened
 from semseg.config.hooks import note
+from semseg.errors import InvalidConfigError, MissingConfigError
 
 NEWEST, AUTO = "newest", "auto"
 RESTARTED = "restarted"
@@ -49,7 +50,7 @@ def resume_checkpoint(cfg: Config, wanted: str | None) -> None:
         cfg.resume = False
         return
     if not Path(path).is_file():
-        raise FileNotFoundError(f"--resume: no {path} on this machine; choose a --work-dir that all machines see")
+        raise MissingConfigError(f"--resume: no {path} on this machine; choose a --work-dir that all machines see")
     if seed is not None:
         cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
     cfg.resume = True
@@ -63,19 +64,19 @@ def _decide(cfg: Config, wanted: str) -> tuple[Exception | None, str | None, int
         if path is None:
             return None, None, None
         if "optimizer" not in content:
-            raise ValueError(
+            raise InvalidConfigError(
                 f"--resume: {path} holds weights without the state of the optimizer; resume an iter_*.pth or"
                 " epoch_*.pth, or start a new run from its weights with --load-from"
             )
         if "message_hub" not in content:
             writer = "MMSegmentation 0.x" if "mmcv_version" in (content.get("meta") or {}) else "something else"
-            raise ValueError(
+            raise InvalidConfigError(
                 f"--resume: {path} was written by {writer}, without the state of the run that MMEngine continues"
                 " (message_hub); start a new run from its weights with --load-from"
             )
         seed, given = content.get("meta", {}).get("seed"), cfg.get("randomness", {}).get("seed")
         if seed is not None and given not in (None, seed):
-            raise ValueError(
+            raise InvalidConfigError(
                 f"--seed {given}: {path} was trained with seed {seed}; leave --seed out, or start a new run"
             )
     except (ValueError, FileNotFoundError) as error:
@@ -134,12 +135,12 @@ def _find(work_dir: Path, wanted: str) -> tuple[Path | None, dict[str, Any]]:
     if wanted in (NEWEST, AUTO, RESTARTED):
         path, content = _newest_good(work_dir)
         if path is None and wanted == NEWEST:
-            raise FileNotFoundError(_nothing_to_resume(work_dir))
+            raise MissingConfigError(_nothing_to_resume(work_dir))
         return path, content
     path = Path(wanted)
     if not path.is_file():
         beside = sorted(other.name for other in path.parent.glob("*") if is_checkpoint(other))
-        raise FileNotFoundError(f"--resume: no checkpoint {path}; {path.parent} holds {', '.join(beside) or 'none'}")
+        raise MissingConfigError(f"--resume: no checkpoint {path}; {path.parent} holds {', '.join(beside) or 'none'}")
     return path, read_whole(path)
 
 
@@ -189,5 +190,5 @@ def read_whole(path: Path) -> dict[str, Any]:
         except zipfile.BadZipFile:
             damaged = "its end is missing"
         if damaged:
-            raise ValueError(f"{path} is damaged ({damaged})")
+            raise InvalidConfigError(f"{path} is damaged ({damaged})")
     return compat.load_checkpoint_file(path, map_location="cpu")

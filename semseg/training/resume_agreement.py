@@ -19,6 +19,7 @@ from semseg.checkpoints.reading import read_checkpoint
 from semseg.config.classes import shortened
 from semseg.config.schedule import counts_epochs
 from semseg.config.tree import as_list, inner_datasets
+from semseg.errors import InvalidConfigError
 
 _NO_MATTER = ("pipeline", "lazy_init", "serialize_data", "max_refetch", "backend_args", "test_mode")
 _FLAGS_OF_LOSS = {
@@ -58,7 +59,7 @@ def stay_the_same(cfg: Config) -> None:
             was, would_be = map(str, differ)
         given = _given(str(description.get("command")), flag)
         how = f"with {flag} {given}" if given else f"without {flag}, and with the config as it was"
-        raise ValueError(
+        raise InvalidConfigError(
             f"--resume: {cfg.load_from} was trained with {was}, and would go on with {would_be}: resume it {how}, or"
             " start a new run from its weights with --load-from"
         )

@@ -14,6 +14,7 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import HOOKS
 
+from semseg.errors import InvalidConfigError
 from semseg.system.atomic import atomic_path
 from semseg.training.checkpointing import SafeCheckpointHook
 from semseg.training.epoch_loops import recount_iterations
@@ -49,12 +50,12 @@ class ContinuationHook(Hook):
         done, length = checkpoint["meta"]["epoch" if by_epoch else "iter"], getattr(runner, key)
         before = checkpoint.get("message_hub", {}).get("runtime_info", {}).get(key)
         if done > length:
-            raise ValueError(
+            raise InvalidConfigError(
                 f"train_cfg.{key} is {length}, but {name} is at {unit} {done} already; go on with"
                 f" --cfg-options train_cfg.{key}={before or done}"
             )
         if "ema_state_dict" in checkpoint and not any(isinstance(hook, EMAHook) for hook in runner.hooks):
-            raise ValueError(f"{name} was trained with averaged weights (EMA); add --ema to go on with it")
+            raise InvalidConfigError(f"{name} was trained with averaged weights (EMA); add --ema to go on with it")
         schedulers, stored = runner.param_schedulers, checkpoint.get("param_schedulers")
         if not isinstance(schedulers, list) or not isinstance(stored, list):
             return

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mmengine.config import Config
 
 from semseg.config.hooks import ensure_hook
+from semseg.errors import InvalidConfigError
 
 
 def fine_tune(cfg: Config, load_from: str | None, freeze: Sequence[str] = (), resume: str | None = None) -> None:
@@ -26,7 +27,7 @@ def fine_tune(cfg: Config, load_from: str | None, freeze: Sequence[str] = (), re
 
     if load_from is not None:
         if cfg.get("resume") and resume != "auto":
-            raise ValueError("--load-from starts a new run, and --resume continues one; leave one of them out")
+            raise InvalidConfigError("--load-from starts a new run, and --resume continues one; leave one of them out")
         if not cfg.get("resume"):
             cfg.load_from = load_from
     if cfg.get("load_from") and not cfg.get("resume"):
@@ -38,7 +39,7 @@ def fine_tune(cfg: Config, load_from: str | None, freeze: Sequence[str] = (), re
         cfg.frozen_parts = sorted(set(freeze))
     if cfg.get("frozen_parts"):
         if cfg.get("runner_type", "Runner") not in ("Runner", "FreezingRunner"):
-            raise ValueError(f"--freeze works with MMEngine's Runner, not with runner_type {cfg.runner_type!r}")
+            raise InvalidConfigError(f"--freeze works with MMEngine's Runner, not with runner_type {cfg.runner_type!r}")
         cfg.runner_type = "FreezingRunner"
     ensure_hook(cfg, dict(type="FrozenPartsHook"))
 

@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from semseg.config.hooks import ensure_hook
 from semseg.config.metrics import VAL_LOSS, evaluators_of, metrics_of
+from semseg.errors import InvalidConfigError
 
 
 def track(
@@ -38,19 +39,19 @@ def track(
         given = [("--early-stop", early_stop), ("--monitor", monitor), ("--val-loss", val_loss)]
         for flag, value in given:
             if value:
-                raise ValueError(f"{flag} needs a validation: the config has no val_evaluator")
+                raise InvalidConfigError(f"{flag} needs a validation: the config has no val_evaluator")
     else:
         if early_stop is not None and early_stop < 1:
-            raise ValueError(f"--early-stop {early_stop}: expected a number of validations, 1 or more")
+            raise InvalidConfigError(f"--early-stop {early_stop}: expected a number of validations, 1 or more")
         if val_loss and not any(evaluator.get("type") == "CrossEntropyMetric" for evaluator in evaluators_of(cfg)):
             cfg.val_evaluator = [*evaluators_of(cfg), dict(type="CrossEntropyMetric")]
         _follow(cfg, early_stop, monitor)
     if ema is not None:
         if not 0 < ema <= 0.5:
             hint = f"; a decay of {ema} is --ema {1 - ema:.2g}" if 0.5 < ema < 1 else ""
-            raise ValueError(f"--ema {ema}: expected the weight of the newest weights, such as 0.0002{hint}")
+            raise InvalidConfigError(f"--ema {ema}: expected the weight of the newest weights, such as 0.0002{hint}")
         if any(str(hook["type"]).endswith("EMAHook") for hook in cfg.get("custom_hooks") or []):
-            raise ValueError("--ema: the config averages the weights already, by an EMAHook in custom_hooks")
+            raise InvalidConfigError("--ema: the config averages the weights already, by an EMAHook in custom_hooks")
         _replace_hook(cfg, dict(type="AveragedWeightsHook", momentum=ema))
 
 
@@ -64,7 +65,7 @@ def _follow(cfg: Config, early_stop: int | None, monitor: str | None) -> None:
     if not is_chosen and monitor not in (known or ()):
         return
     if known is not None and monitor not in known:
-        raise ValueError(f"--monitor {monitor}: {_no_metric(monitor, known)}")
+        raise InvalidConfigError(f"--monitor {monitor}: {_no_metric(monitor, known)}")
     rule = "less" if monitor == VAL_LOSS else "greater"
     hook = dict(type="MonitorHook", monitor=monitor, rule=rule, patience=early_stop)
     if not is_chosen:

@@ -17,6 +17,7 @@ from mmengine.logging import MessageHub
 from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import HOOKS, METRICS
 
+from semseg.errors import InvalidConfigError
 from semseg.training.checkpointing import SafeCheckpointHook
 
 _AVERAGED_PART = 16  # the average looks back over 1/16 of the run so far
@@ -66,7 +67,9 @@ class MonitorHook(EarlyStoppingHook):
             ValueError: the validation does not return the metric.
         """
         if self.monitor not in metrics:
-            raise ValueError(f"--monitor {self.monitor}: the validation returns only {', '.join(sorted(metrics))}")
+            raise InvalidConfigError(
+                f"--monitor {self.monitor}: the validation returns only {', '.join(sorted(metrics))}"
+            )
         score = float(metrics[self.monitor])
         if not math.isfinite(score):
             runner.logger.warning(f"{self.monitor} is {score}: it counts as no new best")

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from semseg.errors import InvalidInputError
+
 
 class Sample(NamedTuple):
     """A picture with its truth, and what to call it.
@@ -46,7 +48,9 @@ def overlay(image: np.ndarray, train_ids: np.ndarray, palette: Sequence, opacity
         ValueError: the two sizes differ.
     """
     if image.shape[:2] != train_ids.shape:
-        raise ValueError(f"image {image.shape[:2]} and train ids {train_ids.shape} differ in size (height, width)")
+        raise InvalidInputError(
+            f"image {image.shape[:2]} and train ids {train_ids.shape} differ in size (height, width)"
+        )
     table = np.zeros((256, 1, 3), np.uint8)
     table[: len(palette), 0] = palette
     blended = cv2.addWeighted(image, 1 - opacity, cv2.applyColorMap(train_ids, table), opacity, 0)
@@ -170,7 +174,7 @@ def contact_sheet(
         ValueError: there is no sample, or one whose two sizes differ.
     """
     if not samples:
-        raise ValueError("a contact sheet needs at least one sample")
+        raise InvalidInputError("a contact sheet needs at least one sample")
     font_px, gap = 16, 12
     num_columns = math.ceil(len(samples) / math.ceil(len(samples) / 4))  # full rows where that goes
     cell_width = (width - gap) // num_columns - gap

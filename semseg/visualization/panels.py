@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from semseg.errors import InvalidInputError
 from semseg.visualization import drawing
 
 WRONG = (213, 94, 0)
@@ -86,7 +87,7 @@ def error_map(image: np.ndarray, target: np.ndarray, predicted: np.ndarray, num_
     """
     if image.shape[:2] != target.shape or target.shape != predicted.shape:
         sizes = f"image {image.shape[:2]}, truth {target.shape} and prediction {predicted.shape}"
-        raise ValueError(f"{sizes} differ in size (height, width)")
+        raise InvalidInputError(f"{sizes} differ in size (height, width)")
     faint = cv2.convertScaleAbs(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), alpha=0.4, beta=140)
     shades = drawing.hatch(faint, target >= num_classes, period_px=max(6, len(target) // 64))
     shades[_wrong(target, predicted, num_classes)] = 255  # no other pixel is: the table gives it the colour

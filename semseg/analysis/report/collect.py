@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from semseg.analysis.curves import Curve, read_curves
+from semseg.errors import InvalidInputError, MissingInputError
 from semseg.evaluation.results import Results, read_results
 from semseg.system.folders import walk_files
 
@@ -84,12 +85,12 @@ def find_results(path: Path) -> Path:
         FileNotFoundError: there is no such folder, or it holds no results.
     """
     if not path.is_dir():
-        raise FileNotFoundError(f"no folder {path}; expected a folder of results, or the work folder of a training")
+        raise MissingInputError(f"no folder {path}; expected a folder of results, or the work folder of a training")
     if (path / "results.json").is_file():
         return path
     found = sorted(path.glob("test/*/results.json"), key=lambda file: file.stat().st_mtime)
     if not found:
-        raise FileNotFoundError(
+        raise MissingInputError(
             f"no results in {path}: expected results.json or test/*/results.json, which tools/test.py writes"
         )
     return found[-1].parent
@@ -105,7 +106,7 @@ def read_compared(folder: Path, results: Results) -> Results:
     own, others = results.summary["classes"], other.summary["classes"]
     if own != others:
         differing = sorted(set(own) ^ set(others)) or ["their order"]
-        raise ValueError(
+        raise InvalidInputError(
             f"{folder} has {len(others)} classes, {results.folder} {len(own)}, and they differ in "
             f"{', '.join(differing[:4])}; give two runs with the same classes"
         )

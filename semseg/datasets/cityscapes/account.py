@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from semseg.errors import InvalidDataError
+
 USERNAME_VARIABLE = "CITYSCAPES_USERNAME"
 PASSWORD_VARIABLE = "CITYSCAPES_PASSWORD"
 
@@ -42,20 +44,20 @@ def find_account(
         return Account(username, password, f"from {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}")
     if username or password:
         found, absent = (USERNAME_VARIABLE, PASSWORD_VARIABLE)[:: 1 if username else -1]
-        raise ValueError(f"{found} is set and {absent} is not; set both or none")
+        raise InvalidDataError(f"{found} is set and {absent} is not; set both or none")
     netrc_path = Path(environment.get("NETRC") or "~/.netrc").expanduser()
     entry = _read_netrc(netrc_path).get(host)
     if entry and entry[0] and entry[2]:
         return Account(entry[0], entry[2], f"from {netrc_path}")
     if ask is None:
-        raise ValueError(
+        raise InvalidDataError(
             f"no account for {host}: set {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}, or add "
             f"'machine {host}' to {netrc_path}, or run this in a terminal, which asks; "
             f"register at https://{host}/register/"
         )
     username, password = ask(host)
     if not username or not password:
-        raise ValueError(f"name or password for {host} is empty; type both")
+        raise InvalidDataError(f"name or password for {host} is empty; type both")
     return Account(username, password, "that was typed in")
 
 
@@ -63,8 +65,10 @@ def _read_netrc(path: Path) -> dict[str, tuple]:
     if not path.is_file():
         return {}
     if path.stat().st_mode & 0o077:
-        raise ValueError(f"{path} holds passwords and others may read it: chmod 600 {path}")
+        raise InvalidDataError(f"{path} holds passwords and others may read it: chmod 600 {path}")
     try:
         return netrc.netrc(path).hosts
     except netrc.NetrcParseError as error:  # its text may quote a password
-        raise ValueError(f"{path}, line {error.lineno}, is not in the form of a netrc file; mend that line") from None
+        raise InvalidDataError(
+            f"{path}, line {error.lineno}, is not in the form of a netrc file; mend that line"
+        ) from None

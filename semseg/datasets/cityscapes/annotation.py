@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from semseg.errors import InvalidDataError
 from semseg.labels import CITYSCAPES, IGNORED, Label
 
 # for cv2.LUT, which takes a fifth of the time that indexing an array takes
@@ -26,7 +27,7 @@ def read_polygons(path: Path) -> np.ndarray:
     try:
         annotation = json.loads(path.read_bytes())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"not JSON ({error})") from None
+        raise InvalidDataError(f"not JSON ({error})") from None
     return draw_train_ids(annotation)
 
 
@@ -45,15 +46,15 @@ def read_label_ids(path: Path) -> np.ndarray:
             mode = image.mode
             image.verify()  # checksums, which decoding leaves out
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # Pillow's words for damage
-        raise ValueError("not a readable PNG") from None
+        raise InvalidDataError("not a readable PNG") from None
     label_ids = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)  # in 2/3 of Pillow's time
     if label_ids is None:
-        raise ValueError("not a readable PNG")
+        raise InvalidDataError("not a readable PNG")
     if mode != "L" or label_ids.ndim != 2:
-        raise ValueError(f"a PNG of mode {mode}; label ids are gray, 8 bit")
+        raise InvalidDataError(f"a PNG of mode {mode}; label ids are gray, 8 bit")
     known = cv2.LUT(label_ids, _IS_LABEL_ID)
     if not known.all():
-        raise ValueError(f"it holds {label_ids[known == 0][0]}, which is no label id; is it a train-id image?")
+        raise InvalidDataError(f"it holds {label_ids[known == 0][0]}, which is no label id; is it a train-id image?")
     return cv2.LUT(label_ids, _TO_TRAIN_ID)
 
 
@@ -74,11 +75,11 @@ def draw_train_ids(annotation: dict) -> np.ndarray:
         image = Image.new("L", size, CITYSCAPES.by_name["unlabeled"].train_id)
         objects = list(annotation["objects"])
     except KeyError as error:
-        raise ValueError(f"no {error} in it") from None
+        raise InvalidDataError(f"no {error} in it") from None
     except (TypeError, ValueError, OverflowError, MemoryError) as error:
-        raise ValueError(f"not the annotation of an image: {error}") from None
+        raise InvalidDataError(f"not the annotation of an image: {error}") from None
     if min(size) < 1:
-        raise ValueError(f"imgWidth and imgHeight are {size[0]} and {size[1]}; expected 1 or more")
+        raise InvalidDataError(f"imgWidth and imgHeight are {size[0]} and {size[1]}; expected 1 or more")
 
     drawer = ImageDraw.Draw(image)
     for index, shape in enumerate(objects):
@@ -89,9 +90,9 @@ def draw_train_ids(annotation: dict) -> np.ndarray:
             if label.label_id >= 0:
                 drawer.polygon([(point[0], point[1]) for point in shape["polygon"]], fill=label.train_id)
         except KeyError as error:
-            raise ValueError(f"no {error} in object {index}") from None
+            raise InvalidDataError(f"no {error} in object {index}") from None
         except (AttributeError, TypeError, IndexError, OverflowError, ValueError) as error:
-            raise ValueError(f"object {index} cannot be drawn: {error}") from None
+            raise InvalidDataError(f"object {index} cannot be drawn: {error}") from None
     return np.asarray(image)
 
 
@@ -99,7 +100,7 @@ def _find_label(name: str) -> Label:
     """Look a label up; `cargroup` counts as `car`."""
     label = CITYSCAPES.by_name.get(name) or CITYSCAPES.by_name.get(name.removesuffix("group"))
     if label is None:
-        raise ValueError(f"unknown label {name!r}")
+        raise InvalidDataError(f"unknown label {name!r}")
     return label
 
 
@@ -115,6 +116,6 @@ def encode_png(train_ids: np.ndarray) -> bytes:
     """
     known = cv2.LUT(train_ids, _IS_TRAIN_ID)
     if not known.all():
-        raise ValueError(f"{train_ids[known == 0][0]} would be written; train ids are 0 to 18 and 255")
+        raise InvalidDataError(f"{train_ids[known == 0][0]} would be written; train ids are 0 to 18 and 255")
     options = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
     return cv2.imencode(".png", train_ids, options)[1].tobytes()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from semseg.datasets.cityscapes.annotation import encode_png, read_label_ids, read_polygons
+from semseg.errors import InvalidDataError, MissingDataError, SemsegError
 from semseg.system.atomic import atomic_path
 from semseg.system.folders import walk_files
 from semseg.system.worker_pool import run_all
@@ -44,7 +45,7 @@ class Counts(NamedTuple):
     up_to_date: int
 
 
-class ConversionError(RuntimeError):
+class ConversionError(SemsegError, RuntimeError):
     """Some files were not converted; the message names each of them."""
 
 
@@ -80,9 +81,9 @@ def convert(
             the lists are as they were.
     """
     if num_processes < 1:
-        raise ValueError(f"{num_processes} processes; expected 1 or more")
+        raise InvalidDataError(f"{num_processes} processes; expected 1 or more")
     if source not in SOURCES:
-        raise ValueError(f"no source {source!r}; expected one of {', '.join(SOURCES)}")
+        raise InvalidDataError(f"no source {source!r}; expected one of {', '.join(SOURCES)}")
     gt_root = Path(root) / gt_dir
     splits = _find(Path(root), gt_root, SOURCES[source])
 
@@ -140,10 +141,10 @@ class _Outcome(NamedTuple):
 def _find(root: Path, gt_root: Path, suffixes: tuple[str, ...]) -> dict[str, dict[str, _Annotation]]:
     """List the annotations by split and name, all sorted."""
     if not root.is_dir():
-        raise FileNotFoundError(f"no folder {root}")
+        raise MissingDataError(f"no folder {root}")
     remedy = f"unpack {_ARCHIVES.get(gt_root.name, 'the annotations')} in {root}"
     if not gt_root.is_dir():
-        raise FileNotFoundError(f"no folder {gt_root}; {remedy}")
+        raise MissingDataError(f"no folder {gt_root}; {remedy}")
     folders = sorted(path for path in gt_root.iterdir() if path.is_dir() and not path.name.startswith("."))
     paths = [path for folder in folders for path in sorted(walk_files(folder))]
     paths_of: dict[str, list[Path]] = {}
@@ -153,7 +154,7 @@ def _find(root: Path, gt_root: Path, suffixes: tuple[str, ...]) -> dict[str, dic
             paths_of.setdefault(name, []).append(path)
     if not paths_of:
         patterns = " or ".join(f"*_{gt_root.name}{suffix}" for suffix in reversed(suffixes))
-        raise FileNotFoundError(f"no {patterns} under {gt_root}; {remedy}")
+        raise MissingDataError(f"no {patterns} under {gt_root}; {remedy}")
     splits: dict[str, dict[str, _Annotation]] = {}
     for full_name, source_paths in sorted(paths_of.items()):
         split, name = full_name.split("/", 1)

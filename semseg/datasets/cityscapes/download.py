@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from semseg.datasets.cityscapes.account import Account
 from semseg.datasets.cityscapes.unpack import check_disk, find_lost, format_bytes, unpack
+from semseg.errors import InvalidDataError, SemsegError
 
 if TYPE_CHECKING:
     from semseg.datasets.cityscapes.download_site import Package, Site
@@ -27,7 +28,7 @@ _NUM_TRIES = 5  # in a row that bring not one byte
 _CHUNK_BYTES = 1 << 20
 
 
-class DownloadError(RuntimeError):
+class DownloadError(SemsegError, RuntimeError):
     """A download broke off; the message says what is kept and what to do."""
 
 
@@ -111,7 +112,7 @@ def _locked(root: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"another download into {root} is running; wait for it") from None
+            raise InvalidDataError(f"another download into {root} is running; wait for it") from None
         yield
     finally:
         os.close(descriptor)
@@ -121,14 +122,16 @@ def _sign_in(url: str, names: list[str], find_account: Callable[[str], Account])
     try:
         from semseg.datasets.cityscapes.download_site import Site
     except ModuleNotFoundError as error:
-        raise ValueError(f"downloads need {error.name}, which is not installed: pip install -e .[download]") from None
+        raise InvalidDataError(
+            f"downloads need {error.name}, which is not installed: pip install -e .[download]"
+        ) from None
     site = Site(url)
     site.sign_in(find_account(site.host))
     offered = site.packages()
     unknown = [name for name in names if f"{name}.zip" not in offered or Path(name).name != name]
     if unknown:
         known = ", ".join(sorted(name.removesuffix(".zip") for name in offered))
-        raise ValueError(f"no package {unknown[0]!r} for this account; there are {known}")
+        raise InvalidDataError(f"no package {unknown[0]!r} for this account; there are {known}")
     return site, {name: offered[f"{name}.zip"] for name in names}
 
 
@@ -163,7 +166,9 @@ def _fetch(
     if archive_path.is_file():
         found = verify(archive_path)
         if found != expected:
-            raise ValueError(f"{archive_path} has the md5 sum {found}, {site.host} says {expected}: remove the file")
+            raise InvalidDataError(
+                f"{archive_path} has the md5 sum {found}, {site.host} says {expected}: remove the file"
+            )
         return archive_path
 
     part_path = _part_path(archive_path)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import requests
 
 from semseg.datasets.cityscapes.account import Account
+from semseg.errors import InvalidDataError
 
 _TIMEOUT_S = (20, 60)  # to connect; between two bytes
 _CHUNK_BYTES = 1 << 16  # at most this much is lost when the connection is cut
@@ -50,7 +51,7 @@ class Site:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme != "https" and parts.hostname != "127.0.0.1":
-            raise ValueError(f"{url} is not https; a password goes over no other connection")
+            raise InvalidDataError(f"{url} is not https; a password goes over no other connection")
         self.host = parts.hostname
         self._url = url.rstrip("/")
         self._session = requests.Session()
@@ -147,5 +148,5 @@ def _parse_size(text: str) -> int:
     """Read `241MB`."""
     match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?)i?B?\s*", str(text), re.IGNORECASE)
     if not match:
-        raise ValueError(f"{text} is no size")
+        raise InvalidDataError(f"{text} is no size")
     return int(float(match[1]) * _UNITS[match[2].upper()])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import CITYSCAPES, IGNORED
 from semseg.system.atomic import atomic_path
 from semseg.system.folders import walk_files
@@ -48,7 +49,7 @@ def pack(
     on_progress = on_progress or (lambda done, total: None)
     out_path = Path(out_path)
     if out_path.suffix != ".zip":
-        raise ValueError(f"{out_path} does not end in .zip, which the server asks for; rename it")
+        raise InvalidDataError(f"{out_path} does not end in .zip, which the server asks for; rename it")
     image_paths = _find_images(Path(root), split)
     predicted_paths = _pair(image_paths, Path(predictions_dir), split)
     _check_headers(image_paths, predicted_paths)
@@ -65,7 +66,7 @@ def pack(
                     archive.writestr(zipfile.ZipInfo(f"{name}_labelIds.png"), content)
                 on_progress(num_done, len(predicted_paths))
         if problems:
-            raise ValueError(
+            raise InvalidDataError(
                 f"{len(problems)} of {len(predicted_paths)} predictions cannot be used, first {problems[0]}"
             )
     return len(predicted_paths)
@@ -74,19 +75,19 @@ def pack(
 def _find_images(root: Path, split: str) -> dict[str, Path]:
     folder = root / "leftImg8bit" / split
     if not folder.is_dir():
-        raise FileNotFoundError(
+        raise MissingDataError(
             f"no folder {folder}; the images say which predictions belong in, see --root and --split"
         )
     paths = sorted(path for path in walk_files(folder) if path.name.endswith(_IMAGE_SUFFIX))
     if not paths:
-        raise FileNotFoundError(f"no *{_IMAGE_SUFFIX} under {folder}; unpack leftImg8bit_trainvaltest.zip in {root}")
+        raise MissingDataError(f"no *{_IMAGE_SUFFIX} under {folder}; unpack leftImg8bit_trainvaltest.zip in {root}")
     return {path.name.removesuffix(_IMAGE_SUFFIX): path for path in paths}
 
 
 def _pair(image_paths: dict[str, Path], predictions_dir: Path, split: str) -> dict[str, Path]:
     """Find the prediction of every image."""
     if not predictions_dir.is_dir():
-        raise FileNotFoundError(f"no folder {predictions_dir}; tools/test.py --out DIR writes predictions")
+        raise MissingDataError(f"no folder {predictions_dir}; tools/test.py --out DIR writes predictions")
     found: dict[str, Path] = {}
     unknown = []
     for path in sorted(path for path in walk_files(predictions_dir) if path.suffix == ".png"):
@@ -94,19 +95,19 @@ def _pair(image_paths: dict[str, Path], predictions_dir: Path, split: str) -> di
         if not match or match[1] not in image_paths:
             unknown.append(path)
         elif match[1] in found:
-            raise ValueError(f"{match[1]} has two predictions, {found[match[1]]} and {path}; remove one")
+            raise InvalidDataError(f"{match[1]} has two predictions, {found[match[1]]} and {path}; remove one")
         else:
             found[match[1]] = path
     if not found and not unknown:
-        raise FileNotFoundError(f"no PNG in {predictions_dir}; tools/test.py --out DIR writes predictions")
+        raise MissingDataError(f"no PNG in {predictions_dir}; tools/test.py --out DIR writes predictions")
     if unknown:
-        raise ValueError(
+        raise InvalidDataError(
             f"{len(unknown)} of {len(unknown) + len(found)} predictions belong to no image of {split}, "
             f"first {unknown[0]}; move what is not meant away, or choose another --split"
         )
     missing = [name for name in image_paths if name not in found]
     if missing:
-        raise ValueError(
+        raise InvalidDataError(
             f"{len(missing)} of {len(image_paths)} images of {split} have no prediction, "
             f"first {image_paths[missing[0]]}; predict them all"
         )
@@ -124,12 +125,12 @@ def _check_headers(image_paths: dict[str, Path], predicted_paths: dict[str, Path
         elif found != expected:
             other_size.append(f"{path}: {found[0]}x{found[1]}, the image has {expected[0]}x{expected[1]}")
     if other_mode:
-        raise ValueError(
+        raise InvalidDataError(
             f"{len(other_mode)} of {len(predicted_paths)} predictions are neither gray nor palette PNGs, "
             f"first {other_mode[0]}; the train ids are wanted, not the coloured overlays"
         )
     if other_size:
-        raise ValueError(
+        raise InvalidDataError(
             f"{len(other_size)} of {len(predicted_paths)} predictions have another size than their image, "
             f"first {other_size[0]}; predict at full size"
         )
@@ -140,7 +141,7 @@ def _read_header(path: Path) -> tuple[str, tuple[int, int]]:
         with Image.open(path, formats=["PNG"]) as image:
             return image.mode, image.size
     except (OSError, SyntaxError, ValueError):
-        raise ValueError(f"{path} is not a readable PNG; write it again") from None
+        raise InvalidDataError(f"{path} is not a readable PNG; write it again") from None
 
 
 def _encode_label_ids(path: Path) -> bytes:
@@ -148,13 +149,13 @@ def _encode_label_ids(path: Path) -> bytes:
         with Image.open(path, formats=["PNG"]) as image:
             train_ids = np.asarray(image)
     except (OSError, SyntaxError, ValueError):
-        raise ValueError("is cut short or damaged; write it again") from None
+        raise InvalidDataError("is cut short or damaged; write it again") from None
     counts = np.bincount(train_ids.ravel(), minlength=256)
     wrong = {int(value): int(counts[value]) for value in np.flatnonzero(counts) if value >= _NUM_CLASSES}
     if wrong:
         hint = "they are ignored pixels of a label image" if list(wrong) == [IGNORED] else "are these label ids?"
         first = ", ".join(f"{value}: {count} px" for value, count in list(wrong.items())[:3])
-        raise ValueError(f"holds {{{first}}}; expected train ids 0 to {_NUM_CLASSES - 1}, {hint}")
+        raise InvalidDataError(f"holds {{{first}}}; expected train ids 0 to {_NUM_CLASSES - 1}, {hint}")
     buffer = io.BytesIO()
     Image.fromarray(CITYSCAPES.to_label_ids(train_ids)).save(buffer, "PNG")
     return buffer.getvalue()

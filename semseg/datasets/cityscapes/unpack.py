@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from semseg.errors import InvalidDataError
 from semseg.system.atomic import atomic_path
 
 _CHUNK_BYTES = 1 << 20
@@ -51,7 +52,7 @@ def unpack(archive_path: Path, root: Path, on_progress: Callable[[int, int], Non
         with atomic_path(_list_path(root, archive_path.stem)) as temporary_path:
             temporary_path.write_text("".join(f"{name}\n" for name in names))
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise ValueError(f"{archive_path} is not a zip archive that can be read ({error}); remove it") from None
+        raise InvalidDataError(f"{archive_path} is not a zip archive that can be read ({error}); remove it") from None
     finally:
         shutil.rmtree(staging_dir, ignore_errors=True)
     return len(names)
@@ -74,7 +75,7 @@ def check_disk(root: Path, num_bytes: int, what: str) -> None:
     """Raise ValueError where the disk of `root` has less than `num_bytes` free."""
     free = shutil.disk_usage(root).free
     if num_bytes > free:
-        raise ValueError(
+        raise InvalidDataError(
             f"{root} needs {format_bytes(num_bytes)} for {what} and has {format_bytes(free)}; "
             "free some space or choose another disk"
         )
@@ -99,7 +100,9 @@ def _check(entry: zipfile.ZipInfo, archive_path: Path, root: Path) -> None:
         fault = "is a link or a device"
     else:
         return
-    raise ValueError(f"{archive_path}: its entry {entry.filename!r} {fault}; nothing was unpacked, remove the archive")
+    raise InvalidDataError(
+        f"{archive_path}: its entry {entry.filename!r} {fault}; nothing was unpacked, remove the archive"
+    )
 
 
 def _write(

@@ -14,6 +14,7 @@ import yaml
 
 from semseg.datasets.dataset_file import IGNORE, MAX_CLASSES, Color, hex_color, parse_color, read_dataset_file
 from semseg.datasets.spelling import DIFFERENCE, list_names, spellings_of_one
+from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import CITYSCAPES, IGNORED, distinct_colors
 from semseg.system.path_lists import read_list_text
 
@@ -63,14 +64,14 @@ def read_classes(source: str) -> Classes:
     if source == "cityscapes":
         return Classes(CITYSCAPES.classes, tuple(tuple(color) for color in CITYSCAPES.palette), source)
     if not path.is_file():
-        raise FileNotFoundError(f"no file {path} with classes; give a YAML or text file, or cityscapes")
+        raise MissingDataError(f"no file {path} with classes; give a YAML or text file, or cityscapes")
     if path.suffix.lower() not in (".yaml", ".yml", ".json"):
         rows = list(_parse_lines(path))
     else:
         try:
             content = yaml.safe_load(read_list_text(path))
         except yaml.YAMLError as error:
-            raise ValueError(f"{path} is not YAML: {error}".replace("\n", " ")) from None
+            raise InvalidDataError(f"{path} is not YAML: {error}".replace("\n", " ")) from None
         if isinstance(content, dict) and "splits" in content:
             file = read_dataset_file(path)
             return Classes(file.classes, file.palette, str(path))
@@ -78,7 +79,7 @@ def read_classes(source: str) -> Classes:
     try:
         return _complete(rows, str(path))
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise InvalidDataError(f"{path}: {error}") from None
 
 
 def discover_classes(counts: Mapping[str, int], label_map: Mapping[str, str]) -> Classes:
@@ -101,12 +102,12 @@ def discover_classes(counts: Mapping[str, int], label_map: Mapping[str, str]) ->
         pairs = [
             _quote(f"{label}={best}") for label in counts if label_map.get(label, label) in set(spellings) - {best}
         ]
-        raise ValueError(
+        raise InvalidDataError(
             f"the labels {listed} ({counted} shapes) {DIFFERENCE}, and one class would be learnt as {len(spellings)};"
             f" give --map {' '.join(pairs)}, or --classes with the right names"
         )
     if padded := sorted(name for name in names if name != name.strip()):
-        raise ValueError(
+        raise InvalidDataError(
             f"the label {padded[0]!r} begins or ends with a space; give --map"
             f" {_quote(f'{padded[0]}={padded[0].strip()}')}"
         )
@@ -127,7 +128,7 @@ def assign_train_ids(counts: Counter, classes: Classes, label_map: Mapping[str, 
     for label, name in label_map.items():
         if classes.train_id(name) is None:
             near = _nearest(name, classes)
-            raise ValueError(
+            raise InvalidDataError(
                 f"--map {label}={name}: no class {name!r} in {classes.origin}"
                 + (f"; did you mean {near!r}?" if near else f"; expected a class or {IGNORE}")
             )
@@ -142,7 +143,7 @@ def assign_train_ids(counts: Counter, classes: Classes, label_map: Mapping[str, 
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         first, noun = unknown[0], "labels are" if len(unknown) > 1 else "label is"
         target = _nearest(first, classes) or IGNORE
-        raise ValueError(
+        raise InvalidDataError(
             f"{len(unknown)} {noun} not in {classes.origin}: {', '.join(listed)}{more}; "
             f"add them there, or give such as --map {_quote(f'{first}={target}')}"
         )
@@ -159,10 +160,10 @@ def parse_map(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         label, equals, name = pair.rpartition("=")
         if not (equals and label and name):
-            raise ValueError(f"--map expects label=class, or label={IGNORE}, got {pair!r}")
+            raise InvalidDataError(f"--map expects label=class, or label={IGNORE}, got {pair!r}")
         label = label.lower() if re.fullmatch("#[0-9a-fA-F]{6}", label) else label
         if label in label_map:
-            raise ValueError(f"--map names {label!r} twice")
+            raise InvalidDataError(f"--map names {label!r} twice")
         label_map[label] = name
     return label_map
 
@@ -172,21 +173,21 @@ def _complete(rows: list[tuple[str, Color | None]], origin: str) -> Classes:
     ignored = tuple(color for name, color in rows if name in _IGNORED_NAMES and color)
     rows = [row for row in rows if row[0] not in _IGNORED_NAMES]
     if not rows:
-        raise ValueError("no class in it")
+        raise InvalidDataError("no class in it")
     if len(rows) > MAX_CLASSES:
-        raise ValueError(f"{len(rows)} classes; a mask of bytes has room for {MAX_CLASSES}")
+        raise InvalidDataError(f"{len(rows)} classes; a mask of bytes has room for {MAX_CLASSES}")
     taken: dict[Color, str] = dict.fromkeys(ignored, IGNORE)
     names: list[str] = []
     for name, color in rows:
         if name in names:
-            raise ValueError(f"class {name!r} is listed twice")
+            raise InvalidDataError(f"class {name!r} is listed twice")
         if color in taken:
-            raise ValueError(f"{taken[color]!r} and {name!r} have one colour, {hex_color(color)}")
+            raise InvalidDataError(f"{taken[color]!r} and {name!r} have one colour, {hex_color(color)}")
         names.append(name)
         if color:
             taken[color] = name
     if spellings := spellings_of_one(names):
-        raise ValueError(f"classes {list_names(spellings)} {DIFFERENCE}; keep one of them")
+        raise InvalidDataError(f"classes {list_names(spellings)} {DIFFERENCE}; keep one of them")
     free = iter([color for color in distinct_colors(255) if color not in taken])
     colors = tuple(color or next(free) for _, color in rows)
     return Classes(tuple(names), colors, origin, ignored)
@@ -194,16 +195,16 @@ def _complete(rows: list[tuple[str, Color | None]], origin: str) -> Classes:
 
 def _parse_yaml(path: Path, rows: Any) -> Iterable[tuple[str, Color | None]]:
     if not isinstance(rows, list):
-        raise ValueError(f"{path}: expected a list such as - {{name: road, color: [128, 64, 128]}}")
+        raise InvalidDataError(f"{path}: expected a list such as - {{name: road, color: [128, 64, 128]}}")
     for row in rows:
         row = row if isinstance(row, dict) else {"name": row}
         name, color = row.get("name"), row.get("color")
         if not isinstance(name, str) or not name:
-            raise ValueError(f"{path}: {name!r} is not a class name; expected a word, in quotes if need be")
+            raise InvalidDataError(f"{path}: {name!r} is not a class name; expected a word, in quotes if need be")
         try:
             yield name, None if color is None else parse_color(color)
         except ValueError as error:
-            raise ValueError(f"{path}: class {name!r}: {error}") from None
+            raise InvalidDataError(f"{path}: class {name!r}: {error}") from None
 
 
 def _parse_lines(path: Path) -> Iterable[tuple[str, Color | None]]:
@@ -218,7 +219,7 @@ def _parse_lines(path: Path) -> Iterable[tuple[str, Color | None]]:
                 color = [int(number) for number in re.findall(r"\d+", color)]
             yield found["name"].strip(), parse_color(color) if color else None
         except ValueError as error:
-            raise ValueError(f"{path}: {line!r}: {error}") from None
+            raise InvalidDataError(f"{path}: {line!r}: {error}") from None
 
 
 def _nearest(label: str, classes: Classes) -> str | None:

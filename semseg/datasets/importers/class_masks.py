@@ -19,6 +19,7 @@ from semseg.datasets.dataset_file import IGNORE
 from semseg.datasets.image_files import measure_image, read_mask
 from semseg.datasets.importers.shapes import Annotated, Parsed, Size
 from semseg.datasets.pairs import name_files
+from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import IGNORED
 from semseg.system.folders import TRAINING_SUFFIXES
 
@@ -95,11 +96,11 @@ def parse(
         ValueError: no files of these names, or `threshold` is out of range.
     """
     if threshold is not None and not 1 <= threshold <= 255:
-        raise ValueError(f"--threshold {threshold}: expected a brightness, 1 to 255")
+        raise InvalidDataError(f"--threshold {threshold}: expected a brightness, 1 to 255")
     if images_dir is None:
-        raise ValueError(f"no photographs to the masks in {source}; give their folder with --images")
+        raise InvalidDataError(f"no photographs to the masks in {source}; give their folder with --images")
     if not source.is_dir():
-        raise FileNotFoundError(f"no folder {source} with masks")
+        raise MissingDataError(f"no folder {source} with masks")
     mask_suffix = tuple(mask_suffix) or (".png",)
     is_same = source.samefile(images_dir)
     if is_same and not image_suffix:
@@ -108,7 +109,7 @@ def parse(
     mask_of = name_files(source, mask_suffix, None if is_same else images_dir)
     for kind, folder, files in (("image", images_dir, image_of), ("mask", source, mask_of)):
         if not files:
-            raise ValueError(f"no {kind} in {folder}; give its folder, or --{kind}-suffix")
+            raise InvalidDataError(f"no {kind} in {folder}; give its folder, or --{kind}-suffix")
     placed = max((dict(way(mask_of, image_of)) for way in (_by_folder, _by_suffix, _by_image_folder)), key=len)
     layers: dict[str, list[Layer]] = {name: [] for name in image_of}
     for name, (image_name, label) in placed.items():

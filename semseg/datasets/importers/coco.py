@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from semseg.datasets.importers.shapes import Annotated, Parsed, Polygons, Runs, Size
+from semseg.errors import InvalidDataError, MissingDataError
 
 
 def parse(source: Path, images_dir: Path | None = None, order: str = "area") -> Parsed:
@@ -29,28 +30,28 @@ def parse(source: Path, images_dir: Path | None = None, order: str = "area") -> 
         ValueError: it is not an instances file.
     """
     if not source.is_file():
-        raise FileNotFoundError(f"no file {source}; COCO's annotations are one .json file")
+        raise MissingDataError(f"no file {source}; COCO's annotations are one .json file")
     content = _read(source)
     try:
         label_of = {category["id"]: str(category["name"]) for category in content["categories"]}
         drawn = {image["id"]: [] for image in content["images"]}
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{source}: an image or category without {error}") from None
+        raise InvalidDataError(f"{source}: an image or category without {error}") from None
     if len(drawn) < len(content["images"]):
-        raise ValueError(f"{source}: several images share an id")
+        raise InvalidDataError(f"{source}: several images share an id")
 
     size_of = {image["id"]: _size(image) for image in content["images"]}
     for index, annotation in enumerate(content["annotations"]):
         what = f"{source}: annotation {annotation.get('id', f'number {index}')}"
         image_id, category_id = annotation.get("image_id"), annotation.get("category_id")
         if image_id not in drawn:
-            raise ValueError(f"{what} belongs to image {image_id!r}, which is not in 'images'")
+            raise InvalidDataError(f"{what} belongs to image {image_id!r}, which is not in 'images'")
         if category_id not in label_of:
-            raise ValueError(f"{what} has category {category_id!r}, which is not in 'categories'")
+            raise InvalidDataError(f"{what} has category {category_id!r}, which is not in 'categories'")
         try:
             shape, area = _parse_segmentation(label_of[category_id], annotation.get("segmentation"))
         except (KeyError, OverflowError, TypeError, ValueError) as error:
-            raise ValueError(f"{what} has a segmentation that is not COCO's ({error})") from None
+            raise InvalidDataError(f"{what} has a segmentation that is not COCO's ({error})") from None
         rank = (not annotation.get("iscrowd"), -area) if order == "area" else ()
         drawn[image_id].append(((*rank, index), shape))
 
@@ -58,7 +59,7 @@ def parse(source: Path, images_dir: Path | None = None, order: str = "area") -> 
     for image in content["images"]:
         name = str(image.get("file_name", ""))
         if not name:
-            raise ValueError(f"{source}: image {image['id']!r} has no file_name")
+            raise InvalidDataError(f"{source}: image {image['id']!r} has no file_name")
         ordered = sorted(drawn[image["id"]], key=lambda entry: entry[0])
         images.append(
             Annotated(
@@ -83,14 +84,14 @@ def _read(source: Path) -> dict:
     try:
         content = json.loads(source.read_bytes())
     except ValueError as error:
-        raise ValueError(f"{source}: not JSON ({error})") from None
+        raise InvalidDataError(f"{source}: not JSON ({error})") from None
     for key in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise ValueError(f"{source}: no list '{key}' in it, so it is not an instances file of COCO")
+            raise InvalidDataError(f"{source}: no list '{key}' in it, so it is not an instances file of COCO")
         if not all(isinstance(entry, dict) for entry in content[key]):
-            raise ValueError(f"{source}: '{key}' holds other things than objects")
+            raise InvalidDataError(f"{source}: '{key}' holds other things than objects")
     if any("segments_info" in annotation for annotation in content["annotations"]):
-        raise ValueError(f"{source}: a panoptic file; give the instances file")
+        raise InvalidDataError(f"{source}: a panoptic file; give the instances file")
     return content
 
 
@@ -109,7 +110,7 @@ def _parse_segmentation(label: str, segmentation) -> tuple[Polygons | Runs, floa
     polygons = []
     for flat in segmentation or ():
         if len(flat) % 2:
-            raise ValueError(f"a polygon of {len(flat)} numbers")
+            raise InvalidDataError(f"a polygon of {len(flat)} numbers")
         polygons.append(tuple((float(x), float(y)) for x, y in zip(flat[::2], flat[1::2], strict=True)))
     return Polygons(label, tuple(polygons)), sum(_area(points) for points in polygons)
 
@@ -125,7 +126,7 @@ def _decompress(text: str) -> list[int]:
     for character in text:
         bits = ord(character) - 48
         if not 0 <= bits < 64:
-            raise ValueError(f"the character {character!r} in its counts")
+            raise InvalidDataError(f"the character {character!r} in its counts")
         number |= (bits & 31) << shift
         shift += 5
         if not bits & 32:
@@ -133,7 +134,7 @@ def _decompress(text: str) -> list[int]:
             counts.append(number + counts[-2] if len(counts) > 2 else number)
             number, shift = 0, 0
     if shift:
-        raise ValueError("counts that are cut short")
+        raise InvalidDataError("counts that are cut short")
     return counts
 
 

@@ -21,6 +21,7 @@ from semseg.datasets.importers.class_lists import Classes
 from semseg.datasets.importers.shapes import Annotated, Parsed
 from semseg.datasets.masks import census
 from semseg.datasets.pairs import find_pairs
+from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import IGNORED
 from semseg.system.folders import TRAINING_SUFFIXES, walk_files
 from semseg.system.worker_pool import run_all
@@ -44,11 +45,13 @@ def describe_colors(classes: Classes, label_map: Mapping[str, str], snap: float 
     for key, name in label_map.items():
         train_id = classes.train_id(name)
         if train_id is None:
-            raise ValueError(f"--map {key}={name}: no class {name!r} in {classes.origin}; expected a class or {IGNORE}")
+            raise InvalidDataError(
+                f"--map {key}={name}: no class {name!r} in {classes.origin}; expected a class or {IGNORE}"
+            )
         try:
             colors[parse_color(key)] = train_id
         except ValueError:
-            raise ValueError(
+            raise InvalidDataError(
                 f"--map {key}={name}: coloured masks have colours as labels, such as '#ff0000={name}'"
             ) from None
     return DatasetFile(
@@ -82,7 +85,7 @@ def parse(
         ValueError: no files of these names, or masks that are not images.
     """
     if images_dir is None:
-        raise ValueError(f"no photographs to the masks in {source}; give their folder with --images")
+        raise InvalidDataError(f"no photographs to the masks in {source}; give their folder with --images")
     pairing = find_pairs(
         DatasetFile(
             path=source,
@@ -103,7 +106,7 @@ def parse(
             with Image.open(mask_path) as mask:
                 size = mask.size
         except OSError:
-            raise ValueError(f"{mask_path} is not a readable image") from None
+            raise InvalidDataError(f"{mask_path} is not a readable image") from None
         name = mask_path.relative_to(source).with_suffix("").as_posix()
         images.append(Annotated(name, (image_path,), size, mask_path=mask_path))
     return Parsed(tuple(images)), list(pairing.masks_without_image)
@@ -120,7 +123,7 @@ def list_colors(source: Path, mask_suffix: Sequence[str] = ()) -> str:
         sorted(path for path in walk_files(source) if path.name.lower().endswith(suffixes)) if source.is_dir() else []
     )
     if not paths:
-        raise FileNotFoundError(f"no mask {' or '.join(suffixes)} under {source}; give its folder, or --mask-suffix")
+        raise MissingDataError(f"no mask {' or '.join(suffixes)} under {source}; give its folder, or --mask-suffix")
     counts: Counter = Counter()
     for path in paths[:_SHOWN]:
         with Image.open(path) as mask:
@@ -151,7 +154,7 @@ def check_colors(masks: Sequence[Path], described: DatasetFile, origin: str, num
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
         noun = "colours are" if len(unknown) > 1 else "colour is"
         first = _name(unknown.most_common(1)[0][0])
-        raise ValueError(
+        raise InvalidDataError(
             f"{len(unknown)} {noun} not in {origin}: {', '.join(listed)}{more}; "
             f"add them there, give such as --map '{first}={IGNORE}', or --snap DISTANCE"
         )

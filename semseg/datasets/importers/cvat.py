@@ -14,6 +14,7 @@ import numpy as np
 
 from semseg.datasets.importers.coco import mask_name
 from semseg.datasets.importers.shapes import Annotated, Outline, Parsed, Polygons, Runs, Shape
+from semseg.errors import InvalidDataError, MissingDataError
 
 _WITHOUT_AREA = ("points", "polyline", "cuboid", "skeleton")
 _WITH_AREA = ("polygon", "box", "ellipse", "mask")
@@ -34,9 +35,9 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
     """
     path = source / "annotations.xml" if source.is_dir() else source
     if not path.is_file():
-        raise FileNotFoundError(f"no file {path}; unpack an export of the format 'CVAT for images 1.1'")
+        raise MissingDataError(f"no file {path}; unpack an export of the format 'CVAT for images 1.1'")
     if path.suffix.lower() == ".zip":
-        raise ValueError(f"{path}: a packed export; unpack it and give the folder")
+        raise InvalidDataError(f"{path}: a packed export; unpack it and give the folder")
     reader = _Reader(path, line_width_px)
     reader.read()
     images = []
@@ -44,7 +45,7 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
         try:
             name, size = attributes["name"], (int(attributes["width"]), int(attributes["height"]))
         except KeyError as error:
-            raise ValueError(f"{path}: an image without {error}; export as 'CVAT for images 1.1'") from None
+            raise InvalidDataError(f"{path}: an image without {error}; export as 'CVAT for images 1.1'") from None
         folders = (path.parent / "images", path.parent) if images_dir is None else (images_dir,)
         images.append(
             Annotated(
@@ -77,20 +78,20 @@ class _Reader:
             with self.path.open("rb") as file:
                 parser.ParseFile(file)
         except expat.ExpatError as error:
-            raise ValueError(f"{self.path}: not XML ({error})") from None
+            raise InvalidDataError(f"{self.path}: not XML ({error})") from None
         if not self.images:
-            raise ValueError(f"{self.path}: no image in it; export as 'CVAT for images 1.1'")
+            raise InvalidDataError(f"{self.path}: no image in it; export as 'CVAT for images 1.1'")
 
     def _refuse_doctype(self, *_) -> None:
         # entities are defined there, and CVAT writes none: they could unfold to any size
-        raise ValueError(f"{self.path}: it holds a DOCTYPE, which CVAT does not write; remove it")
+        raise InvalidDataError(f"{self.path}: it holds a DOCTYPE, which CVAT does not write; remove it")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if self.root is None and tag != "annotations":
-            raise ValueError(f"{self.path}: it starts with <{tag}>; expected <annotations> of CVAT")
+            raise InvalidDataError(f"{self.path}: it starts with <{tag}>; expected <annotations> of CVAT")
         self.root = self.root or tag
         if tag == "track":
-            raise ValueError(f"{self.path}: it holds tracks of a video; export as 'CVAT for images 1.1'")
+            raise InvalidDataError(f"{self.path}: it holds tracks of a video; export as 'CVAT for images 1.1'")
         if tag == "image":
             self.images.append((attributes, []))
         elif self.images and not self.open_skeletons:
@@ -110,7 +111,7 @@ class _Reader:
                 shapes.append((order, len(shapes), _parse_shape(tag, attributes, self.line_width_px)))
             except (KeyError, ValueError) as error:
                 reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-                raise ValueError(
+                raise InvalidDataError(
                     f"{self.path}: a {tag} of image {image.get('name')!r} is not CVAT's ({reason})"
                 ) from None
 

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from semseg.datasets.importers.shapes import Annotated, Bitmap, Outline, Parsed, Shape
+from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import walk_files
 
 _OUTLINES = ("polygon", "rectangle", "oriented_rectangle", "circle", "line", "linestrip")
@@ -35,9 +36,9 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
     elif source.is_file():
         paths, folder = [source], source.parent
     else:
-        raise FileNotFoundError(f"no file or folder {source}")
+        raise MissingDataError(f"no file or folder {source}")
     if not paths:
-        raise FileNotFoundError(f"no .json files under {source}; give the folder where labelme saved them")
+        raise MissingDataError(f"no .json files under {source}; give the folder where labelme saved them")
     images, left_out = [], Counter()
     for path in paths:
         content = _read(path)
@@ -47,7 +48,7 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
                 kind = shape.get("shape_type") or "polygon"
                 drawn = _parse_shape(shape, kind, line_width_px or _LINE_WIDTH_PX)
             except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{path}: shape {index} is not one of labelme's ({_name(error)})") from None
+                raise InvalidDataError(f"{path}: shape {index} is not one of labelme's ({_name(error)})") from None
             if drawn is None:
                 left_out[kind] += 1
             else:
@@ -75,17 +76,17 @@ def read_embedded_image(path: Path) -> bytes:
     try:
         return base64.b64decode(_read(path)["imageData"], validate=True)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: imageData is not base64 ({error})") from None
+        raise InvalidDataError(f"{path}: imageData is not base64 ({error})") from None
 
 
 def _read(path: Path) -> dict:
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
+        raise InvalidDataError(f"{path}: not JSON ({error})") from None
     for key, kind in (("shapes", list), ("imagePath", str)):
         if not isinstance(content, dict) or not isinstance(content.get(key), kind):
-            raise ValueError(f"{path}: no '{key}' in it, so it is not labelme's; move it out of the folder")
+            raise InvalidDataError(f"{path}: no '{key}' in it, so it is not labelme's; move it out of the folder")
     return content
 
 

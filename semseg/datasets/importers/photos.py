@@ -12,6 +12,7 @@ from PIL import Image
 from semseg.datasets.image_files import measure_image
 from semseg.datasets.importers.labelme import read_embedded_image
 from semseg.datasets.importers.shapes import Annotated, Size
+from semseg.errors import InvalidDataError
 
 
 class Photo(NamedTuple):
@@ -79,7 +80,7 @@ def find_photos(images: Sequence[Annotated]) -> Album:
             continue
         photos.append(photo)
     if len(witness) > 1:
-        raise ValueError(
+        raise InvalidDataError(
             f"the annotation of {witness['apply']} follows its EXIF orientation, that of {witness['ignore']} "
             "does not; import them apart"
         )

@@ -22,6 +22,7 @@ from semseg.datasets.importers.photos import Photo, find_photos
 from semseg.datasets.importers.shapes import Parsed, Polygons, require_pycocotools
 from semseg.datasets.importers.vetting import photo_size, vet_photos, vet_places, vet_shapes, vet_targets
 from semseg.datasets.pairs import Pair
+from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import IGNORED
 from semseg.system.worker_pool import run_all
 
@@ -121,9 +122,9 @@ def plan(request: Request) -> Plan:
         ValueError: something in them cannot be imported, or the folder holds another data set.
     """
     if request.split not in SPLITS:
-        raise ValueError(f"--split is {', '.join(SPLITS)}, got {request.split!r}")
+        raise InvalidDataError(f"--split is {', '.join(SPLITS)}, got {request.split!r}")
     if request.num_processes < 1:
-        raise ValueError(f"{request.num_processes} processes; expected 1 or more")
+        raise InvalidDataError(f"{request.num_processes} processes; expected 1 or more")
     existing, siblings = _look_at_target(request)
     label_map = parse_map(request.label_map)
     classes = _choose_classes(request, siblings)
@@ -147,7 +148,7 @@ def plan(request: Request) -> Plan:
         notes.append(f"images that were only in their JSON files (imageData): {num_embedded}, written to {folder}")
     exif = album.exif or (siblings.file.exif if siblings else "apply")
     if siblings and exif != siblings.file.exif:
-        raise ValueError(
+        raise InvalidDataError(
             f"{siblings.file.path} says exif: {siblings.file.exif}, and these annotations follow "
             f"exif: {exif}; give another --out"
         )
@@ -156,7 +157,7 @@ def plan(request: Request) -> Plan:
     photos, more = _without_empty(request, photos)
     notes += more + [f"left out: {count} {kind} (no area)" for kind, count in parsed.left_out]
     if not photos:
-        raise ValueError("; ".join([f"{request.source}: no image with annotations to import", *notes]))
+        raise InvalidDataError("; ".join([f"{request.source}: no image with annotations to import", *notes]))
 
     shapes = [(shape, photo_size(photo, exif)) for photo in photos for shape in photo.annotated.shapes]
     counts = Counter(shape.label for shape, _ in shapes)
@@ -181,13 +182,13 @@ def plan(request: Request) -> Plan:
 def _look_at_target(request: Request) -> tuple[writing.Existing | None, writing.Existing | None]:
     """Return what the folder holds; and that again where other splits than the requested one are in it."""
     if request.out_dir.exists() and not request.out_dir.is_dir():
-        raise ValueError(f"--out {request.out_dir} is a file; give a folder")
+        raise InvalidDataError(f"--out {request.out_dir} is a file; give a folder")
     existing = writing.read_existing(request.out_dir, request.overwrite)
     if existing is None:
         return None, None
     origin = existing.origins.get(request.split)
     if origin not in (None, _origin(request)) and not request.overwrite:
-        raise ValueError(
+        raise InvalidDataError(
             f"{existing.file.path} has a split {request.split} from {origin.format} {origin.source}; "
             "give another --split or --out, or --overwrite to replace it"
         )
@@ -206,13 +207,13 @@ def _choose_classes(request: Request, siblings: writing.Existing | None) -> Clas
         theirs = Classes(siblings.file.classes, siblings.file.palette, str(siblings.file.path))
     given = read_classes(request.classes) if request.classes else theirs
     if theirs and given.names != theirs.names:
-        raise ValueError(
+        raise InvalidDataError(
             f"{given.origin} and {theirs.origin} have other classes, or in another order; "
             "the splits of a set share theirs: leave --classes out, or give another --out"
         )
     if given is None and request.format == "colors":
         found = colors.list_colors(request.source, request.mask_suffix)
-        raise ValueError(
+        raise InvalidDataError(
             f"coloured masks need --classes, a file with lines such as 'road #804080'; {request.source} holds {found}"
         )
     return given
@@ -221,7 +222,7 @@ def _choose_classes(request: Request, siblings: writing.Existing | None) -> Clas
 def _parse(request: Request) -> tuple[Parsed, list[Path]]:
     source, images_dir = request.source, request.images_dir
     if images_dir is not None and not images_dir.is_dir():
-        raise FileNotFoundError(f"no folder {images_dir} with images; give another --images")
+        raise MissingDataError(f"no folder {images_dir} with images; give another --images")
     if request.format == "colors":
         return colors.parse(source, images_dir, request.mask_suffix, request.image_suffix)
     if request.format == "class-masks":
@@ -287,5 +288,5 @@ def _background(name: str | None, classes: Classes) -> int:
         return IGNORED
     train_id = classes.train_id(name)
     if train_id is None:
-        raise ValueError(f"--background {name} is no class; expected one of {', '.join(classes.names)}")
+        raise InvalidDataError(f"--background {name} is no class; expected one of {', '.join(classes.names)}")
     return train_id

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from semseg.errors import InvalidDataError
 from semseg.labels import IGNORED
 
 Points = tuple[tuple[float, float], ...]
@@ -253,7 +254,7 @@ def require_pycocotools():
     try:
         from pycocotools import mask
     except ImportError:
-        raise ValueError(
+        raise InvalidDataError(
             "COCO's and CVAT's polygons are drawn by pycocotools, which is not installed; run pip install -e .[import]"
         ) from None
     return mask

@@ -10,6 +10,7 @@ from semseg.datasets.importers.class_masks import PLACES
 from semseg.datasets.importers.photos import Photo
 from semseg.datasets.importers.shapes import Annotated, Size
 from semseg.datasets.importers.writing import Picture
+from semseg.errors import InvalidDataError, MissingDataError
 
 
 def vet_photos(num_images: int, missing: Sequence[str], unfit: Sequence[str], skip: bool) -> list[str]:
@@ -26,12 +27,12 @@ def vet_photos(num_images: int, missing: Sequence[str], unfit: Sequence[str], sk
         ValueError: images do not fit.
     """
     if missing and not skip:
-        raise FileNotFoundError(
+        raise MissingDataError(
             f"{len(missing)} of {num_images} images are not there, first {missing[0]}; "
             "give their folder with --images, or --skip-broken to leave them out"
         )
     if unfit and not skip:
-        raise ValueError(
+        raise InvalidDataError(
             f"{len(unfit)} of {num_images} images are not those that were annotated, first {unfit[0]}; "
             "give their folder with --images, or --skip-broken to leave them out"
         )
@@ -57,7 +58,7 @@ def vet_places(images: Sequence[Annotated], lone_masks: Sequence[Path], skip: bo
     num_masks = len(lone_masks) + sum(len(image.shapes) for image in images)
     what = f"{len(lone_masks)} of {num_masks} masks name no image and class, first {lone_masks[0]}"
     if not skip:
-        raise ValueError(f"{what}; expected {PLACES}, IMAGE as in --images; --skip-broken leaves them out")
+        raise InvalidDataError(f"{what}; expected {PLACES}, IMAGE as in --images; --skip-broken leaves them out")
     return [f"left out: {what}"]
 
 
@@ -86,7 +87,7 @@ def vet_shapes(photos: Sequence[Photo], exif: str, skip: bool) -> tuple[list[Pho
     if not broken:
         return kept, []
     if not skip:
-        raise ValueError(
+        raise InvalidDataError(
             f"{len(broken)} of {num_shapes} shapes cannot be drawn, first {broken[0]}; "
             "mend them, or give --skip-broken to leave them out"
         )
@@ -105,13 +106,15 @@ def vet_targets(pictures: Sequence[Picture]) -> None:
     for picture in pictures:
         other = images.setdefault(picture.image_path.resolve(), picture)
         if other is not picture:
-            raise ValueError(f"{picture.image_path} is annotated twice; remove one of the annotations")
+            raise InvalidDataError(f"{picture.image_path} is annotated twice; remove one of the annotations")
         for target in filter(None, (picture.target_path, picture.copy_path)):
             other = targets.setdefault(target, picture)
             if other is not picture:
-                raise ValueError(f"{other.image_path} and {picture.image_path} would both become {target}; rename one")
+                raise InvalidDataError(
+                    f"{other.image_path} and {picture.image_path} would both become {target}; rename one"
+                )
             if target.resolve() in sources:
-                raise ValueError(f"{target} is a source and would be replaced; give another --out")
+                raise InvalidDataError(f"{target} is a source and would be replaced; give another --out")
 
 
 def photo_size(photo: Photo, exif: str) -> Size:

@@ -19,6 +19,7 @@ from semseg.datasets.importers.labelme import read_embedded_image
 from semseg.datasets.importers.shapes import Shape, Size, paint
 from semseg.datasets.index_png import write_index_png
 from semseg.datasets.masks import decode_mask
+from semseg.errors import InvalidDataError
 from semseg.system.atomic import atomic_path
 
 _TITLE = "# Written by tools/dataset.py import, which replaces it (the old one becomes dataset.yaml.bak)."
@@ -105,7 +106,7 @@ def read_existing(out_dir: Path, overwrite: bool) -> Existing | None:
             return Existing(origins, file)
     if overwrite:
         return None
-    raise ValueError(f"{path} is not as an import left it; give another --out, or --overwrite to replace it")
+    raise InvalidDataError(f"{path} is not as an import left it; give another --out, or --overwrite to replace it")
 
 
 def make_brush(classes: Classes, train_ids: dict[str, int], background: int, described: DatasetFile | None) -> Brush:

@@ -21,6 +21,7 @@ from semseg.datasets.toycity.city import compose
 from semseg.datasets.toycity.outline import Annotation, annotate
 from semseg.datasets.toycity.paint import photograph
 from semseg.datasets.toycity.style import STYLES
+from semseg.errors import InvalidDataError
 from semseg.labels import CITYSCAPES
 
 CITIES = {
@@ -80,7 +81,7 @@ def plan_cityscapes(root: Path, counts: dict[str, int], size: tuple[int, int], s
     """
     _check(counts, seed)
     if size[0] < MIN_SIZE[0] or size[1] < MIN_SIZE[1]:
-        raise ValueError(f"pictures are {MIN_SIZE[0]}x{MIN_SIZE[1]} or larger, got {size[0]}x{size[1]}")
+        raise InvalidDataError(f"pictures are {MIN_SIZE[0]}x{MIN_SIZE[1]} or larger, got {size[0]}x{size[1]}")
     pictures = []
     for split, count in counts.items():
         cities = CITIES[split]
@@ -188,7 +189,7 @@ def write_all(pictures: Sequence[Picture], num_processes: int) -> Iterator[Path]
         NotADirectoryError: a folder that is needed exists as a file.
     """
     if num_processes < 1:
-        raise ValueError(f"at least one process must draw, got {num_processes}")
+        raise InvalidDataError(f"at least one process must draw, got {num_processes}")
     for folder in {path.parent for picture in pictures for path in _paths(picture)}:
         _make_folder(folder)
     if num_processes == 1:
@@ -211,11 +212,11 @@ def _paths(picture: Picture) -> list[Path]:
 def _check(counts: dict[str, int], seed: int) -> None:
     for name, count in counts.items():
         if count < 0:
-            raise ValueError(f"the number of {name} pictures is 0 or more, got {count}")
+            raise InvalidDataError(f"the number of {name} pictures is 0 or more, got {count}")
     if not any(counts.values()):
-        raise ValueError(f"nothing to draw: the numbers of {', '.join(counts)} pictures are all 0")
+        raise InvalidDataError(f"nothing to draw: the numbers of {', '.join(counts)} pictures are all 0")
     if seed < 0:
-        raise ValueError(f"a seed is 0 or more, got {seed}")
+        raise InvalidDataError(f"a seed is 0 or more, got {seed}")
 
 
 def _entropy(seed: int, name: str, index: int) -> tuple[int, ...]:

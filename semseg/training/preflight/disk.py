@@ -10,6 +10,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook, EMAHook
 
+from semseg.errors import InvalidConfigError
 from semseg.system.machine import format_bytes, free_disk_bytes
 from semseg.training.preflight.restore import bare_model
 
@@ -53,7 +54,7 @@ def check_disk(runner: Any, state_bytes: int, free_bytes: int | None = None) -> 
         "keep fewer with --cfg-options default_hooks.checkpoint.max_keep_ckpts=1, or " if need(1) <= free_bytes else ""
     )
     best = ", and the best" if num_best else ""
-    raise ValueError(
+    raise InvalidConfigError(
         f"the checkpoints of this run need {format_bytes(need(num_kept))} in {folder} ({num_kept} of"
         f" {format_bytes(one_bytes)} each, one more while it is written{best}), and {format_bytes(free_bytes)} are"
         f" free; {fewer}choose another disk with --work-dir"

@@ -15,6 +15,7 @@ from mmseg.registry import HOOKS
 from torch.nn.parallel import DistributedDataParallel
 
 from semseg.config.errors import explained
+from semseg.errors import InvalidConfigError
 from semseg.system.machine import format_bytes
 from semseg.system.stopping import Stopped
 from semseg.training.epoch_loops import ends_with_one_image
@@ -105,7 +106,7 @@ def _train(runner) -> tuple[Training, float, tuple[int, int]]:
         _together(lambda: _try_one_image(runner, load_batch(loader, chosen[:1].tolist(), seed + rank).batch))
     waits = isinstance(runner.model, DistributedDataParallel) and not runner.model.find_unused_parameters
     if training.without_gradient and waits:  # the same in every process
-        raise ValueError(
+        raise InvalidConfigError(
             f"{_unreached(training.without_gradient)}, so nothing teaches it, and several processes would wait for"
             " that gradient for ever: take it out of the model, or train the rest with --cfg-options"
             " find_unused_parameters=True"
@@ -142,7 +143,7 @@ def _try_one_image(runner, batch: dict) -> None:
     try:
         try_training(runner, batch)
     except Exception as error:
-        raise ValueError(
+        raise InvalidConfigError(
             "the last batch of an epoch holds 1 image, on which a training step fails"
             f" ({str(error).strip().partition(chr(10))[0]}): leave it out with --cfg-options"
             " train_dataloader.drop_last=True, or take another train_dataloader.batch_size"
@@ -161,7 +162,7 @@ def _together(step: Callable[[], Any]) -> Any:
         raise fault
     for rank, text in enumerate(faults):
         if text is not None:
-            raise ValueError(f"process {rank}: {text}")
+            raise InvalidConfigError(f"process {rank}: {text}")
     return outcome
 
 

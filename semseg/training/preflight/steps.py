@@ -15,6 +15,7 @@ from mmengine.structures import PixelData
 from torch import nn
 from torch.nn import functional
 
+from semseg.errors import InvalidConfigError
 from semseg.system.machine import format_bytes
 from semseg.training.preflight.batches import Largest, corner
 from semseg.training.preflight.extrapolation import testing_as, try_step
@@ -75,7 +76,7 @@ def try_training(runner: Any, batch: dict) -> Training:
             meter, cost, need = try_step(model, step, batch, gradient_bytes)
         if cost is None:
             fixed_bytes = meter.fixed_bytes + gradient_bytes
-            raise ValueError(_smaller_batch(runner, batch, need, fixed_bytes, meter.limit_bytes()))
+            raise InvalidConfigError(_smaller_batch(runner, batch, need, fixed_bytes, meter.limit_bytes()))
     finally:
         for hook in hooks:
             hook.remove()
@@ -126,15 +127,15 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
     resized = f", resized to {_shown(seen[::-1])}" if tuple(seen[::-1]) != tuple(largest.size) else ""
     start = f"validation of {largest.path} ({_shown(largest.size)}{resized}){about} {format_bytes(limit)} are free"
     if given.get("mode") == "slide" or not (tile[0] < seen[0] or tile[1] < seen[1]):
-        raise ValueError(f"{start}; make the pictures smaller, with a Resize in the test pipeline")
+        raise InvalidConfigError(f"{start}; make the pictures smaller, with a Resize in the test pipeline")
     stride = tuple(math.ceil(side * _ADVANCE) for side in tile)
     # without overlap, which takes time only
     with testing_as(model, {**given, "mode": "slide", "crop_size": tile, "stride": tile}):
         in_tiles = _of_tiles(meter, step, batch, tile)
     if in_tiles is None or in_tiles > limit:
         least = "" if in_tiles is None else f" (about {format_bytes(in_tiles)} in tiles of the training's crop)"
-        raise ValueError(f"{start}{least}; make the pictures smaller, with a Resize in the test pipeline")
-    raise ValueError(
+        raise InvalidConfigError(f"{start}{least}; make the pictures smaller, with a Resize in the test pipeline")
+    raise InvalidConfigError(
         f"{start}; in tiles of the training's crop it takes about {format_bytes(in_tiles)}: --cfg-options"
         f" model.test_cfg.mode=slide model.test_cfg.crop_size={tile[0]},{tile[1]}"
         f" model.test_cfg.stride={stride[0]},{stride[1]}"

@@ -1,0 +1,68 @@
+"""What this project raises when a person can mend it; catch `SemsegError` for all of it.
+
+```python
+from semseg import Segmenter, SemsegError
+
+try:
+    segment = Segmenter("best.pth")
+except SemsegError as error:
+    print(error)  # what is wrong, what was expected, what to do
+```
+
+Each kind comes as a ValueError (something is wrong) and as a FileNotFoundError (something is not there), so that code
+that catches these goes on to work.
+"""
+
+from __future__ import annotations
+
+
+class SemsegError(Exception):
+    """Anything that a person can mend."""
+
+
+class DataError(SemsegError):
+    """About images, masks, lists, or a dataset.yaml."""
+
+
+class InvalidDataError(DataError, ValueError):
+    """They hold what cannot be right, or be read."""
+
+
+class MissingDataError(DataError, FileNotFoundError):
+    """They are not there."""
+
+
+class ConfigError(SemsegError):
+    """About a config, or what is asked of a run."""
+
+
+class InvalidConfigError(ConfigError, ValueError):
+    """It has keys or values that cannot be."""
+
+
+class MissingConfigError(ConfigError, FileNotFoundError):
+    """It, or what it names, is not there."""
+
+
+class CheckpointError(SemsegError):
+    """About a file of weights."""
+
+
+class InvalidCheckpointError(CheckpointError, ValueError):
+    """It is damaged, carries code, or is of another model."""
+
+
+class MissingCheckpointError(CheckpointError, FileNotFoundError):
+    """It is not there."""
+
+
+class InputError(SemsegError):
+    """About an argument of a program or a function."""
+
+
+class InvalidInputError(InputError, ValueError):
+    """It is out of range, or has no effect."""
+
+
+class MissingInputError(InputError, FileNotFoundError):
+    """It names what is not there."""
