@@ -4,19 +4,24 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# one thread in each process: PyTorch's threads would wait for each other's CPUs
+PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
-.PHONY: help install demo test check clean
+.PHONY: help install demo test test-quick check clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 install: .venv/installed  ## set up .venv with the project and what it needs
 
 demo: .venv/installed  ## the whole line: draw, convert, train, test, infer (minutes on two cores)
 	$(BIN)/python tools/demo.py
 
-test: .venv/installed-test  ## run all tests
-	$(BIN)/python -m pytest
+test: .venv/installed-test  ## run all tests, in up to 4 processes
+	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile
+
+test-quick: .venv/installed-test  ## run the tests that take no second each
+	$(PYTEST) -n auto --maxprocesses 4 -m "not slow"
 
 check: .venv/installed-test  ## check style and formatting
 	$(BIN)/ruff check .
