@@ -6,17 +6,20 @@ from semseg.evaluation import mapped_model, metric, result_files, strict_weights
 from semseg.training import (  # noqa: F401
     checkpointing,
     contact_sheet,
-    epoch_loops,
+    ema,
+    epochs,
     fine_tuning,
+    freeze,
     log_lines,
+    monitor,
     nan_guard,
-    overfit_hook,
+    overfit,
     panels,
     precision,
     progress,
     provenance,
     resume_state,
     stopping,
-    tracking_hooks,
+    val_loss,
 )
 from semseg.training.preflight import hook  # noqa: F401

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextvars
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -50,15 +49,6 @@ def _shown(values: object) -> str:
 def add_debug_flag(parser: argparse.ArgumentParser) -> None:
     """Give a program its `--debug`, which `run_tool` looks for."""
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-
-
-def duration_s(text: str) -> float:
-    """Read a length of time such as `3h`, `1h30m` or `90s` in seconds, for argparse."""
-    found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text)
-    if not text or found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no length of time; write 3h, 1h30m or 90s")
-    hours, minutes, seconds = (float(part or 0) for part in found.groups())
-    return 3600 * hours + 60 * minutes + seconds
 
 
 def run_command(description: str, *adders: Callable, argv: Sequence[str] | None = None, prog: str | None = None) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mmengine.config import Config, ConfigDict
 
-from semseg.config.tree import as_list, inner_datasets, type_name
+from semseg.config.tree import inner_datasets, type_name
 from semseg.errors import InvalidConfigError
 
 CROPS = {"RandomCrop", "RareClassCrop"}
@@ -21,10 +21,15 @@ def crop_around_rare_classes(cfg: Config) -> None:
     loader = cfg.get("train_dataloader")
     for wrapper in rare_class_datasets(loader.dataset) if loader is not None else ():
         for dataset in inner_datasets(wrapper):
-            dataset["pipeline"] = _with_rare_crops(dataset)
+            dataset["pipeline"] = with_rare_crops(dataset)
 
 
-def _with_rare_crops(dataset: ConfigDict) -> list:
+def with_rare_crops(dataset: ConfigDict) -> list:
+    """Return the steps of a set's pipeline, with RareClassCrop in the place of RandomCrop.
+
+    Raises:
+        ValueError: there is no RandomCrop.
+    """
     steps = list(dataset.get("pipeline", []))
     if not any(type_name(step) in CROPS for step in steps):
         raise InvalidConfigError(
@@ -37,7 +42,17 @@ def _with_rare_crops(dataset: ConfigDict) -> list:
 
 def rare_class_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
     """Find the RareClassDatasets in a data set and what it wraps."""
+    yield from (found for _, found in rare_class_datasets_with_keys(dataset, ()))
+
+
+def rare_class_datasets_with_keys(dataset: ConfigDict, key: tuple) -> Iterator[tuple[tuple, ConfigDict]]:
+    """As `rare_class_datasets`; each with its place, a tuple that begins with `key`, the place of `dataset`."""
     if dataset.get("type") == "RareClassDataset":
-        yield dataset
-    for part in [*dataset.get("datasets", []), *as_list(dataset.get("dataset"))]:
-        yield from rare_class_datasets(part)
+        yield key, dataset
+    for number, part in enumerate(dataset.get("datasets", [])):
+        yield from rare_class_datasets_with_keys(part, (*key, "datasets", number))
+    inner = dataset.get("dataset")
+    if isinstance(inner, dict):
+        yield from rare_class_datasets_with_keys(inner, (*key, "dataset"))
+    for number, part in enumerate(inner if isinstance(inner, (list, tuple)) else ()):
+        yield from rare_class_datasets_with_keys(part, (*key, "dataset", number))

@@ -10,18 +10,18 @@ from typing import Any
 from mmengine.config import Config
 
 from semseg.config.hooks import note
+from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError
 from semseg.system.machine import num_processes
+from semseg.training.options import BatchOptions
 
 _AUTO = "auto"
 _RATE_KEYS = {"optim_wrapper.optimizer.lr", "optim_wrapper.optimizer", "optim_wrapper"}
 _ABSOLUTE_RATES = ("eta_min", "eta_max")  # of learning rate schedules; their other arguments are factors
 
 
-def settle_batch(
-    cfg: Config, accumulate: str | int | None = None, scale_lr: bool = True, options: Sequence[str] = ()
-) -> None:
-    """Set (in place) how many batches make an update, and the learning rate that belongs to that many images.
+def configure(cfg: Config, options: BatchOptions) -> Patch:
+    """Set how many batches make an update, and the learning rate that belongs to that many images.
 
     The recipe's batch is `auto_scale_lr.base_batch_size`, else what the file name says (`4xb2`: 4 processes of
     2 images). Where neither says it, and where the command line has set the learning rate, that stays as it is.
@@ -29,16 +29,16 @@ def settle_batch(
     Accumulated gradients are those of a large batch; the statistics of batch norm are not: they still come from
     the images of one process and one step.
 
-    Args:
-        cfg: of a training.
-        accumulate: batches to an update; `auto`: as many as make up the recipe's batch; None: as the config
-            says.
-        scale_lr: follow the linear rule (https://arxiv.org/abs/1706.02677).
-        options: the `key.path=value` strings that were applied.
+    The rate follows the linear rule (https://arxiv.org/abs/1706.02677).
 
     Raises:
-        ValueError: `accumulate` is neither; or `auto`, and nobody knows the recipe's batch.
+        ValueError: `accumulate` is no number and not `auto`; or `auto`, and nobody knows the recipe's batch.
     """
+    scales = options.scale_lr and options.overfit is None
+    return changes(cfg, lambda edited: _settle_batch(edited, options.accumulate, scales, options.cfg_options))
+
+
+def _settle_batch(cfg: Config, accumulate: str | int | None, scale_lr: bool, options: Sequence[str]) -> None:
     parts = cfg.train_dataloader.get("batch_size", 0) * num_processes(cfg.launcher)
     base = _base_batch_size(cfg)
     wrapper = cfg.optim_wrapper

@@ -7,16 +7,49 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import is_main_process, master_only
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 
 from semseg.checkpoints.files import best_names, newest_first, position_name, run_checkpoints
+from semseg.config.hooks import note
+from semseg.config.metrics import metrics_of
+from semseg.config.patch import Patch, changes
+from semseg.config.schedule import counts_epochs
+from semseg.config.tree import type_name
 from semseg.errors import InvalidConfigError
 from semseg.system.atomic import atomic_path
 from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
-from semseg.training.epoch_loops import validation_is_due
+from semseg.training.epochs import validation_is_due
+from semseg.training.options import NoOptions
+
+
+def configure(cfg: Config, options: NoOptions) -> Patch:
+    """Replace MMEngine's CheckpointHook by one that loses nothing; another hook of the config stays."""
+    return changes(cfg, _save_safely)
+
+
+def _save_safely(cfg: Config) -> None:
+    by_epoch = counts_epochs(cfg)
+    defaults = dict(logger=dict(type="LoggerHook"), checkpoint=dict(type="CheckpointHook", interval=1))  # MMEngine's
+    cfg.default_hooks = {**defaults, **(cfg.get("default_hooks") or {})}
+    logger, checkpoint = cfg.default_hooks.logger, cfg.default_hooks.checkpoint
+    if logger is not None and type_name(logger) == "LoggerHook":
+        logger.log_metric_by_epoch = False  # scores and losses have one axis, iterations; a resumed run cuts there
+    if checkpoint is None or type_name(checkpoint) not in ("CheckpointHook", "SafeCheckpointHook"):
+        return
+    counted = checkpoint.get("by_epoch", type_name(checkpoint) == "CheckpointHook")
+    if counted and not by_epoch:
+        counted, interval = False, cfg.train_cfg.get("val_interval", 1000)  # IterBasedTrainLoop's default
+        if checkpoint.get("interval", -1) > 0:
+            note(cfg, f"the run has no epochs to save after: it saves every {interval} iterations, as it validates")
+        checkpoint.interval = interval
+    checkpoint.update(type="SafeCheckpointHook", by_epoch=counted)
+    known = metrics_of(cfg) if cfg.get("val_evaluator") is not None else None
+    if known and "save_best" not in checkpoint and "mIoU" not in known:
+        checkpoint.save_best = next((name for name in known if name.startswith("m")), None)
 
 
 @register_backend("atomic")

@@ -1,8 +1,7 @@
-"""Start from the weights of another run: what fits is taken, classes find their rows by name, parts can be frozen."""
+"""Start from the weights of another run: what fits is taken, and classes find their rows by name."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +10,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
-from mmengine.runner import Runner
-from mmseg.registry import HOOKS, RUNNERS
+from mmseg.registry import HOOKS
 from torch import Tensor, nn
 
 from semseg.checkpoints.description import classes_of
@@ -224,74 +222,3 @@ def _few(names: Sequence[str], count: int) -> str:
 
 def _bare(model: nn.Module) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
-
-
-@RUNNERS.register_module()
-class FreezingRunner(Runner):
-    """MMEngine's Runner for a model of which the `frozen_parts` of its config don't learn.
-
-    It is no hook, for it has to come before DDP wraps the model, which then waits for the gradient of every
-    parameter that wants one; there are no hooks that early. FrozenPartsHook does the rest.
-    """
-
-    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Freeze, then wrap."""
-        freeze(model, self.cfg.frozen_parts)
-        return super().wrap_model(model_wrapper_cfg, model)
-
-
-def freeze(model: nn.Module, parts: Sequence[str]) -> None:
-    """Take the parameters of some modules out of the training (in place).
-
-    Args:
-        model: to be trained.
-        parts: names of its modules, such as `backbone` or `backbone.layer1`.
-
-    Raises:
-        ValueError: no such module, or nothing is left to learn.
-    """
-    modules = {name: module for name, module in model.named_modules() if name and len(list(module.parameters()))}
-    for part in parts:
-        if part not in modules:
-            known = [name for name in modules if re.fullmatch(r"(backbone\.)?\w+", name)]
-            near = difflib.get_close_matches(part, modules, 1, 0.5)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise InvalidConfigError(f"--freeze {part}: the model has no such part; {hint}there are {', '.join(known)}")
-        modules[part].requires_grad_(False)
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise InvalidConfigError(f"--freeze {' '.join(parts)} leaves nothing that learns; leave one out")
-
-
-@HOOKS.register_module()
-class FrozenPartsHook(Hook):
-    """Keep the `frozen_parts` of a config as they were: no new norm statistics, no dropout.
-
-    A resumed run has to freeze what it froze before.
-    """
-
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Compare with the run that is resumed.
-
-        Raises:
-            ValueError: it froze other parts.
-        """
-        before = checkpoint.get("message_hub", {}).get("runtime_info", {}).get("frozen_parts", [])
-        if runner.cfg.get("resume") and before != runner.cfg.get("frozen_parts", []):
-            flag = f"with --freeze {' '.join(before)}" if before else "without --freeze"
-            raise InvalidConfigError(
-                f"{runner.cfg.load_from} was trained {flag}: resume it so, or start a new run from it with --load-from"
-            )
-
-    def before_train(self, runner) -> None:
-        """Say how much learns, in the log and in the checkpoints."""
-        frozen = runner.cfg.get("frozen_parts", [])
-        runner.message_hub.update_info("frozen_parts", frozen)
-        if frozen:
-            sizes = [(parameter.numel(), parameter.requires_grad) for parameter in runner.model.parameters()]
-            learning, total = sum(size for size, learns in sizes if learns), sum(size for size, _ in sizes)
-            runner.logger.info(f"frozen: {', '.join(frozen)}; {learning:,} of {total:,} parameters learn")
-
-    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
-        """Undo what the loop does before every iteration: `model.train()`."""
-        for part in runner.cfg.get("frozen_parts", []):
-            _bare(runner.model).get_submodule(part).eval()

@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS
+
+from semseg.config.patch import Patch, changes
+from semseg.errors import InvalidConfigError
+from semseg.training.options import PrecisionOptions
+
+
+def configure(cfg: Config, options: PrecisionOptions) -> Patch:
+    """Train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU; or the same on every run.
+
+    Raises:
+        ValueError: mixed precision with an optimizer wrapper that has a precision of its own.
+    """
+
+    def edit(edited: Config) -> None:
+        if options.deterministic:
+            edited.randomness = dict(edited.get("randomness", {}), deterministic=True)
+        if options.amp and edited.optim_wrapper.type not in ("AmpOptimWrapper", "Bf16OptimWrapper"):
+            if edited.optim_wrapper.type != "OptimWrapper":
+                raise InvalidConfigError(
+                    f"--amp works with optim_wrapper.type 'OptimWrapper', not {edited.optim_wrapper.type!r}"
+                )
+            edited.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
+        _use_cpu_precision(edited)
+
+    return changes(cfg, edit)
+
+
+def _use_cpu_precision(cfg: Config) -> None:
+    """Train in bfloat16 where there is no GPU for the float16 that the config asks for (in place)."""
+    wrapper = cfg.optim_wrapper
+    if wrapper.get("type") != "AmpOptimWrapper" or torch.cuda.is_available():
+        return
+    for name in ("loss_scale", "dtype", "use_fsdp"):
+        wrapper.pop(name, None)
+    wrapper.update(type="Bf16OptimWrapper", enabled=True)
+    if int(os.environ.get("RANK", 0)) == 0:
+        logging.getLogger("semseg").warning("no GPU: optim_wrapper.type AmpOptimWrapper becomes bfloat16 on the CPU")
 
 
 def has_fast_bf16() -> bool:

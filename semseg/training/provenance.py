@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
 from semseg.checkpoints import description, facts
 from semseg.checkpoints.plain import plain
+from semseg.config.patch import Patch
 from semseg.system.atomic import atomic_path
+from semseg.training.options import NoOptions
+
+
+def configure(cfg: Config, options: NoOptions) -> Patch:
+    """Describe every run."""
+    return Patch(hooks=[dict(type="DescriptionHook")])
 
 
 @HOOKS.register_module()

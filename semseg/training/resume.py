@@ -1,4 +1,4 @@
-"""Which checkpoint a run continues."""
+"""Which checkpoint a run continues, or which weights it starts from."""
 
 from __future__ import annotations
 
@@ -14,12 +14,61 @@ from semseg import compat
 from semseg.checkpoints.files import numbered_checkpoints, run_checkpoints
 from semseg.checkpoints.reading import is_checkpoint
 from semseg.config.classes import shortened
-from semseg.config.hooks import note
+from semseg.config.from_checkpoint import existing_checkpoint
+from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError, MissingConfigError
+from semseg.training.options import ResumeOptions
 
 NEWEST, AUTO = "newest", "auto"
 RESTARTED = "restarted"
 """As AUTO, in a folder that this run has used already: the launcher has started it again."""
+
+
+def configure(cfg: Config, options: ResumeOptions) -> Patch:
+    """Continue a run, or start one from the weights of another.
+
+    `resume` is a path; or `newest`, the newest good checkpoint of the work folder; or `auto`, the same, or a fresh
+    start if there is none. `load_from` is a path or an address; with `auto` a run that cannot be continued starts from
+    it.
+
+    Raises:
+        FileNotFoundError: no such checkpoint; the sentence lists those beside it.
+        ValueError: the file is damaged, or has no state to continue; or `load_from` with a run that is continued.
+    """
+
+    def edit(edited: Config) -> None:
+        resume_checkpoint(edited, options.resume)
+        _load_from(edited, options)
+
+    hooks = []
+    patch = changes(cfg, edit)
+    starts = patch.values.get(("load_from",), cfg.get("load_from"))
+    if starts and not patch.values.get(("resume",), cfg.get("resume")):
+        hooks.append(dict(type="FineTuningHook"))
+    return Patch(patch.values, hooks=hooks)
+
+
+def _load_from(cfg: Config, options: ResumeOptions) -> None:
+    """Start (in place) from the weights of another run, unless the run is continued."""
+    if options.load_from is not None:
+        if cfg.get("resume") and options.resume != AUTO:
+            raise InvalidConfigError("--load-from starts a new run, and --resume continues one; leave one of them out")
+        if not cfg.get("resume"):
+            cfg.load_from = options.load_from
+    if cfg.get("load_from") and not cfg.get("resume"):
+        if "://" not in cfg.load_from:
+            cfg.load_from = str(existing_checkpoint(cfg.load_from))
+        _leave_out_pretrained(cfg)
+
+
+def _leave_out_pretrained(cfg: Config) -> None:
+    """Fetch no weights for a backbone that gets those of the checkpoint."""
+    for node in (cfg.model, cfg.model.get("backbone") or {}):
+        if node.get("pretrained") is not None:
+            node["pretrained"] = None
+    backbone = cfg.model.get("backbone") or {}
+    if isinstance(backbone.get("init_cfg"), dict) and backbone["init_cfg"].get("type") == "Pretrained":
+        backbone["init_cfg"] = None
 
 
 def resume_checkpoint(cfg: Config, wanted: str | None) -> None:
@@ -90,44 +139,8 @@ def checkpoint_dir(cfg: Config) -> Path:
     return Path(out_dir, Path(cfg.work_dir).name) if out_dir else Path(cfg.work_dir)
 
 
-def check_folder(cfg: Config, wanted: str | None) -> None:
-    """Refuse to write among the checkpoints of another run: it would delete and overwrite them.
-
-    Args:
-        cfg: of a training, after `resume_checkpoint`.
-        wanted: what it was given.
-
-    Raises:
-        FileExistsError: the folder holds checkpoints, and this run does not continue one of them.
-    """
-    if (cfg.get("default_hooks") or {}).get("checkpoint", {}) is None or wanted == RESTARTED:
-        return  # it saves nothing, or the files are its own
-    folder = checkpoint_dir(cfg)
-    present = [path.name for path in run_checkpoints(folder)]
-    if not present:
-        return
-    numbered = numbered_checkpoints(folder)
-    held = f"{folder} holds the checkpoints of another run ({shortened(present, 3)})"
-    if not cfg.get("resume"):
-        if not numbered:
-            ways = "none of them can be resumed, so choose another folder with --work-dir"
-        elif wanted == AUTO:
-            ways = "--resume auto can read none of them, so choose another folder with --work-dir"
-        else:
-            ways = "continue that run with --resume, or choose another folder with --work-dir"
-        raise FileExistsError(f"{held}: {ways}")
-    resumed = Path(cfg.load_from)
-    if resumed.resolve().parent != folder.resolve():
-        raise FileExistsError(
-            f"--resume {resumed}: {held}; continue that one with --resume alone, or choose another folder with"
-            " --work-dir"
-        )
-    later = [path.name for path in numbered[: _index_of(numbered, resumed.resolve().name)]]
-    if later:
-        note(cfg, f"goes on after {resumed.name}; later checkpoints will be overwritten: {shortened(later, 3)}")
-
-
-def _index_of(paths: list[Path], name: str) -> int:
+def index_of(paths: list[Path], name: str) -> int:
+    """Return the place of a file in a list of paths; 0 where it is not in it."""
     return next((i for i, path in enumerate(paths) if path.name == name), 0)
 
 
@@ -167,7 +180,7 @@ def _newest_good(work_dir: Path) -> tuple[Path | None, dict[str, Any]]:
 def _candidates(work_dir: Path) -> list[Path]:
     """List the checkpoints: the one that was written last, then those before it, then those after it."""
     numbered = numbered_checkpoints(work_dir)
-    newest = _index_of(numbered, (work_dir / "last.pth").resolve().name)
+    newest = index_of(numbered, (work_dir / "last.pth").resolve().name)
     return numbered[newest:] + numbered[:newest]
 
 

@@ -17,9 +17,11 @@ from semseg.checkpoints.description import describe_run, description_of
 from semseg.checkpoints.plain import plain
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config.classes import shortened
+from semseg.config.patch import Patch
 from semseg.config.schedule import counts_epochs
 from semseg.config.tree import as_list, inner_datasets
 from semseg.errors import InvalidConfigError
+from semseg.training.options import FolderOptions
 
 _NO_MATTER = ("pipeline", "lazy_init", "serialize_data", "max_refetch", "backend_args", "test_mode")
 _FLAGS_OF_LOSS = {
@@ -31,19 +33,21 @@ _FLAGS_OF_LOSS = {
 }
 
 
-def stay_the_same(cfg: Config) -> None:
+def configure(cfg: Config, options: FolderOptions) -> Patch:
     """Refuse to continue a checkpoint with other losses, class weights, rare crops or data than it was trained with.
 
-    What a checkpoint does not say of itself is not compared. The same files in another place are the same data.
-
-    Args:
-        cfg: of a training, finished but for the hooks.
+    What a checkpoint does not say of itself is not compared. The same files in another place are the same data. Nothing
+    is changed.
 
     Raises:
         ValueError: the first difference, with both values and the ways out.
     """
-    if not cfg.get("resume"):
-        return
+    if cfg.get("resume"):
+        _compare(cfg)
+    return Patch()
+
+
+def _compare(cfg: Config) -> None:
     description = description_of(read_checkpoint(cfg.load_from, mmap=True), cfg.load_from)
     if not isinstance(description.get("config"), dict):
         return

@@ -17,7 +17,7 @@ from mmseg.registry import HOOKS
 from semseg.errors import InvalidConfigError
 from semseg.system.atomic import atomic_path
 from semseg.training.checkpointing import SafeCheckpointHook
-from semseg.training.epoch_loops import recount_iterations
+from semseg.training.epochs import recount_iterations
 
 _STEP_STATE = {"last_step", "_global_step", "_last_value"}  # of a scheduler; the rest is its plan
 _NO_END = int(1e9)  # MMEngine's

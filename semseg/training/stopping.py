@@ -8,18 +8,26 @@ import threading
 import time
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import FUNCTIONS
 from mmseg.registry import HOOKS
 
+from semseg.config.patch import Patch
 from semseg.system.stopping import Stopped
 from semseg.training.checkpointing import SafeCheckpointHook
+from semseg.training.options import StoppingOptions
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])
 """Ctrl-C; what schedulers and containers send before they kill; Slurm's warning (`--signal=USR1@120`)."""
 OUT_OF_TIME = 124  # exit code, as of timeout(1)
 _SAME_S = 2.0  # a launcher passes on the signal that its processes have had from the terminal already
+
+
+def configure(cfg: Config, options: StoppingOptions) -> Patch:
+    """End at signals, and after `max_time` seconds, with a checkpoint."""
+    return Patch(hooks=[dict(type="StopHook", max_time_s=options.max_time)])
 
 
 @FUNCTIONS.register_module()

@@ -8,8 +8,11 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from semseg import config
-from semseg.training.balance import balance
+from semseg.config.options import pick
+from semseg.training.losses import choose_losses
+from semseg.training.options import LossOptions
 from tests.conftest import CONFIG
+from tests.training.asked import asked
 
 LOSSES = ["ce", "ohem", "focal", "dice", "lovasz"]
 CROP_KEYS = {"crop_size": (128, 256), "cat_max_ratio": 0.75}
@@ -20,10 +23,14 @@ def plain():
     return config.load_config(CONFIG)
 
 
+def balance(cfg, **choices):
+    cfg = copy.deepcopy(cfg)
+    choose_losses(cfg, pick(LossOptions, choices))
+    return asked(cfg, "rare_crops", **choices)
+
+
 def balanced(plain, **choices):
-    cfg = copy.deepcopy(plain)
-    balance(cfg, **choices)
-    return cfg
+    return balance(plain, **choices)
 
 
 def steps_of(dataset):
@@ -57,7 +64,7 @@ def losses_of(head, features, target):
 def test_every_loss_trains_beside_ignored_pixels_and_absent_classes(plain, name, class_weight):
     cfg = copy.deepcopy(plain)
     cfg.model.decode_head.loss_decode.class_weight = class_weight
-    balance(cfg, loss=name)
+    cfg = balance(cfg, loss=name)
     head = built_head(cfg)
     features, target = street(head)
     optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
@@ -80,7 +87,7 @@ def test_every_loss_trains_beside_ignored_pixels_and_absent_classes(plain, name,
 def test_a_batch_without_a_labelled_pixel_teaches_nothing(plain, name, class_weight):
     cfg = copy.deepcopy(plain)
     cfg.model.decode_head.loss_decode.class_weight = class_weight
-    balance(cfg, loss=name)
+    cfg = balance(cfg, loss=name)
     head = built_head(cfg)
     features, target = street(head)
     losses = losses_of(head, features, torch.full_like(target, 255))
@@ -115,7 +122,7 @@ def test_ohem_keeps_the_share_of_a_crop_that_the_model_zoo_keeps(plain):
     cfg.train_dataloader.dataset.pipeline[3].crop_size = (512, 1024)
     assert balanced(cfg, loss="ohem").model.decode_head.sampler.min_kept == 100_000
     cfg.train_dataloader.dataset.pipeline[3].crop_size = 64
-    balance(cfg, loss="ohem", rare_crops=0.5)
+    cfg = balance(cfg, loss="ohem", rare_crops=0.5)
     assert cfg.model.decode_head.sampler.min_kept == round(64 * 64 * 100_000 / 524_288)
 
 
@@ -175,7 +182,7 @@ def test_wrappers_of_the_config_stay_inside(plain):
     part = cfg.train_dataloader.dataset
     repeated = ConfigDict(type="RepeatDataset", times=2, dataset=part)
     cfg.train_dataloader.dataset = ConfigDict(type="ConcatDataset", datasets=[repeated, copy.deepcopy(part)])
-    balance(cfg, rare_crops=1.0)
+    cfg = balance(cfg, rare_crops=1.0)
     first, second = cfg.train_dataloader.dataset.dataset.datasets
     assert steps_of(first.dataset)[3] == steps_of(second)[3] == "RareClassCrop"
 
@@ -222,4 +229,4 @@ def test_what_has_no_place_is_refused(plain):
     cfg = with_head(plain, loss_decode=dict(type="LovaszLoss"))
     cfg.model.auxiliary_head = None
     with pytest.raises(ValueError, match="--class-weight auto: no head of the config has a CrossEntropyLoss or Focal"):
-        balance(cfg, class_weight="auto")
+        cfg = balance(cfg, class_weight="auto")

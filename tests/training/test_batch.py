@@ -11,7 +11,7 @@ RECIPE = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
 
 def settled(*options, path=RECIPE, launcher="none", **flags):
     """The finished config, and what it says in the log."""
-    cfg = for_training(load_config(path, options, launcher=launcher), options=options, **flags)
+    cfg = for_training(load_config(path, options, launcher=launcher), cfg_options=options, **flags)
     notes = [line for hook in cfg.custom_hooks if hook.type == "NotesHook" for line in hook.lines]
     return cfg, notes
 

@@ -16,9 +16,9 @@ from semseg import compat
 from semseg.config.schedule import counts_epochs
 from semseg.datasets.seeded import SeededDataset
 from semseg.system.stopping import Stopped
-from semseg.training.epoch_loops import SeededEpochSampler
-from semseg.training.resumable import survive
+from semseg.training.epochs import SeededEpochSampler
 from tests.datasets.test_seeded import Dice
+from tests.training.asked import asked
 from tests.training.toy_runs import ToyPoints, log_of, scalars_of, toy_config
 
 SCHEDULE = [
@@ -61,8 +61,7 @@ def epoch_config(work_dir, epochs=3, *, batch_size=3, sampler="DefaultSampler", 
     )
     cfg.default_hooks.checkpoint = dict(type="CheckpointHook", interval=1, rule="less")
     cfg.default_hooks.logger = dict(type="LoggerHook", interval=1)
-    survive(cfg)
-    return cfg
+    return asked(cfg, "epochs", "checkpointing", "sampling", "stopping")
 
 
 HOOKS = ["ContinuationHook", "OneCurveHook"]

@@ -6,8 +6,8 @@ from mmengine.config import Config
 from semseg.config import load_config
 from semseg.training import for_training
 from semseg.training.epochs import batches_per_epoch
-from semseg.training.resumable import survive
 from tests.conftest import CONFIG
+from tests.training.asked import asked
 from tests.training.test_resume_agreement import draw
 
 
@@ -17,7 +17,7 @@ def data(tmp_path_factory):
 
 
 def by_epochs(data, epochs, *options, **more):
-    return for_training(load_config(CONFIG, options, data=data), epochs=epochs, options=options, **more)
+    return for_training(load_config(CONFIG, options, data=data), epochs=epochs, cfg_options=options, **more)
 
 
 def test_a_recipe_of_iterations_is_trained_by_epochs(data):
@@ -84,8 +84,7 @@ def surviving(**values):
     loader = dict(dataset=dict(type="A"), sampler=dict(type="InfiniteSampler"))
     cfg = Config(dict(train_dataloader=loader, train_cfg=dict(type="IterBasedTrainLoop", max_iters=9, val_interval=3)))
     cfg.merge_from_dict(values)
-    survive(cfg)
-    return cfg
+    return asked(cfg, "checkpointing", "sampling")
 
 
 def test_a_run_by_iterations_saves_by_iterations():

@@ -9,7 +9,8 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from semseg.labels import CITYSCAPES
-from semseg.training.fine_tuning import carry_over, freeze
+from semseg.training.fine_tuning import carry_over
+from semseg.training.freeze import freeze
 from tests.conftest import CONFIG
 
 CLASSES = CITYSCAPES.classes

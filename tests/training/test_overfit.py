@@ -9,7 +9,7 @@ RECIPE = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
 
 
 def overfit(path, num_images, *options, **more):
-    return for_training(load_config(path, options, work_dir="run"), overfit=num_images, options=options, **more)
+    return for_training(load_config(path, options, work_dir="run"), overfit=num_images, cfg_options=options, **more)
 
 
 def set_of(loader):

@@ -5,7 +5,7 @@ import torch
 from mmseg.models.losses import CrossEntropyLoss
 
 from semseg.system.stopping import Stopped
-from semseg.training.overfit_hook import coarse
+from semseg.training.overfit import coarse
 from tests.training.squares import MODEL
 from tests.training.toy_runs import log_of, toy_runner
 

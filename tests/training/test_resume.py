@@ -7,7 +7,8 @@ import torch
 from mmengine.config import Config
 
 from semseg.checkpoints.files import numbered_checkpoints
-from semseg.training.resume import RESTARTED, check_folder, resume_checkpoint
+from semseg.training.resume import RESTARTED, resume_checkpoint
+from tests.training.asked import asked
 
 
 @pytest.fixture
@@ -97,8 +98,7 @@ def test_epochs_are_ordered_as_they_were_trained(tmp_path):
 
 def check(work_dir, wanted=None, **values):
     cfg = resumed(work_dir, wanted, **values)
-    check_folder(cfg, wanted)
-    return cfg
+    return asked(cfg, "work_folder", resume=wanted)
 
 
 def test_a_folder_that_holds_another_run_is_refused(work_dir):

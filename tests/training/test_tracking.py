@@ -1,16 +1,17 @@
 import pytest
 
 from semseg.config import load_config
-from semseg.training.tracking import metrics_of, track
+from semseg.config.metrics import metrics_of
 from tests.conftest import CONFIG, REPO
+from tests.training.asked import asked
+
+TRACKING = ("val_loss", "monitor", "ema")
 
 STOCK_METRIC = ["val_evaluator.type=IoUMetric"]
 
 
 def tracked(options=(), path=CONFIG, **flags):
-    cfg = load_config(path, options)
-    track(cfg, **flags)
-    return cfg
+    return asked(load_config(path, options), *TRACKING, **flags)
 
 
 def hook(cfg, name):
@@ -89,9 +90,9 @@ def test_wrong_flags_are_one_sentence(flags, options, message):
 
 def test_flags_win_over_a_config_that_was_written_by_another_run():
     cfg = tracked(early_stop=2, monitor="val/loss", val_loss=True, ema=0.1)
-    track(cfg)
+    cfg = asked(cfg, *TRACKING)
     assert hook(cfg, "MonitorHook")["patience"] == 2
-    track(cfg, early_stop=4, monitor="mAcc", val_loss=True, ema=0.01)
+    cfg = asked(cfg, *TRACKING, early_stop=4, monitor="mAcc", val_loss=True, ema=0.01)
     assert hook(cfg, "MonitorHook") == dict(monitor="mAcc", rule="greater", patience=4)
     assert hook(cfg, "AveragedWeightsHook") == dict(momentum=0.01)
     assert len(cfg.val_evaluator) == 2
@@ -103,4 +104,4 @@ def test_weights_are_not_averaged_twice():
     with pytest.raises(
         ValueError, match="--ema: the config averages the weights already, by an EMAHook in custom_hooks"
     ):
-        track(cfg, ema=0.0002)
+        asked(cfg, *TRACKING, ema=0.0002)

@@ -10,7 +10,8 @@ from mmengine.hooks import Hook
 from semseg import compat
 from semseg.system.stopping import Stopped
 from semseg.training.checkpointing import SafeCheckpointHook
-from semseg.training.tracking_hooks import CrossEntropyMetric, extending_command, rising_text
+from semseg.training.monitor import extending_command, rising_text
+from semseg.training.val_loss import CrossEntropyMetric
 from tests.training.toy_runs import ToyModel, log_of, toy_runner
 
 RISING = [10, 20, 30, 40, 50, 60]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -15,10 +16,12 @@ from mmseg.registry import HOOKS
 from torch.nn.parallel import DistributedDataParallel
 
 from semseg.config.errors import explained
+from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError
 from semseg.system.machine import format_bytes
 from semseg.system.stopping import Stopped
-from semseg.training.epoch_loops import ends_with_one_image
+from semseg.training.epochs import ends_with_one_image
+from semseg.training.options import PreflightOptions
 from semseg.training.preflight.batches import Largest, batch_size_of, find_largest, load_batch, path_in_words
 from semseg.training.preflight.disk import check_disk
 from semseg.training.preflight.forecast import duration, num_validations, pace
@@ -28,6 +31,23 @@ from semseg.training.preflight.steps import Training, try_judgement, try_trainin
 
 _NUM_TIMED = 4  # samples of the training, at least
 _NUM_NAMED = 4  # parameters in a sentence
+
+
+def configure(cfg: Config, options: PreflightOptions) -> Patch:
+    """Let a training try its steps before it takes them, unless `check` is False; `dry_run` ends it after the trial.
+
+    Raises:
+        ValueError: a dry run without the trial.
+    """
+    if options.dry_run and not options.check:
+        raise InvalidConfigError("--dry-run checks and ends, --no-check leaves the checks out; leave one of them out")
+
+    def edit(edited: Config) -> None:
+        others = [hook for hook in edited.get("custom_hooks") or [] if hook["type"] != "PreflightHook"]
+        trial = [dict(type="PreflightHook", dry_run=options.dry_run)] if options.check else []
+        edited.custom_hooks = [*others, *trial]
+
+    return changes(cfg, edit)
 
 
 @HOOKS.register_module()

@@ -1,27 +1,83 @@
-"""How good a run is while it learns: one score followed to the end, a loss on the validation set, averaged weights."""
+"""One score, followed over the validations: it decides on the best checkpoint, and on when to stop."""
 
 from __future__ import annotations
 
+import difflib
 import math
 import shlex
 import sys
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from mmengine.dist import broadcast, get_world_size
-from mmengine.evaluator import BaseMetric
-from mmengine.hooks import EarlyStoppingHook, EMAHook
-from mmengine.logging import MessageHub
+from mmengine.config import Config
+from mmengine.hooks import EarlyStoppingHook
 from mmengine.runner import EpochBasedTrainLoop
-from mmseg.registry import HOOKS, METRICS
+from mmseg.registry import HOOKS
 
+from semseg.config.hooks import ensure_hook, replace_hook
+from semseg.config.metrics import VAL_LOSS, metrics_of
+from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError
 from semseg.training.checkpointing import SafeCheckpointHook
+from semseg.training.options import MonitorOptions
 
-_AVERAGED_PART = 16  # the average looks back over 1/16 of the run so far
-_ROWS = 128  # of an image at a time: bounds the memory of the loss to a small part of the scores'
+
+def configure(cfg: Config, options: MonitorOptions) -> Patch:
+    """Follow a score, and give the run curves that a resumed one goes on with.
+
+    The score is `monitor`, else the `save_best` of the config, else mIoU. `early_stop` ends the run after so many
+    validations in a row without a new best score.
+
+    Raises:
+        ValueError: a metric that the validation will not return; a number out of range; no validation to follow.
+    """
+
+    def edit(edited: Config) -> None:
+        ensure_hook(edited, dict(type="ContinuationHook"))
+        ensure_hook(edited, dict(type="OneCurveHook"))
+        if edited.get("val_evaluator") is not None:
+            _follow(edited, options.early_stop, options.monitor)
+
+    if cfg.get("val_evaluator") is None:
+        for flag, value in (("--early-stop", options.early_stop), ("--monitor", options.monitor)):
+            if value:
+                raise InvalidConfigError(f"{flag} needs a validation: the config has no val_evaluator")
+    elif options.early_stop is not None and options.early_stop < 1:
+        raise InvalidConfigError(f"--early-stop {options.early_stop}: expected a number of validations, 1 or more")
+    return changes(cfg, edit)
+
+
+def _follow(cfg: Config, early_stop: int | None, monitor: str | None) -> None:
+    checkpoint = (cfg.get("default_hooks") or {}).get("checkpoint") or {}
+    saved = checkpoint.get("save_best")
+    is_chosen = monitor is not None or early_stop is not None
+    if monitor is None:
+        monitor = saved if isinstance(saved, str) and saved != "auto" else "mIoU"
+    known = metrics_of(cfg)
+    if not is_chosen and monitor not in (known or ()):
+        return
+    if known is not None and monitor not in known:
+        raise InvalidConfigError(f"--monitor {monitor}: {_no_metric(monitor, known)}")
+    rule = "less" if monitor == VAL_LOSS else "greater"
+    hook = dict(type="MonitorHook", monitor=monitor, rule=rule, patience=early_stop)
+    if not is_chosen:
+        ensure_hook(cfg, hook)
+        return
+    replace_hook(cfg, hook)
+    if checkpoint:
+        checkpoint.update(save_best=monitor, rule=rule)
+
+
+def _no_metric(name: str, known: list[str]) -> str:
+    if name == VAL_LOSS:
+        return "add --val-loss"
+    lowered = {metric.lower(): metric for metric in known}
+    near = difflib.get_close_matches(name.lower(), lowered, 1, 0.6)
+    means = [metric for metric in known if "/" not in metric or metric == VAL_LOSS]
+    if near:
+        return f"no such metric; did you mean {lowered[near[0]]!r}?"
+    others = " or IoU/<class>" if any(metric.startswith("IoU/") for metric in known) else ""
+    return f"no such metric; the validation returns {', '.join(means)}{others}"
 
 
 @HOOKS.register_module()
@@ -164,108 +220,3 @@ def extending_command(argv: Sequence[str], length: int, num_processes: int = 1, 
         program, args = program.replace("train.py", "dist_train.sh"), [args[0], str(num_processes), *args[1:]]
     words = program.split() if program == "semseg train" else [program]
     return shlex.join([*words, *args])
-
-
-@METRICS.register_module()
-class CrossEntropyMetric(BaseMetric):
-    """Return `val/loss`: the plain cross entropy of the prediction at full size.
-
-    The mean over all labelled pixels of the set, of the scores that the IoU is computed from. It is not the
-    loss of the training: no class weights, no auxiliary head, no sampling of hard pixels, no augmentation.
-
-    Args:
-        ignore_index: train id of the pixels that don't count.
-        **kwargs: those of BaseMetric.
-    """
-
-    default_prefix = "val"
-
-    def __init__(self, ignore_index: int = 255, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.ignore_index = ignore_index
-
-    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Sum up each image of a batch."""
-        if not self.results:  # MMEngine would show a mean over validations, and the old value during the next one
-            MessageHub.get_current_instance().log_scalars.pop(f"val/{self.prefix}/loss", None)
-        for sample in data_samples:
-            scores = sample["seg_logits"]["data"]  # class, height, width
-            if len(scores) == 1:  # a model of one output has turned it into a probability
-                scores = torch.cat([1 - scores, scores]).clamp_min(1e-7).log()
-            target = sample["gt_sem_seg"]["data"].squeeze(0).long().to(scores.device)
-            rows = zip(scores.split(_ROWS, dim=1), target.split(_ROWS), strict=True)
-            losses = [F.cross_entropy(s.float()[None], t[None], ignore_index=self.ignore_index, reduction="sum")
-                      for s, t in rows]  # fmt: skip
-            count = int((target != self.ignore_index).sum())
-            self.results.append((math.fsum(torch.stack(losses).tolist()), count))
-
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Divide the sum of all images by their labelled pixels."""
-        total, count = (math.fsum(column) for column in zip(*results, strict=True))
-        return {"loss": total / count if count else math.nan}
-
-
-@HOOKS.register_module()
-class AveragedWeightsHook(EMAHook):
-    """Validate, save and test an exponential moving average of the weights, by MMEngine's EMAHook.
-
-    The average looks back over the last sixteenth of the run so far, whatever its length: the momentum after t
-    iterations is 16 / (16 + t), which is the power function average of Karras et al., "Analyzing and Improving
-    the Training Dynamics of Diffusion Models", 2024, but not less than `momentum`. The running statistics of
-    the batch norms are averaged with the weights that they belong to.
-
-    In a checkpoint `state_dict` holds the averaged weights, so that testing and inference use them, and
-    `ema_state_dict` those that learn. Unlike EMAHook it can be saved in the middle of a validation, while the
-    two are swapped. `ema_momentum` in the log and in TensorBoard is that of each validation.
-
-    Args:
-        momentum: least weight of the newest weights; 0.0002, MMEngine's, is reached after 80k iterations.
-    """
-
-    def __init__(self, momentum: float = 0.0002) -> None:
-        super().__init__("MomentumAnnealingEMA", momentum=momentum, gamma=_AVERAGED_PART, update_buffers=True)
-        self._is_swapped = False
-
-    def before_run(self, runner) -> None:
-        """Do nothing yet: a test, which loads averaged weights, needs no second set."""
-
-    def before_train(self, runner) -> None:
-        """Begin the average, unless it was loaded, and say whose validation it is."""
-        if not hasattr(self, "ema_model"):
-            super().before_run(runner)
-        super().before_train(runner)
-        runner.logger.info("EMA: the weights that are validated, saved and tested are averaged over iterations")
-
-    def before_val_epoch(self, runner) -> None:
-        """Put the averaged weights into the model."""
-        if get_world_size() > 1:  # without SyncBN every process has running statistics of its own
-            for buffer in self.ema_model.buffers():
-                broadcast(buffer)
-        super().before_val_epoch(runner)
-        self._is_swapped = True
-
-    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
-        """Put the learning weights back."""
-        super().after_val_epoch(runner, metrics)
-        self._is_swapped = False
-        momentum = max(self.ema_model.momentum, _AVERAGED_PART / (_AVERAGED_PART + int(self.ema_model.steps)))
-        runner.message_hub.update_scalar("val/ema_momentum", momentum)
-
-    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Store both."""
-        if self._is_swapped:
-            checkpoint["ema_state_dict"] = self.ema_model.state_dict()
-        else:
-            super().before_save_checkpoint(runner, checkpoint)
-
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Take up both when a run is resumed; a run that starts from weights begins its average with them."""
-        if runner.cfg.get("resume"):
-            super().before_run(runner)
-            super().after_load_checkpoint(runner, checkpoint)
-
-    def before_test_epoch(self, runner) -> None:
-        """Test the weights that were loaded."""
-
-    def after_test_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
-        """Leave them in place."""

@@ -1,16 +1,17 @@
-"""What a training does for its rare classes: another loss, class weights, crops around them."""
+"""Another loss, and class weights."""
 
 from __future__ import annotations
 
 import math
 
 from mmengine.config import Config, ConfigDict
-from mmengine.utils import import_modules_from_strings
 
-from semseg.config.class_weights import check_class_weights
-from semseg.config.rare_crops import CROPS, crop_around_rare_classes, rare_class_datasets
+from semseg.config.class_weights import check_class_weights, fill_in_class_weights
+from semseg.config.patch import Patch, changes
+from semseg.config.rare_crops import CROPS
 from semseg.config.tree import as_list, inner_datasets, type_name
 from semseg.errors import InvalidConfigError
+from semseg.training.options import LossOptions
 
 _OHEM_SHARE = 100_000 / (512 * 1024)  # what MMSegmentation's Cityscapes configs keep of a crop
 _REPLACED = {"CrossEntropyLoss", "FocalLoss", "TverskyLoss", "DiceLoss", "LovaszLoss"}
@@ -18,27 +19,30 @@ _WEIGHTED = {"CrossEntropyLoss", "FocalLoss"}
 _OWN_WAY = {"PointHead"}  # judges chosen points, not pictures
 
 
-def balance(
-    cfg: Config, *, loss: str | None = None, class_weight: str | None = None, rare_crops: float | None = None
-) -> None:
-    """Change a config in favour of its rare classes (in place).
+def configure(cfg: Config, options: LossOptions) -> Patch:
+    """Choose the loss of the head that predicts, and turn class weights into numbers.
 
-    Args:
-        cfg: of a training.
-        loss: of the head that predicts: `ce`, `ohem`, `focal`, `dice` or `lovasz`; the last two are added to the
-            cross entropy. Auxiliary heads keep theirs.
-        class_weight: as in a config, such as `auto`; of the cross entropy or focal loss in every head.
-        rare_crops: share of the samples that are crops around a rare class.
+    `ce`, `ohem`, `focal`, `dice` and `lovasz` are for the decode head; the last two are added to the cross entropy.
+    Auxiliary heads keep theirs. Class weights are for the cross entropy or focal loss in every head; those that the
+    config asks for by `auto` become numbers, too.
 
     Raises:
-        ValueError: the config has no place for it, or the word or the number means nothing.
+        ValueError: the config has no place for it, or the word means nothing; or the masks hold no class.
     """
-    if loss is not None:
-        _use_loss(cfg, loss)
-    if class_weight is not None:
-        _use_class_weight(cfg, class_weight)
-    if rare_crops is not None:
-        _use_rare_crops(cfg, rare_crops)
+
+    def edit(edited: Config) -> None:
+        choose_losses(edited, options)
+        fill_in_class_weights(edited)
+
+    return changes(cfg, edit)
+
+
+def choose_losses(cfg: Config, options: LossOptions) -> None:
+    """Set the losses, and the class weights as words (in place); as `configure`."""
+    if options.loss is not None:
+        _use_loss(cfg, options.loss)
+    if options.class_weight is not None:
+        _use_class_weight(cfg, options.class_weight)
 
 
 def _use_loss(cfg: Config, name: str) -> None:
@@ -95,22 +99,6 @@ def _use_class_weight(cfg: Config, class_weight: str) -> None:
     for loss in losses:
         loss["class_weight"] = class_weight
     check_class_weights(cfg, "--class-weight")
-
-
-def _use_rare_crops(cfg: Config, share: float) -> None:
-    if not 0 < share <= 1:
-        raise InvalidConfigError(f"--rare-crops {share}: a share of the samples is above 0 and at most 1")
-    loader = cfg.train_dataloader
-    present = list(rare_class_datasets(loader.dataset))
-    for wrapper in present:
-        wrapper["share"] = share
-    if not present:
-        loader.dataset = dict(type="RareClassDataset", dataset=loader.dataset, share=share)
-        crop_around_rare_classes(cfg)
-    plugins, imports = "semseg.plugins", cfg.get("custom_imports", {}).get("imports", [])
-    if plugins not in imports:  # a config from elsewhere
-        cfg.custom_imports = dict(imports=[*imports, plugins], allow_failed_imports=False)
-        import_modules_from_strings([plugins])
 
 
 def _crop_pixels(cfg: Config) -> int:

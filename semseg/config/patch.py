@@ -1,0 +1,115 @@
+"""What a feature changes in a config, as data: so that two that contradict each other are found."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from semseg.config.hooks import ensure_hook, note
+
+Key = tuple[str | int, ...]
+_REMOVED = object()
+_SHARED = ("custom_hooks",)  # features add to it, and none owns it
+
+
+@dataclasses.dataclass(frozen=True)
+class Patch:
+    """What a feature changes.
+
+    Attributes:
+        values: by key, such as `("train_cfg", "max_iters")`; a number is a place in a list.
+        wraps: by key of a data set: what is put around it, after the values are set; several features may do so.
+        hooks: custom hooks that the run needs; where the config has one of the type, that one stays.
+        notes: lines for the log of the run: what was changed, and why.
+    """
+
+    values: Mapping[Key, Any] = dataclasses.field(default_factory=dict)
+    wraps: Mapping[Key, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    hooks: Sequence[Mapping[str, Any]] = ()
+    notes: Sequence[str] = ()
+
+
+def changes(cfg: Config, edit: Callable[[Config], None]) -> Patch:
+    """Return what `edit` would change in a config, which stays as it is.
+
+    Args:
+        cfg: not changed.
+        edit: called with a copy that it changes.
+    """
+    edited = copy.deepcopy(cfg)
+    edit(edited)
+    return Patch(dict(_differences(cfg.to_dict(), edited.to_dict(), ())))
+
+
+def apply_patch(cfg: Config, patch: Patch, feature: str, owners: dict[Key, str]) -> None:
+    """Change a config (in place) as a patch says.
+
+    Args:
+        cfg: to be changed.
+        patch: of the feature.
+        feature: its name.
+        owners: which feature has set which key so far; those of the patch are added.
+
+    Raises:
+        RuntimeError: another feature has set one of the keys, or a part of one, to another value.
+    """
+    for key, value in patch.values.items():
+        if _has(cfg, key, value):
+            continue
+        if key[0] not in _SHARED:
+            before = next((other for other in owners if other[: len(key)] == key and owners[other] != feature), None)
+            if before is not None:
+                shown = ".".join(map(str, before))
+                raise RuntimeError(f"the features {owners[before]} and {feature} both set {shown}; only one may")
+            owners[key] = feature
+        _set(cfg, key, value)
+    for key, wrapper in patch.wraps.items():
+        _set(cfg, key, {**wrapper, "dataset": _get(cfg, key)})
+    for hook in patch.hooks:
+        ensure_hook(cfg, dict(hook))
+    for line in patch.notes:
+        note(cfg, line)
+
+
+def _differences(before: Any, after: Any, key: Key) -> Iterator[tuple[Key, Any]]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in [*before, *(name for name in after if name not in before)]:
+            if name not in after:
+                yield (*key, name), _REMOVED
+            elif name not in before:
+                yield (*key, name), after[name]
+            else:
+                yield from _differences(before[name], after[name], (*key, name))
+    elif isinstance(before, (list, tuple)) and type(before) is type(after) is list and len(before) == len(after):
+        for number, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _differences(one, other, (*key, number))
+    elif type(before) is not type(after) or before != after:
+        yield key, after
+
+
+def _get(cfg: Config, key: Key) -> Any:
+    node: Any = cfg
+    for part in key:
+        node = node[part]
+    return node
+
+
+def _has(cfg: Config, key: Key, value: Any) -> bool:
+    try:
+        present = _get(cfg, key)
+    except (KeyError, IndexError, TypeError):
+        return False
+    return type(present) is type(value) and present == value
+
+
+def _set(cfg: Config, key: Key, value: Any) -> None:
+    node = _get(cfg, key[:-1])
+    if value is _REMOVED:
+        node.pop(key[-1])
+    else:
+        # as MMEngine keeps them: dicts with attributes, at any depth
+        node[key[-1]] = ConfigDict(value=value)["value"]
