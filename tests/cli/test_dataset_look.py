@@ -52,10 +52,10 @@ def test_stats_of_a_dataset_file_write_nothing_unless_told(town):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["browse", YAML, "--out", "x", "--num", 0], "--num is 1 or more, got 0"),
-        (["browse", YAML, "--out", "x", "--seed", -1], "--seed is 0 or more, got -1"),
+        (["browse", YAML, "--out", "no_sheet", "--num", 0], "--num is 1 or more, got 0"),
+        (["browse", YAML, "--out", "no_sheet", "--seed", -1], "--seed is 0 or more, got -1"),
         (
-            ["browse", YAML, "--out", "x", "--data", "y"],
+            ["browse", YAML, "--out", "no_sheet", "--data", "y"],
             f"--data belongs to a config (.py), not to {YAML}; leave",
         ),
         (
@@ -65,11 +65,11 @@ def test_stats_of_a_dataset_file_write_nothing_unless_told(town):
         (["stats", YAML, "--nproc", 0], "--nproc is 1 or more, got 0"),
         (["stats", YAML], "has no split 'train', only test"),
         (["stats", "none.yaml"], "no dataset file none.yaml"),
-        (["browse", "none.py", "--out", "x"], "no config file none.py"),
+        (["browse", "none.py", "--out", "no_sheet"], "no config file none.py"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_status_2(town, arguments, message):
     done = run(town, "dataset.py", *arguments, code=2)
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
-    assert not (town / "x").exists()
+    assert not (town / "no_sheet").exists()

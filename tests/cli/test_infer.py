@@ -86,24 +86,24 @@ def test_several_inputs_keep_their_names_apart(town, model):
 
 
 def test_two_processes_do_what_one_does_and_complete_what_a_killed_one_left(town, model, zoo):
-    folder = town / "shared"
+    folder = town / "shared_photos"
     shutil.copytree(town / "data/rosario", folder)
     (folder / "text.jpg").write_text("no picture")
-    run(town, "infer.py", model, folder, "--out-dir", "alone", code=1)
-    run(town, "dist_infer.sh", model, folder, 2, "--out-dir", "both", code=1)
-    assert contents(town / "both") == contents(town / "alone")
-    assert rows(town / "both") == rows(town / "alone")
-    assert rows(town / "both", "stats") == rows(town / "alone", "stats")
-    assert [path.name for path in (town / "both").glob(".*")] == []
+    run(town, "infer.py", model, folder, "--out-dir", "alone_photos", code=1)
+    run(town, "dist_infer.sh", model, folder, 2, "--out-dir", "both_photos", code=1)
+    assert contents(town / "both_photos") == contents(town / "alone_photos")
+    assert rows(town / "both_photos") == rows(town / "alone_photos")
+    assert rows(town / "both_photos", "stats") == rows(town / "alone_photos", "stats")
+    assert [path.name for path in (town / "both_photos").glob(".*")] == []
 
-    shutil.copytree(town / "both", town / "half")  # as if the second process had fallen
-    (town / "half/.manifest.part1.csv").write_text((town / "half/manifest.csv").read_text()[:-20])
-    (town / "half/manifest.csv").unlink()
-    for path in list((town / "half/pred").rglob("*.png"))[::2]:
+    shutil.copytree(town / "both_photos", town / "half_photos")  # as if the second process had fallen
+    (town / "half_photos/.manifest.part1.csv").write_text((town / "half_photos/manifest.csv").read_text()[:-20])
+    (town / "half_photos/manifest.csv").unlink()
+    for path in list((town / "half_photos/pred").rglob("*.png"))[::2]:
         path.unlink()
-    run(town, "dist_infer.sh", model, folder, 2, "--out-dir", "half", "--skip-existing", code=1)
-    assert contents(town / "half") == contents(town / "alone")
-    assert rows(town / "half") == rows(town / "alone")
+    run(town, "dist_infer.sh", model, folder, 2, "--out-dir", "half_photos", "--skip-existing", code=1)
+    assert contents(town / "half_photos") == contents(town / "alone_photos")
+    assert rows(town / "half_photos") == rows(town / "alone_photos")
 
 
 def test_a_process_that_is_killed_ends_no_other(town, model):
