@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -116,10 +116,10 @@ class _Tapped(nn.Module):
         )
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: Any) -> None:
         self._handle.remove()
 
-    def _pass_through_tap(self, source: str, features) -> list:
+    def _pass_through_tap(self, source: str, features: Any) -> list:
         features = list(features)
         index = max(i % len(features) for i in self._indices)
         chosen = features[index]

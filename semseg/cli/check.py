@@ -10,7 +10,7 @@ from semseg.cli.progress import count_cpus, show_count
 from semseg.errors import InvalidInputError
 
 
-def add_check(commands) -> None:
+def add_check(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "check",
         help="look for all that would spoil a training, before it starts",

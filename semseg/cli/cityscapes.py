@@ -9,7 +9,7 @@ from pathlib import Path
 from semseg.cli.progress import show_bytes, show_count
 
 
-def add_download(commands) -> None:
+def add_download(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "download-cityscapes",
         help="download Cityscapes with your account, verify and unpack it",
@@ -62,7 +62,7 @@ def _ask_for_account(host: str) -> tuple[str, str]:
     return sys.stdin.readline().strip(), getpass.getpass("password: ")
 
 
-def add_submit(commands) -> None:
+def add_submit(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "submit-cityscapes",
         help="turn predictions into the archive that the Cityscapes server takes",

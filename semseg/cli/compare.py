@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from semseg.errors import InvalidInputError
 
 
-def add_compare(commands) -> None:
+def add_compare(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "compare",
         help="two tests on the same images: difference, interval, per class, and the images that changed most",
@@ -56,7 +57,7 @@ def _run_compare(args: argparse.Namespace) -> int:
     return 0
 
 
-def _line(row, width: int) -> str:
+def _line(row: Any, width: int) -> str:
     if row.value != row.value:
         values = "".join(f"{value:8.2f}" if value == value else f"{'-':>8}" for value in (row.first, row.second))
         return f"{row.name:{width}}{values}{'-':>9}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from semseg.errors import InvalidInputError
 
 
-def add_curves(commands) -> None:
+def add_curves(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "curves",
         help="loss, learning rate, mIoU, IoU/person ... of one or several runs over the iterations",
@@ -68,14 +70,14 @@ def _run_curves(args: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(runs, keys, num_points):
+def _lines(runs: Any, keys: Sequence[str], num_points: int) -> dict[str, dict[str, tuple]]:
     """Return what to draw: by key, by run, the iterations, the values, and their averages or None.
 
     Noise is averaged away, and there is none in a learning rate or in the few points of the validations.
     """
     from semseg.analysis import curves
 
-    def averages(key, curve):
+    def averages(key: Any, curve: Any) -> Any:
         is_noisy = not key.endswith("lr") and len(curve.values) >= 4 * num_points > 4
         return curves.smoothed(curve, num_points).values if is_noisy else None
 

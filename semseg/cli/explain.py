@@ -10,7 +10,7 @@ from semseg.cli.predictor import add_model_flags, open_predictor, split_config
 from semseg.errors import InvalidInputError
 
 
-def add_explain(commands) -> None:
+def add_explain(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "explain",
         help="probabilities, entropy, margin and Grad-CAM of one photograph",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from semseg.cli.predictor import add_model_flags, open_predictor, split_config
 from semseg.cli.progress import show_count
@@ -16,7 +18,7 @@ MOST_OF_REFERENCE = 200
 NUM_EASIEST = 4
 
 
-def add_gap(commands) -> None:
+def add_gap(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "gap",
         help="what photographs without labels do to a model: which to label next, and pseudo-labels",
@@ -105,7 +107,7 @@ def _run_gap(args: argparse.Namespace) -> int:
         with show_count(f"measuring the {side}") as show:
             done = 0
 
-            def count(measured) -> None:
+            def count(measured: Any) -> None:
                 nonlocal done
                 done += 1
                 if measured.fault:
@@ -125,7 +127,7 @@ def _run_gap(args: argparse.Namespace) -> int:
     return _tell(args, predictor, (here, there), sides(measured_here, measured_there, truth), failed, counts)
 
 
-def _tell(args, predictor, photographs, measured, failed, counts) -> int:
+def _tell(args: argparse.Namespace, predictor: Any, photographs: Any, measured: Any, failed: Any, counts: Any) -> int:
     """Write everything, and say the most important of it."""
     from semseg.analysis.gap import revisit
     from semseg.analysis.gap_tables import summarize, write_account, write_keep_rates, write_tables
@@ -141,7 +143,7 @@ def _tell(args, predictor, photographs, measured, failed, counts) -> int:
     shown_paths = {one.source.path for one in shown}
     pictures, labels = {}, _labels(out_dir, predictor, share, counts)
 
-    def visit(source, image, prediction) -> None:
+    def visit(source: Any, image: Any, prediction: Any) -> None:
         kept = labels.write(source, prediction) if labels else None
         if source.path in shown_paths:
             pictures[source.path] = draw(image, prediction.train_ids, prediction.entropy, kept, predictor.palette)
@@ -190,7 +192,7 @@ def _tell(args, predictor, photographs, measured, failed, counts) -> int:
     return 1 if num_failed else 0
 
 
-def _print(account: dict, folder, top: int) -> None:
+def _print(account: dict, folder: Path, top: int) -> None:
     print(f"\n{'mean':20}{'reference':>11}{'folder':>9}")
     for name, means in account["means"].items():
         print(f"{name:20}{means['reference']:11.3f}{means['folder']:9.3f}")
@@ -215,7 +217,7 @@ def _correlation_title(summary: dict) -> str:
     return "rank correlation of 1 - score with mIoU, with 95 % intervals\n" + "\n".join(said)
 
 
-def _labels(out_dir: Path, predictor, share: float | None, counts):
+def _labels(out_dir: Path, predictor: Any, share: float | None, counts: Any) -> Any:
     """Return what writes pseudo-labels, or None."""
     if share is None:
         return None
@@ -226,7 +228,7 @@ def _labels(out_dir: Path, predictor, share: float | None, counts):
     return PseudoLabels(out_dir / "pseudo_labels", outputs, counts.most_doubt(share))
 
 
-def _keep_rates(classes, labels) -> list[dict]:
+def _keep_rates(classes: Sequence[str], labels: Any) -> list[dict]:
     return [
         {"class": name, "threshold": round(1 - float(doubt), 6) if pixels else None, "pixels": int(pixels),
          "kept": int(kept), "keep_rate": kept / pixels if pixels else None}
@@ -234,7 +236,7 @@ def _keep_rates(classes, labels) -> list[dict]:
     ]  # fmt: skip
 
 
-def _truth(folders: list[Path], images) -> dict[Path, float]:
+def _truth(folders: list[Path], images: Any) -> dict[Path, float]:
     """Return the mIoU of photographs by resolved path."""
     from semseg.evaluation.results import read_results
 

@@ -44,7 +44,7 @@ _LINE_WIDTHS = {
 }
 
 
-def add_import(commands) -> None:
+def add_import(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "import",
         help="turn annotations of labelme, COCO, CVAT, coloured masks, or masks of one class each into a data set",

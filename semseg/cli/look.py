@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from semseg.cli.progress import count_cpus, show_count
 from semseg.errors import InvalidInputError
 
 
-def add_browse(commands) -> None:
+def add_browse(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "browse",
         help="paint samples with their masks, as the network receives them",
@@ -55,7 +56,7 @@ def _run_browse(args: argparse.Namespace) -> int:
     return 0
 
 
-def add_stats(commands) -> None:
+def add_stats(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "stats",
         help="count pixels and images of each class, and the class weights that follow",
@@ -130,7 +131,7 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_source(args: argparse.Namespace):
+def load_source(args: argparse.Namespace) -> Any:
     """Return the finished config, or None where SOURCE is a dataset.yaml."""
     if args.source.suffix == ".py":
         from semseg.config import load_config

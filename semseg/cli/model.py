@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 
-def add_describe(commands) -> None:
+def add_describe(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "describe",
         help="what a checkpoint is: classes, model, data, schedule, metrics, versions, command",
@@ -20,7 +20,7 @@ def add_describe(commands) -> None:
     parser.set_defaults(run=_run_describe)
 
 
-def add_publish(commands) -> None:
+def add_publish(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "publish",
         help="strip a checkpoint to weights and description, named by its hash",

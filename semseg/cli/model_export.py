@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from semseg.errors import InvalidInputError
 
 NUM_COMPARED, NUM_CALIBRATION = 3, 32
 
 
-def add_export(commands) -> None:
+def add_export(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "export",
         help="write a model as ONNX, or as an archive of torch.export",
@@ -113,7 +114,7 @@ def _run_export(args: argparse.Namespace) -> int:
     return 0
 
 
-def _images(args: argparse.Namespace, cfg, predictor) -> tuple[list, list, str]:
+def _images(args: argparse.Namespace, cfg: Any, predictor: Any) -> tuple[list, list, str]:
     """Return images to compare on, others to calibrate with if there are enough, and where they come from."""
     import numpy as np
 
@@ -140,7 +141,7 @@ def _images(args: argparse.Namespace, cfg, predictor) -> tuple[list, list, str]:
     return _fitted(compared, args.size), [_resized(image, args.size) for image in calibration], str(folder)
 
 
-def _test_set(cfg) -> Path | None:
+def _test_set(cfg: Any) -> Path | None:
     """Return the folder of the config's test images, if it is there."""
     from semseg.config.tree import inner_datasets
 
@@ -162,7 +163,7 @@ def _fitted(images: list, size: tuple[int, int] | None) -> list:
     return [images[0], *(image[: len(image) * 7 // 9 | 1, : image.shape[1] * 8 // 9 | 1] for image in images[1:])]
 
 
-def _resized(image, size: tuple[int, int] | None):
+def _resized(image: Any, size: tuple[int, int] | None) -> Any:
     import numpy as np
     from PIL import Image
 

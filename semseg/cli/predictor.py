@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from semseg.errors import InvalidInputError
 
@@ -47,7 +48,7 @@ def add_speed_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = True):
+def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = True) -> Any:
     """Return a Predictor, or what stands in for it; say what a person should know, from the first process only.
 
     Args:

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from semseg.system.stopping import GIVEN_UP, Stopped
 
@@ -21,19 +22,25 @@ class ArgumentParser(argparse.ArgumentParser):
     Options that may be repeated say so with `action="append"` or `action="extend"`.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in (None, "store"):
             self.register("action", name, _StoreOnce)
         self.given: dict[str, object] = {}
 
-    def parse_known_args(self, *args, **kwargs):
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
         self.given = {}
         return super().parse_known_args(*args, **kwargs)
 
 
 class _StoreOnce(argparse.Action):
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         if option_string is not None:
             before = parser.given.setdefault(self.dest, values)
             if before != values:

@@ -9,7 +9,7 @@ from semseg.cli.progress import show_count
 from semseg.errors import InvalidInputError
 
 
-def add_report(commands) -> None:
+def add_report(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "report",
         help="one page about a run: numbers, curves, confusions, the worst images",

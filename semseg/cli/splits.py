@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 
-def add_split(commands) -> None:
+def add_split(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "split",
         help="divide a data set into train, val, test, keeping neighbours together",

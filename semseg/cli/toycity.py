@@ -17,7 +17,7 @@ _ROSARIO_COUNTS = {"photos": 24, "labelled": 20}
 _SIZE = "512x256"
 
 
-def add_toycity(commands) -> None:
+def add_toycity(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "toycity",
         help="draw street scenes in the layout of Cityscapes",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from semseg.config.tree import built_datasets
 from semseg.datasets.transforms import bits_of
 from semseg.system.result_names import name_results
 
 
-def names_of_set(dataset) -> dict[str, Path]:
+def names_of_set(dataset: Any) -> dict[str, Path]:
     """Return what the results of every image of a set are called, by image path; see `name_results`.
 
     Args:
@@ -23,7 +24,7 @@ def names_of_set(dataset) -> dict[str, Path]:
     return name_results(images, roots)
 
 
-def reading_of_images(dataset) -> dict[str, tuple[str, int | None]]:
+def reading_of_images(dataset: Any) -> dict[str, tuple[str, int | None]]:
     """Return `exif` and `bits` by image path: how the photographs of a set are read, wrapped or not."""
     return {
         part.get_data_info(i)["img_path"]: (getattr(part, "exif", "apply"), bits_of(part))

@@ -17,6 +17,7 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.dist import broadcast, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS
+from mmengine.runner import Runner
 from mmseg.registry import DATASETS, HOOKS
 
 
@@ -78,7 +79,7 @@ class SeedHook(Hook):
 
     priority = "VERY_HIGH"
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Say when a resumed run cannot be the same, bit for bit."""
         now = {
             "processes": get_world_size(),
@@ -91,11 +92,11 @@ class SeedHook(Hook):
             runner.logger.warning(f"resumed with another batch ({'; '.join(changed)}): not the same run, bit for bit")
         runner.message_hub.update_info("batch_parts", now)
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Seed this process's random numbers for this iteration."""
         _seed_all(runner.seed, runner.iter, get_rank())
 
-    def before_val_epoch(self, runner) -> None:
+    def before_val_epoch(self, runner: Runner) -> None:
         """Give every process the buffers of the first one."""
         if get_world_size() > 1:
             for buffer in runner.model.buffers():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import mmcv
@@ -40,7 +41,7 @@ class LoadPhotograph(LoadImageFromFile):
             names the file.
     """
 
-    def __init__(self, bits: int | None = None, **options) -> None:
+    def __init__(self, bits: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.bits = check_bits(bits)
 
@@ -72,7 +73,7 @@ class LoadPhotograph(LoadImageFromFile):
         return f"{super().__repr__()[:-1]}, bits={self.bits})"
 
 
-def bits_of(dataset) -> int | None:
+def bits_of(dataset: Any) -> int | None:
     """Return how many bits of photographs that store 16 are in use, as the pipeline of a built data set says."""
     steps = getattr(getattr(dataset, "pipeline", None), "transforms", ())
     return next((step.bits for step in steps if isinstance(step, LoadPhotograph)), None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 
@@ -21,7 +23,7 @@ class ClassMapHook(Hook):
     def __init__(self, train_ids: Sequence[int]) -> None:
         self.train_ids = torch.tensor(train_ids)
 
-    def before_test(self, runner) -> None:
+    def before_test(self, runner: Runner) -> None:
         """Put the translation behind the model's test step: the metric is fed before any hook is called."""
         classes = runner.test_dataloader.dataset.metainfo["classes"]
         unreached = [name for train_id, name in enumerate(classes) if train_id not in self.train_ids]
@@ -29,7 +31,7 @@ class ClassMapHook(Hook):
             runner.logger.info(f"no class of the model becomes {', '.join(unreached)}: their IoU is 0")
         predict = runner.model.test_step
 
-        def predict_and_translate(data):
+        def predict_and_translate(data: Any) -> Sequence:
             samples = predict(data)
             for sample in samples:
                 predicted = sample.pred_sem_seg.data

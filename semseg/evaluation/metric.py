@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.dist import all_gather_object
@@ -62,7 +63,7 @@ class ConfusionMetric(BaseMetric):
         output_dir: str | None = None,
         format_only: bool = False,
         prefix: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if absent not in ("zero", "leave-out"):
@@ -121,7 +122,7 @@ class ConfusionMetric(BaseMetric):
                 for extra in self._extras.values():
                     extra.update(*arrays, sample["seg_logits"]["data"] if extra.needs_scores else None)
 
-    def _instances(self, sample: dict, predicted) -> tuple | None:
+    def _instances(self, sample: dict, predicted: Any) -> tuple | None:
         path = instance_path(sample.get("seg_map_path") or "")
         if path is None:
             return None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.checkpoints import facts
@@ -42,7 +44,7 @@ class ResultsHook(Hook):
         self._names: dict[str, Path] = {}
         self._writers = Writers()
 
-    def before_test_epoch(self, runner) -> None:
+    def before_test_epoch(self, runner: Runner) -> None:
         """Find out what each image will be called, and read the table of slices before hours are spent."""
         dataset = runner.test_dataloader.dataset
         self._names = names_of_set(dataset)
@@ -52,7 +54,7 @@ class ResultsHook(Hook):
         if self.slices_path is not None:
             from_table(self.slices_path, [self._image(path) for path in self._names])
 
-    def after_test_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence = ()) -> None:
         """Write the train ids that were predicted, and those of the truth, with the colours of the classes inside."""
         palette = runner.test_dataloader.dataset.metainfo["palette"]
         for sample in outputs:
@@ -63,7 +65,7 @@ class ResultsHook(Hook):
                 path = Path(runner.work_dir) / kind / f"{self._names[sample.img_path]}.png"
                 self._writers.submit(write_index_png, path, train_ids, palette, 1, num_bytes=train_ids.nbytes)
 
-    def after_test_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Write the numbers, when the pictures are there."""
         self._writers.finish()
         evaluator = next((m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMetric)), None)
@@ -82,7 +84,7 @@ class ResultsHook(Hook):
         name, suffix = self._names[path].as_posix(), Path(path).suffix
         return name if name.endswith(suffix) else name + suffix
 
-    def _facts(self, runner, num_images: int) -> dict:
+    def _facts(self, runner: Runner, num_images: int) -> dict:
         checkpoint_path = Path(runner.cfg.load_from)
         checkpoint = read_checkpoint(checkpoint_path, mmap=True)
         described = description_of(checkpoint, checkpoint_path)
@@ -111,5 +113,5 @@ class ResultsHook(Hook):
         return {"created": facts.now(), "run": run, "data": data}
 
 
-def _root_of(dataset) -> str:
+def _root_of(dataset: Any) -> str:
     return str(getattr(dataset, "data_root", "") or getattr(dataset, "data_prefix", {}).get("img_path", ""))

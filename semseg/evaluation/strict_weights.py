@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.checkpoints.loading import load_strictly
@@ -12,7 +13,7 @@ from semseg.checkpoints.loading import load_strictly
 class StrictWeightsHook(Hook):
     """Refuse a checkpoint that does not fit the model; MMEngine would go on with what fits, and warn."""
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Load it strictly; MMEngine then loads the same weights once more.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -221,7 +221,7 @@ def _rounded(values: torch.Tensor) -> list[float]:
     return [round(value, 4) for value in values.flatten().tolist()]
 
 
-def _loaded(path: Path):
+def _loaded(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     """Return how to run an archive that this process has just written; a foreign one may run code when loaded."""
     module = torch.export.load(path).module()
 
@@ -233,7 +233,7 @@ def _loaded(path: Path):
 
 
 @contextmanager
-def _quiet():
+def _quiet() -> Iterator[None]:
     """Keep the exporters' progress and advice to themselves."""
     import warnings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def write_tiff_mask(
         )
 
 
-def import_tifffile(what: str):
+def import_tifffile(what: str) -> ModuleType:
     """Return the module `tifffile`.
 
     Args:

@@ -6,6 +6,7 @@ import contextvars
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -326,5 +327,5 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, kinds) or any(word in str(error) for word in words)
 
 
-def _train_ids(sample) -> np.ndarray:
+def _train_ids(sample: Any) -> np.ndarray:
     return sample.pred_sem_seg.data.squeeze(0).to(torch.uint8).cpu().numpy()

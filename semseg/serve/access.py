@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Collection
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -36,19 +37,19 @@ class Guard:
         per_minute: POSTs of one client; 0: any number.
     """
 
-    def __init__(self, app, names: Collection[str], per_minute: int) -> None:
+    def __init__(self, app: Any, names: Collection[str], per_minute: int) -> None:
         self._app = app
         self._names = {"localhost", *(name.lower() for name in names)}
         self._per_minute = per_minute
         self._left: dict[str, tuple[float, float]] = {}  # by client: POSTs that it may make, and when that was so
 
-    async def __call__(self, scope, receive, send) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began_s, status = time.monotonic(), 0
 
-        async def send_guarded(message) -> None:
+        async def send_guarded(message: dict[str, Any]) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -67,7 +68,7 @@ class Guard:
             took_s = time.monotonic() - began_s
             print(f"{time.strftime('%H:%M:%S')} {_client(scope)} {status} {took_s:.2f} s", file=sys.stderr, flush=True)
 
-    def _check(self, scope) -> None:
+    def _check(self, scope: dict[str, Any]) -> None:
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
         # a foreign page whose name was made to point here (DNS rebinding) still says its own name
@@ -107,5 +108,5 @@ def refusal(refused: Refused) -> JSONResponse:
     return JSONResponse({"error": str(refused)}, refused.status, headers)
 
 
-def _client(scope) -> str:
+def _client(scope: dict[str, Any]) -> str:
     return scope["client"][0] if scope["client"] else "unknown"

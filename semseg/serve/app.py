@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fastapi import FastAPI, Request, Response
@@ -50,7 +51,7 @@ class Work:
         is_busy: whether one is being segmented.
     """
 
-    def __init__(self, predictor, limits: Limits) -> None:
+    def __init__(self, predictor: Any, limits: Limits) -> None:
         self.predictor = predictor
         self.limits = limits
         self._outputs = Outputs(Path(), predictor.classes, predictor.palette)  # for what it paints: nothing is written
@@ -71,7 +72,7 @@ class Work:
         finally:
             self.num_taken -= 1
 
-    def _work(self, *arguments) -> Response:
+    def _work(self, *arguments: Any) -> Response:
         began_s, self.is_busy = time.monotonic(), True
         try:
             return self._answer(*arguments)
@@ -170,7 +171,7 @@ def make_app(work: Work, name: str, names: Collection[str] = ()) -> Guard:
         return refusal(error)
 
     @app.exception_handler(Exception)
-    async def failed(*_) -> Response:  # it goes on to the guard, which says where
+    async def failed(*_: Any) -> Response:  # it goes on to the guard, which says where
         return refusal(Refused(500, "the server failed at this; its terminal says where"))
 
     @app.exception_handler(HTTPException)
@@ -188,7 +189,7 @@ def _giver(content: bytes, kind: str) -> Callable:
     return give
 
 
-def _encoded(picture: Image.Image, kind: str, **options) -> bytes:
+def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
     encoded = io.BytesIO()
     picture.save(encoded, kind, **options)
     return encoded.getvalue()

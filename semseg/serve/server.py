@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -26,7 +27,7 @@ _FULL_HEAD = (
 class Protocol(H11Protocol):
     """Uvicorn's, which by itself waits for ever for the first request, and for a client that does not read on."""
 
-    def connection_made(self, transport) -> None:
+    def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if len(self.connections) > _MAX_CONNECTIONS:
             transport.write(_FULL_HEAD + b"Content-Length: %d\r\n\r\n" % len(_FULL) + _FULL)
@@ -73,7 +74,7 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(app, listener: socket.socket, is_busy: Callable[[], bool]) -> None:
+def run(app: Any, listener: socket.socket, is_busy: Callable[[], bool]) -> None:
     """Answer until Ctrl-C.
 
     Args:
@@ -93,7 +94,7 @@ def run(app, listener: socket.socket, is_busy: Callable[[], bool]) -> None:
         raise Stopped("stopped", 130) from None
 
 
-def configuration(app) -> uvicorn.Config:
+def configuration(app: Any) -> uvicorn.Config:
     """Return how uvicorn runs an application here."""
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # what matters is said by the guard
     return uvicorn.Config(

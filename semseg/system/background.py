@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 _NUM_THREADS = 2
 _MAX_WAITING = 8  # a slow disk holds up the model rather than fill the memory
@@ -18,7 +19,7 @@ class Writers:
         self._threads: ThreadPoolExecutor | None = None
         self._waiting: deque[tuple[Future, int]] = deque()
 
-    def submit(self, write: Callable[..., None], *arguments, num_bytes: int = 0) -> None:
+    def submit(self, write: Callable[..., None], *arguments: Any, num_bytes: int = 0) -> None:
         """Call `write(*arguments)` soon; wait first while too much is waiting.
 
         Args:

@@ -6,12 +6,14 @@ import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process, master_only
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
+from mmengine.runner import Runner
 
 from semseg.checkpoints.files import best_names, newest_first, position_name, run_checkpoints
 from semseg.config.hooks import note
@@ -90,7 +92,7 @@ class SafeCheckpointHook(CheckpointHook):
         by_epoch: bool = False,
         max_keep_ckpts: int = 3,
         save_best: str | list[str] | None = "mIoU",
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         kwargs = {"backend_args": {"backend": "atomic"}, **kwargs, "by_epoch": by_epoch}
         super().__init__(interval=interval, max_keep_ckpts=max_keep_ckpts, save_best=save_best, **kwargs)
@@ -98,7 +100,7 @@ class SafeCheckpointHook(CheckpointHook):
         self._is_due = False
         self._own: set[str] = set()  # names of the files of this run in the folder
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Find the folder; when the run was stopped before or in a validation, make up for it."""
         super().before_train(runner)
         self._own = self._files_before(runner)
@@ -110,7 +112,7 @@ class SafeCheckpointHook(CheckpointHook):
             runner.logger.info(f"iteration {done} was not validated before the run ended: validating now")
             runner.val_loop.run()
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Save when it is time, and the optimizer has just made its step."""
         if not self.by_epoch:
             self._is_due |= self.every_n_train_iters(runner, self.interval, self.save_begin)
@@ -118,7 +120,7 @@ class SafeCheckpointHook(CheckpointHook):
         if self._is_due and runner.optim_wrapper.should_update():
             self.save(runner, runner.iter + 1)
 
-    def after_train_epoch(self, runner) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         """Save when it is time; gradients that wait for more batches are waited for."""
         if self.by_epoch:
             self._is_due |= self.every_n_epochs(runner, self.interval, self.save_begin)
@@ -126,7 +128,7 @@ class SafeCheckpointHook(CheckpointHook):
             if self._is_due and runner.optim_wrapper.should_update():
                 self.save(runner, runner.iter, runner.epoch + 1)
 
-    def save(self, runner, num_iters: int, num_epochs: int | None = None) -> str:
+    def save(self, runner: Runner, num_iters: int, num_epochs: int | None = None) -> str:
         """Write a numbered checkpoint with everything that a resumed run needs, and return its path.
 
         Args:
@@ -155,7 +157,7 @@ class SafeCheckpointHook(CheckpointHook):
             self._delete(runner, numbered[numbered.index(name) + self.max_keep_ckpts :])
         return self.last_ckpt
 
-    def after_val_epoch(self, runner, metrics: dict[str, float]) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
         """Save the best, then the newest again, with the scores."""
         runner.message_hub.update_info("last_validation", runner.iter)
         superseded = [] if not metrics else self._save_best(runner, metrics)
@@ -163,7 +165,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.save(runner, runner.iter)
         self._delete(runner, superseded)
 
-    def _save_best(self, runner, metrics: dict[str, float]) -> list[str]:
+    def _save_best(self, runner: Runner, metrics: dict[str, float]) -> list[str]:
         """Save what is better than before, and return the names of the files that nobody needs any more."""
         superseded = []
         if not self.save_best:
@@ -193,12 +195,12 @@ class SafeCheckpointHook(CheckpointHook):
             superseded += [other for other in best_names(self._own, start) if other != name]
         return superseded
 
-    def _position(self, runner, num_iters: int, num_epochs: int) -> str:
+    def _position(self, runner: Runner, num_iters: int, num_epochs: int) -> str:
         if not self.by_epoch:
             return position_name(num_iters)
         return position_name(num_iters, num_epochs, len(runner.train_dataloader))
 
-    def _write(self, runner, name: str, meta: dict, save_optimizer: bool, save_param_scheduler: bool) -> None:
+    def _write(self, runner: Runner, name: str, meta: dict, save_optimizer: bool, save_param_scheduler: bool) -> None:
         try:
             runner.save_checkpoint(
                 self.out_dir,
@@ -225,7 +227,7 @@ class SafeCheckpointHook(CheckpointHook):
         if _is_local(self.out_dir):
             _link(Path(self.out_dir) / "last.pth", name)
 
-    def _files_before(self, runner) -> set[str]:
+    def _files_before(self, runner: Runner) -> set[str]:
         """Return the names of the files that the first part of a resumed run has left in this folder."""
         resumed, folder = runner.cfg.get("resume") and runner.cfg.get("load_from"), self.out_dir
         if not resumed or not _is_local(folder) or Path(resumed).resolve().parent != Path(folder).resolve():
@@ -235,11 +237,11 @@ class SafeCheckpointHook(CheckpointHook):
             names = [path.name for path in run_checkpoints(folder) if not path.is_symlink()]
         return set(names)
 
-    def _remember(self, runner, names: set[str]) -> None:
+    def _remember(self, runner: Runner, names: set[str]) -> None:
         self._own = names
         runner.message_hub.update_info("own_checkpoints", sorted(names))
 
-    def _delete(self, runner, names: Sequence[str]) -> None:
+    def _delete(self, runner: Runner, names: Sequence[str]) -> None:
         self._remember(runner, self._own - set(names))
         if is_main_process() and _is_local(self.out_dir):
             for name in names:

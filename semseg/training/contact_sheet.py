@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from PIL import Image
 
@@ -30,7 +31,7 @@ class ContactSheetHook(Hook):
         self.num_samples = num_samples
 
     @master_only
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Paint the sheet."""
         if not self.num_samples:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmengine.config import Config
 from mmengine.dist import broadcast, get_world_size
 from mmengine.hooks import EMAHook
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.config.hooks import replace_hook
@@ -53,17 +54,17 @@ class AveragedWeightsHook(EMAHook):
         super().__init__("MomentumAnnealingEMA", momentum=momentum, gamma=_AVERAGED_PART, update_buffers=True)
         self._is_swapped = False
 
-    def before_run(self, runner) -> None:
+    def before_run(self, runner: Runner) -> None:
         """Do nothing yet: a test, which loads averaged weights, needs no second set."""
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Begin the average, unless it was loaded, and say whose validation it is."""
         if not hasattr(self, "ema_model"):
             super().before_run(runner)
         super().before_train(runner)
         runner.logger.info("EMA: the weights that are validated, saved and tested are averaged over iterations")
 
-    def before_val_epoch(self, runner) -> None:
+    def before_val_epoch(self, runner: Runner) -> None:
         """Put the averaged weights into the model."""
         if get_world_size() > 1:  # without SyncBN every process has running statistics of its own
             for buffer in self.ema_model.buffers():
@@ -71,28 +72,28 @@ class AveragedWeightsHook(EMAHook):
         super().before_val_epoch(runner)
         self._is_swapped = True
 
-    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Put the learning weights back."""
         super().after_val_epoch(runner, metrics)
         self._is_swapped = False
         momentum = max(self.ema_model.momentum, _AVERAGED_PART / (_AVERAGED_PART + int(self.ema_model.steps)))
         runner.message_hub.update_scalar("val/ema_momentum", momentum)
 
-    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Store both."""
         if self._is_swapped:
             checkpoint["ema_state_dict"] = self.ema_model.state_dict()
         else:
             super().before_save_checkpoint(runner, checkpoint)
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Take up both when a run is resumed; a run that starts from weights begins its average with them."""
         if runner.cfg.get("resume"):
             super().before_run(runner)
             super().after_load_checkpoint(runner, checkpoint)
 
-    def before_test_epoch(self, runner) -> None:
+    def before_test_epoch(self, runner: Runner) -> None:
         """Test the weights that were loaded."""
 
-    def after_test_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Leave them in place."""

@@ -10,6 +10,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
 
@@ -35,7 +36,7 @@ class FineTuningHook(Hook):
 
     priority = "VERY_HIGH"  # before EMAHook, which loads the same weights
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Replace the weights that were read by those that the model takes.
 
         Raises:

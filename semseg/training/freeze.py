@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -77,7 +78,7 @@ class FrozenPartsHook(Hook):
     A resumed run has to freeze what it froze before.
     """
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare with the run that is resumed.
 
         Raises:
@@ -90,7 +91,7 @@ class FrozenPartsHook(Hook):
                 f"{runner.cfg.load_from} was trained {flag}: resume it so, or start a new run from it with --load-from"
             )
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Say how much learns, in the log and in the checkpoints."""
         frozen = runner.cfg.get("frozen_parts", [])
         runner.message_hub.update_info("frozen_parts", frozen)
@@ -99,7 +100,7 @@ class FrozenPartsHook(Hook):
             learning, total = sum(size for size, learns in sizes if learns), sum(size for size, _ in sizes)
             runner.logger.info(f"frozen: {', '.join(frozen)}; {learning:,} of {total:,} parameters learn")
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Undo what the loop does before every iteration: `model.train()`."""
         for part in runner.cfg.get("frozen_parts", []):
             model = runner.model.module if is_model_wrapper(runner.model) else runner.model

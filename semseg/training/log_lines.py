@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
-from mmengine.runner import LogProcessor
+from mmengine.runner import LogProcessor, Runner
 from mmseg.registry import HOOKS, LOG_PROCESSORS
 
 
@@ -25,7 +25,7 @@ class NotesHook(Hook):
     def __init__(self, lines: Sequence[str] = ()) -> None:
         self.lines = lines
 
-    def before_run(self, runner) -> None:
+    def before_run(self, runner: Runner) -> None:
         """Write them."""
         for line in self.lines:
             runner.logger.info(line)
@@ -38,7 +38,7 @@ class SegLogProcessor(LogProcessor):
     The per-class scores stand in the table above the line, and in TensorBoard.
     """
 
-    def get_log_after_iter(self, runner, batch_idx: int, mode: str) -> tuple[dict, str]:
+    def get_log_after_iter(self, runner: Runner, batch_idx: int, mode: str) -> tuple[dict, str]:
         """Return the scalars and the line; `memory` is the peak in MiB, of the GPU or else of the process."""
         tag, line = super().get_log_after_iter(runner, batch_idx, mode)
         if "memory" not in tag:
@@ -47,7 +47,9 @@ class SegLogProcessor(LogProcessor):
             line = re.sub(r"(data_time: \S+  )", rf"\1memory: {tag['memory']}  ", line)
         return tag, line
 
-    def get_log_after_epoch(self, runner, batch_idx: int, mode: str, with_non_scalar: bool = False):
+    def get_log_after_epoch(
+        self, runner: Runner, batch_idx: int, mode: str, with_non_scalar: bool = False
+    ) -> tuple[dict, str]:
         """Return the scalars, all of them, and the line, with the means only."""
         tag, line = super().get_log_after_epoch(runner, batch_idx, mode, with_non_scalar)
         return tag, re.sub(r"(?:IoU|Acc)/[^:]+: \S+  ", "", line)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmengine.config import Config
 from mmengine.hooks import EarlyStoppingHook
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
 from semseg.config.hooks import ensure_hook, replace_hook
@@ -100,10 +100,10 @@ class MonitorHook(EarlyStoppingHook):
         super().__init__(monitor, rule, min_delta=1e-9, check_finite=False, patience=patience or math.inf)
         self._scores: list[list[float]] = []  # [iteration, score]
 
-    def before_run(self, runner) -> None:
+    def before_run(self, runner: Runner) -> None:
         """Leave out MMEngine's check, which would load the training set for a test."""
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Take up the scores of a resumed run; those of another metric count for nothing."""
         hub = runner.message_hub
         kept = hub.runtime_info.get("monitored", {})
@@ -116,7 +116,7 @@ class MonitorHook(EarlyStoppingHook):
         for _, score in self._scores:
             self._is_stagnant(score)
 
-    def after_val_epoch(self, runner, metrics: dict[str, float]) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
         """Decide whether to stop.
 
         Raises:
@@ -134,7 +134,7 @@ class MonitorHook(EarlyStoppingHook):
         if self._is_stagnant(score):
             runner.train_loop.stop_training = True
 
-    def after_train(self, runner) -> None:
+    def after_train(self, runner: Runner) -> None:
         """Say why the run has stopped, or whether it may go on."""
         if runner.iter >= runner.max_iters:
             text = rising_text(self.monitor, [score for _, score in self._scores], self.rule)

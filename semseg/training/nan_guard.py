@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from mmengine.config import Config
 from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from PIL import Image
 
@@ -63,7 +65,7 @@ class GuardHook(Hook):
         self._passes: list[_Pass] = []  # more than one while gradients accumulate
         self._warned: set[str] = set()
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Look at the losses that the model computes, and at the gradients before every step."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         parse_losses, step = model.parse_losses, runner.optim_wrapper.step
@@ -77,21 +79,21 @@ class GuardHook(Hook):
             return loss * torch.where(loss.detach().isfinite(), 1.0, torch.nan), log_vars
 
         @functools.wraps(step)  # MMEngine's schedulers have marked it, and would warn without the mark
-        def step_if_finite(**kwargs) -> None:
+        def step_if_finite(**kwargs: Any) -> None:
             self._check(runner)
             step(**kwargs)
             self._passes.clear()
 
         model.parse_losses, runner.optim_wrapper.step = parse_losses_and_spread_nan, step_if_finite
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Keep the batch, and the running statistics, which the forward pass changes."""
         if not self._passes:
             for buffer, kept in self._buffers:
                 kept.copy_(buffer)
         self._passes.append(_Pass(runner.iter + 1, data_batch))
 
-    def _check(self, runner) -> None:
+    def _check(self, runner: Runner) -> None:
         """Do nothing if the gradients are finite; otherwise write all aside.
 
         Raises:
@@ -112,7 +114,7 @@ class GuardHook(Hook):
         message = f"{accounts[0]}{others}, {state}: lower the learning rate, or look at the batch"
         raise Stopped(message if is_main_process() else "", GIVEN_UP)
 
-    def _save_state(self, runner) -> str:
+    def _save_state(self, runner: Runner) -> str:
         """Write the state before the step, in the first process, and say where it is."""
         for name, weights in self._model.named_parameters():
             if not weights.isfinite().all():
@@ -131,7 +133,7 @@ class GuardHook(Hook):
             return f"the state before it cannot be written ({error.strerror or error})"
         return f"the state before it is {Path(runner.work_dir) / name}"
 
-    def _write_aside(self, runner, broken: _Pass) -> str:
+    def _write_aside(self, runner: Runner, broken: _Pass) -> str:
         """Write what went into a forward pass, and say what came out of it."""
         losses = broken.broken_losses()
         if losses:
@@ -171,7 +173,9 @@ class GuardHook(Hook):
             return f"{account}: the batch cannot be written to {folder} ({error.strerror or error})"
         return f"{account}: the batch lies in {folder}"
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
         """Warn when nothing is learned."""
         check = f"tools/dataset.py check {runner.cfg.filename or 'CONFIG'} tells"
         if self._is_zero(runner, ["train/loss"]):
@@ -190,17 +194,17 @@ class GuardHook(Hook):
                 f" masks hold train ids? {check}",
             )
 
-    def _is_zero(self, runner, names: list[str]) -> bool:
+    def _is_zero(self, runner: Runner, names: list[str]) -> bool:
         last = [runner.message_hub.get_scalar(name).data[0][-self.warn_after_iters :] for name in names]
         return all(len(values) == self.warn_after_iters and np.abs(values).max() < _ZERO for values in last)
 
-    def _warn(self, runner, about: str, sentence: str) -> None:
+    def _warn(self, runner: Runner, about: str, sentence: str) -> None:
         if about not in self._warned:
             self._warned.add(about)
             runner.logger.warning(sentence)
 
 
-def _draw(runner, broken: _Pass, path: Path) -> None:
+def _draw(runner: Runner, broken: _Pass, path: Path) -> None:
     """Paint the samples with their masks as the network received them."""
     size, metainfo = samples.padded_size(runner.cfg), runner.train_dataloader.dataset.metainfo
     pictures = [

@@ -17,6 +17,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.config.hooks import ensure_hook
@@ -172,7 +173,7 @@ class OverfitHook(Hook):
         self._grid: tuple[int, int] | None = None
         self._scores: dict[str, float] = {}
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Look at the images: how coarse the truth must be, and how rare each class is in it.
 
         Raises:
@@ -198,11 +199,11 @@ class OverfitHook(Hook):
                 module.class_weight = (weights / weights.max()).tolist()
         self._started = time.monotonic()
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Coarsen the truth."""
         self._coarsen(data_batch)
 
-    def before_val_iter(self, runner, batch_idx: int, data_batch: dict | None = None) -> None:
+    def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         """Coarsen the truth."""
         self._coarsen(data_batch)
 
@@ -211,12 +212,12 @@ class OverfitHook(Hook):
             sample.gt_sem_seg.data = coarse(sample.gt_sem_seg.data, self._grid)
             sample.set_metainfo(dict(ori_shape=sample.gt_sem_seg.shape))  # predictions are resized to it
 
-    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Stop if it knows them."""
         self._scores = metrics
         runner.train_loop.stop_training = metrics["mIoU"] > self.pass_above
 
-    def after_train(self, runner) -> None:
+    def after_train(self, runner: Runner) -> None:
         """Say what was reached.
 
         Raises:
@@ -232,7 +233,7 @@ class OverfitHook(Hook):
         message = f"{seen}, expected more than {self.pass_above:g} %: {self._symptoms(runner)}; panels: {panels}"
         raise Stopped(message if is_main_process() else "", 1)
 
-    def _symptoms(self, runner) -> str:
+    def _symptoms(self, runner: Runner) -> str:
         labelled = {name.partition("/")[2]: score for name, score in self._scores.items()
                     if name.startswith("Acc/") and not math.isnan(score)}  # fmt: skip
         if not labelled:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from PIL import Image
 
@@ -49,7 +51,7 @@ class PanelHook(Hook):
         self._reading: dict[str, tuple[str, int | None]] = {}  # image path -> exif, bits
         self._writers = Writers()
 
-    def before_val_epoch(self, runner) -> None:
+    def before_val_epoch(self, runner: Runner) -> None:
         """Choose the images."""
         dataset = runner.val_dataloader.dataset
         num_images = min(self.num_images, len(dataset))
@@ -60,11 +62,11 @@ class PanelHook(Hook):
         self._panel_paths = {image: panel_dir / ("_".join(names[image].parts) + ending) for image in chosen}
         self._reading = reading_of_images(dataset) if chosen else {}
 
-    def after_val_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence = ()) -> None:
         """Paint the chosen images of this batch."""
         self._paint(runner.val_dataloader.dataset, outputs, panels.truth_and_prediction)
 
-    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Send what all ranks painted to TensorBoard."""
         self._writers.finish()
         barrier()
@@ -81,22 +83,22 @@ class PanelHook(Hook):
                     name = path.stem.rpartition("_iter_")[0]
                     experiment.add_image(f"val_panels/{name}", np.asarray(panel), runner.iter)
 
-    def before_test_epoch(self, runner) -> None:
+    def before_test_epoch(self, runner: Runner) -> None:
         """Decide where each picture goes."""
         dataset = runner.test_dataloader.dataset
         names = names_of_set(dataset) if self.show_dir else {}
         self._panel_paths = {image: Path(self.show_dir) / f"{name}.jpg" for image, name in names.items()}
         self._reading = reading_of_images(dataset) if self.show_dir else {}
 
-    def after_test_iter(self, runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence = ()) -> None:
         """Paint the images of this batch."""
         self._paint(runner.test_dataloader.dataset, outputs, panels.panel)
 
-    def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
+    def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Wait until everything is written."""
         self._writers.finish()
 
-    def _paint(self, dataset, outputs: Sequence, draw: Callable[..., np.ndarray]) -> None:
+    def _paint(self, dataset: Any, outputs: Sequence, draw: Callable[..., np.ndarray]) -> None:
         for sample in outputs:
             path = self._panel_paths.get(sample.img_path)
             if path is None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS
 
 from semseg.config.patch import Patch, changes
@@ -73,12 +75,12 @@ class Bf16OptimWrapper(OptimWrapper):
         **kwargs: those of OptimWrapper.
     """
 
-    def __init__(self, enabled: bool | Literal["auto"] = "auto", **kwargs) -> None:
+    def __init__(self, enabled: bool | Literal["auto"] = "auto", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.enabled = has_fast_bf16() if enabled == "auto" else enabled
 
     @contextmanager
-    def optim_context(self, model: torch.nn.Module):
+    def optim_context(self, model: torch.nn.Module) -> Iterator[None]:
         """Run a training step in the chosen precision."""
         device_type = next(model.parameters()).device.type
         with super().optim_context(model), torch.autocast(device_type, torch.bfloat16, enabled=self.enabled):
@@ -92,7 +94,7 @@ class ChannelsLastHook(Hook):
     The results stay those of the usual layout, up to rounding.
     """
 
-    def before_run(self, runner) -> None:
+    def before_run(self, runner: Runner) -> None:
         """Convert the model once; the activations follow its layout.
 
         A DDP wrapper has laid out its buckets for the old layout, and would mix up the elements of the first

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import atexit
 import sys
+from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,7 +28,7 @@ class ProgressBarHook(Hook):
         self._task = None  # the loop that advances now
         self._train_task = None
 
-    def before_run(self, runner) -> None:
+    def before_run(self, runner: Runner) -> None:
         """Open the bar."""
         if not (is_main_process() and sys.stdout.isatty()):
             return
@@ -44,7 +46,7 @@ class ProgressBarHook(Hook):
         for handler in runner.logger.handlers[:1]:
             handler.setStream(sys.stdout)  # rich's stand-in, which prints above the bar
 
-    def after_run(self, runner) -> None:
+    def after_run(self, runner: Runner) -> None:
         """Close the bar."""
         if self._progress is not None:
             self._progress.stop()
@@ -52,40 +54,42 @@ class ProgressBarHook(Hook):
             for handler in runner.logger.handlers[:1]:
                 handler.setStream(sys.stdout)
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Start the bar of the training loop."""
         if self._progress is not None:
             self._train_task = self._progress.add_task("train", total=runner.max_iters, completed=runner.iter, note="")
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
         """Advance it."""
         if self._progress is not None:
             note = f"loss {float(outputs['loss']):.3f}" if outputs and "loss" in outputs else ""
             self._progress.update(self._train_task, completed=runner.iter + 1, note=note)
 
-    def before_val_epoch(self, runner) -> None:
+    def before_val_epoch(self, runner: Runner) -> None:
         """Start the bar of a validation."""
         self._start("validate", runner.val_dataloader)
 
-    def before_test_epoch(self, runner) -> None:
+    def before_test_epoch(self, runner: Runner) -> None:
         """Start the bar of a test."""
         self._start("test", runner.test_dataloader)
 
-    def _start(self, description: str, dataloader) -> None:
+    def _start(self, description: str, dataloader: Any) -> None:
         if self._progress is not None:
             self._task = self._progress.add_task(description, total=len(dataloader), note="")
 
-    def after_val_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Advance it."""
         if self._progress is not None:
             self._progress.advance(self._task)
 
-    def after_test_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Advance it."""
         if self._progress is not None:
             self._progress.advance(self._task)
 
-    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Remove the bar of the validation."""
         if self._progress is not None:
             self._progress.remove_task(self._task)

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.checkpoints import description, facts
@@ -37,13 +38,13 @@ class DescriptionHook(Hook):
         self._run: dict | None = None
         self._validation: dict | None = None
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Take over the scores of the last validation when a training is resumed."""
         if runner.cfg.get("resume"):
             self._validation = description.description_of(checkpoint).get("metrics")
 
     @master_only
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Find out all that stays the same, and write run.json."""
         datasets = {"train": runner.train_dataloader.dataset}
         if runner.val_loop is not None:
@@ -60,12 +61,12 @@ class DescriptionHook(Hook):
         with atomic_path(Path(runner.log_dir) / "run.json") as temporary:
             temporary.write_text(json.dumps(record, indent=2) + "\n")
 
-    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Remember the scores."""
         if metrics:
             self._validation = description.describe_validation(runner.iter, metrics)
 
-    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the description in."""
         if self._run is not None:  # None: no training of this project
             state = description.describe_state(

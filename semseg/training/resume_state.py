@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.dist import master_only
 from mmengine.hooks import EMAHook, Hook
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
 from semseg.errors import InvalidConfigError
@@ -33,7 +33,7 @@ class ContinuationHook(Hook):
     optimizer keeps its state (momentum), and an unchanged schedule goes on as stored.
     """
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the two schedules, and put the new one into `checkpoint` if they differ.
 
         Raises:
@@ -78,7 +78,7 @@ class ContinuationHook(Hook):
         lr = runner.optim_wrapper.get_lr()
         runner.logger.info(f"{what}: learning rate goes on at {next(iter(lr.values()))[0]:.4g}")
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Tell later checkpoints how long an epoch is, and the log of a schedule that the run does not finish."""
         by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         if by_epoch:
@@ -121,7 +121,7 @@ class OneCurveHook(Hook):
 
     priority = 80  # after a trial that may end the run, before a validation that is made up for: LOW, VERY_LOW
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Name the log that goes on here."""
         info = checkpoint.get("message_hub", {}).get("runtime_info", {})
         path = Path(runner.work_dir, info.get("record", {}).get("log", ""))
@@ -129,7 +129,7 @@ class OneCurveHook(Hook):
             runner.logger.info(f"continues {path} after iteration {checkpoint['meta']['iter']}")
 
     @master_only
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Find the folder, and cut the curves at the checkpoint."""
         hub, work_dir = runner.message_hub, Path(runner.work_dir)
         visualizer = runner.cfg.get("visualizer") or dict(
@@ -161,12 +161,12 @@ class OneCurveHook(Hook):
         paths = dict(curves=os.path.relpath(curves, work_dir), log=os.path.relpath(log_path, work_dir))
         hub.update_info("record", {**record, **paths})
 
-    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Remember that the curves hold this validation."""
         record = runner.message_hub.runtime_info.get("record", {})
         runner.message_hub.update_info("record", {**record, "validated": runner.iter})
 
-    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Let TensorBoard's file reach the disk before the checkpoint does, so that no kill leaves a gap."""
         tensorboard = runner.visualizer.get_backend("TensorboardVisBackend")
         if tensorboard is not None:

@@ -6,12 +6,14 @@ import os
 import signal
 import threading
 import time
+from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import FUNCTIONS
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.config.patch import Patch
@@ -69,35 +71,35 @@ class StopHook(Hook):
         self._wanted, self._wanted_at = 0, 0.0
         self._group = None
 
-    def before_run(self, runner) -> None:
+    def before_run(self, runner: Runner) -> None:
         """Start the clock."""
         self._deadline = None if self.max_time_s is None else time.monotonic() + self.max_time_s
         if get_world_size() > 1:
             self._group = torch.distributed.new_group(backend="gloo")  # costs no synchronisation of a GPU
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Listen for signals, and remember them until a step ends; up to here there is nothing to save."""
         for number in SIGNALS:
             signal.signal(number, self._remember)
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Stop here, when it is wanted and the optimizer has made its step."""
         code = self._agreed()
         if code and runner.optim_wrapper.should_update() and not self.is_last_train_iter(runner):
             self._stop(runner, code, runner.iter + 1)
 
-    def after_val_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Stop in the middle of a validation; the resumed run repeats it."""
         code = self._agreed()
         if code:
             self._stop(runner, code, runner.iter)
 
-    def after_run(self, runner) -> None:
+    def after_run(self, runner: Runner) -> None:
         """Hand the signals back."""
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
 
-    def _remember(self, number: int, frame) -> None:
+    def _remember(self, number: int, frame: Any) -> None:
         if not self._wanted:
             self._wanted, self._wanted_at = 128 + number, time.monotonic()
             if is_main_process():
@@ -119,7 +121,7 @@ class StopHook(Hook):
         torch.distributed.all_reduce(highest, torch.distributed.ReduceOp.MAX, group=self._group)
         return int(highest)
 
-    def _stop(self, runner, code: int, num_iters: int) -> None:
+    def _stop(self, runner: Runner, code: int, num_iters: int) -> None:
         why = "time is up" if code == OUT_OF_TIME else f"stopped by {signal.Signals(code - 128).name}"
         saved = [hook.save(runner, num_iters) for hook in runner.hooks if isinstance(hook, SafeCheckpointHook)]
         rest = (

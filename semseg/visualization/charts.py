@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -159,7 +160,7 @@ def scatter(points: Mapping[str, tuple], x_title: str, y_title: str, title: str)
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _note(axes, value: float, place: float, text: str) -> None:
+def _note(axes: Any, value: float, place: float, text: str) -> None:
     axes.annotate(text, (value, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
 
 

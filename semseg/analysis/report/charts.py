@@ -45,7 +45,7 @@ def class_labels(classes: Sequence[str], palette: Sequence) -> list[str]:
     ]
 
 
-def figure_of(data: list[dict], height: int, xaxis: dict, yaxis: dict, **layout) -> dict[str, Any]:
+def figure_of(data: list[dict], height: int, xaxis: dict, yaxis: dict, **layout: Any) -> dict[str, Any]:
     """Return a figure in the looks of the page.
 
     Args:
@@ -90,7 +90,7 @@ def figure_of(data: list[dict], height: int, xaxis: dict, yaxis: dict, **layout)
     }
 
 
-def line_of(x: Sequence, y: Sequence, name: str, color: str = "var(--accent)", **more) -> dict[str, Any]:
+def line_of(x: Sequence, y: Sequence, name: str, color: str = "var(--accent)", **more: Any) -> dict[str, Any]:
     """Return the trace of a line; `more` goes into it as it is."""
     line = {"color": color, "width": 2, **more.pop("line", {})}
     return {"type": "scatter", "mode": "lines", "x": list(x), "y": list(y), "name": name, "line": line, **more}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
@@ -126,7 +126,7 @@ class Site:
     def _get(self, path: str, what: str) -> requests.Response:
         return self._send("GET", path, what)
 
-    def _send(self, method: str, path: str, what: str, **options) -> requests.Response:
+    def _send(self, method: str, path: str, what: str, **options: Any) -> requests.Response:
         try:
             # redirections are answers here, and a password must not follow one to another host
             response = self._session.request(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +101,7 @@ def _size(image: dict) -> Size | None:
     return (int(width), int(height)) if width and height else None
 
 
-def _parse_segmentation(label: str, segmentation) -> tuple[Polygons | Runs, float]:
+def _parse_segmentation(label: str, segmentation: Any) -> tuple[Polygons | Runs, float]:
     """Return the shape and its area in pixels."""
     if isinstance(segmentation, dict):
         height, width = (int(side) for side in segmentation["size"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 from xml.parsers import expat
 
 import numpy as np
@@ -82,7 +83,7 @@ class _Reader:
         if not self.images:
             raise InvalidDataError(f"{self.path}: no image in it; export as 'CVAT for images 1.1'")
 
-    def _refuse_doctype(self, *_) -> None:
+    def _refuse_doctype(self, *_: Any) -> None:
         # entities are defined there, and CVAT writes none: they could unfold to any size
         raise InvalidDataError(f"{self.path}: it holds a DOCTYPE, which CVAT does not write; remove it")
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -245,7 +246,7 @@ def paint(shapes: Iterable[Shape], size: Size, id_of: Callable[[str], int]) -> P
     return Painting(train_ids, painted, covered)
 
 
-def require_pycocotools():
+def require_pycocotools() -> ModuleType:
     """Return `pycocotools.mask`.
 
     Raises:

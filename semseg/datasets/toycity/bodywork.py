@@ -6,6 +6,7 @@ A vehicle's own coordinates are (forward, up, right) in metres from the middle o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Body:
         """Own coordinates to the world."""
         return self.pose.world(local)
 
-    def side(self, profile: list[tuple[float, float]], right: float, color: np.ndarray, **look) -> bool:
+    def side(self, profile: list[tuple[float, float]], right: float, color: np.ndarray, **look: Any) -> bool:
         """Add a side panel given by (forward, up) corners; say whether it is seen."""
         points = self.world([(f, u, right) for f, u in profile])
         found = self.stage.face(points, self.world([(0, 1, 0)])[0], color, **look)
@@ -43,17 +44,21 @@ class Body:
         """Add a detail in a colour that is lit already."""
         self.marks += self.stage.fill(self.world(corners), lit, end)
 
-    def side_patch(self, low: tuple[float, float], high: tuple[float, float], right: float, lit, end=None) -> None:
+    def side_patch(
+        self, low: tuple[float, float], high: tuple[float, float], right: float, lit: np.ndarray, end: Any = None
+    ) -> None:
         """Add a rectangle on a side, from (forward, up) to (forward, up)."""
         (f0, u0), (f1, u1) = low, high
         self.patch([(f0, u0, right), (f1, u0, right), (f1, u1, right), (f0, u1, right)], lit, end)
 
-    def end_patch(self, low: tuple[float, float], high: tuple[float, float], forward: float, lit, end=None):
+    def end_patch(
+        self, low: tuple[float, float], high: tuple[float, float], forward: float, lit: np.ndarray, end: Any = None
+    ) -> None:
         """Add a rectangle on the front or back, from (right, up) to (right, up)."""
         (r0, u0), (r1, u1) = low, high
         self.patch([(forward, u0, r0), (forward, u0, r1), (forward, u1, r1), (forward, u1, r0)], lit, end)
 
-    def sheet(self, profile: list[tuple[float, float]], half: list[float], color: np.ndarray, **look) -> list:
+    def sheet(self, profile: list[tuple[float, float]], half: list[float], color: np.ndarray, **look: Any) -> list:
         """Add the bands of a body between its two sides; return the seen ones as (index, corners)."""
         centre = self.world([(np.mean([f for f, _ in profile]), np.mean([u for _, u in profile]), 0)])[0]
         seen = []

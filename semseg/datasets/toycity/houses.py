@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from semseg.datasets.toycity.facades import FLOOR_M, facade_image
@@ -81,7 +83,9 @@ def facing_building(stage: Stage, style: Style, x0: float, x1: float, z: float, 
     return [Thing("building", tuple(marks), z)] if marks else []
 
 
-def _gable(stage, x, reach, z, height, color, texture, is_pitched) -> list:
+def _gable(
+    stage: Any, x: float, reach: float, z: float, height: float, color: np.ndarray, texture: Any, is_pitched: bool
+) -> list:
     """The side of the house that looks at the camera."""
     profile = [(x, 0, z), (x + reach, 0, z), (x + reach, height, z), (x, height, z)]
     if is_pitched:

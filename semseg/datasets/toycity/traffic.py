@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from semseg.datasets.toycity import people, transit, vehicles
@@ -16,7 +18,7 @@ def add_vehicles(site: Site, wants: dict[str, bool]) -> None:
     left_edge = street.left_kerb + (3.4 if street.track_is_own else 0)
     opposite = (street.middle + left_edge + street.parking) / 2
 
-    def drive(build, x: float, z: float, yaw: float, length: float, width: float, height: float) -> bool:
+    def drive(build: Any, x: float, z: float, yaw: float, length: float, width: float, height: float) -> bool:
         turn = yaw + stage.between(-0.03, 0.03)
         sideways = abs(np.sin(turn)) > 0.7
         half_x, half_z = (length / 2, width / 2) if sideways else (width / 2, length / 2)
@@ -76,7 +78,7 @@ def add_vehicles(site: Site, wants: dict[str, bool]) -> None:
 def add_people(site: Site, wants: dict[str, bool]) -> None:
     stage, street, rng = site.stage, site.street, site.stage.rng
 
-    def stand(build, x: float, z: float, yaw: float, half: float, length: float, height: float) -> bool:
+    def stand(build: Any, x: float, z: float, yaw: float, half: float, length: float, height: float) -> bool:
         if not site.is_free(x, z, half, half):
             return False
         pose = Pose(x, z, yaw)
@@ -84,7 +86,7 @@ def add_people(site: Site, wants: dict[str, bool]) -> None:
         site.shadows.extend(stage.shadows(pose, length, 0.45, height))
         return True
 
-    def try_often(times: int, place) -> None:
+    def try_often(times: int, place: Any) -> None:
         for _ in range(times):
             if place():
                 return
@@ -97,7 +99,7 @@ def add_people(site: Site, wants: dict[str, bool]) -> None:
         for _ in range(1 if stage.chance(0.6) else 2):
             yaw = float(rng.choice(away))
 
-            def place(build=build, yaw=yaw) -> bool:
+            def place(build: Any = build, yaw: float = yaw) -> bool:
                 z = stage.between(7.5, 19)
                 x = lane if np.cos(yaw) > 0 else street.middle - stage.between(0.8, 2.5)
                 x = x if stage.chance(0.6) else stage.between(street.left_kerb + 0.8, street.right_kerb - 0.8)

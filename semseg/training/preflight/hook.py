@@ -12,6 +12,7 @@ from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_p
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch.nn.parallel import DistributedDataParallel
 
@@ -68,7 +69,7 @@ class PreflightHook(Hook):
     def __init__(self, dry_run: bool = False) -> None:
         self.dry_run = dry_run
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Try the steps.
 
         Raises:
@@ -83,7 +84,7 @@ class PreflightHook(Hook):
         if self.dry_run:
             raise Stopped(f"dry run: nothing stands in the way; the log is in {runner.log_dir}", 0)
 
-    def _try(self, runner) -> None:
+    def _try(self, runner: Runner) -> None:
         start = time.perf_counter()
         with untouched(runner) as put_back_weights:
             training, sample_s, crop = _train(runner)
@@ -107,12 +108,12 @@ class PreflightHook(Hook):
             runner.logger.warning(f"{unreached}: it stays as it is; take what no loss needs out of the model")
 
 
-def _can_be_tried(runner) -> bool:
+def _can_be_tried(runner: Runner) -> bool:
     is_plain = not is_model_wrapper(runner.model) or isinstance(runner.model, DistributedDataParallel)
     return is_plain and isinstance(runner.optim_wrapper, OptimWrapper)
 
 
-def _train(runner) -> tuple[Training, float, tuple[int, int]]:
+def _train(runner: Runner) -> tuple[Training, float, tuple[int, int]]:
     """Return what a training step is like, the seconds of one sample, and its height and width."""
     loader, rank, seed = runner.train_dataloader, get_rank(), int(runner.seed or 0)
     num_samples = max(batch_size_of(loader), _NUM_TIMED)
@@ -134,7 +135,7 @@ def _train(runner) -> tuple[Training, float, tuple[int, int]]:
     return training._replace(cost=_worst(training.cost)), max(all_gather_object(loaded.seconds)), crop
 
 
-def _validate(runner, crop: tuple[int, int]) -> tuple[Largest, Cost, float]:
+def _validate(runner: Runner, crop: tuple[int, int]) -> tuple[Largest, Cost, float]:
     """Return the largest picture, what predicting it costs, and the seconds of a whole validation."""
     loader = runner.val_dataloader
     found = _together(lambda: find_largest(loader.dataset) if is_main_process() else None)
@@ -151,7 +152,7 @@ def _validate(runner, crop: tuple[int, int]) -> tuple[Largest, Cost, float]:
     return largest, cost, picture_s * largest.mean_share * len(loader.dataset) / get_world_size()
 
 
-def _try_hooks(runner, batch: dict, crop: tuple[int, int]) -> None:
+def _try_hooks(runner: Runner, batch: dict, crop: tuple[int, int]) -> None:
     """Judge a prediction, and let the hooks prepare a validation that are marked for that: hours later is too late."""
     try_judgement(runner, batch, crop)
     for hook in runner.hooks:
@@ -159,7 +160,7 @@ def _try_hooks(runner, batch: dict, crop: tuple[int, int]) -> None:
             hook.before_val_epoch(runner)
 
 
-def _try_one_image(runner, batch: dict) -> None:
+def _try_one_image(runner: Runner, batch: dict) -> None:
     try:
         try_training(runner, batch)
     except Exception as error:
