@@ -174,7 +174,7 @@ class PseudoLabels:
     Attributes:
         most_doubt: as given.
         pixels: that were taken for each class, int64, shape (num_classes,).
-        kept: of those, likewise.
+        kept: how many of those became labels, int64, shape (num_classes,).
     """
 
     def __init__(self, out_dir: Path, outputs: Outputs, most_doubt: np.ndarray) -> None:

@@ -65,7 +65,7 @@ def measure(
 
     Args:
         train_ids: uint8, shape (height, width).
-        mirrored: likewise: the prediction of the mirrored image, mirrored back.
+        mirrored: as `train_ids`: the prediction of the mirrored image, mirrored back.
         doubt: 1 minus the probability of the winning class, shape (height, width).
         entropy: of each pixel, 0 to 1, shape (height, width).
         mass: sum of the probabilities of each class over the pixels, shape (num_classes,).
@@ -133,7 +133,7 @@ def distances_from(shares: np.ndarray, reference: np.ndarray, within: bool = Fal
 
     Args:
         shares: shape (images, num_classes).
-        reference: likewise.
+        reference: as `shares`.
         within: the images are those of the reference: each is compared with the mean of the others.
     """
     mean = reference.mean(0)
@@ -155,7 +155,7 @@ def compare_shares(names: Sequence[str], folder: np.ndarray, reference: np.ndarr
     Args:
         names: of the classes.
         folder: shape (images, num_classes).
-        reference: likewise.
+        reference: as `folder`.
 
     Returns:
         A row per class; the intervals take the images for drawn by chance (Welch). With one image in the folder they

@@ -41,7 +41,8 @@ class Side(NamedTuple):
     Attributes:
         measured: hardest first.
         features: by name as in `FEATURES`, float64, shape (images,).
-        places: where in the reference each lies: the share of it that has a smaller value, likewise.
+        places: where in the reference each lies: the share of it that has a smaller value; by name, shape
+            (images,).
         shares: of the classes, shape (images, num_classes).
         truth: mIoU in percent of each, nan where it is not known.
     """
@@ -58,7 +59,7 @@ def sides(folder: Sequence[Measured], reference: Sequence[Measured], truth: Mapp
 
     Args:
         folder: measured, at least one of them without fault.
-        reference: likewise.
+        reference: as `folder`.
         truth: mIoU in percent by resolved path, as far as it is known.
     """
     ordered = []

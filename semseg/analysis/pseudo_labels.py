@@ -27,7 +27,7 @@ class DoubtCounts:
 
         Args:
             train_ids: uint8, 0 to num_classes - 1, of any shape.
-            doubt: 1 minus the probability of the winning class, float16, likewise.
+            doubt: 1 minus the probability of the winning class, float16, of the same shape.
         """
         cells = train_ids.ravel().astype(np.int64) * _NUM_LEVELS + _levels(doubt).ravel()
         self.counts += np.bincount(cells, minlength=self.counts.size).reshape(self.counts.shape)
@@ -55,7 +55,7 @@ def pseudo_labels(train_ids: np.ndarray, doubt: np.ndarray, most_doubt: np.ndarr
 
     Args:
         train_ids: uint8, shape (height, width); 255 without data.
-        doubt: float16, likewise.
+        doubt: 1 minus the probability of the winning class, float16, shape (height, width).
         most_doubt: that is kept, by class, float16, shape (num_classes,).
     """
     limits = np.full(256, -1, most_doubt.dtype)  # nothing is sure enough where there is no class

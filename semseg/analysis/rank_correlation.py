@@ -16,7 +16,7 @@ class RankCorrelation(NamedTuple):
 
     Attributes:
         value: -1 to 1; None where it is not defined.
-        low, high: 95 %, over draws of images; None likewise.
+        low, high: 95 %, over draws of images; None where `value` is.
         num_images: that it is of.
     """
 

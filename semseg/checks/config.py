@@ -30,9 +30,7 @@ def check_config(
     Args:
         cfg: from `load_config`.
         splits: which dataloaders, default: all; sets that an earlier one reads are left out.
-        deep: as in `check_dataset_file`, likewise the others.
-        num_processes: likewise.
-        on_progress: likewise.
+        deep, num_processes, on_progress: as in `check_dataset_file`.
 
     Raises:
         FileNotFoundError, ValueError: a dataset.yaml that the config names is missing or says nonsense.

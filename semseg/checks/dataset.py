@@ -70,9 +70,7 @@ def examine(
         parts: what could be listed.
         findings: what was found already.
         way_out: what mends pictures in two splits.
-        deep: as in `check_dataset_file`, likewise the others.
-        num_processes: likewise.
-        on_progress: likewise.
+        deep, num_processes, on_progress: as in `check_dataset_file`.
     """
     findings = list(findings)
     images, masks, num_read = _read(parts, deep, num_processes, on_progress)

@@ -37,7 +37,7 @@ class ImageFacts(NamedTuple):
     Attributes:
         problem: why it cannot be read; empty: it can.
         oddity: what the decoder complained about and went on.
-        width: of the pixels as stored, likewise `height`.
+        width, height: of the pixels as stored.
         orientation: EXIF, 1 to 8.
         digest: of length, beginning and end.
         thumbnail: grey, 9x8, hexadecimal; empty: it wasn't decoded.
@@ -64,8 +64,8 @@ class MaskFacts(NamedTuple):
     Attributes:
         problem: why it cannot be read; empty: it can.
         format: as Pillow calls it.
-        mode: likewise; `RGB` and others with several channels hold colours.
-        width: of the pixels as stored, likewise `height`.
+        mode: as Pillow calls it; `RGB` and others with several channels hold colours.
+        width, height: of the pixels as stored.
         orientation: EXIF, 1 to 8.
         palette: of mode P, RGB, hexadecimal.
         values: what is stored, or colours as 0xRRGGBB; empty: more than MAX_COLORS colours.

@@ -105,12 +105,9 @@ def found(kind: str, code: str, split: str, rows: Sequence[tuple[Path, str]], to
     """Make a finding out of the files that have a fault, the worst first.
 
     Args:
-        kind: as in Finding, likewise the others.
-        code: likewise.
-        split: likewise.
+        kind, code, split: as in `Finding`.
         rows: file, and what is wrong with it.
-        total: likewise.
-        message: likewise.
+        total, message: as in `Finding`.
     """
     kept = rows if code in _EVERY_FILE else rows[:_NUM_KEPT]
     return Finding(kind, code, split, len(rows), total, message, tuple(kept))

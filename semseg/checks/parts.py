@@ -133,7 +133,7 @@ def unpaired(
         split: whose files they are.
         paired_images: those that have one.
         images_without_mask: those that have none.
-        masks_without_image: likewise.
+        masks_without_image: as `images_without_mask`.
         folders: of the images and of the masks; empty for a list of pairs.
         keys: the settings that name the suffixes.
         way_out: what else to do.

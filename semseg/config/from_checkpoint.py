@@ -128,7 +128,7 @@ class _Reader:
 
     Args:
         path: of the checkpoint, for the messages.
-        imports: what its config imports, likewise.
+        imports: what its config imports, for the messages.
     """
 
     def __init__(self, path: Path, imports: Any) -> None:

@@ -53,11 +53,11 @@ class DatasetFile:
         encoding: `ids` (stored values are positions in `classes`, 255 is ignored), `palette` (the colours of
             a palette PNG), or `rgb`.
         classes: names, in the order of their train ids.
-        palette: RGB, likewise.
+        palette: RGB, in the order of the train ids.
         label_map: stored value or colour -> train id, 255 for ignored; goes before everything else. A value
             means the index in a palette PNG, and a grey in an rgb mask.
         image_suffix: how image names end, any case; the rest of the name is what pairs them with a mask.
-        mask_suffix: likewise.
+        mask_suffix: as `image_suffix`.
         unlabelled: train id of all pixels of a photograph that has no mask; None: such a photograph is a fault.
         exif: `apply` turns images and masks by their EXIF orientation, `ignore` takes both as stored.
         bits: how many are in use of the 16 of a value, in photographs that store 16; None: the file says it, or all.

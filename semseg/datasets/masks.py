@@ -25,7 +25,7 @@ class Census(NamedTuple):
     Attributes:
         train_ids: uint8, shape (height, width); what no rule names is 255 here.
         unknown: stored value or colour -> pixels, of what no rule names, most frequent first.
-        snapped: colour -> pixels, of those that became the nearest in the list, likewise.
+        snapped: colour -> pixels, of those that became the nearest in the list, most frequent first.
     """
 
     train_ids: np.ndarray

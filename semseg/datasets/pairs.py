@@ -32,7 +32,7 @@ class Pairing:
         pairs: in the order of their names, or of the list.
         images_without_mask: photographs that nobody labelled, or whose mask has another name. With `unlabelled` in the
             dataset.yaml they are among the pairs instead.
-        masks_without_image: likewise.
+        masks_without_image: as `images_without_mask`.
         ignored_files: neither a photograph nor a mask by their suffixes; hidden files are not among them.
     """
 

@@ -130,8 +130,7 @@ def pixels_of(
 
     Args:
         image: of any mode.
-        exif: as of `decode_photograph`, likewise bits.
-        bits: see there.
+        exif, bits: as in `decode_photograph`.
         kind: what its header says; None for a picture out of the memory.
         stored: its values, where Pillow does not have all bits of them, uint16, shape (height, width, bands).
 

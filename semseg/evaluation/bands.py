@@ -16,7 +16,7 @@ def count_by_band(
         band: number of the band of each pixel, integers from 0 to num_bands - 1; fits the shape of `target`.
         num_bands: how many.
         predicted: train ids, integers, shape (height, width).
-        target: likewise, and `ignore_index` where nothing counts.
+        target: as `predicted`, and `ignore_index` where nothing counts.
         num_classes: of the train ids.
         ignore_index: of the target.
 

@@ -42,7 +42,7 @@ class BoundaryIoU:
 
         Args:
             predicted: train ids, integers, shape (height, width).
-            target: likewise, and `ignore_index` where nothing counts.
+            target: as `predicted`, and `ignore_index` where nothing counts.
             scores: not needed.
         """
         distance_px = max(1, round(self.dilation_ratio * float(np.hypot(*target.shape))))

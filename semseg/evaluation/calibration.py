@@ -40,7 +40,7 @@ class Calibration:
 
         Args:
             predicted: train ids, integers, shape (height, width).
-            target: likewise, and `ignore_index` where nothing counts.
+            target: as `predicted`, and `ignore_index` where nothing counts.
             scores: logits, floats, shape (classes of the model, height, width), on any device; one plane alone
                 holds probabilities of class 1, as MMSegmentation leaves those of a model with one output.
 

@@ -22,7 +22,7 @@ def count_pixels(
     Args:
         predicted: train ids, integers, shape (height, width), on any device; `ignore_index` where no class was
             found, which counts as wrong.
-        target: likewise; `ignore_index` where nothing counts.
+        target: as `predicted`; `ignore_index` where nothing counts.
         num_classes: train ids go from 0 to num_classes - 1.
         ignore_index: of the target.
 

@@ -40,7 +40,7 @@ class ObjectSizes:
 
         Args:
             predicted: train ids, integers, shape (height, width).
-            target: likewise, and `ignore_index` where nothing counts.
+            target: as `predicted`, and `ignore_index` where nothing counts.
             scores: not needed.
         """
         right = predicted == target

@@ -83,7 +83,7 @@ def compiled(network: Callable, model: nn.Module, precision: str) -> Callable:
     Args:
         network: `Scorer.network`.
         model: that it belongs to, from `made_fast`.
-        precision: likewise.
+        precision: that `made_fast` got.
 
     Raises:
         ValueError: PyTorch cannot, for want of a C++ compiler, or the model is none that it understands.

@@ -26,7 +26,7 @@ class Prediction(NamedTuple):
         probabilities: float16, shape (num_classes, height, width); if asked for.
         doubt: 1 minus the probability of the winning class, float16, shape (height, width); if asked for, as the next
             two.
-        entropy: how much the classes share each pixel, see `bands.entropy_of`, float16, likewise.
+        entropy: how much the classes share each pixel, see `bands.entropy_of`, float16, shape (height, width).
         mass: sum of the probabilities of each class over the pixels, float64, shape (num_classes,).
     """
 

@@ -110,7 +110,7 @@ class GuardHook(Hook):
         account = self._write_aside(runner, broken or self._passes[-1]) if broken or not is_anywhere else None
         state = self._save_state(runner)
         accounts = [found for found in all_gather_object(account) if found is not None]
-        others = f" (likewise in {len(accounts) - 1} more of the processes)" if len(accounts) > 1 else ""
+        others = f" (and in {len(accounts) - 1} more of the processes)" if len(accounts) > 1 else ""
         message = f"{accounts[0]}{others}, {state}: lower the learning rate, or look at the batch"
         raise Stopped(message if is_main_process() else "", GIVEN_UP)
 

@@ -139,7 +139,7 @@ class OverfitOptions:
     """A sanity check of the set-up."""
 
     overfit: int | None = option(
-        type=int, metavar="N", help="only see whether the set-up can learn N images; exit code 1 if not"
+        type=int, metavar="N", help="sanity check: overfit N images; exit code 1 if that fails"
     )
     early_stop: int | None = None
     monitor: str | None = None

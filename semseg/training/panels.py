@@ -137,7 +137,7 @@ def write_panel(
         exif: `apply` or `ignore` its orientation.
         bits: how many are in use of the 16 of a value, if it stores 16.
         target: train ids, uint8, shape (height, width).
-        predicted: likewise.
+        predicted: as `target`.
         metainfo: of the data set: classes and palette.
 
     Raises:

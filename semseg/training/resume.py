@@ -77,7 +77,7 @@ def resume_checkpoint(cfg: Config, wanted: str | None) -> None:
     Args:
         cfg: of a training.
         wanted: a path; `newest`, the newest good checkpoint of the work folder; `auto`, the same, or a fresh
-            start if there is none; `restarted`, likewise; None: as the config says (`resume`, `load_from`).
+            start if there is none; `restarted`, the same as `auto`; None: as the config says (`resume`, `load_from`).
 
     Raises:
         FileNotFoundError: there is no such checkpoint.

@@ -33,7 +33,7 @@ def class_shares(
 
     Args:
         shares: of the labelled pixels, 0 to 1, shape (num_classes,).
-        image_shares: likewise, of the images.
+        image_shares: as `shares`, of the images.
         classes: names.
         palette: RGB, 0 to 255, shape (num_classes, 3).
         ignored_share: of all pixels, 0 to 1.

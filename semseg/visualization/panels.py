@@ -28,7 +28,7 @@ def truth_and_prediction(
     Args:
         image: RGB, uint8, shape (height, width, 3).
         target: train ids, uint8, shape (height, width); 255 (ignored) stays uncoloured.
-        predicted: likewise.
+        predicted: as `target`.
         classes: names, in the order of their train ids; the legend shows those that occur.
         palette: RGB, shape (num_classes, 3).
         opacity: share of the colours, 0 to 1.
@@ -76,7 +76,7 @@ def error_map(image: np.ndarray, target: np.ndarray, predicted: np.ndarray, num_
     Args:
         image: RGB, uint8, shape (height, width, 3).
         target: train ids, uint8, shape (height, width); from num_classes on they are ignored.
-        predicted: likewise; there a prediction is of no class, and wrong.
+        predicted: as `target`; there a prediction is of no class, and wrong.
         num_classes: of the train ids.
 
     Returns:

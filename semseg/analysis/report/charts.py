@@ -52,7 +52,7 @@ def figure_of(data: list[dict], height: int, xaxis: dict, yaxis: dict, **layout:
         data: traces.
         height: px.
         xaxis: as Plotly has it, but that the title is text.
-        yaxis: likewise.
+        yaxis: as `xaxis`.
         layout: what else is to stand there.
     """
     axis = {

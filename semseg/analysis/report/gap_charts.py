@@ -27,7 +27,7 @@ def distribution(name: str, folder: np.ndarray, reference: np.ndarray, where: fl
     Args:
         name: of the number.
         folder: values, 0 to 1, shape (images,).
-        reference: likewise.
+        reference: as `folder`.
         where: mean share of the reference that lies below an image of the folder.
     """
     sides = {"reference": reference, "folder": folder}

@@ -38,7 +38,7 @@ def draw(
     Args:
         image: RGB, uint8, shape (height, width, 3).
         train_ids: uint8, shape (height, width).
-        entropy: 0 to 1, likewise.
+        entropy: 0 to 1, shape (height, width).
         labels: pseudo-labels, train ids, 255 where there are none; None without any.
         palette: RGB, shape (num_classes, 3).
     """
@@ -73,7 +73,7 @@ def write_page(
         path: of the HTML file.
         account: what `gap.json` says.
         folder: what is said of its photographs, hardest first.
-        reference: likewise.
+        reference: as `folder`.
         shown: those of `folder.measured` to show.
         num_next: as many of them are to be labelled next, the others are the easiest.
         pictures: from `draw`, by path of the photograph.

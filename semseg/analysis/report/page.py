@@ -46,7 +46,7 @@ def write_report(
 
     Args:
         given: a folder of results, or the work folder of a training, whose newest results count.
-        compared: likewise, of a run to compare with.
+        compared: as `given`, of a run to compare with.
         out: the HTML file; default: report.html beside the results.
         max_images: show the worst so many.
         with_large: write pictures in full size beside the page, and link them.

@@ -215,7 +215,7 @@ class Painting(NamedTuple):
 
     Attributes:
         train_ids: uint8, shape (height, width), IGNORED where nothing was painted.
-        painted: bool, likewise, true where something was painted.
+        painted: bool, shape (height, width), true where something was painted.
         covered: pixels by (train id that was there, train id that was painted over it), where the two differ.
     """
 
