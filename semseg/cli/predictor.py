@@ -6,9 +6,12 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from semseg.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from semseg.inference.prediction import ImagePredictor
 
 OVERLAP = 0.25
 _CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
@@ -48,7 +51,7 @@ def add_speed_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = True) -> Any:
+def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = True) -> ImagePredictor:
     """Return a Predictor, or what stands in for it; say what a person should know, from the first process only.
 
     Args:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -44,6 +44,35 @@ class Wanted(NamedTuple):
     confidence: bool = False
     probabilities: bool = False
     uncertainty: bool = False
+
+
+class ImagePredictor(Protocol):
+    """What segments images, whatever it was opened from: a checkpoint (`Predictor`) or a file (`OnnxPredictor`).
+
+    Attributes:
+        classes: names, in the order of their train ids.
+        palette: RGB, shape (num_classes, 3).
+        exif: what the set that it learnt from does with EXIF orientation: `apply` or `ignore`.
+        bits: how many are in use of the 16 of a value, in photographs that store 16; None: what the file says.
+        notes: lines for a person: what runs it, what had to be done.
+        tile: side in pixels of the windows that images are cut into; None: whole images.
+        has_probabilities: whether its scores are, or become, probabilities.
+        gives_all_probabilities: whether it gives them for every class, and not for the winning one only.
+    """
+
+    classes: tuple[str, ...]
+    palette: Sequence
+    exif: str
+    bits: int | None
+    notes: Sequence[str]
+    tile: int | None
+    has_probabilities: bool
+    gives_all_probabilities: bool
+
+    def predict(
+        self, images: Sequence[np.ndarray], *, confidence: bool = False, probabilities: bool = False
+    ) -> list[Prediction]:
+        """Segment images of one size: RGB, uint8, shape (height, width, 3)."""
 
 
 def check_image(image: np.ndarray) -> None:

@@ -66,6 +66,8 @@ class Predictor:
         ValueError: the weights don't fit the model, the file holds no class names, or an argument is out of range.
     """
 
+    gives_all_probabilities = True
+
     def __init__(
         self,
         cfg: Config,

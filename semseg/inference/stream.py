@@ -29,7 +29,7 @@ from semseg.system.folders import TIFF_SUFFIXES
 from semseg.system.stopping import Signal, Stopped, is_disk_full, signals_raise
 
 if TYPE_CHECKING:
-    from semseg.inference.predictor import Prediction, Predictor
+    from semseg.inference.prediction import ImagePredictor, Prediction
 
 _MAX_BATCH = 16
 _BATCH_PIXELS = 2**24  # of an automatic batch: 8 photographs of 2048 x 1024
@@ -37,7 +37,7 @@ _OF_THE_NAME = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ, e
 
 
 def infer(
-    predictor: Predictor,
+    predictor: ImagePredictor,
     images: Sequence[SourceImage],
     outputs: Outputs,
     *,
@@ -73,7 +73,7 @@ def infer(
     unsure = {"conf", "probs"} & set(outputs.kinds)
     if unsure and not predictor.has_probabilities:
         raise InvalidInputError(f"--save {min(unsure)}: this model has no probabilities; leave it out")
-    if outputs.needs_probabilities and not getattr(predictor, "gives_all_probabilities", True):
+    if outputs.needs_probabilities and not predictor.gives_all_probabilities:
         raise InvalidInputError(
             "--save probs: an exported model gives the winning class only; name its checkpoint instead"
         )
@@ -118,7 +118,7 @@ def infer(
 class _Stream:
     def __init__(
         self,
-        predictor: Predictor,
+        predictor: ImagePredictor,
         outputs: Outputs,
         manifest: Manifest,
         summary: Summary,

@@ -32,7 +32,7 @@ from semseg.system.background import Writers
 from semseg.system.stopping import Signal, Stopped, signals_raise
 
 if TYPE_CHECKING:
-    from semseg.inference.predictor import Predictor
+    from semseg.inference.prediction import ImagePredictor
 
 KINDS = ("frames", "masks")
 """What is written beside the overlay, one file per frame: the photographs, the train ids."""
@@ -193,7 +193,7 @@ def check_video_kinds(kinds: Sequence[str]) -> None:
 
 
 def segment_videos(
-    predictor: Predictor,
+    predictor: ImagePredictor,
     sources: Sequence[SourceImage | str],
     outputs: Outputs,
     *,
@@ -226,7 +226,7 @@ def segment_videos(
         Stopped: Ctrl-C or SIGTERM while a file was segmented, or an error with `stop_on_error`.
     """
     check_video_kinds(extras)
-    if smooth and not getattr(predictor, "gives_all_probabilities", True):
+    if smooth and not predictor.gives_all_probabilities:
         raise InvalidInputError("--smooth: an exported model gives the winning class only; name its checkpoint instead")
     by_name: dict[str, str] = {}
     for source in sources:
@@ -267,7 +267,7 @@ def _name_of_live(source: str) -> str:
 
 
 def _segment_video(
-    predictor: Predictor, source: str, name: str, outputs: Outputs, extras: Sequence[str], smooth: float
+    predictor: ImagePredictor, source: str, name: str, outputs: Outputs, extras: Sequence[str], smooth: float
 ) -> tuple[dict, dict, str]:
     """Return what the manifest and the statistics say of a video, and what was wrong with it."""
     clip = Clip(source)

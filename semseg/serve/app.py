@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from semseg.datasets.index_png import index_image
 from semseg.inference.outputs import Outputs, class_shares, mean_confidence
-from semseg.inference.prediction import without_nodata
+from semseg.inference.prediction import ImagePredictor, without_nodata
 from semseg.inference.predictor import is_out_of_memory
 from semseg.inference.reading import Photograph, TooManyPixelsError, read_photograph
 from semseg.serve.access import Guard, refusal
@@ -42,7 +42,7 @@ class Work:
     """What segments uploads, one at a time.
 
     Args:
-        predictor: a Predictor or OnnxPredictor.
+        predictor: the model.
         limits: of this server.
 
     Attributes:
@@ -51,7 +51,7 @@ class Work:
         is_busy: whether one is being segmented.
     """
 
-    def __init__(self, predictor: Any, limits: Limits) -> None:
+    def __init__(self, predictor: ImagePredictor, limits: Limits) -> None:
         self.predictor = predictor
         self.limits = limits
         self._outputs = Outputs(Path(), predictor.classes, predictor.palette)  # for what it paints: nothing is written

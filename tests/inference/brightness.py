@@ -25,7 +25,7 @@ class Prediction(NamedTuple):
 class Brightness:
     classes, palette, exif, notes = CLASSES, PALETTE, "apply", ()
     bits = None
-    tile, has_probabilities = None, True
+    tile, has_probabilities, gives_all_probabilities = None, True, True
 
     def __init__(self, seconds=0.0):
         self.seconds, self.batches = seconds, []
