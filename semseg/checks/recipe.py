@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from semseg.checks.findings import Finding
+from semseg.config.tree import heads, parts_with_type
 from semseg.system.machine import num_processes
 
 _STEM_STRIDE = 4  # of a ResNet: its first convolution and its pooling
@@ -34,13 +35,13 @@ def check_recipe(cfg: Config) -> list[Finding]:
 
 def crop_sizes(loader: dict) -> list[tuple[int, int]]:
     """Return what the pipelines of a dataloader crop to: height, width."""
-    found = [step["crop_size"] for step in _steps(loader.get("dataset")) if _is_crop(step)]
+    found = [step["crop_size"] for step in parts_with_type(loader.get("dataset")) if _is_crop(step)]
     return [_pair(size) for size in dict.fromkeys(tuple(f) if isinstance(f, list) else f for f in found)]
 
 
 def first_step(loader: dict, kind: str) -> dict | None:
     """Return the first transform of a type in the pipelines of a dataloader."""
-    return next((step for step in _steps(loader.get("dataset")) if step.get("type") == kind), None)
+    return next((step for step in parts_with_type(loader.get("dataset")) if step.get("type") == kind), None)
 
 
 def _check_padding(cfg: Config) -> Iterator[Finding]:
@@ -83,7 +84,7 @@ def _check_stride(cfg: Config) -> Iterator[Finding]:
     if strides is None or not str(backbone.get("type")).startswith("Res"):
         return
     stride = _STEM_STRIDE * math.prod(strides[: backbone.get("num_stages", len(strides))])
-    aligned = any(head.get("align_corners") for head in _heads(cfg))
+    aligned = any(head.get("align_corners") for head in heads(cfg.model))
     size = (cfg.model.get("data_preprocessor") or {}).get("size")
     for crop in [_pair(size)] if size is not None else crop_sizes(cfg.train_dataloader):
         # with align_corners the corners coincide when the side is a multiple and one more, as in 769x769
@@ -100,7 +101,7 @@ def _check_single(cfg: Config) -> Iterator[Finding]:
     """Find batch norm over one value per channel: a batch of one, pooled to one pixel."""
     if cfg.train_dataloader.get("batch_size") != 1:
         return
-    for head in _heads(cfg):
+    for head in heads(cfg.model):
         norm = (head.get("norm_cfg") or {}).get("type")
         shared = norm in ("SyncBN", "MMSyncBN") and num_processes(cfg.get("launcher", "none")) > 1
         scales = head.get("pool_scales", _POOLING_HEADS.get(head.get("type"), ()))
@@ -147,23 +148,6 @@ def _check_losses(cfg: Config) -> Iterator[Finding]:
                         " class_weight=None in its loss_decode, or use_sigmoid=False"
                     )
                     yield Finding("error", "weighted-sigmoid", "train", 1, 1, message)
-
-
-def _heads(cfg: Config) -> Iterator[dict]:
-    for name in ("decode_head", "auxiliary_head"):
-        heads = cfg.model.get(name) or []
-        yield from heads if isinstance(heads, (list, tuple)) else [heads]
-
-
-def _steps(node: Any) -> Iterator[dict]:
-    if isinstance(node, dict):
-        if "type" in node:
-            yield node
-        for child in node.values():
-            yield from _steps(child)
-    elif isinstance(node, (list, tuple)):
-        for child in node:
-            yield from _steps(child)
 
 
 def _is_crop(step: dict) -> bool:

@@ -55,6 +55,16 @@ def built_datasets(dataset: Any) -> Iterator[Any]:
         yield dataset
 
 
+def heads(model: Any) -> list[Any]:
+    """Return the configs of a model's decode and auxiliary heads, in this order, without those inside them."""
+    return [head for name in _HEADS for head in as_list(model.get(name))]
+
+
+def parts_with_type(node: Any) -> Iterator[dict]:
+    """Yield every part of a config that is built from a `type`, from the outside in."""
+    yield from (part for _, part in walk(node) if isinstance(part, dict) and "type" in part)
+
+
 def counting_heads(model: Any) -> Iterator[tuple[str, Any]]:
     """Yield the heads of a model's config that count classes, also those inside other heads, each with its key."""
     for name in _HEADS:

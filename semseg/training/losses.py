@@ -9,7 +9,7 @@ from mmengine.config import Config, ConfigDict
 from semseg.config.class_weights import check_class_weights, fill_in_class_weights
 from semseg.config.patch import Patch, changes
 from semseg.config.rare_crops import CROPS
-from semseg.config.tree import as_list, inner_datasets, type_name
+from semseg.config.tree import as_list, heads, inner_datasets, type_name
 from semseg.errors import InvalidConfigError
 from semseg.training.options import LossOptions
 
@@ -46,8 +46,8 @@ def choose_losses(cfg: Config, options: LossOptions) -> None:
 
 
 def _use_loss(cfg: Config, name: str) -> None:
-    heads = as_list(cfg.model.get("decode_head"))
-    head = heads[-1] if heads else ConfigDict(type="none")  # of a cascade, the one that predicts
+    decode_heads = as_list(cfg.model.get("decode_head"))
+    head = decode_heads[-1] if decode_heads else ConfigDict(type="none")  # of a cascade, the one that predicts
     losses = as_list(head.get("loss_decode"))
     kinds = [type_name(loss) for loss in losses]
     if not kinds or not set(kinds) <= _REPLACED or type_name(head) in _OWN_WAY:
@@ -90,8 +90,9 @@ def _use_loss(cfg: Config, name: str) -> None:
 
 
 def _use_class_weight(cfg: Config, class_weight: str) -> None:
-    heads = [head for name in ("decode_head", "auxiliary_head") for head in as_list(cfg.model.get(name))]
-    losses = [loss for head in heads for loss in as_list(head.get("loss_decode")) if type_name(loss) in _WEIGHTED]
+    losses = [
+        loss for head in heads(cfg.model) for loss in as_list(head.get("loss_decode")) if type_name(loss) in _WEIGHTED
+    ]
     if not losses:
         raise InvalidConfigError(
             f"--class-weight {class_weight}: no head of the config has a {' or '.join(sorted(_WEIGHTED))}"

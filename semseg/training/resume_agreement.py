@@ -18,8 +18,9 @@ from semseg.checkpoints.plain import plain
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config.classes import shortened
 from semseg.config.patch import Patch
+from semseg.config.rare_crops import rare_class_datasets
 from semseg.config.schedule import counts_epochs
-from semseg.config.tree import as_list, inner_datasets
+from semseg.config.tree import as_list, heads, inner_datasets
 from semseg.errors import InvalidConfigError
 from semseg.training.options import FolderOptions
 
@@ -94,13 +95,7 @@ def _class_weights_in_words(weights: Any) -> str:
 
 def _rare_crops(config: ConfigDict) -> list[Any]:
     """Return the share of rare crops; 0 where there are none."""
-    found, left = [], [config.train_dataloader.dataset]
-    while left:
-        dataset = left.pop()
-        if dataset.get("type") == "RareClassDataset":
-            found.append(dataset.get("share", 0.5))
-        left += [*dataset.get("datasets", []), *as_list(dataset.get("dataset"))]
-    return [found or 0]
+    return [[one.get("share", 0.5) for one in rare_class_datasets(config.train_dataloader.dataset)] or 0]
 
 
 def _rare_crops_in_words(shares: Any) -> str:
@@ -159,5 +154,4 @@ def _given(command: str, flag: str) -> str | None:
 
 
 def _heads(config: ConfigDict) -> list[tuple[ConfigDict, list]]:
-    found = [head for name in ("decode_head", "auxiliary_head") for head in as_list(config.model.get(name))]
-    return [(head, as_list(head.get("loss_decode"))) for head in found]
+    return [(head, as_list(head.get("loss_decode"))) for head in heads(config.model)]
