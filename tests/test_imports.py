@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SHOW = """
 import io, sys, warnings
 import torch, mmengine, mmengine.hooks, mmengine.registry.registry as registry, mmengine.runner.checkpoint as checkpoint

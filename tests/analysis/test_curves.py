@@ -112,6 +112,7 @@ def test_the_csv_has_a_row_per_iteration_and_empty_cells_where_nothing_was_measu
     ]
 
 
+@pytest.mark.slow
 def test_the_chart_has_a_panel_per_key_and_a_colour_per_run():
     def lines(num_keys):
         curve = (np.arange(100), np.linspace(0, 1, 100), None)

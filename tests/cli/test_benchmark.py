@@ -48,12 +48,14 @@ def test_every_station_measures_both_sides(tmp_path, station, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
+@pytest.mark.slow
 def test_ours_alone_needs_no_reference(tmp_path):
     result = run("convert", "--repeat", 2, "--json", tmp_path / "report.json")
     assert result.returncode == 0, result.stderr
     assert_complete(tmp_path / "report.json", {"ours"})
 
 
+@pytest.mark.slow
 def test_both_sides_of_convert_make_the_same_images(tmp_path, monkeypatch):
     pytest.importorskip("cityscapesscripts")
     monkeypatch.syspath_prepend(REPOSITORY)

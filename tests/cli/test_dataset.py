@@ -16,6 +16,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_toycity_writes_and_says_where(tmp_path):
     root = tmp_path / "city"
     done = run(root, "--train", 2, "--val", 1, "--test", 0, "--size", "128x64")

@@ -51,6 +51,7 @@ def test_import_and_split_say_what_they_did(drawn):
     )
 
 
+@pytest.mark.slow
 def test_wrong_input_is_one_sentence_and_exit_code_2(drawn):
     importing = ("dataset.py", "import", "labelme", "drawn", "--out", "out")
     (drawn / "classes.txt").write_text("road\ncars\n")

@@ -53,6 +53,7 @@ def zoo(town):
     return folder
 
 
+@pytest.mark.slow
 def test_every_kind_of_output_of_every_kind_of_image(town, model, zoo):
     save = "color,conf,probs,labelids,side-by-side"
     flags = ["--legend", "--outlines", "--geojson", "hard/map.json", "--batch", 2]
@@ -75,6 +76,7 @@ def test_every_kind_of_output_of_every_kind_of_image(town, model, zoo):
         assert sum(float(row[name]) for name in CITYSCAPES.classes) == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_several_inputs_keep_their_names_apart(town, model):
     photographs = sorted((town / "data/rosario").rglob("*.jpg"))
     (town / "mine.txt").write_text(f"{photographs[0]}\n")
@@ -85,6 +87,7 @@ def test_several_inputs_keep_their_names_apart(town, model):
     assert len(contents(town / "several_inputs")) == 3
 
 
+@pytest.mark.slow
 def test_two_processes_do_what_one_does_and_complete_what_a_killed_one_left(town, model, zoo):
     folder = town / "shared_photos"
     shutil.copytree(town / "data/rosario", folder)
@@ -106,6 +109,7 @@ def test_two_processes_do_what_one_does_and_complete_what_a_killed_one_left(town
     assert rows(town / "half_photos") == rows(town / "alone_photos")
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_ends_no_other(town, model):
     folder = town / "many"
     folder.mkdir()
@@ -143,6 +147,7 @@ def environment_of(pid):
         return b"\0" + file.read()
 
 
+@pytest.mark.slow
 def test_a_video_is_segmented(town, model):
     writer = cv2.VideoWriter(str(town / "street.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, (96, 64))
     for number in range(4):

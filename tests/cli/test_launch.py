@@ -72,6 +72,7 @@ def test_the_process_that_was_killed_is_named_and_not_those_that_lost_it():
     assert worst({0: 143, 1: 1}) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_fallen_group_is_started_again_and_knows_it(tmp_path, worker):
     script = worker("""
 sys.stdout.write(f"{count} of {sys.argv[1:]}\\n")
@@ -94,6 +95,7 @@ time.sleep(0.5)
     assert "error: process 1 ended with exit code -9 after 1 restarts" in launched.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [2, 3, 124, 130, 138, 143])
 def test_ends_that_would_come_again_or_were_wanted_are_not_started_again(tmp_path, worker, code):
     script = worker(f"print('started', flush=True); sys.exit({code})")
@@ -102,6 +104,7 @@ def test_ends_that_would_come_again_or_were_wanted_are_not_started_again(tmp_pat
     assert launched.output == "started\n"
 
 
+@pytest.mark.slow
 def test_nor_are_they_when_another_process_ends_first_because_it_loses_that_one(tmp_path, worker):
     script = worker(
         "print(f'started {rank}', flush=True); time.sleep(0.5 * (rank == '0')); sys.exit({'0': 3, '1': 1}[rank])"
@@ -131,6 +134,7 @@ sys.exit(128 + wanted)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGUSR1"])
 def test_a_signal_lets_the_processes_save(tmp_path, worker, name):
     number = signal.Signals[name]
@@ -142,6 +146,7 @@ def test_a_signal_lets_the_processes_save(tmp_path, worker, name):
     assert launched.output == ""
 
 
+@pytest.mark.slow
 def test_a_lost_terminal_lets_the_processes_save_unless_nohup_says_that_it_may_go(tmp_path, worker):
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup themselves
     try:
@@ -159,6 +164,7 @@ def test_a_lost_terminal_lets_the_processes_save_unless_nohup_says_that_it_may_g
     assert launched.end() == 0
 
 
+@pytest.mark.slow
 def test_a_process_that_does_not_end_is_killed(tmp_path, worker):
     script = worker("signal.signal(signal.SIGTERM, signal.SIG_IGN); Path('up').touch(); time.sleep(60)")
     launched = Launched(tmp_path, 1, script, TORCH_ELASTIC_SHUTDOWN_TIMEOUT="1")
@@ -168,6 +174,7 @@ def test_a_process_that_does_not_end_is_killed(tmp_path, worker):
     assert not runs((tmp_path / "pid0").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 def test_no_process_outlives_a_killed_launcher(tmp_path, worker):
     launched = Launched(tmp_path, 2, worker("Path('up' + rank).touch(); time.sleep(60)"))

@@ -63,6 +63,7 @@ sys.exit(1)
 """
 
 
+@pytest.mark.slow
 def test_the_first_machine_may_fall_and_come_back(tmp_path, worker):
     script = worker(LOSE_ONE_ANOTHER)
     command = [1, script, "--max-restarts=3"]
@@ -92,6 +93,7 @@ sys.exit(143)
 """
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_machine_lets_all_save(tmp_path, worker):
     command = [1, worker(STOP_TOGETHER), "--max-restarts=3"]
     machines = dict(NNODES="2", PORT=free_port())
@@ -102,6 +104,7 @@ def test_a_signal_to_one_machine_lets_all_save(tmp_path, worker):
     assert (tmp_path / "saved").exists()
 
 
+@pytest.mark.slow
 def test_a_machine_with_wrong_input_ends_the_run_of_all(tmp_path, worker):
     script = worker("sys.exit(2) if sys.argv[1] == 'wrong' else (time.sleep(1), sys.exit(1))")
     machines = dict(NNODES="2", PORT=free_port())

@@ -61,6 +61,7 @@ def test_help_calls_the_command_by_its_name(words, usage, monkeypatch, capsys):
     assert capsys.readouterr().out.startswith(usage)
 
 
+@pytest.mark.slow
 def test_env_tells_versions_machine_and_extras():
     found = json.loads(semseg("env", "--json").stdout)
     assert {"python", "torch", "mmengine", "mmcv", "mmseg", "semseg"} <= found["versions"].keys()
@@ -69,6 +70,7 @@ def test_env_tells_versions_machine_and_extras():
     assert "Traceback" not in semseg("env").stderr
 
 
+@pytest.mark.slow
 def test_wrong_input_is_one_sentence_and_exit_code_2(tmp_path):
     done = semseg("train", "pspnet_r18-d8_1xb4-1000_toycity-128x25", cwd=tmp_path, code=2)
     assert done.stderr == (

@@ -43,6 +43,7 @@ def test_debug_shows_the_traceback(monkeypatch):
         run_tool(fail_with(ValueError("x")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("set_by_launcher", [dict(RANK="1", LOCAL_RANK="1"), dict(SLURM_LOCALID="1", LOCAL_RANK="0")])
 def test_other_processes_of_the_machine_keep_quiet(monkeypatch, capsys, set_by_launcher):
     for name, value in set_by_launcher.items():

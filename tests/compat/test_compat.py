@@ -20,6 +20,8 @@ from mmengine.utils import get_object_from_string
 
 from semseg import compat
 
+pytestmark = pytest.mark.slow
+
 
 class RunsCode:
     def __reduce__(self):

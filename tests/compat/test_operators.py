@@ -10,6 +10,7 @@ import torch
 from semseg import compat
 
 
+@pytest.mark.slow
 def test_defect_operators_in_python_are_still_not_imported():
     code = (
         "import mmseg.models\n"

@@ -59,6 +59,7 @@ def test_a_training_gets_numbers(data, word):
     assert weights_of(cfg) == [word, "auto:inverse"]  # untouched
 
 
+@pytest.mark.slow
 def test_masks_are_counted_again_only_when_they_change(data, capsys):
     cfg = load(data, f"{HEAD}=auto")
     for _ in range(2):
@@ -98,6 +99,7 @@ def test_losses_and_heads_may_be_lists(data):
     assert trained.auxiliary_head[1].loss_decode.class_weight == WEIGHTS["auto"]
 
 
+@pytest.mark.slow
 def test_the_sets_inside_wrappers_are_counted_once_each(data):
     cfg = load(data)
     plain = cfg.train_dataloader.dataset

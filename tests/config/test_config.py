@@ -127,6 +127,7 @@ def test_a_broken_file_names_the_line(tmp_path):
         config.load_config(tmp_path / "b.py")
 
 
+@pytest.mark.slow
 def test_of_all_shipped_configs_only_one_is_refused():
     refused = set()
     for path in sorted(STOCK_CONFIGS.rglob("*.py")):
@@ -146,6 +147,7 @@ def test_amp_on_a_cpu_is_bfloat16():
     assert cfg.optim_wrapper.enabled is True
 
 
+@pytest.mark.slow
 def test_finishing_does_not_change_what_it_was_given(tmp_path):
     cfg = config.load_config(CONFIG)
     before = cfg.pretty_text

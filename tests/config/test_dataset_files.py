@@ -52,6 +52,7 @@ def files_in(cfg, name):
     return [part.dataset_file for part in inner_datasets(cfg[f"{name}_dataloader"].dataset)]
 
 
+@pytest.mark.slow
 def test_two_sets_are_one_whose_results_keep_apart(tmp_path, coast):
     lake = write_set(tmp_path / "lake", count=3)
     cfg = config.load_config(RECIPE, data=[coast, lake])
@@ -73,6 +74,7 @@ def test_one_file_in_a_list_is_the_file_alone(coast):
     assert config.load_config(RECIPE, data=[coast]).to_dict() == config.load_config(RECIPE, data=coast).to_dict()
 
 
+@pytest.mark.slow
 def test_colours_and_stored_values_may_differ_from_set_to_set(tmp_path, coast):
     red_green, green_red = (255, 0, 0, 0, 255, 0), (0, 255, 0, 255, 0, 0)
     for folder, values, palette, more in (

@@ -28,6 +28,7 @@ def break_pipeline(cfg):
     steps.insert(2, dict(type="BrokenTransform"))
 
 
+@pytest.mark.slow
 def test_a_transform_that_fails_is_named_with_its_key(tmp_path):
     runner = build(tmp_path, change=break_pipeline)
     expected = (
@@ -38,6 +39,7 @@ def test_a_transform_that_fails_is_named_with_its_key(tmp_path):
         runner.train()
 
 
+@pytest.mark.slow
 def test_a_part_of_the_model_that_fails_is_named_with_its_key(tmp_path):
     runner = build(tmp_path, "model.decode_head.in_channels=77")
     with pytest.raises(ValueError, match=r"model\.decode_head \(PSPHead\) fails in a training step on .* 77"):

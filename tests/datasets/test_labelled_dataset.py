@@ -91,6 +91,7 @@ def test_a_missing_split_or_file_is_named(tmp_path):
         build(str(tmp_path / "other.yaml"))
 
 
+@pytest.mark.slow
 def test_suim_is_read_as_its_authors_read_it(tmp_path):
     shutil.copytree(REPO / "configs/datasets", tmp_path / "configs/datasets")
     root = tmp_path / "data/suim"

@@ -91,6 +91,7 @@ def test_a_share_of_the_samples_is_cropped_around_rare_classes(streets):
     assert {sample.img_path[-5:] for sample in found if not sample.get("rare_class")} == {"0.png"}  # as asked for
 
 
+@pytest.mark.slow
 def test_images_with_enough_pixels_come_first(streets, tmp_path):
     small = (slice(10, 12), slice(50, 60))
     dataset = write_set(tmp_path / "other", [mask((LAMP, 2)), mask((small, 2)), mask((BIRD, 3))])
@@ -129,6 +130,7 @@ def test_without_the_class_it_is_random_crop(train_id):
     assert boxes[0] == boxes[1]
 
 
+@pytest.mark.slow
 def test_sets_inside_other_wrappers_are_all_drawn_from(streets, tmp_path):
     other = write_set(tmp_path / "other", [mask(), mask((BIRD, 3))])
     repeated = {"type": "RepeatDataset", "times": 3, "dataset": other}
@@ -163,6 +165,7 @@ def test_numbers_out_of_range_are_refused(streets, options, message):
         build(streets, **options)
 
 
+@pytest.mark.slow
 def test_sets_without_masks_or_labels_are_refused(streets, tmp_path):
     with pytest.raises(ValueError, match="its pipeline has no LoadTrainIds or LoadAnnotations that loads masks"):
         build({**streets, "pipeline": streets["pipeline"][:1]})

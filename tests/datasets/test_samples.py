@@ -40,6 +40,7 @@ def test_pairs_of_a_dataset_file_come_as_they_are(data):
     assert len({sample.name for sample in found.samples}) == 3
 
 
+@pytest.mark.slow
 def test_a_config_gives_what_its_pipeline_makes_in_rgb_and_padded(data):
     cfg = load_config(CONFIG, ["model.data_preprocessor.size=(150,256)"], data=data)
     steps = cfg.train_dataloader.dataset.pipeline
@@ -55,6 +56,7 @@ def test_a_config_gives_what_its_pipeline_makes_in_rgb_and_padded(data):
     assert len(samples.from_config(cfg, "train", 1).samples) == 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_samples_and_the_global_random_state_stays(data):
     cfg = load_config(CONFIG, data=data)
     random.seed(5), np.random.seed(5), torch.manual_seed(5)

@@ -20,6 +20,8 @@ from semseg.inference import Predictor
 from semseg.inference.onnx_predictor import OnnxPredictor
 from tests.checkpoints.described import checkpoint, save, small_config
 
+pytestmark = pytest.mark.slow
+
 
 def model_of(folder, change=lambda cfg: None, seed=1):
     """Return a Predictor, its config and its facts."""

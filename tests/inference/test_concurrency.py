@@ -44,6 +44,7 @@ def test_a_call_changes_nothing_that_others_share(seg):
     assert seen == [set(before["decode_head"])]
 
 
+@pytest.mark.slow
 def test_a_segmenter_is_pickled_and_works_in_other_processes(seg):
     expected = masks_of(seg, IMAGES[:2])
     assert all(map(np.array_equal, masks_of(pickle.loads(pickle.dumps(seg)), IMAGES[:2]), expected))

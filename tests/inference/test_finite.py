@@ -42,6 +42,7 @@ def test_weights_that_are_no_numbers_are_refused_with_the_name_of_the_tensor(tmp
         Segmenter(path, device="cpu")
 
 
+@pytest.mark.slow
 def test_an_overflow_in_fp16_is_computed_again_in_fp32_and_told(tmp_path):
     path = checkpoint_with(tmp_path / "a.pth", 6e4)
     notes = []
@@ -66,6 +67,7 @@ class CarefulBackbone(ResNetV1c):
         super().__init__(*args, **kwargs)
 
 
+@pytest.mark.slow
 def test_the_second_opening_is_as_careful_as_the_first(tmp_path):
     cfg = small_config()
     content = {**checkpoint(cfg), "state_dict": torch.load(checkpoint_with(tmp_path / "w.pth", 6e4))["state_dict"]}
@@ -85,6 +87,7 @@ class AsksForTheProcess:
         return (os.getpid, ())
 
 
+@pytest.mark.slow
 def test_a_trusted_file_is_trusted_when_it_is_opened_again(tmp_path):
     content = {**torch.load(checkpoint_with(tmp_path / "w.pth", 6e4)), "extra": AsksForTheProcess()}
     path = save(tmp_path / "a.pth", content)
@@ -96,6 +99,7 @@ def test_a_trusted_file_is_trusted_when_it_is_opened_again(tmp_path):
     assert not compat.checkpoints_are_trusted()
 
 
+@pytest.mark.slow
 def test_by_tiles_the_next_call_computes_in_fp32(tmp_path):
     path = checkpoint_with(tmp_path / "a.pth", 6e4)
     cfg = for_inference(small_config(), path)

@@ -211,6 +211,7 @@ def test_no_image_is_replaced_by_its_own_result(tmp_path):
     assert photograph.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_killed_and_called_again_it_is_as_if_nothing_had_happened(tmp_path):
     for number in range(30):
         save(tmp_path / f"photos/{number}.png", color=(8 * number,) * 3)
@@ -229,6 +230,7 @@ def test_killed_and_called_again_it_is_as_if_nothing_had_happened(tmp_path):
     assert found == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_it_says_how_to_go_on(tmp_path, number, code):
     for name in range(30):
@@ -246,6 +248,7 @@ def test_interrupted_it_says_how_to_go_on(tmp_path, number, code):
     assert 3 <= num_done < 30
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     (tmp_path / "photos").mkdir()
@@ -262,6 +265,7 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     assert list((tmp_path / "out").glob("*/.*")) == []
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
     peaks = []
     for count in (20, 400):

@@ -170,6 +170,7 @@ def test_each_frame_is_shown_as_long_as_in_the_source(tmp_path):
     assert len(masks_in(tmp_path / "out/masks/phone")) == len(times)
 
 
+@pytest.mark.slow
 def test_a_live_stream_lasts_as_long_as_it_was_watched(tmp_path):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
     server.sent = 0
@@ -254,6 +255,7 @@ class Camera(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_a_camera_in_the_network_runs_until_ctrl_c_and_its_pictures_are_the_newest(tmp_path):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
     server.sent = 0

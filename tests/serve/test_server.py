@@ -167,6 +167,7 @@ def test_a_connection_without_a_request_ends(address, sent, begins):
         assert received.startswith(begins) and bool(received) == bool(begins)
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_on_is_left(address):
     with socket.create_connection(address, timeout=10) as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -109,6 +109,7 @@ def test_a_run_by_epochs_leaves_a_checkpoint_for_each_and_the_best(whole):
     assert [step for step, _ in scores] == [3, 6, 9]  # on the same axis as the losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stop", "saved"), [(1, "epoch_0_iter_1.pth"), (5, "epoch_1_iter_5.pth"), (6, "epoch_1_iter_6.pth")]
 )
@@ -137,6 +138,7 @@ def test_a_validation_that_a_kill_has_cut_off_is_made_up_for(whole, tmp_path):
     assert curves(tmp_path)[1] == curves(whole.work_dir)[1][1:]
 
 
+@pytest.mark.slow
 def test_more_epochs_follow_the_longer_schedule(whole, tmp_path):
     longer = trained(tmp_path / "longer", 5)
     resumed = trained(tmp_path / "resumed", 5, resume=f"{whole.work_dir}/epoch_3.pth")

@@ -20,6 +20,7 @@ def by_epochs(data, epochs, *options, **more):
     return for_training(load_config(CONFIG, options, data=data), epochs=epochs, cfg_options=options, **more)
 
 
+@pytest.mark.slow
 def test_a_recipe_of_iterations_is_trained_by_epochs(data):
     before = load_config(CONFIG, data=data)
     assert (before.train_cfg.max_iters, before.train_cfg.val_interval) == (1000, 250)
@@ -35,6 +36,7 @@ def test_a_recipe_of_iterations_is_trained_by_epochs(data):
     assert (poly.begin, poly.end) == (50, 40 * batches) if 40 * batches > 50 else (50, 1000)
 
 
+@pytest.mark.slow
 def test_options_that_set_an_interval_count_epochs(data):
     cfg = by_epochs(data, 9, "train_cfg.val_interval=2", "default_hooks.checkpoint.interval=3")
     assert (cfg.train_cfg.val_interval, cfg.default_hooks.checkpoint.interval) == (2, 3)
@@ -61,6 +63,7 @@ def test_wrong_numbers_of_epochs_are_refused(data):
         by_epochs(data, 3, overfit=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("num_processes", "batch_size", "drop_last", "expected"),
     [(1, 3, False, 6), (1, 3, True, 5), (2, 3, False, 3), (4, 8, True, 1)],

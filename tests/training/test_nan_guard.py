@@ -111,6 +111,7 @@ def test_crops_that_are_wholly_ignored_are_counted(tmp_path):
         runner.train()
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_no_number_ends_the_run_although_the_loss_is_one(tmp_path):
     runner = runner_on(tmp_path, hooks=[dict(type="GuardHook"), dict(type="BreakGradients", at=2)])
     sentence = r"the gradient of decode_head\.conv_seg\.bias is not finite, the loss is \d\.\d+, at iteration 2 \(lear"
@@ -189,6 +190,7 @@ def test_an_accuracy_that_stays_zero_is_warned_about_once(tmp_path):
     assert "do the masks hold train ids?" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss",
     [

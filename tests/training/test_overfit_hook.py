@@ -114,6 +114,7 @@ def test_more_images_than_there_are_is_refused(tmp_path):
         overfitted(tmp_path, 7).train()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [None, [1.0, 2.0, 3.0]])
 def test_classes_weigh_the_same_unless_the_config_says_otherwise(tmp_path, given):
     runner = overfitted(tmp_path, max_iters=1, loss=dict(type="CrossEntropyLoss", class_weight=given))

@@ -58,6 +58,7 @@ def run_test(street, tmp_path, **hook):
     Runner.from_cfg(cfg).test()
 
 
+@pytest.mark.slow
 def test_a_test_paints_every_image_into_its_sub_folder_and_all_are_written_when_it_ends(street, tmp_path):
     before = set(threading.enumerate())  # other tests leave some
     run_test(street, tmp_path, show_dir=str(tmp_path / "show"))
@@ -73,6 +74,7 @@ def test_without_show_dir_nothing_is_painted(street, tmp_path):
     assert not list(tmp_path.rglob("*.jpg"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_one_sentence(street, tmp_path):
     folder = tmp_path / "show/north"

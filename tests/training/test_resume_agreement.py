@@ -60,6 +60,7 @@ def checkpoint(cfg, path, command=""):
 OTHER_WAY = "start a new run from its weights with --load-from$"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "command", "now", "message"),
     [
@@ -88,6 +89,7 @@ def test_another_loss_weights_or_crops_are_refused(data, tmp_path, before, comma
     assert finished(data, resume=path, **before).resume
 
 
+@pytest.mark.slow
 def test_a_loss_of_the_same_name_but_another_weight_is_shown_in_full(data, tmp_path):
     path = checkpoint(finished(data), tmp_path / "iter_2.pth")
     with pytest.raises(
@@ -96,6 +98,7 @@ def test_a_loss_of_the_same_name_but_another_weight_is_shown_in_full(data, tmp_p
         finished(data, [f"{LOSS}.loss_weight=0.5"], resume=path)
 
 
+@pytest.mark.slow
 def test_other_data_are_refused_and_the_same_in_another_place_are_not(data, tmp_path):
     path = checkpoint(finished(data), tmp_path / "iter_2.pth", f"x.py --data {data}")
     other = draw(tmp_path / "other", first_class=1)
@@ -111,6 +114,7 @@ def test_other_data_are_refused_and_the_same_in_another_place_are_not(data, tmp_
         finished(moved / "dataset.yaml", resume=path)
 
 
+@pytest.mark.slow
 def test_what_does_not_matter_may_change(data, tmp_path):
     path = checkpoint(finished(data, loss="dice", class_weight="auto", rare_crops=0.5), tmp_path / "iter_2.pth")
     options = [

@@ -48,6 +48,7 @@ def long(tmp_path_factory):
     return trained(tmp_path_factory.mktemp("long"), 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "done", "after", "words"),
     [
@@ -73,6 +74,7 @@ def test_a_changed_schedule_goes_on_as_if_it_had_been_planned_so(request, tmp_pa
     assert found["optimizer"]["state"][0]["step"] == after.max_iters  # AdamW went on counting
 
 
+@pytest.mark.slow
 def test_an_unchanged_schedule_goes_on_as_stored(short, tmp_path):
     resumed = trained(tmp_path, 6, resume=f"{short.work_dir}/iter_4.pth")
     assert learning_rates(resumed) == {step: lr for step, lr in learning_rates(short).items() if step > 4}
@@ -122,6 +124,7 @@ def steps_on_board(work_dir):
     }
 
 
+@pytest.mark.slow
 def test_a_resumed_run_writes_on_in_the_same_curves(tmp_path):
     first = trained(tmp_path, 6)
     with (Path(first.log_dir) / "vis_data/scalars.json").open("a") as file:
@@ -158,6 +161,7 @@ def test_a_trial_leaves_the_curves_alone(tmp_path):
     assert scalars_of(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_validation_that_will_be_repeated_is_shown_once(tmp_path):
     trained(tmp_path, 4)
     path = tmp_path / "iter_4.pth"

@@ -19,6 +19,7 @@ def test_a_sheet_of_several_maps_is_1600_wide(num):
     assert abs(maps.heat_sheet(shown, "title", "scale", "viridis").shape[1] - 1600) <= 1
 
 
+@pytest.mark.slow
 def test_a_photograph_shines_through():
     zero = np.zeros((20, 40), np.float32)
     photo = np.full((20, 40, 3), 255, np.uint8)

@@ -11,6 +11,8 @@ from semseg.analysis.gap_tables import sides, summarize
 from semseg.analysis.report.gap_page import draw, write_page
 from semseg.inference.sources import SourceImage
 
+pytestmark = pytest.mark.slow
+
 CLASSES, PALETTE = ["road", "sky <b>"], [[128, 64, 128], [70, 130, 180]]
 NUM_NEXT = 3
 

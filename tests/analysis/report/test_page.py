@@ -8,6 +8,8 @@ from semseg.analysis.report import page as report
 from semseg.analysis.report.page import write_report
 from tests.analysis.report import folders
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def page(open_page, report_path):

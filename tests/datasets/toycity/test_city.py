@@ -31,6 +31,7 @@ def labels_in(found) -> tuple[set[str], set[str]]:
     return {label.name for label in CITYSCAPES.labels if label.label_id in label_ids}, names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("split", "count"), [("train", 20), ("val", 40), ("test", 20)])
 def test_every_class_and_ignored_labels_occur_in_every_split(split, count):
     pictures = toycity.plan_cityscapes(Path("r"), {split: count}, (512, 256), seed=0)
@@ -40,6 +41,7 @@ def test_every_class_and_ignored_labels_occur_in_every_split(split, count):
     assert names >= {"license plate", "cargroup"}
 
 
+@pytest.mark.slow
 def test_every_class_occurs_in_the_labelled_pictures_of_rosario():
     visible, _ = labels_in(annotations(toycity.plan_rosario(Path("r"), 0, 20, seed=0)))
     assert visible >= CLASSES
@@ -58,6 +60,7 @@ def test_things_shrink_with_distance():
     assert np.ptp(near[:, 1]) == pytest.approx(2 * np.ptp(far[:, 1]), rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(128, 64), (480, 640), (1024, 512)])
 def test_any_size_can_be_drawn(size):
     picture = toycity.plan_cityscapes(Path("r"), {"val": 1}, size, seed=4)[0]

@@ -77,6 +77,7 @@ def test_label_ids_equal_those_of_cityscapesscripts(root):
         np.testing.assert_array_equal(written, official)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_with_any_number_of_processes(root, tmp_path):
     list(toycity.write_all(toycity.plan_cityscapes(tmp_path, COUNTS, SIZE, seed=0), 2))
     assert tree(tmp_path) == tree(root)
@@ -94,6 +95,7 @@ def test_the_size_of_one_split_does_not_change_another():
     assert [picture for picture in few if picture not in many] == []
 
 
+@pytest.mark.slow
 def test_writing_again_after_a_kill_gives_the_same_tree(root, tmp_path):
     pictures = toycity.plan_cityscapes(tmp_path, COUNTS, SIZE, seed=0)
     list(toycity.write_all(pictures[:3], 1))
@@ -104,6 +106,7 @@ def test_writing_again_after_a_kill_gives_the_same_tree(root, tmp_path):
     assert tree(tmp_path) == tree(root)
 
 
+@pytest.mark.slow
 def test_rosario_is_photographs_and_a_labelled_set_beside_them(tmp_path):
     list(toycity.write_all(toycity.plan_rosario(tmp_path / "rosario", 6, 2, seed=0), 2))
     photos = sorted((tmp_path / "rosario").rglob("*.*"))

@@ -34,6 +34,7 @@ def end_of(runner):
     return state
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_bit_for_bit_with_it_and_without(tmp_path):
     optimizer = ["optim_wrapper.optimizer.type=SGD", "optim_wrapper.optimizer.momentum=0.9"]
     others = ["optim_wrapper.accumulative_counts=2", "optim_wrapper.clip_grad.max_norm=1"]
@@ -45,6 +46,7 @@ def test_a_run_is_the_same_bit_for_bit_with_it_and_without(tmp_path):
     assert ends[True] == ends[False]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_too(tmp_path):
     options = ["default_hooks.checkpoint.interval=2"]
     whole = end_of(build(tmp_path, *options, check=False))
@@ -56,6 +58,7 @@ def test_a_resumed_run_too(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_it_says_what_a_person_wants_to_know_and_a_dry_run_ends_there(tmp_path):
     runner = build(tmp_path, "train_cfg.max_iters=1000", dry_run=True)
     with pytest.raises(Stopped, match="dry run: nothing stands in the way; the log is in") as caught:
@@ -71,6 +74,7 @@ def test_it_says_what_a_person_wants_to_know_and_a_dry_run_ends_there(tmp_path):
     assert re.fullmatch(r"preflight: about .+ in all; the (model|loader) bounds it.*; this took \S+ s", whole)
 
 
+@pytest.mark.slow
 def test_a_part_that_nothing_reaches_is_named(tmp_path):
     stages = ["num_stages=4", "strides=(1,2,1,1)", "dilations=(1,1,1,1)"]
     runner = build(tmp_path, *(f"model.backbone.{one}" for one in stages), dry_run=True)
@@ -79,6 +83,7 @@ def test_a_part_that_nothing_reaches_is_named(tmp_path):
     assert "no gradient reaches backbone.layer4 (15 parameters): it stays as it is" in log_of(runner)
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_pipeline_comes_as_it_is(tmp_path):
     def add_fault(cfg):
         cfg.train_dataloader.dataset.dataset.pipeline.insert(0, dict(type="FaultyTransform"))
@@ -115,6 +120,7 @@ class UnableMetric(BaseMetric):
         return {}
 
 
+@pytest.mark.slow
 def test_what_fails_at_the_first_validation_fails_before_the_first_iteration(tmp_path):
     runner = build(tmp_path, change=lambda cfg: cfg.custom_hooks.append(dict(type="UnpreparedHook")))
     with pytest.raises(ValueError, match="no folder for the pictures of a validation"):
@@ -126,6 +132,7 @@ def test_what_fails_at_the_first_validation_fails_before_the_first_iteration(tmp
     assert runner.iter == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("drop_last", "fails"), [(False, True), (True, False)])
 def test_an_epoch_that_ends_with_one_image_fails_before_the_first_iteration(tmp_path, drop_last, fails):
     def leave_three(cfg):

@@ -67,6 +67,7 @@ def in_town(town, monkeypatch):
     monkeypatch.chdir(town)
 
 
+@pytest.mark.slow
 @LINUX
 def test_a_picture_that_does_not_fit_is_named_with_the_tiles_that_do(tmp_path, little_memory):
     with pytest.raises(Stopped, match="nothing stands in the way"):
@@ -82,6 +83,7 @@ def test_a_picture_that_does_not_fit_is_named_with_the_tiles_that_do(tmp_path, l
         build(tmp_path, *options, dry_run=True).train()
 
 
+@pytest.mark.slow
 @LINUX
 def test_a_batch_that_does_not_fit_is_told_the_one_that_does(tmp_path, little_memory):
     options = ["train_dataloader.batch_size=16"]
