@@ -16,6 +16,8 @@ from semseg.inference import Predictor
 from semseg.inference.probabilities import entropy, kind_of_scores, margin, to_probabilities
 from tests.checkpoints.described import checkpoint, save, small_config
 
+pytestmark = pytest.mark.slow
+
 FILES = {"prediction.jpg", "probabilities.png", "entropy.png", "margin.png", "grad_cam.png"}
 PLAIN_HEAD = dict(type="FCNHead", in_channels=8, in_index=2, channels=8, num_convs=0, concat_input=False,
                   num_classes=19, norm_cfg=dict(type="SyncBN"), align_corners=False)  # fmt: skip
@@ -91,7 +93,6 @@ def test_probabilities_sum_to_1_and_the_most_probable_class_is_the_predicted_one
         torch.testing.assert_close(torch.from_numpy(probabilities), scores.softmax(dim=0))
 
 
-@pytest.mark.slow
 def test_one_channel_decides_between_two_classes_at_its_threshold(tmp_path, image, image_path):
     head = dict(
         num_classes=2, out_channels=1, threshold=0.4, loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=True)
@@ -189,7 +190,6 @@ def test_a_model_without_a_score_per_class_is_refused():
         kind_of_scores(torch.nn.Identity())
 
 
-@pytest.mark.slow
 def test_everything_is_written_and_said(pspnet, image_path, tmp_path):
     out_dir = tmp_path / "out"
     account = explain(pspnet, image_path, out_dir, box=(10, 20, 100, 50))
@@ -213,7 +213,6 @@ def test_everything_is_written_and_said(pspnet, image_path, tmp_path):
     assert grey[20:70, 10:110].mean() / 255 == pytest.approx(region["top"][0]["mean_probability"], abs=0.003)
 
 
-@pytest.mark.slow
 def test_without_a_region_it_is_where_the_class_is_predicted_or_most_probable(pspnet, image_path, image, tmp_path):
     shares = np.bincount(pspnet(image).ravel(), minlength=19) / image[..., 0].size
     absent = int(shares.argmin())

@@ -25,6 +25,8 @@ from tests.checkpoints.old_files import of_mmengine, of_mmseg0, save_by_numpy1
 from tests.conftest import CONFIG, SHORT, run, scores_in
 from tests.inference.test_predictor import lively_checkpoint, picture
 
+pytestmark = pytest.mark.slow
+
 SUFFIXES = (".pth", ".pt", ".ckpt", ".pth.tar", ".PTH")
 BUILDERS = {
     "0.x": of_mmseg0,
@@ -159,7 +161,6 @@ def test_weights_of_an_old_file_fit_strictly(content):
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in loaded.items())
 
 
-@pytest.mark.slow
 def test_an_old_file_is_exported(tmp_path, content, expected):
     path = save_by_numpy1(tmp_path / "a.pth.tar", of_mmseg0(content["state_dict"], with_twins=True), legacy=True)
     predictor = Segmenter(path, CONFIG, device="cpu", precision="fp32", cfg_options=SMALL).predictor
@@ -174,7 +175,6 @@ def test_an_old_file_is_exported(tmp_path, content, expected):
     assert facts["classes"] == list(labels.CITYSCAPES.classes)
 
 
-@pytest.mark.slow
 def test_the_programs_take_old_files(town, trained, tmp_path):
     ours = compat.load_checkpoint_file(trained / "iter_4.pth")
     old = save_by_numpy1(tmp_path / "old.pth.tar", of_mmseg0(ours["state_dict"], with_twins=True), legacy=True)

@@ -61,6 +61,7 @@ def test_training_on_a_broken_set_ends_before_it_begins(tmp_path, town):
     assert "Iter(train) [4/4]" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_program_exits_0_for_warnings_and_2_for_errors(tmp_path):
     path = write_set(tmp_path, classes=["road", "grass", "sky", "rider"])
     done = run(tmp_path, "dataset.py", "check", "dataset.yaml", "--json", "found/all.json")

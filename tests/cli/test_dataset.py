@@ -25,6 +25,7 @@ def test_toycity_writes_and_says_where(tmp_path):
     assert len(list(root.rglob("*.png"))) == 6
 
 
+@pytest.mark.slow
 def test_rosario_writes_two_folders_and_says_where(tmp_path):
     root = tmp_path / "rosario"
     done = run(root, "--style", "rosario", "--photos", 1, "--labelled", 1, "--nproc", 1)

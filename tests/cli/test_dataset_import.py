@@ -30,6 +30,7 @@ def drawn(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_import_and_split_say_what_they_did(drawn):
     done = run(drawn, "dataset.py", "import", "labelme", "drawn", "--out", "data/town", "--nproc", 1)
     assert done.stderr == ""
@@ -70,6 +71,7 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(drawn):
     assert "required: FORMAT" in run(drawn, "dataset.py", "import", code=2).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "order"),
     [

@@ -167,6 +167,7 @@ def test_a_video_is_segmented(town, model):
     assert said == ["skipped broken.mp4 is not a video, camera or stream that OpenCV can open"]  # no line of a decoder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -206,6 +207,7 @@ def test_wrong_usage_is_one_sentence(town, arguments, message):
     assert message in run(town, *arguments, code=2).stderr
 
 
+@pytest.mark.slow
 def test_wrong_wishes_are_one_sentence(town, model):
     done = run(town, "infer.py", model, "data/rosario", "--save", "colour", code=2)
     assert "--save colour: expected some of color, conf, probs, labelids, side-by-side" in done.stderr

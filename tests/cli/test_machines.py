@@ -11,6 +11,8 @@ import pytest
 from tests.conftest import CONFIG, REPO, SHORT
 from tests.launched import Launched, free_port, wait_for, write_worker
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def no_launcher_stays():
@@ -63,7 +65,6 @@ sys.exit(1)
 """
 
 
-@pytest.mark.slow
 def test_the_first_machine_may_fall_and_come_back(tmp_path, worker):
     script = worker(LOSE_ONE_ANOTHER)
     command = [1, script, "--max-restarts=3"]
@@ -93,7 +94,6 @@ sys.exit(143)
 """
 
 
-@pytest.mark.slow
 def test_a_signal_to_one_machine_lets_all_save(tmp_path, worker):
     command = [1, worker(STOP_TOGETHER), "--max-restarts=3"]
     machines = dict(NNODES="2", PORT=free_port())
@@ -104,7 +104,6 @@ def test_a_signal_to_one_machine_lets_all_save(tmp_path, worker):
     assert (tmp_path / "saved").exists()
 
 
-@pytest.mark.slow
 def test_a_machine_with_wrong_input_ends_the_run_of_all(tmp_path, worker):
     script = worker("sys.exit(2) if sys.argv[1] == 'wrong' else (time.sleep(1), sys.exit(1))")
     machines = dict(NNODES="2", PORT=free_port())
@@ -124,7 +123,6 @@ def test_a_taken_port_is_named(tmp_path, worker, restarts):
     assert error == f"error: port {port} of 127.0.0.1 is taken: set another PORT on all machines"
 
 
-@pytest.mark.slow
 def test_a_training_goes_on_when_a_lost_machine_is_back(town):
     options = ["--work-dir", "machines", "--seed", 0, "--no-check", *SHORT]
     options += ["train_cfg.max_iters=8", "train_cfg.val_interval=8"]

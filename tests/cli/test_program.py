@@ -67,6 +67,7 @@ class Unreadable(torch.utils.data.Dataset):
         raise ValueError("a.png holds 7; expected 0 to 2")
 
 
+@pytest.mark.slow
 def test_what_a_loaders_process_refuses_is_one_sentence_from_whatever_rank(monkeypatch, capsys):
     loader = torch.utils.data.DataLoader(Unreadable(), num_workers=1, multiprocessing_context="fork")
     monkeypatch.setenv("RANK", "1")
@@ -97,6 +98,7 @@ def parser_of_many_kinds():
     return parser
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [

@@ -12,8 +12,9 @@ import pytest
 
 from tests.conftest import CONFIG, REPO, SHORT, run
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_killed_runs_end_with_the_weights_of_one_left_alone(town, processes):
     command = [sys.executable, REPO / "bench/kills.py", "--kills", "2", "--processes", str(processes)]
@@ -23,7 +24,6 @@ def test_killed_runs_end_with_the_weights_of_one_left_alone(town, processes):
     assert "0 could not be resumed, 0 ended with other weights" in done.stdout
 
 
-@pytest.mark.slow
 def test_a_signal_to_all_processes_saves_and_says_so(town):
     log = town / "stopped.log"
     command = [sys.executable, REPO / "tools/train.py", CONFIG, "--work-dir", "stopped", "--no-check", *SHORT]
@@ -49,7 +49,6 @@ def test_a_signal_to_all_processes_saves_and_says_so(town):
     assert f"resumed epoch: 0, iter: {last.stem[5:]}" in resumed.stdout
 
 
-@pytest.mark.slow
 def test_the_clock_saves_and_says_so(town):
     done = run(town, "train.py", CONFIG, "--work-dir", "timed", "--no-check", "--max-time", "0.1s", *SHORT, code=124)
     assert "time is up after iteration 1: saved as" in done.stderr
@@ -59,7 +58,6 @@ def test_the_clock_saves_and_says_so(town):
     assert (town / "timed/last.pth").is_file()
 
 
-@pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_keeps_the_last_good_checkpoint(town, trained):
     work_dir = town / "full"
     shutil.copytree(trained, work_dir, symlinks=True)

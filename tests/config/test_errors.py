@@ -46,6 +46,7 @@ def test_a_part_of_the_model_that_fails_is_named_with_its_key(tmp_path):
         runner.train()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "message"),
     [

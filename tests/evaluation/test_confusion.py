@@ -44,6 +44,7 @@ def test_every_labelled_pixel_is_counted_once(pair):
     assert (found == by_hand).all()
 
 
+@pytest.mark.slow
 @given(st.lists(pairs(), min_size=1, max_size=5), st.randoms(use_true_random=False))
 def test_neither_the_order_nor_the_parts_of_the_set_matter(samples, random):
     whole = confusions_of(samples)
@@ -61,6 +62,7 @@ def test_neither_the_order_nor_the_parts_of_the_set_matter(samples, random):
         assert (one == other).all()
 
 
+@pytest.mark.slow
 @given(pairs())
 def test_a_perfect_prediction_has_every_score_in_full_and_a_wrong_one_none(pair):
     target, _ = pair

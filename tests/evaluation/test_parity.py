@@ -16,6 +16,8 @@ from semseg.evaluation.confusion import Areas, Confusions, count_pixels, entries
 from semseg.evaluation.instances import InstanceAreas, weigh_instances
 from semseg.labels import CITYSCAPES, categories_of
 
+pytestmark = pytest.mark.slow
+
 NUM_CLASSES = len(CITYSCAPES.classes)
 
 

@@ -145,6 +145,7 @@ def mean_iou(predicted, target):
     return 100 * (counts.diagonal()[union > 0] / union[union > 0]).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bf16", "fp16"])
 def test_on_toycity_fewer_bits_cost_next_to_nothing(learnt, streets, kind):
     cfg, path = learnt

@@ -67,6 +67,7 @@ PADDED = dict(type="SegDataPreProcessor", mean=[123.675, 116.28, 103.53], std=[5
 SLIDE = dict(mode="slide", crop_size=(96, 96), stride=(64, 64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [
@@ -168,6 +169,7 @@ def test_a_mirror_image_is_averaged_in(tmp_path):
     assert (found.train_ids != plain(image)).any()
 
 
+@pytest.mark.slow
 def test_scales_are_averaged_too(tmp_path):
     image = picture(120, 240)
     views = []

@@ -57,6 +57,7 @@ def test_windows_that_disagree_pass_into_one_another_without_a_seam():
     assert steepest(soft) < steepest(hard) / 4
 
 
+@pytest.mark.slow
 def test_tiles_keep_the_size_of_the_picture_and_agree_with_the_whole(tmp_path):
     image = picture(300, 401)
     tiled = predictor_of(tmp_path, pipeline=SMALLER, tile=256, overlap=0.5)
@@ -162,6 +163,7 @@ def test_the_mask_of_a_tiff_is_a_tiff_with_the_palette_inside(tmp_path):
     assert (found.overview_train_ids == expected.train_ids).all()
 
 
+@pytest.mark.slow
 def test_the_overview_of_a_large_tiff_is_small_and_its_mask_lies_where_it_lay_on_the_earth(tmp_path):
     image = np.repeat(picture(75, 120), 40, axis=1)  # 4800 wide: every third pixel
     scale = [(33550, "d", 3, (0.5, 0.5, 0.0), True), (33922, "d", 6, (0.0, 0.0, 0.0, 5.0, 7.0, 0.0), True)]

@@ -59,6 +59,7 @@ def losses_of(head, features, target):
     return head.loss(features, samples, ConfigDict())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("class_weight", [None, [0.5, 0.5, 3.0, 1.0]])
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_trains_beside_ignored_pixels_and_absent_classes(plain, name, class_weight):

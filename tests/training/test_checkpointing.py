@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from semseg import compat
@@ -39,6 +40,7 @@ def test_a_resumed_run_cleans_up_what_its_first_part_wrote(tmp_path):
     assert resumed.message_hub.get_info("own_checkpoints") == ["best_mIoU_iter_6.pth", "iter_6.pth", "iter_8.pth"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_does_not_say_which_files_are_its_runs_takes_those_beside_it(tmp_path):
     trained(tmp_path, 4, scores=[10, 20])
     content = compat.load_checkpoint_file(tmp_path / "iter_4.pth")
@@ -48,6 +50,7 @@ def test_a_checkpoint_that_does_not_say_which_files_are_its_runs_takes_those_bes
     assert names(tmp_path) == {"iter_6.pth", "iter_8.pth", "best_mIoU_iter_6.pth"}
 
 
+@pytest.mark.slow
 def test_a_run_that_is_continued_in_another_folder_leaves_the_first_one_alone(tmp_path):
     trained(tmp_path / "first", 4, scores=[10, 20])
     before = names(tmp_path / "first")

@@ -155,6 +155,7 @@ def test_an_epoch_of_another_number_of_batches_is_entered_at_the_same_place(whol
     assert [step for step, *_ in curves(tmp_path)[0]] == [9, 10, 11, 12]
 
 
+@pytest.mark.slow
 def test_the_infinite_sampler_ends_with_the_epoch(whole, tmp_path):
     cfg = epoch_config(tmp_path, sampler="InfiniteSampler")
     (notes,) = [hook for hook in cfg.custom_hooks if hook.type == "NotesHook"]
@@ -193,6 +194,7 @@ def test_indices_are_those_of_the_default_sampler_and_throws_those_of_the_positi
     assert take(1, skip=3, num_workers=1) == take(1)[3:]
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_counts_other_things_than_the_run_is_told(tmp_path):
     schedule = [dict(type="StepLR", step_size=1, by_epoch=True)]
     cfg = toy_config(tmp_path, 2, schedule=schedule, hooks=[dict(type="ContinuationHook")])

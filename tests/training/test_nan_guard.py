@@ -79,6 +79,7 @@ def test_a_loss_that_is_no_number_ends_the_run_in_one_sentence(broken):
     )
 
 
+@pytest.mark.slow
 def test_the_state_before_it_is_what_the_last_good_iteration_left(broken, tmp_path):
     runner, _ = broken
     saved = compat.load_checkpoint_file(Path(runner.work_dir, "before_nonfinite_iter_3.pth"))
@@ -121,6 +122,7 @@ def test_a_gradient_that_is_no_number_ends_the_run_although_the_loss_is_one(tmp_
     assert_same(saved["state_dict"], weights_after(1, tmp_path / "one", hooks=()))
 
 
+@pytest.mark.slow
 def test_accumulated_gradients_are_judged_before_the_step(tmp_path):
     accumulate = dict(accumulative_counts=2)
     runner = runner_on(tmp_path, dataset=dict(broken=5), optim_wrapper=accumulate)  # passes 3 and 4 are one step
@@ -131,6 +133,7 @@ def test_accumulated_gradients_are_judged_before_the_step(tmp_path):
     assert_same(saved["state_dict"], weights_after(2, tmp_path / "two", hooks=(), optim_wrapper=accumulate))
 
 
+@pytest.mark.slow
 def test_a_scaler_may_skip_gradients_that_overflow_but_not_a_loss_that_is_no_number(tmp_path):
     scaled = dict(type="CpuAmpOptimWrapper", init_scale=1024.0)
     runner = runner_on(
@@ -168,6 +171,7 @@ def test_a_healthy_run_learns_the_same_with_a_guard_as_without(tmp_path):
     assert_same(weights_after(5, tmp_path / "with"), weights_after(5, tmp_path / "without", hooks=()))
 
 
+@pytest.mark.slow
 def test_a_loss_that_stays_zero_is_warned_about_once(tmp_path):
     runner = runner_on(tmp_path, 8, dataset=dict(target=255))
     runner.train()

@@ -94,6 +94,7 @@ def test_a_run_that_learns_too_little_fails_with_what_it_saw(tmp_path):
     assert re.fullmatch(sentence, str(stopped.value))
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_through_is_told_how_to_go_on(tmp_path):
     runner = overfitted(tmp_path, max_iters=30)
     hint = r"the loss fell from \S+ to \S+; see if the truth is right, try another learning rate than 0\.05, or more"

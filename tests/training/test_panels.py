@@ -69,6 +69,7 @@ def test_a_test_paints_every_image_into_its_sub_folder_and_all_are_written_when_
     assert not [thread for thread in set(threading.enumerate()) - before if "ThreadPool" in thread.name]
 
 
+@pytest.mark.slow
 def test_without_show_dir_nothing_is_painted(street, tmp_path):
     run_test(street, tmp_path)
     assert not list(tmp_path.rglob("*.jpg"))

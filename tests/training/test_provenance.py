@@ -75,6 +75,7 @@ def test_the_averaged_weights_are_told_and_published(run, tmp_path):
         assert description_of(read_checkpoint(file))["weights"] == "moving average"
 
 
+@pytest.mark.slow
 def test_a_run_without_average_says_so(tmp_path):
     toy_runner(tmp_path, 2, hooks=[DESCRIBED]).train()
     assert description_of(read_checkpoint(tmp_path / "iter_2.pth"))["weights"] == "as trained"

@@ -139,10 +139,10 @@ def test_nothing_that_can_be_resumed_is_no_fresh_start(work_dir):
 
 
 def test_a_run_from_elsewhere_is_not_continued_among_the_files_of_another(work_dir, tmp_path_factory):
-    other = tmp_path_factory.mktemp("other")
+    other = tmp_path_factory.mktemp("elsewhere")
     shutil.copy(work_dir / "iter_4.pth", other)
     check(other / "new", str(work_dir / "iter_4.pth"))
-    with pytest.raises(FileExistsError, match=r"--resume .*iter_4.pth: .*other0 holds .* with --resume alone"):
+    with pytest.raises(FileExistsError, match=r"--resume .*iter_4.pth: .*elsewhere\d+ holds .* with --resume alone"):
         check(other, str(work_dir / "iter_4.pth"))
 
 

@@ -177,6 +177,7 @@ def test_a_validation_that_will_be_repeated_is_shown_once(tmp_path):
     assert [entry["step"] for entry in scalars_of(tmp_path) if "mIoU" in entry] == [2, 4, 6]
 
 
+@pytest.mark.slow
 def test_new_curves_begin_where_the_old_ones_are_gone(tmp_path):
     first = trained(tmp_path, 2, planned=6)
     shutil.rmtree(first.log_dir)
@@ -184,6 +185,7 @@ def test_new_curves_begin_where_the_old_ones_are_gone(tmp_path):
     assert steps_on_board(tmp_path)["loss"] == [3, 4]
 
 
+@pytest.mark.slow
 def test_a_folder_of_ones_own_stays(tmp_path):
     visualizer = dict(save_dir=str(tmp_path / "mine"))
     trained(tmp_path, 4, visualizer=visualizer)

@@ -17,6 +17,7 @@ def rendered() -> list:
     return [toycity.render(picture) for picture in toycity.plan_cityscapes(Path("r"), {"train": 6}, (512, 256), seed=0)]
 
 
+@pytest.mark.slow
 def test_the_picture_is_not_flat(rendered):
     for image, annotation in rendered:
         assert image.dtype == np.uint8

@@ -13,6 +13,7 @@ def runner_of(tmp_path, keep, **changes):
     return runner
 
 
+@pytest.mark.slow
 def test_the_checkpoints_of_the_schedule_have_to_fit(tmp_path):
     runner = runner_of(tmp_path, 3)
     weights = sum(value.numel() * value.element_size() for value in runner.model.state_dict().values())
