@@ -7,11 +7,14 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semseg.cli.predictor import add_model_flags, open_predictor, split_config
 from semseg.cli.progress import show_count
 from semseg.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from semseg.analysis.gap_tables import Side
 
 MOST_OF_REFERENCE = 200
 """Images that the reference is measured by unless more are asked for: they say where 0.5 % of it ends."""
@@ -192,7 +195,7 @@ def _tell(args: argparse.Namespace, predictor: Any, photographs: Any, measured: 
     return 1 if num_failed else 0
 
 
-def _print(account: dict, folder: Path, top: int) -> None:
+def _print(account: dict, folder: Side, top: int) -> None:
     print(f"\n{'mean':20}{'reference':>11}{'folder':>9}")
     for name, means in account["means"].items():
         print(f"{name:20}{means['reference']:11.3f}{means['folder']:9.3f}")

@@ -36,7 +36,7 @@ class ArgumentParser(argparse.ArgumentParser):
 class _StoreOnce(argparse.Action):
     def __call__(
         self,
-        parser: argparse.ArgumentParser,
+        parser: ArgumentParser,
         namespace: argparse.Namespace,
         values: Any,
         option_string: str | None = None,
