@@ -61,6 +61,8 @@ def scores(results: Path) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the demo."""
+    from semseg.system.machine import num_cpus
+
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--cfg-options", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
                         help="for the training, such as train_cfg.max_iters=20")  # fmt: skip
@@ -71,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     run("data", "toycity", "data/toycity")
     run("data", "toycity", "data/rosario", "--style", "rosario")
-    run("data", "convert-cityscapes", "data/toycity", "--nproc", str(os.cpu_count()))
+    run("data", "convert-cityscapes", "data/toycity", "--nproc", str(num_cpus()))
     overrides = ["--cfg-options", *args.cfg_options] if args.cfg_options else []
     # a demo that was ended goes on; one that is repeated has its model already
     run("train", config, "--seed", "0", "--resume", "auto", *overrides)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from semseg.cli.program import add_debug_flag
-from semseg.cli.progress import count_cpus, show_count
+from semseg.cli.progress import show_count
 
 _IMPORT_FORMATS = {  # SOURCE, what is read and in which order it is painted
     "labelme": (
@@ -113,6 +113,7 @@ def add_import(commands: argparse._SubParsersAction) -> None:
 
 def _run_import(args: argparse.Namespace) -> int:
     from semseg.datasets import importers
+    from semseg.system.machine import num_cpus
 
     plan = importers.plan(
         importers.Request(
@@ -133,7 +134,7 @@ def _run_import(args: argparse.Namespace) -> int:
             skip_broken=args.skip_broken,
             copy=args.copy,
             overwrite=args.overwrite,
-            num_processes=count_cpus() if args.nproc is None else args.nproc,
+            num_processes=num_cpus() if args.nproc is None else args.nproc,
         )
     )
     with show_count("painting") as show:

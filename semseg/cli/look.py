@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from semseg.cli.progress import count_cpus, show_count
+from semseg.cli.progress import show_count
 from semseg.errors import InvalidInputError
 
 
@@ -75,7 +75,9 @@ def add_stats(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_stats(args: argparse.Namespace) -> int:
-    num_processes = count_cpus() if args.nproc is None else args.nproc
+    from semseg.system.machine import num_cpus
+
+    num_processes = num_cpus() if args.nproc is None else args.nproc
     if num_processes < 1:
         raise InvalidInputError(f"--nproc is 1 or more, got {num_processes}")
     cfg = load_source(args)

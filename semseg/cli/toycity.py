@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from semseg.cli.progress import count_cpus, show_progress
+from semseg.cli.progress import show_progress
 from semseg.errors import InvalidInputError
 
 _TOYCITY_COUNTS = {"train": 200, "val": 40, "test": 20}
@@ -59,6 +59,8 @@ def add_toycity(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_toycity(args: argparse.Namespace) -> int:
+    from semseg.system.machine import num_cpus
+
     counts, others = _TOYCITY_COUNTS, _ROSARIO_COUNTS
     if args.style == "rosario":
         counts, others = _ROSARIO_COUNTS, {**_TOYCITY_COUNTS, "size": None}
@@ -81,7 +83,7 @@ def _run_toycity(args: argparse.Namespace) -> int:
             f"{args.root}: wrote {counts['photos']} photographs; "
             f"{toycity.labelled_root(args.root)}: wrote {counts['labelled']} labelled pictures"
         )
-    num_processes = count_cpus() if args.nproc is None else args.nproc
+    num_processes = num_cpus() if args.nproc is None else args.nproc
     for _ in show_progress(toycity.write_all(pictures, num_processes), len(pictures), "drawing"):
         pass
     if args.style == "rosario" and counts["labelled"]:

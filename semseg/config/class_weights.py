@@ -21,6 +21,7 @@ from semseg.config.tree import inner_datasets
 from semseg.datasets import statistics
 from semseg.errors import InvalidConfigError
 from semseg.system.atomic import atomic_path
+from semseg.system.machine import num_cpus
 
 _AUTO = "auto"
 _LOADERS = ("LoadTrainIds", "LoadAnnotations")
@@ -156,8 +157,7 @@ def _remembered_counts(cfg: Config, path: Path) -> statistics.ClassCounts:
     num_masks = sum(len(part.infos) for part in sets)
     if int(os.environ.get("RANK", 0)) == 0:
         print(f"class_weight 'auto': counting the pixels of {num_masks} masks", flush=True)
-    num_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    num_processes = max(1, num_cpus // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))  # every rank counts
+    num_processes = max(1, num_cpus() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))  # every rank counts
     counts = _count(sets, num_processes if num_masks > _FEW_MASKS else 1)
     stored = {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in vars(counts).items()}
     with atomic_path(path) as temporary:

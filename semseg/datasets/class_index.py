@@ -18,6 +18,7 @@ import numpy as np
 from semseg.datasets.statistics import count_masks
 from semseg.system.atomic import atomic_path
 from semseg.system.cache_folder import cache_dir
+from semseg.system.machine import num_cpus
 
 _VERSION = 1  # of what the entries mean
 _FEW_MASKS = 32  # read before a second process has started
@@ -55,8 +56,7 @@ def index_classes(
         new = [row for row, mask in enumerate(mask_paths) if known.get(mask, [None])[0] != states[row]]
         if new:
             on_read(len(new))
-            num_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-            found = count_masks(read, [items[row] for row in new], num_cpus if len(new) > _FEW_MASKS else 1)
+            found = count_masks(read, [items[row] for row in new], num_cpus() if len(new) > _FEW_MASKS else 1)
             for row, histogram in zip(new, found, strict=True):
                 held = np.flatnonzero(histogram[:num_classes])
                 known[mask_paths[row]] = [states[row], [[int(i), int(histogram[i])] for i in held]]

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from semseg.errors import InvalidInputError
 from semseg.launch.nodes import MEET_S, Machines, number
+from semseg.system.machine import num_cpus
 
 _BOUND_TO_LAUNCHER = """
 import ctypes, os, signal, sys
@@ -59,7 +60,7 @@ def main() -> int:
     if 0 < num_gpus < num_processes:
         raise InvalidInputError(f"{num_processes} GPUs asked for, {num_gpus} visible; ask for {num_gpus} or fewer")
     if num_gpus == 0:  # share the cores, instead of one thread each
-        threads = str(max(1, (os.cpu_count() or 1) // num_processes))
+        threads = str(max(1, num_cpus() // num_processes))
         os.environ.setdefault("OMP_NUM_THREADS", threads)
         os.environ.setdefault("MKL_NUM_THREADS", threads)
     return _launch(machines, num_processes, script, max_restarts)

@@ -17,6 +17,7 @@ from plotly.offline import get_plotlyjs
 from semseg.analysis.report import charts, collect, curve_charts, extra_charts, pictures
 from semseg.evaluation.results import Results, read_results
 from semseg.system.atomic import atomic_path
+from semseg.system.machine import num_cpus
 from semseg.visualization.panels import WRONG
 
 HEADLINES = {
@@ -77,7 +78,7 @@ def write_report(
         return pictures.thumbnails(image, palette, ignore_index), {"Large": large, "Why": why}
 
     encoded = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding and encoding leave Python's lock alone
+    with ThreadPoolExecutor(num_cpus()) as pool:  # decoding and encoding leave Python's lock alone
         for pair in pool.map(encode, images):
             encoded.append(pair)
             on_progress(len(encoded), len(images))
