@@ -85,6 +85,9 @@ def run_tool(main: Callable[[], int | None]) -> None:
     """
     try:
         code = contextvars.copy_context().run(main) or 0  # what this run trusts, the next one does not
+    except BrokenPipeError:  # whoever reads has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141  # as a program that SIGPIPE ends
     except (*WRONG_INPUT, OSError) as error:
         if "--debug" in sys.argv:
             raise

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -77,6 +78,13 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(tmp_path):
         "error: no config file pspnet_r18-d8_1xb4-1000_toycity-128x25;"
         " did you mean pspnet_r18-d8_1xb4-1000_toycity-128x256?\n"
     )
+
+
+def test_a_reader_that_has_enough_ends_it_quietly():
+    program = "from semseg.cli.program import run_tool; run_tool(lambda: print('word ' * 10**6))"
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)} | head -c 9"
+    done = subprocess.run(command, shell=True, cwd=REPO, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("word word", "")
 
 
 @pytest.fixture(scope="module")
