@@ -114,11 +114,13 @@ def found(kind: str, code: str, split: str, rows: Sequence[tuple[Path, str]], to
 
 
 def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Put errors first; what is said of several splits in the same words is said once, of the whole set."""
+    """Put errors first; what is said of several splits in the same words is said once."""
     unique: dict[str, Finding] = {}
     for finding in findings:
         said = unique.get(finding.message)
-        unique[finding.message] = finding if said is None else replace(finding, split="")
+        if said is not None:  # about files: of these splits; else, such as a folder that is not there, of the whole set
+            finding = replace(finding, split=_both(said.split, finding.split) if finding.worst else "")
+        unique[finding.message] = finding
     return tuple(sorted(unique.values(), key=lambda finding: KINDS.index(finding.kind)))
 
 
@@ -132,3 +134,8 @@ def named(worst: Sequence[tuple[Path, str]], num_shown: int = NUM_SHOWN) -> str:
 def share(count: int, total: int, what: str) -> str:
     """Write `12 of 500 masks`, or `all 500 masks`."""
     return f"all {total} {what}" if count == total > 1 else f"{count} of {total} {what}"
+
+
+def _both(split: str, other: str) -> str:
+    """Name two splits, or lists of them; empty, the whole set, takes in the others."""
+    return f"{split}, {other}" if split and other and other not in split.split(", ") else split and other
