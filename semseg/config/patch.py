@@ -87,8 +87,17 @@ def _differences(before: Any, after: Any, key: Key) -> Iterator[tuple[Key, Any]]
     elif isinstance(before, (list, tuple)) and type(before) is type(after) is list and len(before) == len(after):
         for number, (one, other) in enumerate(zip(before, after, strict=True)):
             yield from _differences(one, other, (*key, number))
-    elif type(before) is not type(after) or before != after:
+    elif not _is_equal(before, after):
         yield key, after
+
+
+def _is_equal(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return False
+    try:
+        return bool(one == other)
+    except (ValueError, RuntimeError):  # arrays and tensors compare element by element
+        return repr(one) == repr(other)
 
 
 def _get(cfg: Config, key: Key) -> Any:
@@ -103,7 +112,7 @@ def _has(cfg: Config, key: Key, value: Any) -> bool:
         present = _get(cfg, key)
     except (KeyError, IndexError, TypeError):
         return False
-    return type(present) is type(value) and present == value
+    return _is_equal(present, value)
 
 
 def _set(cfg: Config, key: Key, value: Any) -> None:
