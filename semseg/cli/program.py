@@ -106,7 +106,16 @@ def run_tool(main: Callable[[], int | None]) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130
+    _leave_group()
     sys.exit(code)
+
+
+def _leave_group() -> None:
+    """Leave the group of CPU processes: its threads would end this process with a line of C++ now and then."""
+    distributed = sys.modules.get("torch.distributed")
+    is_in_group = distributed is not None and distributed.is_available() and distributed.is_initialized()
+    if is_in_group and distributed.get_backend() == "gloo":
+        distributed.destroy_process_group()
 
 
 def _speaks() -> bool:
