@@ -10,7 +10,7 @@ except SemsegError as error:
 ```
 
 Each kind comes as a ValueError (something is wrong) and as a FileNotFoundError (something is not there), so that code
-that catches these goes on to work.
+that catches these goes on to work. Failures of the network or of a disk stay OSErrors.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ class InvalidConfigError(ConfigError, ValueError):
 
 class MissingConfigError(ConfigError, FileNotFoundError):
     """It, or what it names, is not there."""
+
+
+class UsedFolderError(ConfigError, FileExistsError):
+    """The folder of a run holds another run."""
 
 
 class CheckpointError(SemsegError):

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from semseg.checkpoints.files import numbered_checkpoints, run_checkpoints
 from semseg.config.classes import shortened
 from semseg.config.patch import Patch
+from semseg.errors import UsedFolderError
 from semseg.training.options import FolderOptions
 from semseg.training.resume import AUTO, RESTARTED, checkpoint_dir, index_of
 
@@ -35,10 +36,10 @@ def configure(cfg: Config, options: FolderOptions) -> Patch:
             ways = "--resume auto can read none of them, so choose another folder with --work-dir"
         else:
             ways = "continue that run with --resume, or choose another folder with --work-dir"
-        raise FileExistsError(f"{held}: {ways}")
+        raise UsedFolderError(f"{held}: {ways}")
     resumed = Path(cfg.load_from)
     if resumed.resolve().parent != folder.resolve():
-        raise FileExistsError(
+        raise UsedFolderError(
             f"--resume {resumed}: {held}; continue that one with --resume alone, or choose another folder with"
             " --work-dir"
         )
