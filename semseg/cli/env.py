@@ -47,13 +47,13 @@ def describe_environment() -> dict[str, dict[str, str]]:
     from semseg.system.machine import available_memory_bytes, format_bytes, free_disk_bytes, num_cpus
 
     compat.repair()
-    facts = hardware()
+    facts, flags = hardware(), _cpu_flags()
     gpus = [f"{gpu['name']} ({gpu['memory_gib']} GiB)" for gpu in facts["gpus"]]
     shared = shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.is_dir() else None
     machine = {
         "system": platform.platform(),
         "CPU": f"{facts['cpu']}, {num_cpus()} of {facts['cores']} cores usable",
-        "CPU flags": " ".join(flag for flag in _CPU_FLAGS if flag in _cpu_flags()) or "none that matter here",
+        "CPU flags": " ".join(flag for flag in _CPU_FLAGS if flag in flags) or "none that matter here",
         "memory": f"{format_bytes(available_memory_bytes())} of {facts['memory_gib']} GiB free",
         "/dev/shm": "none" if shared is None else f"{format_bytes(shared)} free",
         "disk here": f"{format_bytes(free_disk_bytes('.'))} free",

@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         data=args.data,
     )
     join_processes(cfg)  # one decides what to resume, one checks, all end
-    asked = {name: value for name, value in vars(args).items() if name in names_of(*options.ALL)}
+    known = names_of(*options.ALL)
+    asked = {name: value for name, value in vars(args).items() if name in known}
     if restarted(cfg.work_dir):
         asked["resume"] = RESTARTED
     cfg = for_training(cfg, **asked)

@@ -33,6 +33,11 @@ class Patch:
     notes: Sequence[str] = ()
 
 
+def key_of(place: str) -> Key:
+    """Return the key of a place that is written with dots, as `semseg.config.tree` yields it."""
+    return tuple(int(part) if part.isdecimal() else part for part in place.split("."))
+
+
 def changes(cfg: Config, edit: Callable[[Config], None]) -> Patch:
     """Return what `edit` would change in a config, which stays as it is.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mmengine.config import Config, ConfigDict
 
-from semseg.config.tree import inner_datasets, type_name
+from semseg.config.tree import inner_datasets, type_name, walk
 from semseg.errors import InvalidConfigError
 
 CROPS = {"RandomCrop", "RareClassCrop"}
@@ -19,7 +19,7 @@ def crop_around_rare_classes(cfg: Config) -> None:
         ValueError: such a set has no RandomCrop.
     """
     loader = cfg.get("train_dataloader")
-    for wrapper in rare_class_datasets(loader.dataset) if loader is not None else ():
+    for _, wrapper in rare_class_datasets(loader.dataset) if loader is not None else ():
         for dataset in inner_datasets(wrapper):
             dataset["pipeline"] = with_rare_crops(dataset)
 
@@ -40,19 +40,8 @@ def with_rare_crops(dataset: ConfigDict) -> list:
     ]
 
 
-def rare_class_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
-    """Find the RareClassDatasets in a data set and what it wraps."""
-    yield from (found for _, found in rare_class_datasets_with_keys(dataset, ()))
-
-
-def rare_class_datasets_with_keys(dataset: ConfigDict, key: tuple) -> Iterator[tuple[tuple, ConfigDict]]:
-    """As `rare_class_datasets`; each with its place, a tuple that begins with `key`, the place of `dataset`."""
-    if dataset.get("type") == "RareClassDataset":
-        yield key, dataset
-    for number, part in enumerate(dataset.get("datasets", [])):
-        yield from rare_class_datasets_with_keys(part, (*key, "datasets", number))
-    inner = dataset.get("dataset")
-    if isinstance(inner, dict):
-        yield from rare_class_datasets_with_keys(inner, (*key, "dataset"))
-    for number, part in enumerate(inner if isinstance(inner, (list, tuple)) else ()):
-        yield from rare_class_datasets_with_keys(part, (*key, "dataset", number))
+def rare_class_datasets(dataset: ConfigDict, key: str = "") -> Iterator[tuple[str, ConfigDict]]:
+    """Yield the RareClassDatasets in a data set and what it wraps, each with its place, which begins with `key`."""
+    for place, part in walk(dataset, key):
+        if isinstance(part, dict) and part.get("type") == "RareClassDataset":
+            yield place, part

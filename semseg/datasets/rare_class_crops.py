@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from mmengine.logging import print_log
 from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import DATASETS, TRANSFORMS
 
+from semseg.config.tree import built_datasets
 from semseg.datasets.class_index import index_classes
 from semseg.errors import InvalidDataError
 
@@ -76,7 +76,7 @@ class RareClassDataset:
         if self._fully_initialized:
             return
         self.dataset.full_init()
-        self._parts = list(_innermost(self.dataset))
+        self._parts = list(built_datasets(self.dataset))
         self._starts = np.cumsum([0, *map(len, self._parts)])
         counts = np.concatenate([_count(part) for part in self._parts])
         pixels = counts.sum(axis=0)
@@ -167,17 +167,6 @@ def rarity(pixels: np.ndarray, temperature: float) -> np.ndarray:
     lowest = shares[pixels > 0].min()  # cancels out, and keeps exp from overflowing
     weights = np.where(pixels > 0, np.exp(np.minimum(0, (lowest - shares) / temperature)), 0)
     return weights / weights.sum()
-
-
-def _innermost(dataset: Any) -> Iterator[Any]:
-    """Yield the sets inside wrappers, which have files and a pipeline."""
-    if hasattr(dataset, "datasets"):
-        for part in dataset.datasets:
-            yield from _innermost(part)
-    elif hasattr(dataset, "dataset"):
-        yield from _innermost(dataset.dataset)
-    else:
-        yield dataset
 
 
 def _count(dataset: Any) -> np.ndarray:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-import io
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -22,60 +20,12 @@ from semseg.datasets.scaling import TooNarrowError
 from semseg.errors import InvalidInputError, MissingInputError
 from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.onnx_predictor import OnnxPredictor
-from semseg.inference.outputs import class_shares
 from semseg.inference.prediction import without_nodata
 from semseg.inference.predictor import Predictor
+from semseg.inference.segmentation import Segmentation
 from semseg.inference.sources import find_images
-from semseg.visualization import drawing
 
 OneImage = str | Path | Image.Image | np.ndarray | torch.Tensor
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """An image, and what a model sees in it.
-
-    Attributes:
-        image: RGB, uint8, shape (height, width, 3).
-        train_ids: index of the class of each pixel, uint8, shape (height, width), 0 to num_classes - 1; 255 where the
-            image has no data: transparent pixels, and those with the value of GDAL_NODATA.
-        confidence: probability of that class, float32, shape (height, width), 0 to 1, 0 where the image has no data;
-            None unless asked for, or if the model has no probabilities.
-        probabilities: of each class, float16, shape (num_classes, height, width), 0 to 1; None unless asked for.
-        classes: names, in the order of their train ids.
-        palette: RGB, uint8, shape (num_classes, 3).
-        path: of the image; None if it came as an array.
-    """
-
-    image: np.ndarray
-    train_ids: np.ndarray
-    confidence: np.ndarray | None
-    probabilities: np.ndarray | None
-    classes: tuple[str, ...]
-    palette: np.ndarray
-    path: Path | None = None
-
-    def overlay(self, opacity: float = 0.6) -> np.ndarray:
-        """Blend class colours over the image.
-
-        Args:
-            opacity: share of the colours, 0 to 1.
-
-        Returns:
-            RGB, uint8, shape (height, width, 3).
-        """
-        return drawing.overlay(self.image, self.train_ids, self.palette, opacity)
-
-    def _repr_png_(self) -> bytes:
-        """Return the overlay and its legend as a PNG: what a notebook shows."""
-        picture = drawing.with_legend(self.overlay(), self.train_ids, self.classes, self.palette)
-        file = io.BytesIO()
-        Image.fromarray(picture).save(file, "PNG")
-        return file.getvalue()
-
-    def shares(self) -> dict[str, float]:
-        """Return the share of the pixels with data that each class has, 0 to 1, in the order of the train ids."""
-        return dict(zip(self.classes, class_shares(self.train_ids, len(self.classes)).tolist(), strict=True))
 
 
 class Segmenter:

@@ -162,7 +162,9 @@ class FolderOptions:
 class StoppingOptions:
     """When a run ends early."""
 
-    max_time: float | None = option(type=duration_s, metavar="3h", help="save and stop after so long (1h30m, 90s)")
+    max_time_s: float | None = option(
+        flag="--max-time", type=duration_s, metavar="3h", help="save and stop after so long (1h30m, 90s)"
+    )
 
 
 @dataclass(frozen=True)

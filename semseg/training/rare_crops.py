@@ -5,13 +5,13 @@ from __future__ import annotations
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
-from semseg.config.patch import Patch
-from semseg.config.rare_crops import rare_class_datasets_with_keys, with_rare_crops
+from semseg.config.patch import Patch, key_of
+from semseg.config.rare_crops import rare_class_datasets, with_rare_crops
 from semseg.config.tree import inner_datasets_with_keys
 from semseg.errors import InvalidConfigError
 from semseg.training.options import RareCropsOptions
 
-_PLACE = ("train_dataloader", "dataset")
+_PLACE = "train_dataloader.dataset"
 _PLUGINS = "semseg.plugins"
 
 
@@ -32,10 +32,9 @@ def configure(cfg: Config, options: RareCropsOptions) -> Patch:
         values["custom_imports",] = dict(imports=[*imports, _PLUGINS], allow_failed_imports=False)
         import_modules_from_strings([_PLUGINS])
     dataset = cfg.train_dataloader.dataset
-    present = list(rare_class_datasets_with_keys(dataset, _PLACE))
+    present = list(rare_class_datasets(dataset, _PLACE))
     if present:
-        return Patch({**values, **{(*key, "share"): share for key, _ in present}})
-    for key, inner in inner_datasets_with_keys(dataset, "train_dataloader.dataset"):
-        place = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
-        values[(*place, "pipeline")] = with_rare_crops(inner)
-    return Patch(values, {_PLACE: dict(type="RareClassDataset", share=share)})
+        return Patch({**values, **{(*key_of(place), "share"): share for place, _ in present}})
+    for place, inner in inner_datasets_with_keys(dataset, _PLACE):
+        values[(*key_of(place), "pipeline")] = with_rare_crops(inner)
+    return Patch(values, {key_of(_PLACE): dict(type="RareClassDataset", share=share)})

@@ -95,7 +95,7 @@ def _class_weights_in_words(weights: Any) -> str:
 
 def _rare_crops(config: ConfigDict) -> list[Any]:
     """Return the share of rare crops; 0 where there are none."""
-    return [[one.get("share", 0.5) for one in rare_class_datasets(config.train_dataloader.dataset)] or 0]
+    return [[one.get("share", 0.5) for _, one in rare_class_datasets(config.train_dataloader.dataset)] or 0]
 
 
 def _rare_crops_in_words(shares: Any) -> str:

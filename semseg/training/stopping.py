@@ -28,8 +28,8 @@ _SAME_S = 2.0  # a launcher passes on the signal that its processes have had fro
 
 
 def configure(cfg: Config, options: StoppingOptions) -> Patch:
-    """End at signals, and after `max_time` seconds, with a checkpoint."""
-    return Patch(hooks=[dict(type="StopHook", max_time_s=options.max_time)])
+    """End at signals, and after `max_time_s` seconds, with a checkpoint."""
+    return Patch(hooks=[dict(type="StopHook", max_time_s=options.max_time_s)])
 
 
 @FUNCTIONS.register_module()
