@@ -105,9 +105,10 @@ def _faults_of(name: Any) -> Iterator[None]:
             yield
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL (\S+)|attribute \S+ of .* is not allowed", str(error))
-        if found is not None:
+        named = found and (found.group(1) or found.group(0))
+        if found is not None and (found.group(1) is None or re.fullmatch(r"[\w.]+", named)):  # else it is text
             raise InvalidCheckpointError(
-                f"{name} is not loaded: it holds more than weights ({found.group(1) or found.group(0)}) and could"
+                f"{name} is not loaded: it holds more than weights ({named}) and could"
                 " run code; get a copy with weights only, or load it with --trust-checkpoint if you trust its maker"
             ) from error
         reason = re.search(r"Unsupported operand|Trying to .*", str(error))

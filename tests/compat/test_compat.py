@@ -173,7 +173,14 @@ def test_defect_resuming_still_executes_a_config_in_the_checkpoint():
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<!DOCTYPE html>", b"version https://git-lfs.github.com/spec/v1\n", b"\0" * 99]
+    "content",
+    [
+        b"",
+        b"<!DOCTYPE html>",
+        b"version https://git-lfs.github.com/spec/v1\n",
+        b"\0" * 99,
+        b"classes:\n- land\n- sea\n",
+    ],
 )
 def test_what_is_no_checkpoint_is_named(tmp_path, content):
     (tmp_path / "a.pth").write_bytes(content)
