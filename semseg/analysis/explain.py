@@ -224,7 +224,7 @@ def _write_pictures(
     classes, palette = predictor.classes, predictor.palette
     present, counts = np.unique(doubt.train_ids, return_counts=True)
     order = np.argsort(-counts)
-    names = [f"{classes[present[i]]} {100 * counts[i] / doubt.train_ids.size:.2g} %" for i in order]
+    names = [f"{classes[present[i]]} {100 * counts[i] / doubt.train_ids.size:.3g} %" for i in order]
     picture = maps.outlined(drawing.overlay(image, doubt.train_ids, palette, 0.6), region)
     font_px = max(12, image.shape[1] // 60)
     foot = drawing.legend(names, [palette[present[i]] for i in order], image.shape[1], font_px)

@@ -93,7 +93,7 @@ class ResultsHook(Hook):
         dataset = runner.test_dataloader.dataset
         run = {
             "model": model_in_words(config),
-            "config": Path(runner.cfg.filename).stem if runner.cfg.filename else str(described.get("config_file")),
+            "config": Path(runner.cfg.filename or str(described.get("config_file"))).stem,
             "checkpoint": str(checkpoint_path),
             "iteration": described.get("iteration", checkpoint["meta"].get("iter")),
             "seed": described.get("seed"),

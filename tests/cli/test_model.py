@@ -10,7 +10,7 @@ import torch
 
 from semseg.checkpoints.reading import read_checkpoint
 from tests.checkpoints.described import checkpoint, save
-from tests.conftest import CONFIG, run, scores_in
+from tests.conftest import CONFIG, results_in, run, scores_in
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +52,8 @@ def test_testing_needs_no_config(town, trained, published):
     run(town, "test.py", CONFIG, trained / "best.pth", "--work-dir", "with_config")
     run(town, "test.py", published[1], "--work-dir", "without", "--show-dir", "without_seen")
     assert scores_in(town / "without") == scores_in(town / "with_config")
+    for work_dir in ("with_config", "without"):  # the name, however the config was given
+        assert results_in(town / work_dir)["run"]["config"] == CONFIG.stem
     assert len(list((town / "without_seen").rglob("*.jpg"))) == 3
 
 
