@@ -23,7 +23,7 @@ test: .venv/installed-test  ## run all tests, in up to 4 processes
 test-quick: .venv/installed-test  ## run the tests that take no second each
 	$(PYTEST) -n auto --maxprocesses 4 -m "not slow"
 
-check: .venv/installed-test  ## check style and formatting
+check: .venv/installed-test  ## check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 

@@ -7,21 +7,39 @@ try:
     segment = Segmenter("best.pth")
 except SemsegError as error:
     print(error)  # what is wrong, what was expected, what to do
+    print(error.code)  # a name of the fault that stays when the words change, such as E-checkpoint-missing
 ```
 
 Each kind comes as a ValueError (something is wrong) and as a FileNotFoundError (something is not there), so that code
 that catches these goes on to work. Failures of the network or of a disk stay OSErrors.
+
+A message names an option as Python does, in backticks (`ema`); the programs print the flag (--ema) in its place, and
+the code behind the message.
 """
 
 from __future__ import annotations
 
 
 class SemsegError(Exception):
-    """Anything that a person can mend."""
+    """Anything that a person can mend.
+
+    Args:
+        message: what is wrong, what was expected, what to do; one or two sentences.
+        code: a stable name of the fault, such as `E-data-pairs`; default: that of the class.
+    """
+
+    code = "E-other"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
 
 
 class DataError(SemsegError):
     """About images, masks, lists, or a dataset.yaml."""
+
+    code = "E-data"
 
 
 class InvalidDataError(DataError, ValueError):
@@ -34,6 +52,8 @@ class MissingDataError(DataError, FileNotFoundError):
 
 class ConfigError(SemsegError):
     """About a config, or what is asked of a run."""
+
+    code = "E-config"
 
 
 class InvalidConfigError(ConfigError, ValueError):
@@ -51,6 +71,8 @@ class UsedFolderError(ConfigError, FileExistsError):
 class CheckpointError(SemsegError):
     """About a file of weights."""
 
+    code = "E-checkpoint"
+
 
 class InvalidCheckpointError(CheckpointError, ValueError):
     """It is damaged, carries code, or is of another model."""
@@ -62,6 +84,8 @@ class MissingCheckpointError(CheckpointError, FileNotFoundError):
 
 class InputError(SemsegError):
     """About an argument of a program or a function."""
+
+    code = "E-input"
 
 
 class InvalidInputError(InputError, ValueError):

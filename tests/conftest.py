@@ -1,5 +1,6 @@
 """A small town, drawn once, in which the real programs run as a user runs them."""
 
+import contextlib
 import functools
 import json
 import os
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from semseg import compat
+from semseg import compat, errors
 from semseg.compat import checkpoint_files
 from tests.warm import WarmPrograms
 
@@ -51,6 +52,14 @@ def run(cwd, *command, code=0, fresh=False):
 @functools.cache
 def _warm_programs():
     return WarmPrograms()
+
+
+@contextlib.contextmanager
+def raises(code, match=None):
+    """Expect a `SemsegError` of this code, with the values of `match` in its message."""
+    with pytest.raises(errors.SemsegError, match=match) as caught:
+        yield caught
+    assert caught.value.code == code, f"{caught.value.code}: {caught.value}"
 
 
 def results_in(work_dir):

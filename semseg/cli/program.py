@@ -5,15 +5,28 @@ from __future__ import annotations
 import argparse
 import contextvars
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from semseg.errors import SemsegError
 from semseg.system.stopping import GIVEN_UP, Stopped
 
 WRONG_INPUT = (ValueError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError)
 """What the package raises when a person can mend it. Anything but this and OSError is a bug."""
+
+_flags: contextvars.ContextVar[Mapping[str, str]] = contextvars.ContextVar("flags", default=MappingProxyType({}))
+"""How the options of the command line that was read are written, by their names."""
+_AS_SUB_COMMAND = {
+    r"tools/dataset\.py": "semseg data",
+    r"tools/analyze\.py ": "semseg ",
+    r"tools/(\w+)\.py": r"semseg \1",
+}
+"""How `semseg` calls the programs of a repository, which an installed package does not have."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -30,6 +43,10 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
         self.given = {}
+        shown = {
+            action.dest: (action.option_strings or [action.metavar or action.dest.upper()]) for action in self._actions
+        }
+        _flags.set({**_flags.get(), **{name: str(words[-1]) for name, words in shown.items()}})
         return super().parse_known_args(*args, **kwargs)
 
 
@@ -93,7 +110,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
             raise
         # all ranks meet the same wrong input, and one speaks; but a file is read by one rank only
         if _speaks() or _is_from_worker(error):
-            print(f"error: {_sentence(error)}", file=sys.stderr, flush=True)
+            print(f"error: {_sentence(error)}{_code(error)}", file=sys.stderr, flush=True)
         else:
             time.sleep(2)  # the launcher ends all processes when the first one ends: let that one speak
         code = 2 if isinstance(error, WRONG_INPUT) else 1
@@ -128,8 +145,23 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:  # str() of these starts with [Errno 2]
         return f"{error.filename}: {error.strerror.lower()}"
     if _is_from_worker(error):
-        return str(error).strip().splitlines()[-1].partition(": ")[2]
-    return str(error)
+        return for_people(str(error).strip().splitlines()[-1].partition(": ")[2])
+    return for_people(str(error))
+
+
+def for_people(message: str) -> str:
+    """Write options as flags, and programs as the command that this process was started by."""
+    flags = _flags.get()
+    message = re.sub(r"`(\w+)`", lambda name: flags.get(name[1], name[0]), message)
+    if Path(sys.argv[0]).name.partition(" ")[0] == "semseg":
+        for program, command in _AS_SUB_COMMAND.items():
+            message = re.sub(program, command, message)
+    return message
+
+
+def _code(error: BaseException) -> str:
+    """Return the code of an error behind a space, or nothing where it has none."""
+    return f" [{error.code}]" if isinstance(error, SemsegError) else ""
 
 
 def _is_from_worker(error: BaseException) -> bool:
