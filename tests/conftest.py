@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from semseg import compat, errors
@@ -21,6 +22,10 @@ SHORT = [
     "train_dataloader.num_workers=1", "default_hooks.logger.interval=1", "default_hooks.checkpoint.interval=2",
     "model.data_preprocessor.size=(64,128)", "train_dataloader.dataset.pipeline.3.crop_size=(64,128)",
 ]  # fmt: skip
+
+# a busy machine takes long for an example: that is no failure
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_FLAGS = [

@@ -7,25 +7,16 @@ import os
 from collections.abc import Sequence
 
 from semseg.cli.program import ArgumentParser, add_debug_flag
-from semseg.config.options import add_options, names_of
+from semseg.config.options import RunOptions, add_options, given
 from semseg.training import options
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = ArgumentParser(description="Train a segmentation model.")
     parser.add_argument("config", help="config file, such as configs/toycity/*.py")
-    parser.add_argument(
-        "--work-dir", help="where the run writes; default: work_dirs/<config>, with --data <config>_<set>"
-    )
-    parser.add_argument("--data", action="append", metavar="FILE",
-                        help="a dataset.yaml to train on, not the config's; given again: one more")  # fmt: skip
+    add_options(parser, RunOptions)
     parser.add_argument("--seed", type=int, help="seed of all random numbers; default: drawn, and logged")
     add_options(parser, *options.ALL)
-    parser.add_argument("--trust-checkpoint", action="store_true", help="load one even if it carries code")
-    parser.add_argument("--cfg-options", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
-                        help="override config values, such as train_cfg.max_iters=100")  # fmt: skip
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none",
-                        help="set by tools/dist_train.sh")  # fmt: skip
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     add_debug_flag(parser)
     return parser.parse_args(argv)
@@ -53,8 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         data=args.data,
     )
     join_processes(cfg)  # one decides what to resume, one checks, all end
-    known = names_of(*options.ALL)
-    asked = {name: value for name, value in vars(args).items() if name in known}
+    asked = {**given(options.ALL, args), "cfg_options": args.cfg_options}
     if restarted(cfg.work_dir):
         asked["resume"] = RESTARTED
     cfg = for_training(cfg, **asked)

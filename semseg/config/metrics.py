@@ -7,6 +7,8 @@ from typing import Any
 from mmengine.config import Config
 
 from semseg.config.classes import classes_of
+from semseg.config.tree import as_list, type_name
+from semseg.errors import InvalidInputError
 
 VAL_LOSS = "val/loss"
 _METRICS = {"mIoU": ("IoU", "Acc"), "mDice": ("Dice", "Acc"), "mFscore": ("Fscore", "Precision", "Recall")}
@@ -43,3 +45,23 @@ def metrics_of(cfg: Config) -> list[str] | None:
 def evaluators_of(cfg: Config) -> list[Any]:
     """Return the metrics of the validation, as a list."""
     return list(cfg.val_evaluator) if isinstance(cfg.val_evaluator, (list, tuple)) else [cfg.val_evaluator]
+
+
+def counting_evaluators(cfg: Config, needing: str) -> list[dict]:
+    """Return the evaluators of a test that count confusion matrices.
+
+    Args:
+        cfg: any config.
+        needing: what asks for one, such as "`extras` needs", for the message.
+
+    Raises:
+        ValueError: there is none.
+    """
+    evaluators = as_list(cfg.get("test_evaluator"))
+    counting = [evaluator for evaluator in evaluators if type_name(evaluator) == "ConfusionMetric"]
+    if not counting:
+        kinds = ", ".join(map(type_name, evaluators))
+        raise InvalidInputError(
+            f"{needing} a ConfusionMetric; the config's test_evaluator is {kinds}", code="E-config-evaluator"
+        )
+    return counting

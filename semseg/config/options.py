@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 _FLAG = "flag"
@@ -42,7 +42,14 @@ def add_options(parser: argparse.ArgumentParser, *kinds: type) -> None:
             if arguments.get("action") == "store_true" and field.default is True:
                 arguments["action"] = "store_false"
             flag = field.metadata[_FLAG] or "--" + field.name.replace("_", "-")
-            group.add_argument(flag, dest=field.name, default=field.default, **arguments)
+            default = list(field.default) if arguments.get("action") == "extend" else field.default
+            group.add_argument(flag, dest=field.name, default=default, **arguments)
+
+
+def given(kinds: Sequence[type], args: argparse.Namespace) -> dict[str, Any]:
+    """Return what a command line says about the options of some dataclasses, by their names."""
+    names = {field.name for kind in kinds for field in dataclasses.fields(kind) if _FLAG in field.metadata}
+    return {name: value for name, value in vars(args).items() if name in names}
 
 
 def names_of(*kinds: type) -> set[str]:
@@ -62,3 +69,26 @@ def duration_s(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is no length of time; write 3h, 1h30m or 90s")
     hours, minutes, seconds = (float(part or 0) for part in found.groups())
     return 3600 * hours + 60 * minutes + seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """The run."""
+
+    work_dir: str | None = option(
+        metavar="DIR", help="where it writes; default: work_dirs/<config>, with --data <config>_<set>"
+    )
+    data: Sequence[str] | None = option(
+        action="append", metavar="FILE", help="a dataset.yaml to work on, not the config's; given again: one more"
+    )
+    cfg_options: Sequence[str] = option(
+        (),
+        nargs="+",
+        action="extend",
+        metavar="KEY=VALUE",
+        help="override config values, such as train_cfg.max_iters=100",
+    )
+    launcher: str = option("none", choices=["none", "pytorch", "slurm", "mpi"], help="set by tools/dist_*.sh")
+    trust_checkpoint: bool = option(
+        False, action="store_true", help="load a checkpoint even if it carries code, and run that"
+    )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
 from semseg.config.hooks import ensure_hook, note
+from semseg.config.options import pick
 
 Key = tuple[str | int, ...]
 _REMOVED = object()
@@ -22,13 +24,14 @@ class Patch:
 
     Attributes:
         values: by key, such as `("train_cfg", "max_iters")`; a number is a place in a list.
-        wraps: by key of a data set: what is put around it, after the values are set; several features may do so.
+        wraps: by key of a part, such as a data set: what is put around it after the values are set, and the key that
+            the part gets in there; several features may wrap the same part.
         hooks: custom hooks that the run needs; where the config has one of the type, that one stays.
         notes: lines for the log of the run: what was changed, and why.
     """
 
     values: Mapping[Key, Any] = dataclasses.field(default_factory=dict)
-    wraps: Mapping[Key, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    wraps: Mapping[Key, tuple[Mapping[str, Any], str]] = dataclasses.field(default_factory=dict)
     hooks: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
 
@@ -72,12 +75,31 @@ def apply_patch(cfg: Config, patch: Patch, feature: str, owners: dict[Key, str])
                 raise RuntimeError(f"the features {owners[before]} and {feature} both set {shown}; only one may")
             owners[key] = feature
         _set(cfg, key, value)
-    for key, wrapper in patch.wraps.items():
-        _set(cfg, key, {**wrapper, "dataset": _get(cfg, key)})
+    for key, (wrapper, inner) in patch.wraps.items():
+        _set(cfg, key, {**wrapper, inner: _get(cfg, key)})
     for hook in patch.hooks:
         ensure_hook(cfg, dict(hook))
     for line in patch.notes:
         note(cfg, line)
+
+
+def apply_features(cfg: Config, features: Sequence[tuple[ModuleType, type]], asked: Mapping[str, Any]) -> Config:
+    """Return what features make of a config, one after the other.
+
+    Args:
+        cfg: not changed.
+        features: modules with `configure`, each with the dataclass of its options.
+        asked: by the name of the option; what is left out has its default.
+
+    Raises:
+        RuntimeError: two of them set the same key.
+    """
+    cfg = copy.deepcopy(cfg)
+    owners: dict[Key, str] = {}
+    for feature, kind in features:
+        name = feature.__name__.rpartition(".")[2]
+        apply_patch(cfg, feature.configure(cfg, pick(kind, asked)), name, owners)
+    return cfg
 
 
 def _differences(before: Any, after: Any, key: Key) -> Iterator[tuple[Key, Any]]:

@@ -21,7 +21,7 @@ from mmengine.utils import import_modules_from_strings
 from semseg import compat
 from semseg.checkpoints.reading import SUFFIXES as CHECKPOINT_SUFFIXES
 from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
-from semseg.config.class_map import check_class_count
+from semseg.config.class_count import check_class_count
 from semseg.config.class_weights import check_class_weights, leave_out_class_weights
 from semseg.config.classes import (
     agree_on_classes,

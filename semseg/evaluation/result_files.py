@@ -1,4 +1,4 @@
-"""What a test leaves behind."""
+"""What an evaluation writes to its folder: scores, tables, predictions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -17,15 +18,54 @@ from semseg.checkpoints import facts
 from semseg.checkpoints.describe import model_in_words
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.fingerprint import data_fingerprint
-from semseg.checkpoints.reading import read_checkpoint
-from semseg.config.tree import built_datasets
+from semseg.checkpoints.reading import checkpoint_stem, read_checkpoint
+from semseg.config.dataset_files import join_set_names, set_name
+from semseg.config.hooks import ensure_hook
+from semseg.config.patch import Patch, changes
+from semseg.config.tree import built_datasets, inner_datasets
 from semseg.datasets.built_sets import names_of_set
 from semseg.datasets.index_png import write_index_png
 from semseg.datasets.transforms import bits_of
 from semseg.evaluation.metric import ConfusionMetric
+from semseg.evaluation.options import ResultsOptions
 from semseg.evaluation.results import write_results
 from semseg.evaluation.slices import by_folder, from_table
 from semseg.system.background import Writers
+
+
+def configure(cfg: Config, options: ResultsOptions) -> Patch:
+    """Write the results into a folder of the checkpoint and the data set; each image counts once."""
+    name, split = _data_of(cfg.test_dataloader.dataset)
+    folder = f"{checkpoint_stem(options.checkpoint)}-{name}_{split}" + ("-tta" if options.tta else "")
+    slices = None if options.slices_path is None else str(options.slices_path)
+
+    def edit(edited: Config) -> None:
+        edited.work_dir = str(Path(edited.work_dir) / "test" / folder)
+        ensure_hook(edited, dict(type="ResultsHook", data_name=name, split=split, slices=slices))
+        sampler = edited.test_dataloader.get("sampler") or {}
+        if sampler.get("type") == "DefaultSampler":
+            sampler.round_up = False  # no image comes twice when the processes do not divide them evenly
+        # an evaluation writes no curves: an empty TensorBoard run beside the real one only confuses
+        if edited.get("visualizer") is not None:
+            backends = edited.visualizer.get("vis_backends") or []
+            edited.visualizer.vis_backends = [part for part in backends if part["type"] != "TensorboardVisBackend"]
+
+    return changes(cfg, edit)
+
+
+def _data_of(dataset: dict) -> tuple[str, str]:
+    """Return what to call the data, and the split."""
+    if dataset.get("type") == "FolderSegDataset":
+        return set_name(dataset["dataset_file"]), dataset["split"]
+    parts = inner_datasets(dataset)
+    if len(parts) > 1:
+        sources = [str(part.get("dataset_file") or part.get("data_root")) for part in parts]
+        names, splits = zip(*map(_data_of, parts), strict=True)
+        return join_set_names(names, sources), "+".join(dict.fromkeys(splits))
+    if parts[0] is not dataset:
+        return _data_of(parts[0])
+    images = Path((dataset.get("data_prefix") or {}).get("img_path") or "")
+    return Path(dataset.get("data_root") or "data").resolve().name, images.name or "test"
 
 
 @HOOKS.register_module()

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.checkpoints.loading import load_strictly
+from semseg.config.class_count import check_class_count
+from semseg.config.class_weights import leave_out_class_weights
+from semseg.config.from_checkpoint import leave_out_pretrained
+from semseg.config.hooks import ensure_hook
+from semseg.config.patch import Patch, changes
+from semseg.evaluation.options import WeightsOptions
+
+
+def configure(cfg: Config, options: WeightsOptions) -> Patch:
+    """Load the weights of a file, and none of those that a model starts to learn from.
+
+    Raises:
+        ValueError: the file holds a model of another number of classes.
+    """
+    check_class_count(cfg, options.checkpoint, options.content)
+
+    def edit(edited: Config) -> None:
+        edited.load_from = str(options.checkpoint)
+        edited.resume = False
+        leave_out_class_weights(edited)
+        leave_out_pretrained(edited.model)
+        ensure_hook(edited, dict(type="StrictWeightsHook"))
+
+    return changes(cfg, edit)
 
 
 @HOOKS.register_module()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 from mmengine.config import Config
 
 from semseg.config.classes import check_training
 from semseg.config.dataset_files import check_split
-from semseg.config.options import names_of, pick
+from semseg.config.options import names_of
 from semseg.config.packages import check_packages
-from semseg.config.patch import Key, apply_patch
+from semseg.config.patch import apply_features
 from semseg.errors import InvalidConfigError
 from semseg.training import (
     batch,
@@ -88,22 +85,3 @@ def for_training(cfg: Config, **asked: Any) -> Config:
     check_split(cfg, "val", "test")
     check_training(cfg)
     return apply_features(cfg, FEATURES, asked)
-
-
-def apply_features(cfg: Config, features: Sequence[tuple[ModuleType, type]], asked: Mapping[str, Any]) -> Config:
-    """Return what features make of a config, one after the other.
-
-    Args:
-        cfg: not changed.
-        features: modules with `configure`, each with the dataclass of its options.
-        asked: by the name of the option; what is left out has its default.
-
-    Raises:
-        RuntimeError: two of them set the same key.
-    """
-    cfg = copy.deepcopy(cfg)
-    owners: dict[Key, str] = {}
-    for feature, kind in features:
-        name = feature.__name__.removeprefix("semseg.training.")
-        apply_patch(cfg, feature.configure(cfg, pick(kind, asked)), name, owners)
-    return cfg

@@ -31,5 +31,5 @@ def configure(cfg: Config, options: NoOptions) -> Patch:
     else:
         return Patch(values, hooks=[dict(type="SeedHook")])
     if type_name(loader.dataset) != "SeededDataset":
-        wraps = {("train_dataloader", "dataset"): dict(type="SeededDataset")}
+        wraps = {("train_dataloader", "dataset"): (dict(type="SeededDataset"), "dataset")}
     return Patch(values, wraps, [dict(type="SeedHook")], notes)

@@ -15,7 +15,7 @@ from semseg.checkpoints.description import classes_of, palette_of
 from semseg.checkpoints.loading import load_strictly
 from semseg.checkpoints.publish import publish
 from semseg.checkpoints.reading import checkpoint_stem, is_checkpoint, read_checkpoint
-from semseg.evaluation.testing import for_testing
+from semseg.evaluation import for_testing
 from semseg.export.model_file import export, facts_of
 from semseg.export.traceable import Traceable
 from semseg.training.fine_tuning import carry_over

@@ -9,7 +9,7 @@ from PIL import Image
 
 from semseg import config
 from semseg.config import class_weights
-from semseg.evaluation.testing import for_testing
+from semseg.evaluation import for_testing
 from semseg.training import for_training
 from tests.conftest import CONFIG
 

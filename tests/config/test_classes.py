@@ -10,7 +10,7 @@ from mmengine.config import Config
 from semseg import config, labels
 from semseg.config import classes as config_classes
 from semseg.config.dataset_files import use_dataset_files
-from semseg.evaluation.testing import for_testing
+from semseg.evaluation import for_testing
 from semseg.training import for_training
 from tests.conftest import CONFIG, REPO
 
@@ -262,7 +262,7 @@ def test_a_checkpoint_of_other_classes_is_refused_with_the_option(tmp_path):
     message = r"model\.pth and .*dataset\.yaml have other classes: only the first has sidewalk, .* second has boat;"
     with pytest.raises(ValueError, match=message) as caught:
         for_testing(cfg, checkpoint)
-    assert "--map FILE" in str(caught.value)
+    assert "`map_path` FILE" in str(caught.value)
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, labels.CITYSCAPES.classes[::-1]))
     with pytest.raises(ValueError, match="have other classes: the same names in another order; say which"):
         for_testing(cfg, checkpoint)
@@ -311,8 +311,8 @@ def test_a_map_with_a_mistake_is_refused(tmp_path, text, message):
 
 def test_a_map_needs_a_file_and_names(tmp_path):
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, ["road", "boat"]))
-    with pytest.raises(FileNotFoundError, match=r"--map: no file none\.yaml"):
+    with pytest.raises(FileNotFoundError, match=r"`map_path`: no file none\.yaml"):
         for_testing(cfg, write_checkpoint(tmp_path), map_path="none.yaml")
     (tmp_path / "map.yaml").touch()
-    with pytest.raises(ValueError, match=r"--map: .*model\.pth does not say which classes it has"):
+    with pytest.raises(ValueError, match=r"`map_path`: .*model\.pth does not say which classes it has"):
         for_testing(cfg, write_checkpoint(tmp_path, iter=3), map_path=tmp_path / "map.yaml")

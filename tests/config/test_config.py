@@ -8,7 +8,7 @@ from mmengine.config import Config
 from semseg import config
 from semseg.config import keys
 from semseg.config.from_checkpoint import existing_checkpoint
-from semseg.evaluation.testing import for_testing
+from semseg.evaluation import for_testing
 from semseg.training import for_training
 from tests.conftest import CONFIG, REPO
 from tests.training.test_resume_agreement import draw

@@ -13,7 +13,7 @@ from semseg import config
 from semseg.checks.config import check_config
 from semseg.config.tree import inner_datasets
 from semseg.datasets.built_sets import names_of_set
-from semseg.evaluation.testing import for_testing
+from semseg.evaluation import for_testing
 from semseg.training import for_training
 from semseg.training.resume_agreement import _data_in_words, _given
 from tests.config.test_classes import RECIPE, write_checkpoint

@@ -14,7 +14,7 @@ from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from semseg import compat, config
 from semseg.config.from_checkpoint import leave_out_pretrained
-from semseg.evaluation.testing import for_testing
+from semseg.evaluation import for_testing
 from semseg.training import for_training
 from tests.checkpoints.described import checkpoint, describe, save, small_config
 from tests.conftest import CONFIG
@@ -220,7 +220,7 @@ def test_another_number_of_classes_is_named_with_both(tmp_path, content):
     cfg = small_config(*others, "model.decode_head.num_classes=5", "model.auxiliary_head.num_classes=5")
     message = (
         r"a\.pth holds a model of 19 classes \(road, sidewalk, building and 16 more\), .*128x256\.py has 5"
-        r" \(a, b, c and 2 more\): use the config or the --data that it was trained with, or no config at all"
+        r" \(a, b, c and 2 more\): use the config or the `data` that it was trained with, or no config at all"
     )
     with pytest.raises(ValueError, match=message):
         config.for_inference(cfg, path)

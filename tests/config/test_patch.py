@@ -52,8 +52,10 @@ def test_two_features_that_set_the_same_key_are_an_error(cfg, key):
 
 def test_several_features_may_wrap_a_set_and_add_hooks_and_notes(cfg):
     place = ("train_dataloader", "dataset")
-    first = Patch(wraps={place: dict(type="Rare", share=0.5)}, hooks=[dict(type="AHook", n=1)], notes=["rare crops"])
-    second = Patch(wraps={place: dict(type="Seeded")}, hooks=[dict(type="AHook", n=2)], notes=["seeds"])
+    first = Patch(
+        wraps={place: (dict(type="Rare", share=0.5), "dataset")}, hooks=[dict(type="AHook", n=1)], notes=["rare crops"]
+    )
+    second = Patch(wraps={place: (dict(type="Seeded"), "dataset")}, hooks=[dict(type="AHook", n=2)], notes=["seeds"])
     owners = {}
     apply_patch(cfg, first, "rare_crops", owners)
     apply_patch(cfg, second, "sampling", owners)

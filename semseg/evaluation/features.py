@@ -1,0 +1,58 @@
+"""The features of an evaluation, in the order in which they are asked what they change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from semseg.checkpoints.reading import read_checkpoint
+from semseg.config.dataset_files import check_split
+from semseg.config.from_checkpoint import existing_checkpoint
+from semseg.config.options import names_of
+from semseg.config.packages import check_packages
+from semseg.config.patch import apply_features
+from semseg.errors import InvalidInputError
+from semseg.evaluation import class_map, extras, options, predictions, result_files, strict_weights, tta
+
+FEATURES = (
+    (class_map, options.ClassMapOptions),  # before the number of classes is compared
+    (strict_weights, options.WeightsOptions),
+    (result_files, options.ResultsOptions),
+    (extras, options.ScoresOptions),
+    (predictions, options.PredictionsOptions),
+    (tta, options.TtaOptions),  # last: it wraps the model
+)
+"""Each with its options; a later one sees what earlier ones have changed."""
+
+
+def for_testing(cfg: Config, checkpoint: str | Path, **asked: Any) -> Config:
+    """Return the config of an evaluation.
+
+    Args:
+        cfg: from `load_config`; not changed. Its work folder becomes `<work_dir>/test/<checkpoint>-<data>`.
+        checkpoint: weights to load.
+        asked: the fields of the dataclasses in `semseg.evaluation.options`, such as `tta=True` or `out_dir="masks"`.
+
+    Raises:
+        TypeError: no feature has such an option.
+        FileNotFoundError: no such checkpoint; the sentence lists those beside it.
+        ValueError: the checkpoint has other classes than the data set, and no map says which is which; or it
+            holds a model of another number of classes; or an option cannot be used with the config.
+    """
+    known = names_of(*options.ALL) - {"checkpoint", "content"}
+    unknown = [name for name in asked if name not in known]
+    if unknown:
+        raise TypeError(f"for_testing has no option {unknown[0]!r}; expected some of {', '.join(sorted(known))}")
+    tta.check(cfg, options.TtaOptions(asked.get("tta", False)))
+    checkpoint = existing_checkpoint(checkpoint)
+    check_packages(cfg)
+    check_split(cfg, "test", "val")
+    if "test_evaluator" not in cfg:
+        raise InvalidInputError(
+            f"{checkpoint} does not say how it is judged: name the config that it was trained with",
+            code="E-checkpoint-no-config",
+        )
+    content = read_checkpoint(checkpoint, mmap=True)
+    return apply_features(cfg, FEATURES, {**asked, "checkpoint": checkpoint, "content": content})

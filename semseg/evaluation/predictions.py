@@ -1,0 +1,31 @@
+"""What an evaluation writes for each image: the predicted train ids, and a picture beside the truth."""
+
+from __future__ import annotations
+
+from mmengine.config import Config
+
+from semseg.config.hooks import replace_hook
+from semseg.config.metrics import counting_evaluators
+from semseg.config.patch import Patch, changes
+from semseg.evaluation.options import PredictionsOptions
+
+
+def configure(cfg: Config, options: PredictionsOptions) -> Patch:
+    """Let the metric write what it counts, and PanelHook paint every image.
+
+    Raises:
+        ValueError: train ids are to be written, and no ConfusionMetric counts them.
+    """
+
+    def edit(edited: Config) -> None:
+        if options.out_dir is not None:
+            for evaluator in counting_evaluators(edited, "`out_dir` needs"):
+                evaluator.update(output_dir=str(options.out_dir))
+        show_dir = None if options.show_dir is None else str(options.show_dir)
+        present = next((hook for hook in edited.get("custom_hooks") or [] if hook["type"] == "PanelHook"), None)
+        if present is not None:
+            present["show_dir"] = show_dir
+        elif show_dir is not None:
+            replace_hook(edited, dict(type="PanelHook", show_dir=show_dir))
+
+    return changes(cfg, edit)

@@ -1,0 +1,43 @@
+"""Test-time augmentation: the scores of several scales and of mirrored images are averaged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mmengine.config import Config
+
+from semseg.config.dataset_files import views_pipeline
+from semseg.config.patch import Patch, changes
+from semseg.config.tree import inner_datasets
+from semseg.errors import InvalidInputError
+from semseg.evaluation.options import TtaOptions
+
+_KEYS = ("tta_model", "tta_pipeline")
+
+
+def configure(cfg: Config, options: TtaOptions) -> Patch:
+    """Let the config's `tta_pipeline` make the views of an image, and its `tta_model` average their scores.
+
+    Raises:
+        ValueError: the config has none.
+    """
+    check(cfg, options)
+    if not options.tta:
+        return Patch()
+
+    def edit(edited: Config) -> None:
+        for dataset in inner_datasets(edited.test_dataloader.dataset):
+            dataset.pipeline = views_pipeline(edited, dataset)
+
+    return replace(changes(cfg, edit), wraps={("model",): (cfg.tta_model, "module")})
+
+
+def check(cfg: Config, options: TtaOptions) -> None:
+    """Refuse what the config cannot do, before a checkpoint is read.
+
+    Raises:
+        ValueError: the config does not say how.
+    """
+    missing = [key for key in _KEYS if key not in cfg] if options.tta else []
+    if missing:
+        raise InvalidInputError(f"`tta` needs {' and '.join(missing)} in the config", code="E-config-key")
