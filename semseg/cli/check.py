@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from semseg.cli.look import load_source
 from semseg.cli.progress import show_count
-from semseg.errors import InvalidInputError
+from semseg.cli.source import add_nproc, add_source, load_source, num_processes
 
 
 def add_check(commands: argparse._SubParsersAction) -> None:
@@ -20,36 +19,17 @@ def add_check(commands: argparse._SubParsersAction) -> None:
             "remembered by path, size and time of change in ~/.cache/semseg, or in SEMSEG_CACHE."
         ),
     )
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="a config (.py), or a dataset.yaml")
-    parser.add_argument("--split", nargs="+", choices=("train", "val", "test"), default=[], help="default: all")
+    add_source(parser, all_splits=True)
     parser.add_argument(
         "--deep", action="store_true", help="decode every image; finds pictures in two splits by their looks too"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings here too")
-    parser.add_argument(
-        "--data",
-        action="append",
-        metavar="FILE",
-        help="with a config: a dataset.yaml in place of its data; given again: one more set",
-    )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="with a config: override its values",
-    )
-    parser.add_argument("--nproc", type=int, metavar="N", help="processes (default: one per CPU)")
+    add_nproc(parser)
     parser.set_defaults(run=_run_check)
 
 
 def _run_check(args: argparse.Namespace) -> int:
-    from semseg.system.machine import num_cpus
-
-    num_processes = num_cpus() if args.nproc is None else args.nproc
-    if num_processes < 1:
-        raise InvalidInputError(f"--nproc is 1 or more, got {num_processes}")
+    processes = num_processes(args)
     cfg = load_source(args)
 
     if cfg is None:
@@ -59,7 +39,7 @@ def _run_check(args: argparse.Namespace) -> int:
 
     source = args.source if cfg is None else cfg
     with show_count("checking") as show:
-        report = check(source, args.split, deep=args.deep, num_processes=num_processes, on_progress=show)
+        report = check(source, args.split, deep=args.deep, num_processes=processes, on_progress=show)
     print("\n".join(report.lines()))
     if args.json is not None:
         report.write_json(args.json)

@@ -21,8 +21,13 @@ def add_compare(commands: argparse._SubParsersAction) -> None:
     )
     for name in ("first", "second"):
         parser.add_argument(name, type=Path, metavar="RESULTS", help="a folder that tools/test.py wrote")
-    parser.add_argument("--images", type=int, default=5, metavar="N",
-                        help="how many images to show that became worse, and better (default: 5)")  # fmt: skip
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=5,
+        metavar="N",
+        help="how many images to show that became worse, and better (default: 5)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it here")
     parser.set_defaults(run=_run_compare)
 
@@ -33,7 +38,7 @@ def _run_compare(args: argparse.Namespace) -> int:
     from semseg.system.atomic import atomic_path
 
     if args.images < 0:
-        raise InvalidInputError(f"--images is {args.images}; expected 0 or more")
+        raise InvalidInputError(f"--images is {args.images}; expected 0 or more", code="E-input-range")
     first, second = (read_results(folder) for folder in (args.first, args.second))
     found = compare(first, second)
     for label, results in (("A", first), ("B", second)):

@@ -39,11 +39,11 @@ def add_curves(commands: argparse._SubParsersAction) -> None:
 
 def _run_curves(args: argparse.Namespace) -> int:
     if args.out is not None and args.out.suffix.lower() not in (".png", ".csv"):
-        raise InvalidInputError(f"--out {args.out}: expected a name that ends in .png or .csv")
+        raise InvalidInputError(f"--out {args.out}: expected a name that ends in .png or .csv", code="E-input-value")
     if args.smooth < 1:
-        raise InvalidInputError(f"--smooth is 1 or more, got {args.smooth}")
+        raise InvalidInputError(f"--smooth is 1 or more, got {args.smooth}", code="E-input-range")
     if args.smooth > 1 and (args.out is None or args.out.suffix.lower() != ".png"):
-        raise InvalidInputError("--smooth is for a chart; add --out FILE.png")
+        raise InvalidInputError("--smooth is for a chart; add --out FILE.png", code="E-input-value")
 
     from semseg.analysis import curves
     from semseg.system.atomic import atomic_path

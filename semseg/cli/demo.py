@@ -64,8 +64,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     from semseg.system.machine import num_cpus
 
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--cfg-options", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
-                        help="for the training, such as train_cfg.max_iters=20")  # fmt: skip
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="for the training, such as train_cfg.max_iters=20",
+    )
     add_debug_flag(parser)
     args = parser.parse_args(argv)
     config = f"configs/toycity/{RECIPE}.py" if Path("configs").is_dir() else RECIPE
@@ -85,8 +91,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         run("test", config, checkpoint, *rosario)
     run("infer", config, checkpoint, "data/rosario", "--out-dir", INFER_DIR)
-    known, foreign = (newest(f"{folder}/test", "*/results.json").parent
-                      for folder in (f"work_dirs/{RECIPE}", ROSARIO_WORK_DIR))  # fmt: skip
+    known, foreign = (
+        newest(f"{folder}/test", "*/results.json").parent for folder in (f"work_dirs/{RECIPE}", ROSARIO_WORK_DIR)
+    )
     run("report", str(known), str(foreign), "--out", REPORT)
 
     print(f"""

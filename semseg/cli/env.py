@@ -78,10 +78,10 @@ def missing_of_extras() -> dict[str, list[str]]:
         return {}
     missing: dict[str, list[str]] = {name: [] for name in metadata.get_all("Provides-Extra") or [] if name != "test"}
     for requirement in requirements:
-        package = re.match(r"[\w.-]+", requirement)[0]
+        package = re.match(r"[\w.-]+", requirement)
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
-        if extra and extra[1] in missing and not _is_installed(package):
-            missing[extra[1]].append(package)
+        if package and extra and extra[1] in missing and not _is_installed(package[0]):
+            missing[extra[1]].append(package[0])
     return missing
 
 

@@ -46,10 +46,10 @@ def add_explain(commands: argparse._SubParsersAction) -> None:
 def _run_explain(args: argparse.Namespace) -> int:
     args.config, words = split_config(args.paths)
     if len(words) != 2:
-        raise InvalidInputError(f"expected [CONFIG] CHECKPOINT IMAGE, got {' '.join(args.paths)}")
+        raise InvalidInputError(f"expected [CONFIG] CHECKPOINT IMAGE, got {' '.join(args.paths)}", code="E-input-value")
     args.checkpoint, image = words
     if Path(image).is_dir():
-        raise InvalidInputError(f"{image} is a folder; expected one image")
+        raise InvalidInputError(f"{image} is a folder; expected one image", code="E-input-value")
     from semseg.system.atomic import check_folder
 
     check_folder(args.out_dir, "--out-dir")
@@ -73,5 +73,8 @@ def _run_explain(args: argparse.Namespace) -> int:
 
 def _box(text: str) -> tuple[int, int, int, int]:
     if not re.fullmatch(r"\d+(,\d+){3}", text):
-        raise InvalidInputError(f"--region {text}: expected X,Y,W,H in pixels, such as 0,0,320,200")
-    return tuple(map(int, text.split(",")))
+        raise InvalidInputError(
+            f"--region {text}: expected X,Y,W,H in pixels, such as 0,0,320,200", code="E-input-value"
+        )
+    x, y, width, height = map(int, text.split(","))
+    return x, y, width, height

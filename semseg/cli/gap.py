@@ -79,14 +79,19 @@ def add_gap(commands: argparse._SubParsersAction) -> None:
 def _run_gap(args: argparse.Namespace) -> int:
     args.config, words = split_config(args.paths)
     if len(words) != 2:
-        raise InvalidInputError(f"expected [CONFIG] CHECKPOINT FOLDER, got {' '.join(args.paths)}")
+        raise InvalidInputError(
+            f"expected [CONFIG] CHECKPOINT FOLDER, got {' '.join(args.paths)}", code="E-input-value"
+        )
     args.checkpoint, folder = words
     for flag, value in (("--num-images", args.num_images), ("--top", args.top)):
         if value is not None and value < 1:
-            raise InvalidInputError(f"{flag} {value}: expected 1 or more")
+            raise InvalidInputError(f"{flag} {value}: expected 1 or more", code="E-input-range")
     share = args.pseudo_labels
     if share is not None and not 0 < share <= 1:
-        raise InvalidInputError(f"--pseudo-labels {share}: expected a share of the pixels of each class, above 0, to 1")
+        raise InvalidInputError(
+            f"--pseudo-labels {share}: expected a share of the pixels of each class, above 0, to 1",
+            code="E-input-range",
+        )
 
     from semseg.system.atomic import check_folder
 
@@ -120,7 +125,8 @@ def _run_gap(args: argparse.Namespace) -> int:
             found.append(measure_photographs(predictor, some.images, own_counts, count))
         if not any(one.measures for one in found[-1]):
             raise InvalidInputError(
-                f"none of the {len(found[-1])} images of {some.folder} could be measured, see above"
+                f"none of the {len(found[-1])} images of {some.folder} could be measured, see above",
+                code="E-input-none-left",
             )
     measured_there, measured_here = found
     failed = {
@@ -175,15 +181,21 @@ def _tell(args: argparse.Namespace, predictor: Any, photographs: Any, measured: 
         "classes": list(predictor.classes),
         "palette": [[int(value) for value in color] for color in predictor.palette],
         **{
-            name: {"path": str(some.folder), "note": some.note, "num_found": some.num_found,
-                   "num_measured": len(side.measured), "num_failed": len(failed[table])}
+            name: {
+                "path": str(some.folder),
+                "note": some.note,
+                "num_found": some.num_found,
+                "num_measured": len(side.measured),
+                "num_failed": len(failed[table]),
+            }
             for name, some, side, table in (
-                ("folder", here, folder, "images"), ("reference", there, reference, "reference"),
+                ("folder", here, folder, "images"),
+                ("reference", there, reference, "reference"),
             )
         },
         **summary,
         "pseudo_labels": keep_rates,
-    }  # fmt: skip
+    }
     write_page(out_dir / "gap.html", account, folder, reference, shown, args.top, pictures)
     write_account(out_dir, account)
     _print(account, folder, args.top)
@@ -233,10 +245,15 @@ def _labels(out_dir: Path, predictor: Any, share: float | None, counts: Any) -> 
 
 def _keep_rates(classes: Sequence[str], labels: Any) -> list[dict]:
     return [
-        {"class": name, "threshold": round(1 - float(doubt), 6) if pixels else None, "pixels": int(pixels),
-         "kept": int(kept), "keep_rate": kept / pixels if pixels else None}
+        {
+            "class": name,
+            "threshold": round(1 - float(doubt), 6) if pixels else None,
+            "pixels": int(pixels),
+            "kept": int(kept),
+            "keep_rate": kept / pixels if pixels else None,
+        }
         for name, doubt, pixels, kept in zip(classes, labels.most_doubt, labels.pixels, labels.kept, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _truth(folders: list[Path], images: Any) -> dict[Path, float]:
@@ -250,7 +267,8 @@ def _truth(folders: list[Path], images: Any) -> dict[Path, float]:
         if not known.keys() & wanted:
             raise InvalidInputError(
                 f"--results {folder} is of other photographs, such as {rows[0]['path'] if rows else 'none'}: expected "
-                f"some of this folder or of its reference, such as {images[0].path}"
+                f"some of this folder or of its reference, such as {images[0].path}",
+                code="E-input-value",
             )
         found |= known
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from semseg.cli.program import add_debug_flag
 from semseg.cli.progress import show_count
+from semseg.cli.source import add_nproc, num_processes
 
 _IMPORT_FORMATS = {  # SOURCE, what is read and in which order it is painted
     "labelme": (
@@ -106,14 +107,13 @@ def add_import(commands: argparse._SubParsersAction) -> None:
         own.add_argument("--skip-broken", action="store_true", help="leave out absent images and undrawable shapes")
         own.add_argument("--copy", action="store_true", help="copy the images to DIR/images")
         own.add_argument("--overwrite", action="store_true", help="replace a split, or a dataset.yaml, from elsewhere")
-        own.add_argument("--nproc", type=int, metavar="N", help="processes (default: one per CPU)")
+        add_nproc(own)
         add_debug_flag(own)
     parser.set_defaults(run=_run_import)
 
 
 def _run_import(args: argparse.Namespace) -> int:
     from semseg.datasets import importers
-    from semseg.system.machine import num_cpus
 
     plan = importers.plan(
         importers.Request(
@@ -134,7 +134,7 @@ def _run_import(args: argparse.Namespace) -> int:
             skip_broken=args.skip_broken,
             copy=args.copy,
             overwrite=args.overwrite,
-            num_processes=num_cpus() if args.nproc is None else args.nproc,
+            num_processes=num_processes(args),
         )
     )
     with show_count("painting") as show:

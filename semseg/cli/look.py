@@ -1,12 +1,12 @@
-"""Look at a set: `tools/dataset.py browse` and `stats`."""
+"""Look at a data set: `tools/dataset.py browse` and `stats`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from semseg.cli.progress import show_count
+from semseg.cli.source import add_nproc, add_source, load_source, num_processes
 from semseg.errors import InvalidInputError
 
 
@@ -20,7 +20,7 @@ def add_browse(commands: argparse._SubParsersAction) -> None:
             "network receives them; those of a dataset.yaml are the plain pairs."
         ),
     )
-    _add_source(parser)
+    add_source(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the sheet goes")
     parser.add_argument("--num", type=int, default=16, metavar="N", help="of samples (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="other seeds choose and augment otherwise (default: 0)")
@@ -29,9 +29,9 @@ def add_browse(commands: argparse._SubParsersAction) -> None:
 
 def _run_browse(args: argparse.Namespace) -> int:
     if args.num < 1:
-        raise InvalidInputError(f"--num is 1 or more, got {args.num}")
+        raise InvalidInputError(f"--num is 1 or more, got {args.num}", code="E-input-range")
     if args.seed < 0:
-        raise InvalidInputError(f"--seed is 0 or more, got {args.seed}")
+        raise InvalidInputError(f"--seed is 0 or more, got {args.seed}", code="E-input-range")
     cfg = load_source(args)
 
     from PIL import Image
@@ -66,33 +66,29 @@ def add_stats(commands: argparse._SubParsersAction) -> None:
             "takes them as class_weight='auto:COLUMN'."
         ),
     )
-    _add_source(parser)
+    add_source(parser)
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write class_statistics_SPLIT.csv and class_shares_SPLIT.png"
     )
-    parser.add_argument("--nproc", type=int, metavar="N", help="processes (default: one per CPU)")
+    add_nproc(parser)
     parser.set_defaults(run=_run_stats)
 
 
 def _run_stats(args: argparse.Namespace) -> int:
-    from semseg.system.machine import num_cpus
-
-    num_processes = num_cpus() if args.nproc is None else args.nproc
-    if num_processes < 1:
-        raise InvalidInputError(f"--nproc is 1 or more, got {num_processes}")
+    processes = num_processes(args)
     cfg = load_source(args)
 
     from semseg.datasets import dataset_file, statistics
 
     with show_count("counting") as show:
         if cfg is None:
-            counts = statistics.count_dataset_file(args.source, args.split, num_processes, show)
+            counts = statistics.count_dataset_file(args.source, args.split, processes, show)
             rules = dataset_file.read_dataset_file(args.source)
             classes, palette = rules.classes, rules.palette
         else:
             from semseg.config.class_weights import count_config
 
-            counts, metainfo = count_config(cfg, args.split, num_processes, show)
+            counts, metainfo = count_config(cfg, args.split, processes, show)
             classes, palette = metainfo["classes"], metainfo["palette"]
     title = f"{args.source.name}, {args.split}: {counts.num_images} images"
     print(title, *statistics.table(counts, classes), sep="\n")
@@ -112,34 +108,3 @@ def _run_stats(args: argparse.Namespace) -> int:
             Image.fromarray(chart).save(temporary)
         print(f"wrote {csv_path}, {chart_path}")
     return 0
-
-
-def _add_source(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="a config (.py), or a dataset.yaml")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="train", help="default: %(default)s")
-    parser.add_argument(
-        "--data",
-        action="append",
-        metavar="FILE",
-        help="with a config: a dataset.yaml in place of its data; given again: one more set",
-    )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="with a config: override its values",
-    )
-
-
-def load_source(args: argparse.Namespace) -> Any:
-    """Return the finished config, or None where SOURCE is a dataset.yaml."""
-    if args.source.suffix == ".py":
-        from semseg.config import load_config
-
-        return load_config(args.source, args.cfg_options, data=args.data)
-    for flag, given in (("--data", args.data), ("--cfg-options", args.cfg_options)):
-        if given:
-            raise InvalidInputError(f"{flag} belongs to a config (.py), not to {args.source}; leave it out")
-    return None

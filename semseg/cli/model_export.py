@@ -76,11 +76,11 @@ def _run_export(args: argparse.Namespace) -> int:
 
     suffix = SUFFIXES[args.format]
     if args.out is not None and args.out.suffix != suffix:
-        raise InvalidInputError(f"--out {args.out}: expected a name that ends with {suffix}")
+        raise InvalidInputError(f"--out {args.out}: expected a name that ends with {suffix}", code="E-input-value")
     if args.out is not None:
         check_folder(args.out.parent, "--out")
     if args.precision == "int8" and args.format != "onnx":
-        raise InvalidInputError("--precision int8 is for --format onnx only")
+        raise InvalidInputError("--precision int8 is for --format onnx only", code="E-input-no-effect")
     if args.trust_checkpoint:
         compat.trust_checkpoints()
     checkpoint = existing_checkpoint(args.checkpoint)
@@ -125,7 +125,9 @@ def _images(args: argparse.Namespace, cfg: Any, predictor: Any) -> tuple[list, l
     folder = args.images or _test_set(cfg)
     if folder is None:
         if args.precision == "int8":
-            raise InvalidInputError("int8 needs photographs that show which numbers occur: --images DIR")
+            raise InvalidInputError(
+                "int8 needs photographs that show which numbers occur: --images DIR", code="E-input-value"
+            )
         return _fitted(_drawn(), args.size), [], "drawn ones"
     left_out = LeftOut()
     found = find_images(folder, left_out=left_out)

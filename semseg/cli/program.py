@@ -24,6 +24,7 @@ _flags: contextvars.ContextVar[Mapping[str, str]] = contextvars.ContextVar("flag
 _AS_SUB_COMMAND = {
     r"tools/dataset\.py": "semseg data",
     r"tools/analyze\.py ": "semseg ",
+    r"tools/convert_datasets/cityscapes\.py": "semseg data convert-cityscapes",
     r"tools/(\w+)\.py": r"semseg \1",
 }
 """How `semseg` calls the programs of a repository, which an installed package does not have."""
@@ -75,7 +76,9 @@ def add_debug_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
-def run_command(description: str, *adders: Callable, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+def run_command(
+    description: str | None, *adders: Callable, argv: Sequence[str] | None = None, prog: str | None = None
+) -> int:
     """Parse the command line of a program with sub-commands, and run the one that was named.
 
     Args:
@@ -142,7 +145,9 @@ def _speaks() -> bool:
 
 
 def _sentence(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.filename is not None:  # str() of these starts with [Errno 2]
+    if (
+        isinstance(error, OSError) and error.filename is not None and error.strerror is not None
+    ):  # str() of these starts with [Errno 2]
         return f"{error.filename}: {error.strerror.lower()}"
     if _is_from_worker(error):
         return for_people(str(error).strip().splitlines()[-1].partition(": ")[2])

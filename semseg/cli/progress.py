@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 
 
 @contextmanager
-def show_count(what: str) -> Iterator[Callable[[int, int], None]]:
+def show_count(what: str) -> Generator[Callable[[int, int], None]]:
     """Lend a function of (done, total) that moves a progress bar if somebody watches."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
@@ -23,7 +23,7 @@ def show_count(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def show_bytes() -> Iterator[Callable[[str, int, int], None]]:
+def show_bytes() -> Generator[Callable[[str, int, int], None]]:
     """Lend a function of (what, bytes done, bytes of all) that moves progress bars if somebody watches."""
     if not sys.stderr.isatty():
         yield lambda what, done, total: None

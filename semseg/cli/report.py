@@ -45,11 +45,13 @@ def add_report(commands: argparse._SubParsersAction) -> None:
 
 def _run_report(args: argparse.Namespace) -> int:
     if len(args.results) > 2:
-        raise InvalidInputError(f"a report is about one run, or two to compare; got {len(args.results)}")
+        raise InvalidInputError(
+            f"a report is about one run, or two to compare; got {len(args.results)}", code="E-input-value"
+        )
     if args.max_images < 0:
-        raise InvalidInputError(f"--max-images is 0 or more, got {args.max_images}")
+        raise InvalidInputError(f"--max-images is 0 or more, got {args.max_images}", code="E-input-range")
     if args.out is not None and args.out.suffix.lower() not in (".html", ".htm"):
-        raise InvalidInputError(f"--out is an HTML file such as report.html, got {args.out}")
+        raise InvalidInputError(f"--out is an HTML file such as report.html, got {args.out}", code="E-input-value")
 
     from semseg.analysis.report.page import write_report
 

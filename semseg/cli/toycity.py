@@ -66,11 +66,15 @@ def _run_toycity(args: argparse.Namespace) -> int:
         counts, others = _ROSARIO_COUNTS, {**_TOYCITY_COUNTS, "size": None}
     for name in others:
         if getattr(args, name) is not None:
-            raise InvalidInputError(f"--{name} has no effect with --style {args.style}; leave it out")
+            raise InvalidInputError(
+                f"--{name} has no effect with --style {args.style}; leave it out", code="E-input-no-effect"
+            )
     counts = {name: default if getattr(args, name) is None else getattr(args, name) for name, default in counts.items()}
     size = _parse_size(args.size or _SIZE)
     if not args.root.name:
-        raise InvalidInputError(f"ROOT needs a name of its own such as data/toycity, got '{args.root}'")
+        raise InvalidInputError(
+            f"ROOT needs a name of its own such as data/toycity, got '{args.root}'", code="E-input-value"
+        )
 
     from semseg.datasets import toycity
 
@@ -96,5 +100,5 @@ def _parse_size(text: str) -> tuple[int, int]:
     """Read WIDTHxHEIGHT."""
     width, cross, height = text.partition("x")
     if not (cross and width.isdecimal() and height.isdecimal()):
-        raise InvalidInputError(f"--size is WIDTHxHEIGHT such as {_SIZE}, got '{text}'")
+        raise InvalidInputError(f"--size is WIDTHxHEIGHT such as {_SIZE}, got '{text}'", code="E-input-value")
     return int(width), int(height)
