@@ -103,8 +103,9 @@ def run_tool(main: Callable[[], int | None]) -> None:
     disk, no network), both in one sentence without a traceback (unless `--debug` is given); what a `Stopped`
     says; 130 for Ctrl-C; 1 for everything else, with its traceback.
     """
+    context = contextvars.copy_context()  # what this run trusts, the next one does not
     try:
-        code = contextvars.copy_context().run(main) or 0  # what this run trusts, the next one does not
+        code = context.run(main) or 0
     except BrokenPipeError:  # whoever reads has enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141  # as a program that SIGPIPE ends
@@ -113,7 +114,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
             raise
         # all ranks meet the same wrong input, and one speaks; but a file is read by one rank only
         if _speaks() or _is_from_worker(error):
-            print(f"error: {_sentence(error)}{_code(error)}", file=sys.stderr, flush=True)
+            print(f"error: {context.run(_sentence, error)}{_code(error)}", file=sys.stderr, flush=True)
         else:
             time.sleep(2)  # the launcher ends all processes when the first one ends: let that one speak
         code = 2 if isinstance(error, WRONG_INPUT) else 1
