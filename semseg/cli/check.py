@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from semseg.cli.look import load_source
+from semseg.cli.program import for_people
 from semseg.cli.progress import show_count
 from semseg.errors import InvalidInputError
 
@@ -60,7 +61,7 @@ def _run_check(args: argparse.Namespace) -> int:
     source = args.source if cfg is None else cfg
     with show_count("checking") as show:
         report = check(source, args.split, deep=args.deep, num_processes=num_processes, on_progress=show)
-    print("\n".join(report.lines()))
+    print(for_people("\n".join(report.lines())))
     if args.json is not None:
         report.write_json(args.json)
     return 2 if report.of_kind("error") else 0

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         asked["resume"] = RESTARTED
     cfg = for_training(cfg, **asked)
     if args.check:
-        from semseg.checks.gate import check_before
+        from semseg.checks.gate import check_before_run
 
-        check_before(cfg, "train")
+        check_before_run(cfg, "train")
     train(cfg)
