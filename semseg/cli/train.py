@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     from semseg import compat
     from semseg.config import load_config
-    from semseg.launch.processes import restarted
+    from semseg.launch.processes import was_restarted
     from semseg.training import for_training
     from semseg.training.resume import RESTARTED
     from semseg.training.run import join_processes, train
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     join_processes(cfg)  # one decides what to resume, one checks, all end
     known = names_of(*options.ALL)
     asked = {name: value for name, value in vars(args).items() if name in known}
-    if restarted(cfg.work_dir):
+    if was_restarted(cfg.work_dir):
         asked["resume"] = RESTARTED
     cfg = for_training(cfg, **asked)
     if args.check:
