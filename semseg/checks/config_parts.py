@@ -83,7 +83,7 @@ def _read_self_described(
             if root.is_dir():
                 setting = f"{key}.data_prefix.{name}"
                 return fault("no-folder", f"no folder {folder}; {root} holds {_list_folder(root)}; set {setting}")
-            setting = f"set {key}.data_root to where the set lies"
+            setting = f"set {key}.data_root to the folder of the set"
             return fault("no-folder", f"no folder {root}; {suggest_commands(root) or setting}")
     if built.ann_file and not Path(built.ann_file).exists():
         return fault("no-folder", f"no list {built.ann_file}; set {key}.ann_file")
@@ -105,7 +105,8 @@ def _read_self_described(
 
     files = [Files(Path(item["img_path"]), _to_path(item.get("seg_map_path"))) for item in items]
     without_mask = [pair for pair in files if pair.mask_path is not None and not pair.mask_path.is_file()]
-    kept = [pair for pair in files if pair not in set(without_mask)]
+    skipped = set(without_mask)
+    kept = [pair for pair in files if pair not in skipped]
     findings = []
     if mask_dir:
         folders = (Path(image_dir), Path(mask_dir)) if is_folder else ()

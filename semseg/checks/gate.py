@@ -20,6 +20,7 @@ from semseg.errors import InvalidDataError, SemsegError
 from semseg.system.machine import num_cpus
 
 _SPLITS = {"train": ("train", "val"), "test": ("test",)}
+_OPTIONS = {"train": "check", "test": "no_check"}  # that skip the check: --no-check in both programs
 _MAX_WAIT = timedelta(days=1)  # of the other processes for the first one
 
 
@@ -47,7 +48,7 @@ def check_before_run(cfg: Config, step: str) -> None:
 def _collect_errors(cfg: Config, step: str) -> tuple[str, str | None]:
     """Return all errors as one message, empty for none, and its code.
 
-    An exception of the check itself is returned too: if it were raised here, the other processes would wait forever.
+    An exception of the check itself is returned too: if it were raised here, the other processes would keep waiting.
     """
     try:
         with _progress() as show:
@@ -64,7 +65,7 @@ def _collect_errors(cfg: Config, step: str) -> tuple[str, str | None]:
         return "", None
     lines = "\n".join(f"  {error.line()}" for error in errors)
     subject = f"the data of {report.source}" if report.of_kind("error") else report.source
-    return f"{subject} cannot be used as it is (`no_check` goes on with it):\n{lines}", "E-data-findings"
+    return f"{subject} cannot be used as it is (`{_OPTIONS[step]}` goes on with it):\n{lines}", "E-data-findings"
 
 
 @contextmanager

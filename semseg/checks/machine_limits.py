@@ -44,7 +44,7 @@ def check_shared_memory(cfg: Config, folder: Path = _SHARED) -> Iterator[Finding
 
     Args:
         cfg: from `for_training`.
-        folder: where shared memory lies.
+        folder: of shared memory.
     """
     if not folder.is_dir():
         return
@@ -62,9 +62,9 @@ def check_shared_memory(cfg: Config, folder: Path = _SHARED) -> Iterator[Finding
         fitting = max(0, int((free - need + needs[split]) / needs[split] * num_workers))
         options = f"{split}_dataloader.num_workers={fitting}"
         if fitting == 0 and cfg[f"{split}_dataloader"].get("persistent_workers"):
-            options += f" {split}_dataloader.persistent_workers=False"  # which PyTorch asks for
+            options += f" {split}_dataloader.persistent_workers=False"  # PyTorch refuses them without workers
         message = (
-            f"the loader's workers hand over batches in {folder}, of which they need about {format_bytes(need)} and"
+            f"the loader's workers put batches into {folder}, where they need about {format_bytes(need)} and"
             f" {format_bytes(free)} are free; start the container with --shm-size={math.ceil(2 * need / 2**30)}g"
             f" (docker), or take fewer workers with `cfg_options` {options}"
         )
@@ -86,9 +86,9 @@ def _check_workers(cfg: Config) -> Iterator[Finding]:
     for split in ("train", "val"):
         num_workers = (cfg.get(f"{split}_dataloader") or {}).get("num_workers", 0)
         if num_workers * processes > cpus:
-            asked = f"{num_workers} workers" + (f" in each of {processes} processes" if processes > 1 else "")
+            workers = f"{num_workers} workers" + (f" in each of {processes} processes" if processes > 1 else "")
             message = (
-                f"{asked} for {cpus} CPU{'s' * (cpus > 1)}: they take turns, and memory; set"
+                f"{workers} for {cpus} CPU{'s' * (cpus > 1)}: more workers than CPUs are not faster; set"
                 f" {split}_dataloader.num_workers={max(1, cpus // processes)}"
             )
             yield Finding("warning", "workers", "", 1, 1, message)

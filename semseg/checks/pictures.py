@@ -64,11 +64,11 @@ def check_sizes(part: Part, pairs: Sequence[tuple[Image, Mask]]) -> list[Finding
             size[::-1] if facts.orientation in _TURNED else size
             for facts, size in zip((image, mask), stored, strict=True)
         ]
-        seen, other = (turned, stored) if applies else (stored, turned)
+        seen, alternative = (turned, stored) if applies else (stored, turned)
         if seen[0] != seen[1]:
             (width, height), (mask_width, mask_height) = seen
             detail = f"{mask_width}x{mask_height}, its image {image_path.name} {width}x{height}"
-            (by_exif if other[0] == other[1] else unequal).append((mask_path, detail))
+            (by_exif if alternative[0] == alternative[1] else unequal).append((mask_path, detail))
         elif applies and image.orientation != mask.orientation and stored[0] == stored[1]:
             doubtful.append((image_path, f"EXIF orientation {image.orientation}"))
     where = f"in {part.described_in or 'a dataset.yaml'}"

@@ -93,7 +93,7 @@ def _check_stride(cfg: Config) -> Iterator[Finding]:
             better = [max(stride, round(side / stride) * stride) for side in crop]
             message = (
                 f"the network sees {_format_size(crop)} (height x width) and has one feature for {stride}x{stride}"
-                f" pixels: the last row or column of features lies half outside; crop to"
+                f" pixels: the last row or column of features is partly outside; crop to"
                 f" {_format_size((better[0], better[1]))}"
             )
             yield Finding("warning", "stride", "train", 1, 1, message)
@@ -130,9 +130,9 @@ def _check_channels(cfg: Config) -> Iterator[Finding]:
 def _check_losses(cfg: Config) -> Iterator[Finding]:
     """Find cross entropies that do not fit the channels of their head, or their own class weights."""
     for key in ("decode_head", "auxiliary_head"):
-        given = cfg.model.get(key) or []
-        is_list = isinstance(given, (list, tuple))
-        for i, head in enumerate(given if is_list else [given]):
+        head_configs = cfg.model.get(key) or []
+        is_list = isinstance(head_configs, (list, tuple))
+        for i, head in enumerate(head_configs if is_list else [head_configs]):
             place = f"model.{key}.{i}" if is_list else f"model.{key}"
             losses = head.get("loss_decode") or []
             for loss in losses if isinstance(losses, (list, tuple)) else [losses]:

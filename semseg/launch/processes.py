@@ -138,7 +138,7 @@ def _launch(machines: Machines, num_processes: int, script: list[str], max_resta
         except SignalException as error:  # while the processes were being started
             return 128 + error.sigval
         except api.RendezvousTimeoutError as error:
-            raise ConnectionError(f"did not meet {place} within {MEET_S // 60} minutes") from error
+            raise ConnectionError(f"could not connect {place} within {MEET_S // 60} minutes") from error
         except api.RendezvousClosedError as error:
             raise ConnectionError("another machine has ended the run") from error
         except (api.RendezvousConnectionError, DistError) as error:
@@ -148,5 +148,5 @@ def _launch(machines: Machines, num_processes: int, script: list[str], max_resta
                     f"port {machines.port} of {machines.address} is taken: set another PORT on all machines"
                 ) from error
             if machines.rank == 0 or backend == "static":
-                raise ConnectionError(f"did not meet {place}: {reason.splitlines()[0]}") from error
+                raise ConnectionError(f"could not connect {place}: {reason.splitlines()[0]}") from error
             time.sleep(1)  # the first machine has failed: wait until it is back

@@ -43,7 +43,7 @@ def test_the_suffix_that_would_have_matched_is_named(x):
 
 def test_a_missing_folder_names_the_setting(x):
     assert lines(plain_config("y"), "train") == [
-        "error train: no folder y; set train_dataloader.dataset.data_root to where the set lies"
+        "error train: no folder y; set train_dataloader.dataset.data_root to the folder of the set"
     ]
     assert lines(plain_config("x", data_prefix={"img_path": "imgs", "seg_map_path": "masks"}), "train") == [
         "error train: no folder x/imgs; x holds dataset.yaml, images, masks;"

@@ -25,7 +25,7 @@ def test_errors_are_raised_in_one_block_and_warnings_printed(x, capsys):
     with raises("E-data-findings", r"x/masks/train/00\.png \(zero bytes\)") as caught:
         check_before_run(plain_config(x), "train")
     assert str(caught.value).splitlines() == [
-        "the data of the config cannot be used as it is (`no_check` goes on with it):",
+        "the data of the config cannot be used as it is (`check` goes on with it):",
         "  train: 1 of 8 files cannot be read: x/masks/train/00.png (zero bytes); copy them again, or"
         " remove these pairs",
     ]

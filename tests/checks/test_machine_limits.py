@@ -40,9 +40,7 @@ def test_more_workers_than_cpus_is_a_warning_with_the_number_that_works(tmp_path
 def test_batches_beyond_shared_memory_are_an_error_that_names_a_number_that_fits(tmp_path):
     # 10^6 workers x 2 batches x 2 crops of 512 x 1024 x 11 bytes, which no disk holds
     line = lines_of(check_shared_memory(config(tmp_path, num_workers=10**6), tmp_path))["shared-memory"]
-    assert line.startswith(
-        f"error the loader's workers hand over batches in {tmp_path}, of which they need about 21484.4 GiB"
-    )
+    assert line.startswith(f"error the loader's workers put batches into {tmp_path}, where they need about 21484.4 GiB")
     assert "--shm-size=42969g (docker), or take fewer workers with `cfg_options` train_dataloader.num_workers=" in line
     fitting = int(line.rpartition("=")[2])
     assert lines_of(check_shared_memory(config(tmp_path, num_workers=max(1, fitting // 2)), tmp_path)) == {}
