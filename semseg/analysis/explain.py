@@ -225,24 +225,24 @@ def _write_pictures(
     present, counts = np.unique(doubt.train_ids, return_counts=True)
     order = np.argsort(-counts)
     names = [f"{classes[present[i]]} {100 * counts[i] / doubt.train_ids.size:.3g} %" for i in order]
-    picture = maps.outlined(drawing.overlay(image, doubt.train_ids, palette, 0.6), region)
+    picture = maps.outline_region(drawing.overlay(image, doubt.train_ids, palette, 0.6), region)
     font_px = max(12, image.shape[1] // 60)
-    foot = drawing.legend(names, [palette[present[i]] for i in order], image.shape[1], font_px)
+    foot = drawing.draw_legend(names, [palette[present[i]] for i in order], image.shape[1], font_px)
     with atomic_path(out_dir / "prediction.jpg") as temporary:
         Image.fromarray(np.vstack([picture, foot])).save(temporary, quality=92)
     for i in shown:
-        grey = drawing.eight_bits(doubt.probabilities[i])
+        grey = drawing.to_uint8(doubt.probabilities[i])
         with atomic_path(out_dir / "probability" / _map_name(i, classes)) as temporary:
             Image.fromarray(grey).save(temporary)
     sheet = {f"{classes[i]}   mean {doubt.probabilities[i].mean():.3f}": doubt.probabilities[i] for i in shown}
     title = "probability of each class"
-    _save(maps.heat_sheet(sheet, title, "probability", "viridis", region=region), out_dir / "probabilities.png")
+    _save(maps.draw_heat_sheet(sheet, title, "probability", "viridis", region=region), out_dir / "probabilities.png")
     title = f"entropy, mean {doubt.entropy.mean():.2f}: bright where several classes share the probability"
     scale = f"entropy / log {len(classes)}"
-    _save(maps.heat_sheet({"": doubt.entropy}, title, scale, "magma", region=region), out_dir / "entropy.png")
+    _save(maps.draw_heat_sheet({"": doubt.entropy}, title, scale, "magma", region=region), out_dir / "entropy.png")
     title = f"margin, mean {doubt.margin.mean():.2f}: bright where the second class is close behind the first"
     scale = "probability of the first less that of the second class"
-    _save(maps.heat_sheet({"": doubt.margin}, title, scale, "magma_r", region=region), out_dir / "margin.png")
+    _save(maps.draw_heat_sheet({"": doubt.margin}, title, scale, "magma_r", region=region), out_dir / "margin.png")
 
 
 def _write_cams(image: np.ndarray, cams: Cams, region: np.ndarray, account: dict, out_dir: Path) -> None:
@@ -253,7 +253,7 @@ def _write_cams(image: np.ndarray, cams: Cams, region: np.ndarray, account: dict
         "Grad-CAM: where the features are that speak for it": cams.grad_cam,
         "HiResCAM: from where the score of the region comes": cams.hires_cam,
     }
-    sheet = maps.heat_sheet(panels, title, "share of the strongest, over the photograph", "inferno", image, region)
+    sheet = maps.draw_heat_sheet(panels, title, "share of the strongest, over the photograph", "inferno", image, region)
     _save(sheet, out_dir / "grad_cam.png")
 
 

@@ -1,1 +1,1 @@
-"""Files of trained weights: what lies where, and what a file says of itself."""
+"""Checkpoint files: their names, how they are read, and the description that they contain."""

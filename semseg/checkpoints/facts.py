@@ -1,4 +1,4 @@
-"""On what, from what and by which command a run was started."""
+"""Facts about how a run was started: versions, hardware, repository and command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GIB = 1024**3
 
 
 def versions() -> dict[str, str | None]:
-    """Return the versions of what computes; `cuda` is None on a CPU build."""
+    """Return the versions of Python and of the packages that compute; `cuda` is None for a CPU build."""
     import mmcv
     import mmengine
     import mmseg
@@ -41,7 +41,7 @@ def versions() -> dict[str, str | None]:
 
 
 def hardware() -> dict:
-    """Return the model of the CPU, its cores, the memory, and the GPUs that this process sees."""
+    """Return the model of the CPU, its cores, the memory, and the GPUs that this process can use."""
     info = Path("/proc/cpuinfo")
     models = re.findall(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.is_file() else []
     gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
@@ -55,7 +55,7 @@ def hardware() -> dict:
 
 
 def git_state() -> dict | None:
-    """Return the revision of the working folder, and whether files under version control differ from it."""
+    """Return the revision of the current folder, and whether files under version control differ from it."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=20, check=True)
@@ -69,7 +69,7 @@ def git_state() -> dict | None:
 
 
 def command_line(arguments: Sequence[str] | None = None) -> str:
-    """Return the command of this process as a person would type it; secrets are hidden.
+    """Return the command of this process as it would be typed; secrets are hidden.
 
     Args:
         arguments: default: those of this process.
@@ -81,7 +81,7 @@ def command_line(arguments: Sequence[str] | None = None) -> str:
             argument = f"{name}={HIDDEN}" if equals and not hide_next else HIDDEN
         hide_next = argument.startswith("--") and not equals and is_secret(argument)
         shown.append(without_user(argument))
-    is_installed = bool(shown) and shown[0].partition(" ")[0] == "semseg"  # the command, not a program of tools/
+    is_installed = bool(shown) and shown[0].partition(" ")[0] == "semseg"  # not a program in tools/
     return shlex.join([*shown[0].split(), *shown[1:]] if is_installed else ["python", *shown])
 
 

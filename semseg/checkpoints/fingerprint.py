@@ -1,4 +1,4 @@
-"""A name for the data that a model learnt from."""
+"""A fingerprint of the data that a model was trained on."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from semseg.config.tree import built_datasets
 
 
 def data_fingerprint(datasets: Mapping[str, Any]) -> dict:
-    """Name a data set by the names and sizes of its files; nothing is opened.
+    """Return a fingerprint of the names and sizes of all files of a data set; no file is opened.
 
     The fingerprint is the SHA-256 of one line `<split>/<images or masks>/<path><tab><bytes>` per file, sorted.
     Paths are relative to the folder that all images (or all masks) of a set share, so that the same set has the
-    same fingerprint on every machine. An image replaced by another one of the same size in bytes goes unseen.
+    same fingerprint on every machine. If an image is replaced by another one of the same number of bytes, the
+    fingerprint does not change.
 
     Args:
-        datasets: by name of the split, as MMSegmentation builds them, wrapped or not.
+        datasets: by name of the split; datasets of MMSegmentation, which may be wrapped.
 
     Returns:
-        `sha256`, and `images`: how many each split has. A set that does not list its files counts as having none.
+        `sha256`, and `images`: the number of images by split, 0 for a dataset that does not list its files.
     """
     lines, counts = [], {}
     for split, dataset in datasets.items():

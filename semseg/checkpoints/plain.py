@@ -1,4 +1,4 @@
-"""Plain data: what a checkpoint may hold without being able to run anything, and the same as JSON."""
+"""Plain data, which a checkpoint can contain without being able to run code, and how it is written as JSON."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ _KNOWN_WITHOUT_SCOPE = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
 
 
 def plain(value: Any, key: str = "") -> Any:
-    """Turn a value into dicts, lists, tuples, strings, numbers, booleans and None.
+    """Convert a value to dicts, lists, tuples, strings, numbers, booleans and None.
 
-    Tuples stay: RandomCrop and Resize refuse lists. Classes and functions become the names that they are
-    registered under, arrays become lists, everything else its text. What looks like a secret by its key is hidden.
+    Tuples stay tuples, because RandomCrop and Resize refuse lists. Classes and functions become the names under which
+    they are registered, arrays become lists, and everything else becomes `str(value)`. A value whose key looks like
+    that of a secret is hidden.
 
     Args:
         value: anything, such as a config as a dict.
-        key: of the dict that it stands in.
+        key: under which a dict holds the value.
     """
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return HIDDEN if is_secret(key) and value else without_user(str(value))  # torch.__version__ is more than a str
+        # pyrefly: ignore[unnecessary-type-conversion]  # torch.__version__ has a subclass of str
+        return HIDDEN if is_secret(key) and value else without_user(str(value))
     for kind in (int, float):
         if isinstance(value, kind):  # np.float64 is a float
             return kind(value)
@@ -57,23 +59,23 @@ def plain(value: Any, key: str = "") -> Any:
 
 
 def is_secret(key: str) -> bool:
-    """Return whether a name is that of a secret: `api_key`, `wandb.token`, …"""
+    """Return whether a name looks like that of a secret, as `api_key` and `wandb.token` do."""
     return _SECRET.search(key) is not None
 
 
 def without_user(text: str) -> str:
-    """Return a text without the user and password in its URLs."""
+    """Replace user and password in the URLs of a text."""
     return _USER_IN_URL.sub(rf"\1{HIDDEN}@", text)
 
 
-def scores(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return those metrics that are numbers, to four digits after the point; None for nan."""
+def round_scores(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the metrics that are numbers, rounded to four decimals; None for nan."""
     numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float, np.number))}
     return {name: round(value, 4) if math.isfinite(value) else None for name, value in numbers.items()}
 
 
 def to_json(value: Any) -> str:
-    """Write plain data as JSON, in such a way that `from_json` gives back its tuples, and keys that are no strings."""
+    """Write plain data as JSON, from which `from_json` restores tuples, and keys that are not strings."""
     return json.dumps(_encoded(value), separators=(",", ":"))
 
 
@@ -81,12 +83,12 @@ def from_json(text: str) -> Any:
     """Read what `to_json` wrote.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the text was not written by `to_json`.
     """
     try:
         return json.loads(text, object_hook=_decoded)
     except (TypeError, RecursionError) as error:
-        raise InvalidCheckpointError(f"not what was written: {error}") from error
+        raise InvalidCheckpointError(f"not what was written: {error}", code="E-checkpoint-description") from error
 
 
 def _encoded(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Strip a checkpoint to what others need: weights and description."""
+"""Reduce a checkpoint to what others need: weights and description."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _KEPT = ("dataset_meta", "semseg", "iter", "epoch")
 
 
 class Published(NamedTuple):
-    """What was written.
+    """The published files.
 
     Attributes:
-        paths: a .pth and a .safetensors, each with the start of the SHA-256 of its own bytes in its name.
-        is_averaged: the weights are the moving average (EMA), which is what validation used.
-        is_described: the file says enough to be used without a config.
+        paths: a .pth and a .safetensors file, each with the first 8 digits of its own SHA-256 in its name.
+        is_averaged: whether the weights are the moving average (EMA), which validation used.
+        is_described: whether the file has a description, so that it can be used without a config.
     """
 
     paths: tuple[Path, Path]
@@ -35,38 +35,38 @@ class Published(NamedTuple):
 def publish(path: str | Path, out_dir: str | Path | None = None) -> Published:
     """Write the weights and the description of a checkpoint as `<name>-<8 of its SHA-256>`, .pth and .safetensors.
 
-    The same checkpoint gives the same bytes under the same names. Of a run with a moving average (EMA) its weights
-    are taken: EMAHook stores them as `state_dict`, and those that it went on training as `ema_state_dict`.
+    The same checkpoint gives the same bytes under the same names. Of a run with a moving average (EMA), the averaged
+    weights are published: EMAHook stores them as `state_dict`, and the weights in training as `ema_state_dict`.
 
     Args:
         path: of the checkpoint.
-        out_dir: where to write; default: beside it.
+        out_dir: folder of the new files; default: the folder of the checkpoint.
 
     Raises:
         FileNotFoundError, ValueError: those of `read_checkpoint`.
     """
     path = Path(path)
     checkpoint = read_checkpoint(path)
-    described = bool(description_of(checkpoint, path))
-    # a file of MMEngine's keeps what it says, as nothing else does
-    meta = {key: value for key, value in checkpoint["meta"].items() if key in _KEPT or not described}
+    is_described = bool(description_of(checkpoint, path))
+    # a file without description keeps all of its meta data, because it has no other
+    meta = {key: value for key, value in checkpoint["meta"].items() if key in _KEPT or not is_described}
     text = to_json(plain(meta))
-    # contiguous: training in the layout channels_last leaves its mark on the weights
+    # contiguous: after a training in the layout channels_last the weights have that layout too
     weights = {
         name: value.detach().clone(memory_format=torch.contiguous_format)
         for name, value in checkpoint["state_dict"].items()
     }
-    buffer = io.BytesIO()  # in a file, its name would be part of the bytes
+    buffer = io.BytesIO()  # torch.save to a path would store the name of the file in the bytes
     torch.save({"meta": from_json(text), "state_dict": weights}, buffer)
     contents = {
         ".pth": buffer.getvalue(),
         ".safetensors": safetensors.torch.save(weights, {METADATA_KEY: text}),  # one key: their order is random
     }
-    written = []
+    paths = {}
     for suffix, content in contents.items():
         digest = hashlib.sha256(content).hexdigest()[:8]
         target = Path(out_dir or path.parent) / f"{checkpoint_stem(path.resolve())}-{digest}{suffix}"
         with atomic_path(target) as temporary:
             temporary.write_bytes(content)
-        written.append(target)
-    return Published(tuple(written), "ema_state_dict" in checkpoint, described)
+        paths[suffix] = target
+    return Published((paths[".pth"], paths[".safetensors"]), "ema_state_dict" in checkpoint, is_described)

@@ -1,4 +1,4 @@
-"""Read a checkpoint, whatever its format."""
+"""Read a checkpoint of any format."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from semseg.checkpoints.plain import from_json
 from semseg.errors import InvalidCheckpointError
 
 SUFFIXES = (".pth", ".pth.tar", ".pt", ".ckpt", ".safetensors")
-"""Of checkpoints, in any case."""
+"""Suffixes of checkpoints, in upper or lower case."""
 METADATA_KEY = "semseg"
-"""Where the description stands in the header of a safetensors file."""
+"""Key of the description in the header of a safetensors file."""
 
 
 def is_checkpoint(path: str | Path) -> bool:
@@ -33,11 +33,11 @@ def checkpoint_stem(path: str | Path) -> str:
 
 
 def model_weights(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what belongs to the model itself, by the names that it has there.
+    """Return the weights of the model itself, under the names that they have there.
 
     Wrappers for several processes put `module.` before each name. EMAHook of MMCV, which MMSegmentation 0.x used,
-    registers an average beside each parameter, `ema_backbone_conv1_weight` beside `backbone.conv1.weight`. These
-    averages are left out: its validations used what has the plain name.
+    registers an average of each parameter, such as `ema_backbone_conv1_weight` of `backbone.conv1.weight`. These
+    averages are left out: the validations of that version used the weights with the original names.
     """
     weights = {name.removeprefix("module."): value for name, value in stored.items()}
     averages = {f"ema_{name.replace('.', '_')}" for name in weights}
@@ -49,11 +49,11 @@ def read_checkpoint(path: str | Path, mmap: bool = False) -> dict[str, Any]:
 
     Args:
         path: of the file.
-        mmap: leave the weights on the disk until they are used; for a short look.
+        mmap: leave the weights on the disk until they are used; faster if few of them are needed.
 
     Returns:
-        What the file holds; with `meta` and `state_dict`, even if they are empty. The latter as `model_weights` gives
-        it; if that has left averages out, their number is `num_left_out`.
+        The content of the file. It always has `meta` and `state_dict`, which may be empty. `state_dict` is the result
+        of `model_weights`; if averages were left out, `num_left_out` is their number.
 
     Raises:
         FileNotFoundError: no such file.
@@ -63,34 +63,44 @@ def read_checkpoint(path: str | Path, mmap: bool = False) -> dict[str, Any]:
         return load_from_safetensors(str(path))
     loaded = compat.load_checkpoint_file(path, map_location="cpu", mmap=mmap)
     if not isinstance(loaded, dict):
-        raise InvalidCheckpointError(f"{path} holds no weights of a model, but one {type(loaded).__name__}")
+        raise InvalidCheckpointError(
+            f"{path} holds no weights of a model, but a value of type {type(loaded).__name__}",
+            code="E-checkpoint-no-weights",
+        )
     if "state_dict" not in loaded:  # bare weights
         loaded = {"state_dict": loaded}
     weights = loaded["state_dict"]
-    strange = [name for name, value in weights.items() if not isinstance(value, torch.Tensor)]
-    if strange:
-        raise InvalidCheckpointError(f"{path} holds no weights of a model: {strange[0]!r} is no tensor")
-    found = {**loaded, "meta": loaded.get("meta") or {}, "state_dict": model_weights(weights)}
-    if len(found["state_dict"]) < len(weights):
-        found["num_left_out"] = len(weights) - len(found["state_dict"])
-    return found
+    other_keys = [name for name, value in weights.items() if not isinstance(value, torch.Tensor)]
+    if other_keys:
+        raise InvalidCheckpointError(
+            f"{path} holds no weights of a model: {other_keys[0]!r} is not a tensor", code="E-checkpoint-no-weights"
+        )
+    checkpoint = {**loaded, "meta": loaded.get("meta") or {}, "state_dict": model_weights(weights)}
+    if len(checkpoint["state_dict"]) < len(weights):
+        checkpoint["num_left_out"] = len(weights) - len(checkpoint["state_dict"])
+    return checkpoint
 
 
+# pyrefly: ignore[not-callable]  # without `loader`, it returns a decorator
 @CheckpointLoader.register_scheme(prefixes=r".*\.(?i:safetensors)$")
 def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Read a safetensors file as if it were a .pth; the Runner comes here too."""
-    with Path(filename).open("rb"):  # its own error for a file that is not there
+    """Read a safetensors file and return what a .pth file would hold. MMEngine's Runner calls it too."""
+    with Path(filename).open("rb"):  # raises FileNotFoundError, as for other files
         pass
     try:
         with safe_open(filename, framework="pt", device=str(map_location or "cpu")) as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             text = (file.metadata() or {}).get(METADATA_KEY, "{}")
     except SafetensorError as error:
-        raise InvalidCheckpointError(f"{filename} is not a complete checkpoint ({error}); copy it again") from error
+        raise InvalidCheckpointError(
+            f"{filename} is not a complete checkpoint ({error}); copy it again", code="E-checkpoint-damaged"
+        ) from error
     try:
         meta = from_json(text)
     except ValueError as error:
-        raise InvalidCheckpointError(f"{filename}: its description cannot be read ({error})") from error
+        raise InvalidCheckpointError(
+            f"{filename}: its description cannot be read ({error})", code="E-checkpoint-description"
+        ) from error
     if not isinstance(meta, dict):
-        raise InvalidCheckpointError(f"{filename}: its description is no table")
+        raise InvalidCheckpointError(f"{filename}: its description is not a dict", code="E-checkpoint-description")
     return {"meta": meta, "state_dict": weights}

@@ -1,1 +1,1 @@
-"""The gate: what would go wrong, said before minutes are spent on it."""
+"""Checks of files, configs and the machine that run before a training or a test starts."""

@@ -1,4 +1,4 @@
-"""Whether dataloaders, heads and checkpoint speak of the same classes."""
+"""Check whether dataloaders, heads and checkpoint have the same classes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from semseg.config.tree import counting_heads
 def check_classes(cfg: Config, parts: Sequence[Part]) -> list[Finding]:
     """Compare the classes of all parts with each other, with every head, and with those of a resumed checkpoint.
 
-    A run that only starts from the weights of `load_from` carries them over by the names of the classes.
-
-    A test set of other classes is none of this: `tools/test.py --map` says which is which.
+    The weights of `load_from` are not compared when a run only starts from them: these are matched by class name.
+    A test set of other classes is not compared either: `tools/test.py --map` maps them.
     """
-    known = [part for part in parts if part.rules.classes]
-    if not known:
+    with_classes = [part for part in parts if part.rules.classes]
+    if not with_classes:
         return []
-    lead = known[0]
+    lead = with_classes[0]
     findings = []
-    for part in known[1:]:
+    for part in with_classes[1:]:
         if part.split != "test" and part.rules.classes != lead.rules.classes:
-            what = difference(lead.rules.classes, part.rules.classes)
+            what = describe_difference(lead.rules.classes, part.rules.classes)
             message = (
                 f"{_name(lead)} ({lead.split}) and {_name(part)} ({part.split}) have other classes: {what};"
                 " give both the same list"
@@ -48,24 +47,24 @@ def check_classes(cfg: Config, parts: Sequence[Part]) -> list[Finding]:
     return findings
 
 
-def difference(first: Sequence[str], second: Sequence[str]) -> str:
-    """Say in words how two lists of classes differ."""
-    only = [[name for name in one if name not in other] for one, other in ((first, second), (second, first))]
+def describe_difference(first: Sequence[str], second: Sequence[str]) -> str:
+    """Say how two lists of classes differ."""
+    only = [[name for name in these if name not in those] for these, those in ((first, second), (second, first))]
     if not any(only):
         return "the same names in another order"
-    named = zip(("first", "second"), only, strict=True)
-    return "; ".join(f"only the {which} has {', '.join(names)}" for which, names in named if names)
+    by_list = zip(("first", "second"), only, strict=True)
+    return "; ".join(f"only the {which} has {', '.join(names)}" for which, names in by_list if names)
 
 
 def _check_checkpoint(path: Path, lead: Part) -> list[Finding]:
     meta = compat.load_checkpoint_file(path, map_location="cpu").get("meta", {})
-    known = meta.get("dataset_meta", {}).get("classes", meta.get("CLASSES"))  # the latter: MMSegmentation 0.x
-    if known is None or tuple(known) == lead.rules.classes:
+    classes = meta.get("dataset_meta", {}).get("classes", meta.get("CLASSES"))  # the latter: MMSegmentation 0.x
+    if classes is None or tuple(classes) == lead.rules.classes:
         return []
-    what = difference(tuple(known), lead.rules.classes)
+    what = describe_difference(tuple(classes), lead.rules.classes)
     message = (
         f"{path}, which is resumed, and {_name(lead)} have other classes: {what}; start a new run from its"
-        " weights, with --load-from"
+        " weights, with `load_from`"
     )
     return [_error("checkpoint-classes", "", message)]
 

@@ -1,4 +1,4 @@
-"""What a config's dataloaders would read, and why that would be nothing."""
+"""List the files that a config's dataloaders would read, and find out why there are none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmengine.config import Config, ConfigDict
 from mmseg.registry import DATASETS
 
 from semseg.checks.findings import Finding
-from semseg.checks.parts import Files, Part, foreign_files, read_part, unpaired, where_to_get
+from semseg.checks.parts import Files, Part, read_part, report_foreign_files, report_unpaired, suggest_commands
 from semseg.config.tree import inner_datasets_with_keys
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.photographs import PHOTOGRAPH_LOADERS, RGB_COLOR_TYPES
@@ -23,48 +23,51 @@ from semseg.datasets.scaling import find_resizes
 from semseg.labels import IGNORED
 from semseg.system.folders import walk_files
 from semseg.system.path_lists import read_list_text
+from semseg.system.wording import listing
 
 
-def source_of(dataset: ConfigDict) -> dict:
-    """Return what says which files a dataset reads: its config without the pipeline."""
+def without_pipeline(dataset: ConfigDict) -> dict:
+    """Return the config of a dataset without its pipeline: it defines which files are read."""
     return {key: value for key, value in dataset.items() if key != "pipeline"}
 
 
-def read_config_parts(cfg: Config, split: str, known: Sequence[dict] = ()) -> tuple[list[Part], list[Finding]]:
+def read_config_parts(cfg: Config, split: str, known_sources: Sequence[dict] = ()) -> tuple[list[Part], list[Finding]]:
     """Build the datasets of a dataloader, without pipelines, and list their files.
 
     Args:
         cfg: from `load_config`.
         split: train, val or test.
-        known: those of `source_of` that are left out.
+        known_sources: results of `without_pipeline`; datasets with one of these are skipped.
     """
     parts, findings = [], []
     for key, dataset in inner_datasets_with_keys(cfg[f"{split}_dataloader"].dataset, f"{split}_dataloader.dataset"):
-        if source_of(dataset) in known:
+        if without_pipeline(dataset) in known_sources:
             continue
         if str(dataset.type).rpartition(".")[2] == "FolderSegDataset":
             rules = read_dataset_file(dataset.dataset_file)
             if dataset.get("data_root") is not None:
                 rules = dataclasses.replace(rules, root=Path(dataset.data_root))
-            part, found = read_part(rules, dataset.split)
+            part, part_findings = read_part(rules, dataset.split)
             if part is not None:
-                files = _chosen(part.files, dataset.get("indices"))
+                files = _select(part.files, dataset.get("indices"))
                 part = dataclasses.replace(part, split=split, files=files)
-            found = [dataclasses.replace(finding, split=split) for finding in found]
+            part_findings = [dataclasses.replace(finding, split=split) for finding in part_findings]
         else:
-            part, found = _read_plain(dataset, split, key, Path(cfg.filename or "config"))
+            part, part_findings = _read_self_described(dataset, split, key, Path(cfg.filename or "config"))
         if part is not None:
             steps = dataset.get("pipeline", ())
-            loader = _loader_of_photographs(steps)
+            loader = _find_photograph_loader(steps)
             bits = (loader or {}).get("bits")
             resizes = tuple(find_resizes(steps))
             parts.append(dataclasses.replace(part, bits=bits, reads_rgb=loader is not None, resizes=resizes))
-        findings += found
+        findings += part_findings
     return parts, findings
 
 
-def _read_plain(dataset: ConfigDict, split: str, key: str, config_path: Path) -> tuple[Part | None, list[Finding]]:
-    """List the files of a dataset that describes itself: MMSegmentation's, or one of its kind."""
+def _read_self_described(
+    dataset: ConfigDict, split: str, key: str, config_path: Path
+) -> tuple[Part | None, list[Finding]]:
+    """List the files of a dataset without dataset.yaml: one of MMSegmentation, or derived from those."""
 
     def fault(code: str, message: str) -> tuple[None, list[Finding]]:
         return None, [Finding("error", code, split, 0, 0, message)]
@@ -72,23 +75,23 @@ def _read_plain(dataset: ConfigDict, split: str, key: str, config_path: Path) ->
     built = DATASETS.build({**dataset, "pipeline": [], "lazy_init": True})
     image_dir, mask_dir = (built.data_prefix.get(name) for name in ("img_path", "seg_map_path"))
     image_suffix = getattr(built, "img_suffix", "")
-    # a list instead of a folder; and sets on a server or of their own kind are taken as they list themselves
+    # with a list of names, or with files on a server, the folders are not searched
     is_folder = not built.ann_file and getattr(built, "backend_args", None) is None
     for name, folder in (("img_path", image_dir), ("seg_map_path", mask_dir)):
         if folder and is_folder and not Path(folder).is_dir():
             root = Path(built.data_root or folder)
             if root.is_dir():
                 setting = f"{key}.data_prefix.{name}"
-                return fault("no-folder", f"no folder {folder}; {root} holds {_listed(root)}; set {setting}")
-            setting = f"set {key}.data_root to where the set lies"
-            return fault("no-folder", f"no folder {root}; {where_to_get(root) or setting}")
+                return fault("no-folder", f"no folder {folder}; {root} holds {_list_folder(root)}; set {setting}")
+            setting = f"set {key}.data_root to the folder of the set"
+            return fault("no-folder", f"no folder {root}; {suggest_commands(root) or setting}")
     if built.ann_file and not Path(built.ann_file).exists():
         return fault("no-folder", f"no list {built.ann_file}; set {key}.ann_file")
-    why_not = _list_fault(Path(built.ann_file)) if built.ann_file else ""
-    if why_not:
-        return fault("unclear-list", f"{built.ann_file} {why_not}")
+    list_fault = _find_list_fault(Path(built.ann_file)) if built.ann_file else ""
+    if list_fault:
+        return fault("unclear-list", f"{built.ann_file} {list_fault}")
     try:
-        items = _chosen(built.load_data_list(), dataset.get("indices"))
+        items = _select(built.load_data_list(), dataset.get("indices"))
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
@@ -96,27 +99,28 @@ def _read_plain(dataset: ConfigDict, split: str, key: str, config_path: Path) ->
     if not items:
         if built.ann_file:
             return fault("no-image", f"{built.ann_file} lists no image; set {key}.ann_file")
-        found = _suffixes(Path(image_dir))
-        message = f"0 images end with {image_suffix!r} under {image_dir} (found: {found}); set {key}.img_suffix"
+        suffixes = _count_suffixes(Path(image_dir))
+        message = f"0 images end with {image_suffix!r} under {image_dir} (found: {suffixes}); set {key}.img_suffix"
         return fault("no-image", message)
 
-    files = [Files(Path(item["img_path"]), _path(item.get("seg_map_path"))) for item in items]
-    lost = [pair for pair in files if pair.mask_path is not None and not pair.mask_path.is_file()]
-    kept = [pair for pair in files if pair not in set(lost)]
+    files = [Files(Path(item["img_path"]), _to_path(item.get("seg_map_path"))) for item in items]
+    without_mask = [pair for pair in files if pair.mask_path is not None and not pair.mask_path.is_file()]
+    skipped = set(without_mask)
+    kept = [pair for pair in files if pair not in skipped]
     findings = []
     if mask_dir:
         folders = (Path(image_dir), Path(mask_dir)) if is_folder else ()
-        strays: list[Path] = []
+        unused_masks: list[Path] = []
         if is_folder and not dataset.get("indices"):
             used = {pair.mask_path for pair in kept}
-            mask_suffix = getattr(built, "seg_map_suffix", "") if lost or kept else ""
+            mask_suffix = getattr(built, "seg_map_suffix", "") if without_mask or kept else ""
             end = mask_suffix if kept else ".png"
-            strays = sorted(p for p in walk_files(mask_dir) if p.name.endswith(end) and p not in used)
-        findings = unpaired(
+            unused_masks = sorted(p for p in walk_files(mask_dir) if p.name.endswith(end) and p not in used)
+        findings = report_unpaired(
             split,
             [pair.image_path for pair in kept],
-            [pair.image_path for pair in lost],
-            strays,
+            [pair.image_path for pair in without_mask],
+            unused_masks,
             folders,
             (f"{key}.img_suffix", "seg_map_suffix"),
             f"list the names to use in {key}.ann_file",
@@ -124,15 +128,15 @@ def _read_plain(dataset: ConfigDict, split: str, key: str, config_path: Path) ->
     if is_folder:
         mask_suffix = getattr(built, "seg_map_suffix", "") if mask_dir == image_dir else "\n"
         others = [path for path in sorted(walk_files(image_dir)) if not path.name.endswith((image_suffix, mask_suffix))]
-        findings += foreign_files(split, others, [Path(image_dir)])
+        findings += report_foreign_files(split, others, [Path(image_dir)])
     if not kept:
         return None, findings
-    rules = _rules(built, items[0], dataset, config_path)
+    rules = _make_rules(built, items[0], dataset, config_path)
     return Part(split, rules, tuple(kept), None), findings
 
 
-def _list_fault(path: Path) -> str:
-    """Return what MMSegmentation, which takes each line of a list as it stands, would misread; empty if nothing."""
+def _find_list_fault(path: Path) -> str:
+    """Return what MMSegmentation, which does not parse the lines of a list, would misread; empty: nothing."""
     if not path.is_file():
         return ""
     content = path.read_bytes()
@@ -148,11 +152,11 @@ def _list_fault(path: Path) -> str:
     return ""
 
 
-def _rules(built: Any, item: Mapping, dataset: ConfigDict, config_path: Path) -> DatasetFile:
-    """State in the terms of a dataset.yaml what LoadTrainIds and LoadAnnotations make of a stored value."""
+def _make_rules(built: Any, item: Mapping, dataset: ConfigDict, config_path: Path) -> DatasetFile:
+    """Return the rules of a dataset.yaml that map values as LoadTrainIds and LoadAnnotations do for this dataset."""
     classes = tuple(built.metainfo.get("classes") or ())
     label_map = {getattr(built, "ignore_index", IGNORED): IGNORED}
-    reduced = np.arange(256)
+    reduced = np.arange(256)  # stored value -> value after `reduce_zero_label`
     if item.get("reduce_zero_label"):
         reduced = np.concatenate([[IGNORED], reduced[:254], [IGNORED]])
     old_to_new = item.get("label_map") or {}
@@ -172,7 +176,7 @@ def _rules(built: Any, item: Mapping, dataset: ConfigDict, config_path: Path) ->
     )
 
 
-def _loader_of_photographs(steps: Sequence) -> Mapping | None:
+def _find_photograph_loader(steps: Sequence) -> Mapping | None:
     """Return the step of a pipeline that loads photographs as RGB of 8 bits; None: other code loads them."""
     for step in steps:
         is_loader = isinstance(step, Mapping) and str(step.get("type")).rpartition(".")[2] in PHOTOGRAPH_LOADERS
@@ -192,7 +196,7 @@ def _ignores_orientation(steps: Any) -> bool:
     return isinstance(steps, (list, tuple)) and any(map(_ignores_orientation, steps))
 
 
-def _chosen(items: Sequence, indices: int | Sequence[int] | None) -> tuple:
+def _select(items: Sequence, indices: int | Sequence[int] | None) -> tuple:
     if indices is None:
         return tuple(items)
     if isinstance(indices, int):
@@ -200,15 +204,15 @@ def _chosen(items: Sequence, indices: int | Sequence[int] | None) -> tuple:
     return tuple(items[index] for index in indices)
 
 
-def _path(path: str | None) -> Path | None:
+def _to_path(path: str | None) -> Path | None:
     return None if path is None else Path(path)
 
 
-def _listed(folder: Path) -> str:
+def _list_folder(folder: Path) -> str:
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "") or "nothing"
+    return listing(names, 6) or "nothing"
 
 
-def _suffixes(folder: Path) -> str:
+def _count_suffixes(folder: Path) -> str:
     counts = Counter(path.suffix or path.name for path in walk_files(folder))
     return ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4)) or "nothing"

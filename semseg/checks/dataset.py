@@ -1,4 +1,4 @@
-"""Check a data set: all that can be wrong with its files, before a run meets it."""
+"""Check a data set: find all that can be wrong with its files before a run starts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from semseg.checks.file_facts import ImageFacts, Job, read_facts
-from semseg.checks.findings import Finding, Report, sorted_findings
+from semseg.checks.findings import Finding, Report, sort_findings
 from semseg.checks.mask_values import check_masks
 from semseg.checks.palettes import check_palettes
 from semseg.checks.parts import Part, read_part
@@ -18,7 +18,7 @@ from semseg.datasets.dataset_file import read_dataset_file
 from semseg.errors import InvalidDataError
 from semseg.system.worker_pool import run_all
 
-_PER_PROCESS = 32  # files that make another process worth its start
+_PER_PROCESS = 32  # with fewer files, starting another process costs more time than it saves
 
 
 def check_dataset_file(
@@ -34,45 +34,47 @@ def check_dataset_file(
     Args:
         path: the file.
         splits: which of its splits; default: all.
-        deep: decode every image; otherwise images are read, and masks decoded.
+        deep: decode every image; otherwise masks, and images of more than 8 bits.
         num_processes: files are read in this many processes.
-        on_progress: called with the number of pairs read and the number of all that must be.
+        on_progress: called with the number of pairs read so far and the number of pairs to read.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file says what has no meaning, or has no such split.
+        ValueError: the file is invalid, or has no such split.
     """
     rules = read_dataset_file(path)
     parts, findings = [], []
     for split in splits or rules.splits:
         if split not in rules.splits:
-            raise InvalidDataError(f"{path} has no split {split!r}, only {', '.join(rules.splits)}")
-        part, found = read_part(rules, split)
+            raise InvalidDataError(
+                f"{path} has no split {split!r}, only {', '.join(rules.splits)}", code="E-data-split"
+            )
+        part, part_findings = read_part(rules, split)
         parts += [part] if part is not None else []
-        findings += found
-    way_out = f"python tools/dataset.py split {path} --group-by RULE --out DIR keeps neighbours together"
-    return examine(str(path), parts, findings, way_out, deep, num_processes, on_progress)
+        findings += part_findings
+    remedy = f"python tools/dataset.py split {path} --group-by RULE --out DIR keeps neighbours together"
+    return check_parts(str(path), parts, findings, remedy, deep, num_processes, on_progress)
 
 
-def examine(
+def check_parts(
     source: str,
     parts: Sequence[Part],
     findings: Sequence[Finding],
-    way_out: str,
+    repeats_remedy: str,
     deep: bool,
     num_processes: int,
     on_progress: Callable[[int, int], None] | None,
 ) -> Report:
-    """Read the files of all parts, as far as they aren't known, and apply every check.
+    """Read the files of all parts, unless the cache knows them, and apply every check.
 
     Args:
         source: the name of what is checked.
-        parts: what could be listed.
-        findings: what was found already.
-        way_out: what mends pictures in two splits.
+        parts: the sets whose files could be listed.
+        findings: of the listing.
+        repeats_remedy: what to do about pictures that are in two splits.
         deep, num_processes, on_progress: as in `check_dataset_file`.
     """
-    findings = list(findings)
+    all_findings = list(findings)
     images, masks, num_read = _read(parts, deep, num_processes, on_progress)
     by_split: dict[str, list] = {}
     listed: dict[str, list] = {}
@@ -84,29 +86,29 @@ def examine(
         own_masks = [(files.mask_path, masks[files.mask_path]) for files in part.files if files.mask_path]
         num_files += len(own_images) + len(own_masks)
         splits[part.split] = splits.get(part.split, 0) + len(part.files)
-        findings += check_readable(part.split, [*own_images, *own_masks])
-        findings += check_values(part, [row for row in own_images if not row[1].problem])
+        all_findings += check_readable(part.split, [*own_images, *own_masks])
+        all_findings += check_values(part, [row for row in own_images if not row[1].problem])
         good_masks = [row for row in own_masks if not row[1].problem]
         pairs = [
             ((files.image_path, images[files.image_path]), (files.mask_path, masks[files.mask_path]))
             for files in part.files
             if files.mask_path and not masks[files.mask_path].problem and _has_size(images[files.image_path])
         ]
-        findings += check_sizes(part, pairs)
-        findings += check_scaled_sizes(part, own_images)
-        findings += check_masks(part, good_masks, _filled_areas(part, images))
+        all_findings += check_sizes(part, pairs)
+        all_findings += check_scaled_sizes(part, own_images)
+        all_findings += check_masks(part, good_masks, _filled_areas(part, images))
         all_masks += [(part, *row) for row in good_masks]
         listed.setdefault(part.split, []).extend(part.files)
         by_split.setdefault(part.split, []).extend(row for row in own_images if not row[1].problem)
-    findings += check_listed_once(listed)
-    findings += check_repeats(by_split, way_out)
-    by_rules: dict[tuple, list] = {}  # in sets with another label_map the same colour may well have another number
+    all_findings += check_listed_once(listed)
+    all_findings += check_repeats(by_split, repeats_remedy)
+    by_rules: dict[tuple, list] = {}  # with another label_map the same colour may have another number
     for part, *row in all_masks:
         key = (part.rules.classes, frozenset(part.rules.label_map.items()))
         by_rules.setdefault(key, []).append((part, *row))
-    for masks_alike in by_rules.values():
-        findings += check_palettes(masks_alike)
-    return Report(source, deep, splits, sorted_findings(findings), num_read, num_files - num_read)
+    for masks_of_rules in by_rules.values():
+        all_findings += check_palettes(masks_of_rules)
+    return Report(source, deep, splits, sort_findings(all_findings), num_read, num_files - num_read)
 
 
 def _has_size(facts: ImageFacts) -> bool:
@@ -114,11 +116,11 @@ def _has_size(facts: ImageFacts) -> bool:
 
 
 def _filled_areas(part: Part, images: Mapping[Path, ImageFacts]) -> list[int]:
-    """Return the pixels of each readable photograph that has no mask and shows the class `unlabelled`."""
+    """Return the number of pixels of each readable photograph that has no mask and shows the class `unlabelled`."""
     if part.rules.unlabelled is None:
         return []
-    facts = [images[files.image_path] for files in part.files if files.mask_path is None]
-    return [one.width * one.height for one in facts if _has_size(one)]
+    without_mask = [images[files.image_path] for files in part.files if files.mask_path is None]
+    return [image.width * image.height for image in without_mask if _has_size(image)]
 
 
 def _read(
@@ -127,7 +129,7 @@ def _read(
     num_processes: int,
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[dict, dict, int]:
-    """Return the facts of all images and masks by path, and how many files had to be opened."""
+    """Return the facts of all images and of all masks by path, and how many files were opened."""
     images: dict = {}
     masks: dict = {}
     caches = [FactsCache([files.image_path for files in part.files]) for part in parts]
@@ -140,16 +142,16 @@ def _read(
             mask = None if mask_path is None else cache.find("masks", mask_path)
             images[image_path], masks[mask_path] = image, mask
             if image is None or (mask is None and mask_path is not None):
-                missing_mask = mask_path if mask is None else None
-                jobs.append(Job(None if image else str(image_path), missing_mask and str(missing_mask), deep))
+                unread_mask = None if mask_path is None or mask is not None else str(mask_path)
+                jobs.append(Job(None if image else str(image_path), unread_mask, deep))
                 owners.append(cache)
     num_processes = max(1, min(num_processes, len(jobs) // (_PER_PROCESS // 8 if deep else _PER_PROCESS)))
     num_read = 0
     for job, cache, facts in zip(jobs, owners, run_all(read_facts, jobs, num_processes, on_progress), strict=True):
-        for kind, known, path, found in zip(("images", "masks"), (images, masks), job, facts, strict=False):
+        for kind, known, path, file_facts in zip(("images", "masks"), (images, masks), job, facts, strict=False):
             if path is not None:
-                known[Path(path)] = found
-                cache.add(kind, Path(path), found)
+                known[Path(path)] = file_facts
+                cache.add(kind, Path(path), file_facts)
                 num_read += 1
     for cache in caches:
         cache.save()

@@ -1,4 +1,4 @@
-"""What one file holds: facts that need no rules, so that they can be kept until the file changes."""
+"""Facts about one file that do not depend on any rules, so that they can be cached until the file changes."""
 
 from __future__ import annotations
 
@@ -8,42 +8,43 @@ import os
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from semseg.checks.truncation import damage, png_chunk
+from semseg.checks.truncation import find_damage, find_png_chunk
 from semseg.datasets.bit_depth import MOST_BITS
+from semseg.datasets.dataset_file import Color
 from semseg.datasets.photograph_kind import is_plain, read_kind
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
 from semseg.errors import InvalidDataError
 
 MAX_COLORS = 1 << 16
 THUMBNAIL = (9, 8)  # width, height; 64 differences between neighbours
-_SAMPLED = 128  # rows or columns that a thumbnail is made of
+_SAMPLED = 128  # rows or columns of an image, at least, from which its thumbnail is made
 _ORIENTATION = 0x0112  # EXIF tag
-_DIGESTED = 1 << 15  # bytes at either end
+_DIGESTED = 1 << 15  # bytes at the beginning and at the end
 _READ_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError)
 
 
 class ImageFacts(NamedTuple):
-    """What a photograph is.
+    """Facts about a photograph.
 
     Attributes:
         problem: why it cannot be read; empty: it can.
-        oddity: what the decoder complained about and went on.
+        oddity: a warning of the decoder, which could read it in part.
         width, height: of the pixels as stored.
         orientation: EXIF, 1 to 8.
-        digest: of length, beginning and end.
-        thumbnail: grey, 9x8, hexadecimal; empty: it wasn't decoded.
-        refusal: why it is not read as RGB; empty: it is.
-        depth: of one of more than 8 bits, the fields of `bit_depth.Depth`; empty: of another.
-        stated_bits: how many are in use of the 16 of a value, if the file says so.
+        digest: of length, beginning and end of the file.
+        thumbnail: grey, 9x8 pixels, hexadecimal; empty: the file was not decoded.
+        refusal: why it cannot be read as RGB; empty: it can.
+        depth: the fields of `bit_depth.Depth` if it has more than 8 bits, else empty.
+        stated_bits: how many of the 16 bits of a value are in use, if the file says so.
     """
 
     problem: str = ""
@@ -59,18 +60,18 @@ class ImageFacts(NamedTuple):
 
 
 class MaskFacts(NamedTuple):
-    """What a mask is.
+    """Facts about a mask.
 
     Attributes:
         problem: why it cannot be read; empty: it can.
-        format: as Pillow calls it.
-        mode: as Pillow calls it; `RGB` and others with several channels hold colours.
+        format: of Pillow, such as `PNG`.
+        mode: of Pillow; `RGB` and others with several channels hold colours.
         width, height: of the pixels as stored.
         orientation: EXIF, 1 to 8.
-        palette: of mode P, RGB, hexadecimal.
-        values: what is stored, or colours as 0xRRGGBB; empty: more than MAX_COLORS colours.
-        counts: pixels, by value.
-        num_transparent: pixels that are not opaque.
+        palette: RGB, hexadecimal; only of mode `P`.
+        values: the distinct stored values, or colours as 0xRRGGBB; empty: more than MAX_COLORS colours.
+        counts: number of pixels of each of `values`.
+        num_transparent: number of pixels that are not opaque.
     """
 
     problem: str = ""
@@ -86,7 +87,7 @@ class MaskFacts(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A pair to read, or what of it isn't known yet."""
+    """A pair to read; None for a file whose facts are known."""
 
     image_path: str | None
     mask_path: str | None
@@ -94,68 +95,70 @@ class Job(NamedTuple):
 
 
 def read_facts(job: Job) -> tuple[ImageFacts | None, MaskFacts | None]:
-    """Read a pair; what cannot be read is a fact, not an error."""
+    """Read a pair. A file that cannot be read gives facts with a `problem`, not an error."""
     image = None if job.image_path is None else read_image_facts(Path(job.image_path), job.deep)
     return image, None if job.mask_path is None else read_mask_facts(Path(job.mask_path))
 
 
 def read_image_facts(path: Path, deep: bool) -> ImageFacts:
-    """Read a photograph: its header and whether it is whole, or with `deep` every pixel.
+    """Read a photograph: its header, and whether the file is complete; with `deep` every pixel.
 
-    Deep decoding is OpenCV's, as in training.
+    OpenCV decodes it, as in training.
     """
     try:
         content = path.read_bytes()
-        facts = ImageFacts(problem=damage(content), digest=_digest(content))
+        facts = ImageFacts(problem=find_damage(content), digest=_compute_digest(content))
         if facts.problem:
             return facts
         kind = read_kind(io.BytesIO(content))
         if kind.refusal:
             return facts._replace(refusal=kind.refusal)
-        with _opened(path) as image:
-            (width, height), orientation = image.size, _orientation(image, content)
+        with _open_image(path) as image:
+            (width, height), orientation = image.size, _read_orientation(image, content)
     except (*_READ_ERRORS, Image.DecompressionBombError) as error:
-        return ImageFacts(problem=_reason(error))
+        return ImageFacts(problem=_format_reason(error))
     facts = facts._replace(width=width, height=height, orientation=orientation, stated_bits=kind.stated_bits)
     if not deep and kind.bits <= 8:
         return facts
-    with _captured_stderr() as said:
+    with _capture_stderr() as messages:
         try:
             pixels, depth = _decode(content)
         except ValueError as error:
-            return facts._replace(problem=f"not decodable: {said[0] if said else error}")
+            return facts._replace(problem=f"not decodable: {messages[0] if messages else error}")
     facts = facts._replace(depth=depth)
     if not deep:
         return facts
     step = max(1, min(pixels.shape[:2]) // _SAMPLED)
     small = cv2.resize(pixels[::step, ::step], THUMBNAIL, interpolation=cv2.INTER_AREA)
     small = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    return facts._replace(oddity=said[0] if said else "", thumbnail=small.tobytes().hex())
+    return facts._replace(oddity=messages[0] if messages else "", thumbnail=small.tobytes().hex())
 
 
 def _decode(content: bytes) -> tuple[np.ndarray, tuple]:
-    """Return the pixels of a photograph as a training sees them, and the fields of its `Depth`, whatever that is."""
+    """Return the pixels of a photograph as a training sees them, and the fields of its `Depth`, if it has one."""
     if is_plain(content):
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         if pixels is None:
-            raise InvalidDataError("not a picture that OpenCV decodes")
+            raise InvalidDataError("not a picture that OpenCV decodes", code="E-data-unreadable")
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), ()
-    found = decode_photograph(content, bits=MOST_BITS, max_pixels=MOST_PIXELS)
-    if found.depth is None:
-        return found.image, ()
-    if found.depth.looks_like:  # to tell pictures apart that use few of the bits
-        found = decode_photograph(content, bits=found.depth.looks_like, max_pixels=MOST_PIXELS)
-    return found.image, tuple(found.depth)
+    photograph = decode_photograph(content, bits=MOST_BITS, max_pixels=MOST_PIXELS)
+    depth = photograph.depth
+    if depth is None:
+        return photograph.image, ()
+    if depth.looks_like:  # scaled by the bits in use, so that the thumbnails of such pictures are not all black
+        photograph = decode_photograph(content, bits=depth.looks_like, max_pixels=MOST_PIXELS)
+    return photograph.image, tuple(photograph.depth or ())
 
 
 def read_mask_facts(path: Path) -> MaskFacts:
-    """Read a mask and count what it stores; the decoder is Pillow, as in training."""
+    """Read a mask and count its values. Pillow decodes it, as in training."""
     try:
         if not path.stat().st_size:
             return MaskFacts(problem="zero bytes")
-        with _opened(path) as image:
+        with _open_image(path) as image:
             image.load()
             orientation = image.getexif().get(_ORIENTATION, 1)
+            palette = image.getpalette("RGB") if image.mode == "P" else None
             values, counts, num_transparent = _count(image)
             return MaskFacts(
                 format=image.format or "",
@@ -163,54 +166,54 @@ def read_mask_facts(path: Path) -> MaskFacts:
                 width=image.width,
                 height=image.height,
                 orientation=orientation,
-                palette=bytes(image.getpalette("RGB")).hex() if image.mode == "P" else "",
+                palette=bytes(palette or ()).hex(),
                 values=values,
                 counts=counts,
                 num_transparent=num_transparent,
             )
     except (*_READ_ERRORS, Image.DecompressionBombError) as error:
-        return MaskFacts(problem=_reason(error))
+        return MaskFacts(problem=_format_reason(error))
 
 
 def _count(image: Image.Image) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Return what a mask stores, the pixels of each, and how many pixels are not opaque."""
+    """Return the distinct values of a mask, the number of pixels of each, and how many pixels are not opaque."""
     num_transparent = 0
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         num_transparent = sum(image.convert("RGBA").getchannel("A").histogram()[:255])
     if image.mode in ("L", "P"):
-        pixels = {value: count for value, count in enumerate(image.histogram()) if count}
+        num_px = {value: count for value, count in enumerate(image.histogram()) if count}
     elif len(image.getbands()) == 1:  # 1, I, I;16, F
         values, counts = np.unique(np.asarray(image), return_counts=True)
-        pixels = dict(zip(values.astype(int).tolist(), counts.tolist(), strict=True))
-        pixels = pixels if len(pixels) <= MAX_COLORS else {}
+        num_px = dict(zip(values.astype(int).tolist(), cast("list[int]", counts.tolist()), strict=True))
+        num_px = num_px if len(num_px) <= MAX_COLORS else {}
     else:
-        colors = image.convert("RGB").getcolors(MAX_COLORS) or []
-        pixels = {(red << 16) + (green << 8) + blue: count for count, (red, green, blue) in colors}
-    return tuple(pixels), tuple(pixels.values()), num_transparent
+        colors = cast("list[tuple[int, Color]]", image.convert("RGB").getcolors(MAX_COLORS) or [])
+        num_px = {(red << 16) + (green << 8) + blue: count for count, (red, green, blue) in colors}
+    return tuple(num_px), tuple(num_px.values()), num_transparent
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _open_image(path: Path) -> Generator[Image.Image]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # large, but no bomb; odd EXIF
+        warnings.simplefilter("ignore")  # of large pictures that are no bombs, and of invalid EXIF
         with Image.open(path) as image:
             yield image
 
 
-def _orientation(image: Image.Image, content: bytes) -> int:
+def _read_orientation(image: Image.Image, content: bytes) -> int:
     if image.format != "PNG":
         return image.getexif().get(_ORIENTATION, 1)
     exif = Image.Exif()  # not getexif(), which decodes a PNG to the end to find it
-    exif.load(png_chunk(content, b"eXIf") or b"")
+    exif.load(find_png_chunk(content, b"eXIf") or b"")
     return exif.get(_ORIENTATION, 1)
 
 
-def _digest(content: bytes) -> str:
+def _compute_digest(content: bytes) -> str:
     ends = content[:_DIGESTED] + content[-_DIGESTED:]
     return f"{len(content)}:{hashlib.blake2b(ends, digest_size=12).hexdigest()}"
 
 
-def _reason(error: BaseException) -> str:
+def _format_reason(error: BaseException) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"decompression bomb: {str(error).partition('(')[2].partition(' pixels')[0]} pixels"
     if isinstance(error, FileNotFoundError):
@@ -223,17 +226,17 @@ def _reason(error: BaseException) -> str:
 
 
 @contextmanager
-def _captured_stderr() -> Iterator[list[str]]:
-    """Collect what the decoders print: libjpeg says there, and only there, that a picture is corrupt."""
-    said: list[str] = []
-    kept = os.dup(2)
+def _capture_stderr() -> Generator[list[str]]:
+    """Yield a list that gets the distinct lines that decoders print: libjpeg reports corrupt pictures only there."""
+    messages: list[str] = []
+    original = os.dup(2)
     with tempfile.TemporaryFile() as file:
         os.dup2(file.fileno(), 2)
         try:
-            yield said
+            yield messages
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(original, 2)
+            os.close(original)
             file.seek(0)
             lines = map(str.strip, file.read().decode("utf-8", "replace").splitlines())
-            said += [line for line, _ in Counter(filter(None, lines)).most_common()]
+            messages += [line for line, _ in Counter(filter(None, lines)).most_common()]

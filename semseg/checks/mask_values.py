@@ -1,4 +1,4 @@
-"""Whether masks hold what their rules name, and how much of each class."""
+"""Check whether masks hold only values that their rules name, and how frequent each class is."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from semseg.checks.file_facts import MaskFacts
-from semseg.checks.findings import Finding, found, named, share
+from semseg.checks.findings import Finding, format_count, list_files, make_finding
 from semseg.checks.parts import Part
-from semseg.datasets.dataset_file import DatasetFile, RawValue
+from semseg.datasets.dataset_file import Color, DatasetFile, RawValue
 from semseg.datasets.image_files import listed, most_frequent
 from semseg.datasets.masks import census, explain_replaced
 from semseg.labels import CITYSCAPES, IGNORED
@@ -21,48 +21,50 @@ from semseg.labels import CITYSCAPES, IGNORED
 _MAX_IGNORED = 0.5  # share of the pixels
 _MAX_CLASS = 0.99  # share of the labelled pixels
 _SINGLE = ("1", "L", "P")
-_MANY_COLORS = 16  # of which there are so many, each on few pixels: edges were smoothed
-_SNAP = 40
-_MAX_STRAY = 0.01  # of the pixels with 255: other values that do not make a mask more than binary
+_MANY_COLORS = 16  # unknown colours in one mask: more than these come from smoothed edges
+_SNAP = 40  # the distance that messages suggest for `snap`
+_MAX_STRAY = 0.01  # share, of the pixels with 255: masks with fewer other pixels still count as binary
 
 
 def check_masks(part: Part, masks: Sequence[tuple[Path, MaskFacts]], filled_areas: Sequence[int] = ()) -> list[Finding]:
-    """Check the masks of one part that could be read: their kind, then their values, then their classes.
+    """Check the readable masks of one part: their kind, then their values, then their classes.
 
     Args:
         part: whose masks they are.
-        masks: with what is known of them.
-        filled_areas: pixels of each image without mask, all of the class `unlabelled`.
+        masks: path and facts of each.
+        filled_areas: number of pixels of each image without mask; all of them have the class `unlabelled`.
     """
-    findings, right = _check_kinds(part, masks)
+    findings, right_kind = _check_kinds(part, masks)
     if not part.rules.classes:
         return findings
-    class_counts: Counter[int] = Counter({part.rules.unlabelled: sum(filled_areas)} if filled_areas else {})
+    class_counts: Counter[int] = Counter()
+    if filled_areas and part.rules.unlabelled is not None:
+        class_counts[part.rules.unlabelled] = sum(filled_areas)
     unknown: list[tuple[Path, dict[RawValue, int]]] = []
     snapped: list[tuple[Path, str]] = []
-    for path, facts in right:
+    for path, facts in right_kind:
         train_ids, names, is_snapped = _read_strip(part.rules, facts.format, facts.mode, facts.palette, facts.values)
-        strange: dict[RawValue, int] = {}
-        if num_snapped := sum(count for count, is_one in zip(facts.counts, is_snapped, strict=True) if is_one):
+        unnamed: dict[RawValue, int] = {}
+        if num_snapped := sum(count for count, snaps in zip(facts.counts, is_snapped, strict=True) if snaps):
             snapped.append((path, f"{num_snapped} px"))
         for train_id, name, count in zip(train_ids, names, facts.counts, strict=True):
             class_counts[train_id] += count
             if name is not None:
-                strange[name] = strange.get(name, 0) + count
-        if strange:
-            unknown.append((path, most_frequent(strange, strange.values())))
+                unnamed[name] = unnamed.get(name, 0) + count
+        if unnamed:
+            unknown.append((path, most_frequent(unnamed, unnamed.values())))
     if unknown:
         findings.append(_unknown_values(part, unknown, len(masks)))
-    binary = _check_binary(part, [facts for _, facts in right])
+    binary = _check_binary(part, [facts for _, facts in right_kind])
     findings += binary
-    findings = findings or _check_shares(part, class_counts, len(right) + len(filled_areas))
+    findings = findings or _check_shares(part, class_counts, len(right_kind) + len(filled_areas))
     if snapped:
         snapped.sort(key=lambda row: -int(row[1].split()[0]))
         message = (
-            f"{share(len(snapped), len(masks), 'masks')} hold colours that became the nearest in the list"
-            f" (snap: {part.rules.snap:g}), most in {named(snapped, 1)}"
+            f"{format_count(len(snapped), len(masks), 'masks')} hold colours that became the nearest in the list"
+            f" (snap: {part.rules.snap:g}), most in {list_files(snapped, 1)}"
         )
-        findings.append(found("note", "snapped", part.split, snapped, len(masks), message))
+        findings.append(make_finding("note", "snapped", part.split, snapped, len(masks), message))
     return findings
 
 
@@ -70,10 +72,11 @@ def check_masks(part: Part, masks: Sequence[tuple[Path, MaskFacts]], filled_area
 def _read_strip(
     rules: DatasetFile, file_format: str, mode: str, palette: str, values: tuple[int, ...]
 ) -> tuple[tuple[int, ...], tuple[RawValue | None, ...], tuple[bool, ...]]:
-    """Read the distinct values of a mask as if they were a mask, by the code that reads masks in training.
+    """Decode the distinct values of a mask, as a mask of one row, with the code that reads masks in training.
 
     Returns:
-        By value: its train id; what to call it if no rule names it, else None; whether it was snapped.
+        For each value: its train id; the value or colour to report if no rule names it, else None; whether it was
+        snapped.
     """
     if mode == "1" and rules.encoding == "rgb":  # black and white
         values = tuple(255 * value for value in values)
@@ -84,46 +87,53 @@ def _read_strip(
             colors = bytes.fromhex(palette)
             strip.putpalette(colors)
             if rules.encoding != "ids":
-                names = [tuple(colors[3 * v : 3 * v + 3]) if 3 * v < len(colors) else v for v in values]
+                names = [_color_at(colors, value) if 3 * value < len(colors) else value for value in values]
     else:
-        colors = np.array([[value >> shift & 255 for shift in (16, 8, 0)] for value in values], np.uint8)
-        strip = Image.fromarray(colors[None])
-        names = [tuple(color) for color in colors.tolist()]
+        channels = np.array([[value >> shift & 255 for shift in (16, 8, 0)] for value in values], np.uint8)
+        strip = Image.fromarray(channels[None])
+        content = channels.tobytes()
+        names = [_color_at(content, number) for number in range(len(values))]
     if rules.encoding == "rgb" and (mode in ("1", "L") or mode.startswith("I")):
-        names = [(value,) * 3 for value in values]
+        names = [(value, value, value) for value in values]
     strip.format = file_format
     counted = census(strip, rules)
-    called = [name if name in counted.unknown else None for name in names]
-    return tuple(counted.train_ids[0].tolist()), tuple(called), tuple(name in counted.snapped for name in names)
+    unknown = [name if name in counted.unknown else None for name in names]
+    return tuple(counted.train_ids[0].tolist()), tuple(unknown), tuple(name in counted.snapped for name in names)
+
+
+def _color_at(content: bytes, number: int) -> Color:
+    """Return one of the colours in a palette, or in other bytes of RGB."""
+    red, green, blue = content[3 * number : 3 * number + 3]
+    return red, green, blue
 
 
 def _check_kinds(
     part: Part, masks: Sequence[tuple[Path, MaskFacts]]
 ) -> tuple[list[Finding], list[tuple[Path, MaskFacts]]]:
-    """Sort out the masks that are another kind of picture than the encoding says."""
+    """Report masks whose kind of picture does not fit the encoding, and return the other masks."""
     wrong: dict[str, list[tuple[Path, str]]] = {}
-    right = []
+    right_kind = []
     for path, facts in masks:
-        kind = _wrong_kind(part.rules, facts)
+        kind = _find_wrong_kind(part.rules, facts)
         if kind:
             num = f"{len(facts.values)} colours" if facts.values else "very many colours"
             low_high = f"{min(facts.values, default=0)} to {max(facts.values, default=0)}"
             detail = f"values {low_high}" if facts.mode[0] in "IF" else f"{facts.mode}, {num}"
             wrong.setdefault(kind, []).append((path, detail))
         else:
-            right.append((path, facts))
+            right_kind.append((path, facts))
     expected = {"ids": "an index image", "palette": "a palette PNG", "rgb": "an opaque image of colours"}
     findings = []
     for kind, rows in wrong.items():
         message = (
-            f"{share(len(rows), len(masks), 'masks')} are {kind} where {expected[part.rules.encoding]} is"
-            f" expected, first {named(rows, 1)}; {_way_to_import(part, kind)}"
+            f"{format_count(len(rows), len(masks), 'masks')} are {kind} where {expected[part.rules.encoding]} is"
+            f" expected, first {list_files(rows, 1)}; {_suggest_import(part, kind)}"
         )
-        findings.append(found("error", "mask-kind", part.split, rows, len(masks), message))
-    return findings, right
+        findings.append(make_finding("error", "mask-kind", part.split, rows, len(masks), message))
+    return findings, right_kind
 
 
-def _wrong_kind(rules: DatasetFile, facts: MaskFacts) -> str:
+def _find_wrong_kind(rules: DatasetFile, facts: MaskFacts) -> str:
     if facts.format == "JPEG" and rules.snap is None:
         return "JPEG, which changes labels near edges,"
     names = {"RGB": "RGB", "RGBA": "RGBA", "LA": "grey with alpha", "PA": "palette with alpha"}
@@ -143,7 +153,7 @@ def _wrong_kind(rules: DatasetFile, facts: MaskFacts) -> str:
     return ""
 
 
-def _way_to_import(part: Part, kind: str) -> str:
+def _suggest_import(part: Part, kind: str) -> str:
     if kind in ("16-bit", "floating-point"):
         return f"renumber them to 0..{max(len(part.rules.classes) - 1, 0)} and 255, and save them with 8 bits"
     if kind == "partly transparent":
@@ -173,13 +183,13 @@ def _unknown_values(part: Part, unknown: Sequence[tuple[Path, dict[RawValue, int
         what = (
             "values that nothing names" if reason else f"values outside 0..{len(part.rules.classes) - 1} and {IGNORED}"
         )
-        remedy = reason or _cause_of_values(part, values)
+        remedy = reason or _suggest_remedy(part, values)
     path, detail = worst[0]
-    message = f"{share(len(unknown), num_masks, 'masks')} hold {what}, worst {path} {detail}; {remedy}"
-    return found("error", "mask-values", part.split, worst, num_masks, message)
+    message = f"{format_count(len(unknown), num_masks, 'masks')} hold {what}, worst {path} {detail}; {remedy}"
+    return make_finding("error", "mask-values", part.split, worst, num_masks, message)
 
 
-def _cause_of_values(part: Part, values: set) -> str:
+def _suggest_remedy(part: Part, values: set) -> str:
     label_ids = {label.label_id for label in CITYSCAPES.labels}
     if part.rules.classes == CITYSCAPES.classes and values <= label_ids:
         root = part.folder_of(1)
@@ -190,36 +200,37 @@ def _cause_of_values(part: Part, values: set) -> str:
         )
     if part.described_in is not None:
         return f"name them in label_map in {part.described_in}, as a class or as ignore"
-    return "describe the set in a dataset.yaml, with a label_map for these values, and give it to --data"
+    return "describe the set in a dataset.yaml, with a label_map for these values, and pass it as `data`"
 
 
 def _check_binary(part: Part, masks: Sequence[MaskFacts]) -> list[Finding]:
-    """Find objects that are painted with the value that means ignored, also beside a few stray values."""
+    """Find objects that are painted with 255, the value for ignored pixels, even if a few other values occur."""
     counts: Counter[int] = Counter()
     for facts in masks:
         counts.update(dict(zip(facts.values, facts.counts, strict=True)))
-    is_said = part.described_in is not None and IGNORED in part.rules.label_map
+    is_explained = part.described_in is not None and IGNORED in part.rules.label_map
     strays = {value: count for value, count in counts.items() if value not in (0, IGNORED)}
-    if part.rules.encoding != "ids" or is_said or not {0, IGNORED} <= set(counts):
+    if part.rules.encoding != "ids" or is_explained or not {0, IGNORED} <= set(counts):
         return []
     if sum(strays.values()) > _MAX_STRAY * counts[IGNORED]:
         return []
     name, total = part.rules.classes[-1], len(masks)
-    first = f"classes: [background, {name}] and " if len(part.rules.classes) == 1 else ""  # else 0 means the object
-    where = f"in {part.described_in}" if part.described_in else "in a dataset.yaml, and give that to --data"
+    # with one class, 0 would mean the object
+    classes = f"classes: [background, {name}] and " if len(part.rules.classes) == 1 else ""
+    where = f"in {part.described_in}" if part.described_in else "in a dataset.yaml, and pass it as `data`"
     beside = f", beside {listed(most_frequent(strays, strays.values()))}" if strays else ""
     message = (
-        f"{share(total, total, 'masks')} hold only 0 and 255{beside}, and 255 is ignored: the object would never be"
-        f" learnt; set {first}label_map: {{255: {name}}} {where}"
+        f"{format_count(total, total, 'masks')} hold only 0 and 255{beside}, and 255 is ignored: the object would"
+        f" never be learnt; set {classes}label_map: {{255: {name}}} {where}"
     )
-    # a rare class beside a wide ignored margin looks the same as a stray value
+    # a rare class with a wide ignored margin looks the same as a stray value
     is_sure = all(value >= len(part.rules.classes) for value in strays)
     kind = "error" if is_sure else "warning"
     return [Finding(kind, "binary-masks", part.split, total, total, message)]
 
 
 def _check_shares(part: Part, counts: Counter[int], num_masks: int) -> list[Finding]:
-    """Find sets that teach nothing; warn of classes that are absent, or nearly alone, and of many ignored pixels."""
+    """Report sets without anything to learn; warn of absent or dominating classes, and of many ignored pixels."""
     classes = part.rules.classes
     num_px, num_ignored = sum(counts.values()), counts[IGNORED]
     labelled = {train_id: counts[train_id] for train_id in range(len(classes))}
@@ -239,12 +250,12 @@ def _check_shares(part: Part, counts: Counter[int], num_masks: int) -> list[Find
     if len(present) == 1 and part.split == "train":
         message = (
             f"all labelled pixels of {num_masks} mask{'s' * (num_masks > 1)} are {present[0]}, so there is nothing to"
-            " learn: a model that always says so is right; " + _second_class(classes, num_ignored)
+            " learn: a model that always says so is right; " + _suggest_second_class(classes, num_ignored)
         )
         return [Finding("error", "nothing-to-learn", part.split, num_px - num_ignored, num_px, message)]
     findings = []
     if num_ignored > _MAX_IGNORED * num_px:
-        message = f"{_percent(num_ignored, num_px)} of the pixels are ignored (255); is that meant?"
+        message = f"{_format_percent(num_ignored, num_px)} of the pixels are ignored (255); is that meant?"
         findings.append(warning("mostly-ignored", num_ignored, num_px, message))
     absent = [classes[train_id] for train_id, count in labelled.items() if not count]
     if absent and len(absent) < len(classes):
@@ -255,7 +266,7 @@ def _check_shares(part: Part, counts: Counter[int], num_masks: int) -> list[Find
     largest = max(labelled, key=lambda train_id: labelled[train_id])
     if len(classes) > 1 and labelled[largest] > _MAX_CLASS * (num_px - num_ignored):
         message = (
-            f"{_percent(labelled[largest], num_px - num_ignored)} of the labelled pixels are"
+            f"{_format_percent(labelled[largest], num_px - num_ignored)} of the labelled pixels are"
             f" {classes[largest]}: a model that always says so looks good; read the IoU of the other classes"
         )
         findings.append(warning("one-class", labelled[largest], num_px - num_ignored, message))
@@ -266,7 +277,7 @@ def _purpose(part: Part) -> str:
     return "learn from" if part.split == "train" else "measure"
 
 
-def _second_class(classes: Sequence[str], num_ignored: int) -> str:
+def _suggest_second_class(classes: Sequence[str], num_ignored: int) -> str:
     if len(classes) > 1:
         return "look at the masks, and at label_map"
     if num_ignored:
@@ -274,5 +285,5 @@ def _second_class(classes: Sequence[str], num_ignored: int) -> str:
     return "add a second class"
 
 
-def _percent(count: int, total: int) -> str:
+def _format_percent(count: int, total: int) -> str:
     return f"{100 * count / total:.1f} %"

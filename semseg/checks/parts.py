@@ -1,4 +1,4 @@
-"""What is to be checked: the pairs of a split with the rules that read their masks."""
+"""The parts of a check: the pairs of a split, with the rules that read their masks."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from semseg.checks.findings import Finding, found, named, share
-from semseg.checks.pairing_hints import name_partners
+from semseg.checks.findings import Finding, format_count, list_files, make_finding
+from semseg.checks.pairing_hints import explain_missing_partners
 from semseg.datasets.cityscapes.convert import SOURCES
 from semseg.datasets.dataset_file import DatasetFile
 from semseg.datasets.pairs import find_pairs
 from semseg.system.folders import walk_files
 
-_WHERE_TO_GET = {  # by the name of the root
+_COMMANDS = {  # that make a set, by the name of its root
     "toycity": (
         "python tools/dataset.py toycity {root}",
         "python tools/convert_datasets/cityscapes.py {root}",
@@ -29,7 +29,7 @@ _WHERE_TO_GET = {  # by the name of the root
 
 
 class Files(NamedTuple):
-    """A photograph and its mask; None: it has none, since the set is only painted or its rules have `unlabelled`."""
+    """A photograph and its mask; None: it has no mask, for example because the rules have `unlabelled`."""
 
     image_path: Path
     mask_path: Path | None
@@ -41,11 +41,11 @@ class Part:
 
     Attributes:
         split: train, val or test.
-        rules: how masks are read; of a set that a config describes by itself, what that comes to.
+        rules: how masks are read; for a set without dataset.yaml they are made from the config.
         files: in the order of the set.
         described_in: the dataset.yaml that `rules` come from; None: a config.
-        bits: how many are in use of the 16 of a value, in photographs that store 16.
-        reads_rgb: whether the photographs are loaded as RGB of 8 bits; a config may load them by other code.
+        bits: how many of the 16 bits of a value are in use, in photographs that store 16.
+        reads_rgb: whether the photographs are loaded as RGB of 8 bits; a config may use another loader.
         resizes: steps of the pipeline that scale the images; none where no config is checked.
     """
 
@@ -64,19 +64,20 @@ class Part:
 
     def folder_of(self, kind: int) -> Path:
         """Return the common folder of the images (0) or masks (1)."""
-        paths = [os.path.abspath(files[kind].parent) for files in self.files if files[kind]]  # noqa: PTH100
-        return from_here(Path(os.path.commonpath(paths)))
+        folders = {path.parent for files in self.files if (path := files[kind]) is not None}
+        paths = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100
+        return relative_to_cwd(Path(os.path.commonpath(paths)))
 
 
 def read_part(rules: DatasetFile, split: str) -> tuple[Part | None, list[Finding]]:
-    """Pair the files of a split of a dataset.yaml; what has no partner is a finding."""
+    """Pair the files of a split of a dataset.yaml; files without partner become findings."""
 
     def fault(code: str, message: str) -> tuple[None, list[Finding]]:
         return None, [Finding("error", code, split, 0, 0, message)]
 
     if not rules.root.is_dir():
-        ways = where_to_get(rules.root) or f"set root in {rules.path}"
-        return fault("no-folder", f"no folder {rules.root}; {ways}")
+        remedy = suggest_commands(rules.root) or f"set root in {rules.path}"
+        return fault("no-folder", f"no folder {rules.root}; {remedy}")
     try:
         pairing = find_pairs(rules, split)
     except FileNotFoundError as error:
@@ -84,8 +85,10 @@ def read_part(rules: DatasetFile, split: str) -> tuple[Part | None, list[Finding
     except ValueError as error:
         return fault("no-pair", str(error))
     places = rules.splits[split]
-    folders = () if places.images is None else (rules.root / places.images, rules.root / places.masks)
-    findings = unpaired(
+    folders: tuple[Path, ...] = ()
+    if places.images is not None and places.masks is not None:  # else it is a list of pairs
+        folders = rules.root / places.images, rules.root / places.masks
+    findings = report_unpaired(
         split,
         [files.image_path for files in pairing.pairs],
         pairing.images_without_mask,
@@ -95,73 +98,75 @@ def read_part(rules: DatasetFile, split: str) -> tuple[Part | None, list[Finding
         f"list the pairs to use: {split}: {{pairs: FILE}} in {rules.path}, or say there with unlabelled: CLASS what"
         " images without mask show",
     )
-    filled = [(pair.image_path, rules.classes[rules.unlabelled]) for pair in pairing.pairs if pair.mask_path is None]
-    if filled:
+    filled = [pair.image_path for pair in pairing.pairs if pair.mask_path is None]
+    if filled and rules.unlabelled is not None:
+        name = rules.classes[rules.unlabelled]
+        rows = [(path, name) for path in filled]
         message = (
-            f"{share(len(filled), len(pairing.pairs), 'images')} have no mask and are {filled[0][1]} everywhere"
-            f" (unlabelled), first {filled[0][0]}"
+            f"{format_count(len(filled), len(pairing.pairs), 'images')} have no mask and are {name} everywhere"
+            f" (unlabelled), first {filled[0]}"
         )
-        findings.append(found("note", "filled", split, filled, len(pairing.pairs), message))
-    findings += foreign_files(split, pairing.ignored_files, folders)
+        findings.append(make_finding("note", "filled", split, rows, len(pairing.pairs), message))
+    findings += report_foreign_files(split, pairing.ignored_files, folders)
     part = Part(split, rules, tuple(Files(*pair) for pair in pairing.pairs), rules.path, rules.bits)
     return (part if part.files else None), findings
 
 
-def from_here(path: Path) -> Path:
-    """Shorten a path below the current folder."""
+def relative_to_cwd(path: Path) -> Path:
+    """Make a path below the current folder relative to it; leave others as they are."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def where_to_get(root: Path) -> str:
-    """Say how a set of this project's recipes comes to be; empty for others."""
-    commands = [way.format(root=root, parent=root.parent) for way in _WHERE_TO_GET.get(root.name, ())]
+def suggest_commands(root: Path) -> str:
+    """Name the commands that make a set of this project's recipes; empty for other sets."""
+    commands = [text.format(root=root, parent=root.parent) for text in _COMMANDS.get(root.name, ())]
     return f"run {', then '.join(commands)}" if commands else ""
 
 
-def unpaired(
+def report_unpaired(
     split: str,
     paired_images: Sequence[Path],
     images_without_mask: Sequence[Path],
     masks_without_image: Sequence[Path],
     folders: Sequence[Path],
     keys: tuple[str, str],
-    way_out: str,
+    remedy: str,
 ) -> list[Finding]:
-    """Report what has no partner.
+    """Report images without mask and masks without image.
 
     Args:
         split: whose files they are.
-        paired_images: those that have one.
-        images_without_mask: those that have none.
-        masks_without_image: as `images_without_mask`.
+        paired_images: images that have a mask.
+        images_without_mask: images that have none.
+        masks_without_image: masks that have no image.
         folders: of the images and of the masks; empty for a list of pairs.
-        keys: the settings that name the suffixes.
-        way_out: what else to do.
+        keys: the settings that hold the suffixes of images and of masks.
+        remedy: what else to do.
     """
     findings = []
     if images_without_mask:
         total = len(paired_images) + len(images_without_mask)
         rows = [(path, "no mask") for path in images_without_mask]
-        cause = _why_no_mask(images_without_mask, masks_without_image, folders, keys)
+        cause = _explain_missing_masks(images_without_mask, masks_without_image, folders, keys)
         message = (
-            f"{share(len(rows), total, 'images')} have no mask, first {rows[0][0]};"
-            f" {cause or f'label them, or {way_out}'}"
+            f"{format_count(len(rows), total, 'images')} have no mask, first {rows[0][0]};"
+            f" {cause or f'label them, or {remedy}'}"
         )
         code = "images-without-mask" if paired_images else "no-pair"
-        findings.append(found("error", code, split, rows, total, message))
+        findings.append(make_finding("error", code, split, rows, total, message))
     if masks_without_image and paired_images:
         total = len(paired_images) + len(masks_without_image)
         rows = [(path, "no image") for path in masks_without_image]
         message = (
-            f"{share(len(rows), total, 'masks')} have no image and are left out, first {rows[0][0]};"
+            f"{format_count(len(rows), total, 'masks')} have no image and are left out, first {rows[0][0]};"
             " add the images, or remove the masks"
         )
-        findings.append(found("warning", "masks-without-image", split, rows, total, message))
+        findings.append(make_finding("warning", "masks-without-image", split, rows, total, message))
     return findings
 
 
-def foreign_files(split: str, others: Sequence[Path], folders: Sequence[Path]) -> list[Finding]:
-    """Report what lies in the folders and is neither a photograph nor a mask."""
+def report_foreign_files(split: str, others: Sequence[Path], folders: Sequence[Path]) -> list[Finding]:
+    """Report hidden files in the folders, and `others`: files that are neither photographs nor masks."""
     hidden = [
         path
         for folder in dict.fromkeys(folders)
@@ -171,13 +176,15 @@ def foreign_files(split: str, others: Sequence[Path], folders: Sequence[Path]) -
     rows = [(path, "hidden") for path in hidden] + [(path, "another kind") for path in others]
     if not rows:
         return []
-    message = f"{len(rows)} other file{'s' * (len(rows) > 1)} skipped: {named(rows)}"
-    return [found("note", "foreign-files", split, rows, len(rows), message)]
+    message = f"{len(rows)} other file{'s' * (len(rows) > 1)} skipped: {list_files(rows)}"
+    return [make_finding("note", "foreign-files", split, rows, len(rows), message)]
 
 
-def _why_no_mask(images: Sequence[Path], masks: Sequence[Path], folders: Sequence[Path], keys: tuple[str, str]) -> str:
+def _explain_missing_masks(
+    images: Sequence[Path], masks: Sequence[Path], folders: Sequence[Path], keys: tuple[str, str]
+) -> str:
     for suffix in SOURCES["auto"] if folders else ():
         if any(path.name.endswith(suffix) for path in walk_files(folders[1])):
             root = next((f for f in folders[1].parents if f.name not in ("gtFine", "gtCoarse")), folders[1])
             return f"*{suffix} is there: run python tools/convert_datasets/cityscapes.py {root}"
-    return name_partners(images, masks, folders, keys) if folders and masks else ""
+    return explain_missing_partners(images, masks, folders, keys) if folders and masks else ""

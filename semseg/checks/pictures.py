@@ -1,4 +1,4 @@
-"""Whether files can be read, masks fit their images, and no picture stands in two splits."""
+"""Check whether files can be read, masks fit their images, and no picture is in two splits."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from semseg.checks.file_facts import ImageFacts, MaskFacts
-from semseg.checks.findings import Finding, found, named, share
+from semseg.checks.findings import Finding, format_count, list_files, make_finding
 from semseg.checks.parts import Files, Part
 from semseg.system.folders import absolute_path
 
-_MAX_BITS = 3  # of 64 that may differ between pictures that look the same
-_MAX_GREY = 6.0  # and their thumbnails, in the mean, out of 255
-_NUM_BROKEN = 8  # files that are named; the JSON lists them all
+_MAX_BITS = 3  # of the 64 bits of a hash: difference between pictures that look the same
+_MAX_GREY = 6.0  # mean difference of their thumbnails, out of 255
+_NUM_BROKEN = 8  # files that a message names; the JSON lists all of them
 _TURNED = range(5, 9)  # EXIF orientations that swap width and height
 
 Image = tuple[Path, ImageFacts]
@@ -47,8 +47,10 @@ def check_readable(split: str, files: Sequence[Image | Mask]) -> list[Finding]:
         ),
     ):
         if rows:
-            message = f"{share(len(rows), len(files), 'files')} {what}: {named(rows, _NUM_BROKEN)}; {remedy}"
-            findings.append(found(kind, code, split, rows, len(files), message))
+            message = (
+                f"{format_count(len(rows), len(files), 'files')} {what}: {list_files(rows, _NUM_BROKEN)}; {remedy}"
+            )
+            findings.append(make_finding(kind, code, split, rows, len(files), message))
     return findings
 
 
@@ -62,11 +64,11 @@ def check_sizes(part: Part, pairs: Sequence[tuple[Image, Mask]]) -> list[Finding
             size[::-1] if facts.orientation in _TURNED else size
             for facts, size in zip((image, mask), stored, strict=True)
         ]
-        seen, other = (turned, stored) if applies else (stored, turned)
+        seen, alternative = (turned, stored) if applies else (stored, turned)
         if seen[0] != seen[1]:
             (width, height), (mask_width, mask_height) = seen
             detail = f"{mask_width}x{mask_height}, its image {image_path.name} {width}x{height}"
-            (by_exif if other[0] == other[1] else unequal).append((mask_path, detail))
+            (by_exif if alternative[0] == alternative[1] else unequal).append((mask_path, detail))
         elif applies and image.orientation != mask.orientation and stored[0] == stored[1]:
             doubtful.append((image_path, f"EXIF orientation {image.orientation}"))
     where = f"in {part.described_in or 'a dataset.yaml'}"
@@ -85,29 +87,32 @@ def check_sizes(part: Part, pairs: Sequence[tuple[Image, Mask]]) -> list[Finding
         ),
     ):
         if rows:
-            message = f"{share(len(rows), len(pairs), what)}, first {named(rows, 1)}; {remedy}"
-            findings.append(found(kind, code, part.split, rows, len(pairs), message))
+            message = f"{format_count(len(rows), len(pairs), what)}, first {list_files(rows, 1)}; {remedy}"
+            findings.append(make_finding(kind, code, part.split, rows, len(pairs), message))
     return findings
 
 
 def check_listed_once(files: dict[str, list[Files]]) -> list[Finding]:
-    """Find pictures that one split lists twice: a score counts each picture once, and a training sees it more often.
+    """Find pictures that are listed twice in one split.
+
+    A score counts such a picture once, and a training reads it more often.
 
     Args:
-        files: of all parts, by split, in their order.
+        files: of all parts, by split, in the order of the list.
     """
     findings = []
     for split, listed in files.items():
         places: dict[Path, list[int]] = {}
         for place, pair in enumerate(listed, 1):
             places.setdefault(absolute_path(pair.image_path), []).append(place)
-        repeated = [spots for spots in places.values() if len(spots) > 1]
+        repeated = [rows for rows in places.values() if len(rows) > 1]
         if not repeated:
             continue
-        rows = [(listed[spots[0] - 1].image_path, f"rows {', '.join(map(str, spots))}") for spots in repeated]
-        masks = [{listed[spot - 1].mask_path for spot in spots} for spots in repeated]
+        rows = [(listed[numbers[0] - 1].image_path, f"rows {', '.join(map(str, numbers))}") for numbers in repeated]
+        masks = [{listed[number - 1].mask_path for number in numbers} for numbers in repeated]
         unequal = [row for row, paths in zip(rows, masks, strict=True) if len(paths) > 1]
-        what = f"{share(len(rows), len(places), f'images of {split}')} are listed more than once: {named(rows)}"
+        count = format_count(len(rows), len(places), f"images of {split}")
+        what = f"{count} are listed more than once: {list_files(rows)}"
         if unequal:
             message = f"{what}; {unequal[0][0]} even with different masks: keep one row for each image"
         elif split == "train":
@@ -115,23 +120,23 @@ def check_listed_once(files: dict[str, list[Files]]) -> list[Finding]:
         else:
             message = f"{what}; keep one row for each image, since a score counts each image once"
         kind = "warning" if split == "train" and not unequal else "error"
-        findings.append(found(kind, "listed-twice", split, rows, len(places), message))
+        findings.append(make_finding(kind, "listed-twice", split, rows, len(places), message))
     return findings
 
 
-def check_repeats(images: dict[str, list[Image]], way_out: str) -> list[Finding]:
-    """Find pictures that are in two splits, byte by byte, and after deep reading by their looks.
+def check_repeats(images: dict[str, list[Image]], remedy: str) -> list[Finding]:
+    """Find pictures that are in two splits: with the same bytes, or, after a deep check, with a similar thumbnail.
 
     Args:
-        images: readable ones, by split.
-        way_out: what mends it.
+        images: the readable ones, by split.
+        remedy: what to do about it.
     """
     findings = []
     splits = list(images)
     for first, second in ((a, b) for place, a in enumerate(splits) for b in splits[place + 1 :]):
-        same = _same_bytes(images[first], images[second])
+        same = _find_same_bytes(images[first], images[second])
         known = {path for path, _ in same}
-        near = [row for row in _same_looks(images[first], images[second]) if row[0] not in known]
+        near = [row for row in _find_similar(images[first], images[second]) if row[0] not in known]
         total = len(images[second])
         for code, rows, what in (
             ("repeated", same, f"are in {first} too"),
@@ -139,43 +144,44 @@ def check_repeats(images: dict[str, list[Image]], way_out: str) -> list[Finding]
         ):
             if rows:
                 message = (
-                    f"{share(len(rows), total, f'images of {second}')} {what}: {named(rows)};"
-                    f" scores on {second} flatter the model: {way_out}"
+                    f"{format_count(len(rows), total, f'images of {second}')} {what}: {list_files(rows)};"
+                    f" scores on {second} flatter the model: {remedy}"
                 )
-                findings.append(found("warning", code, f"{first}, {second}", rows, total, message))
+                findings.append(make_finding("warning", code, f"{first}, {second}", rows, total, message))
     return findings
 
 
-def _same_bytes(first: Sequence[Image], second: Sequence[Image]) -> list[tuple[Path, str]]:
+def _find_same_bytes(first: Sequence[Image], second: Sequence[Image]) -> list[tuple[Path, str]]:
     by_digest: dict[str, list[Path]] = {}
     for path, facts in first:
         by_digest.setdefault(facts.digest, []).append(path)
     rows = []
     for path, facts in second:
-        for other in by_digest.get(facts.digest, ()):
-            if filecmp.cmp(path, other, shallow=False):
-                rows.append((path, f"same as {other}"))
+        for candidate in by_digest.get(facts.digest, ()):
+            if filecmp.cmp(path, candidate, shallow=False):
+                rows.append((path, f"same as {candidate}"))
                 break
     return rows
 
 
-def _same_looks(first: Sequence[Image], second: Sequence[Image]) -> list[tuple[Path, str]]:
-    """Compare dHash (Krawetz, 2013): 64 signs of differences between neighbours in a 9x8 thumbnail."""
-    ours, theirs = ([row for row in rows if row[1].thumbnail] for rows in (first, second))
-    if not ours or not theirs:
+def _find_similar(first: Sequence[Image], second: Sequence[Image]) -> list[tuple[Path, str]]:
+    """Compare dHash (Krawetz, 2013): the signs of the 64 differences between neighbours in a 9x8 thumbnail."""
+    known, tested = ([row for row in rows if row[1].thumbnail] for rows in (first, second))
+    if not known or not tested:
         return []
-    thumbnails, hashes = _hashed(ours)
+    thumbnails, hashes = _compute_hashes(known)
     rows = []
-    for (path, _), thumbnail, own in zip(theirs, *_hashed(theirs), strict=True):
-        close = np.flatnonzero(np.bitwise_count(hashes ^ own) <= _MAX_BITS)
+    for (path, _), thumbnail, bits in zip(tested, *_compute_hashes(tested), strict=True):
+        close = np.flatnonzero(np.bitwise_count(hashes ^ bits) <= _MAX_BITS)
         if close.size:
-            grey = np.abs(thumbnails[close] - thumbnail).mean((1, 2))
-            if grey.min() <= _MAX_GREY:
-                rows.append((path, f"looks like {ours[close[grey.argmin()]][0]}"))
+            differences = np.abs(thumbnails[close] - thumbnail).mean((1, 2))
+            if differences.min() <= _MAX_GREY:
+                rows.append((path, f"looks like {known[close[differences.argmin()]][0]}"))
     return rows
 
 
-def _hashed(images: Sequence[Image]) -> tuple[np.ndarray, np.ndarray]:
+def _compute_hashes(images: Sequence[Image]) -> tuple[np.ndarray, np.ndarray]:
+    """Return thumbnails, int16, shape (num_images, 8, 9), and hashes, uint64, shape (num_images,)."""
     content = b"".join(bytes.fromhex(facts.thumbnail) for _, facts in images)
     thumbnails = np.frombuffer(content, np.uint8).reshape(-1, 8, 9).astype(np.int16)
     bits = np.packbits(thumbnails[:, :, 1:] > thumbnails[:, :, :-1], axis=2)

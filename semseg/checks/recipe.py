@@ -1,4 +1,4 @@
-"""Whether the parts of a recipe fit each other: crops, padding, strides, batches."""
+"""Check whether the parts of a recipe fit each other: crops, padding, strides, batches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BATCH_NORMS = ("BN", "BN2d", "SyncBN", "MMSyncBN")
 
 
 def check_recipe(cfg: Config) -> list[Finding]:
-    """Compare what a config says in several places, without building anything.
+    """Compare values of a config that depend on each other, without building anything.
 
     Args:
         cfg: from `for_training`.
@@ -27,19 +27,19 @@ def check_recipe(cfg: Config) -> list[Finding]:
     return [
         *_check_padding(cfg),
         *_check_stride(cfg),
-        *_check_single(cfg),
+        *_check_batch_of_one(cfg),
         *_check_channels(cfg),
         *_check_losses(cfg),
     ]
 
 
-def crop_sizes(loader: dict) -> list[tuple[int, int]]:
-    """Return what the pipelines of a dataloader crop to: height, width."""
-    found = [step["crop_size"] for step in parts_with_type(loader.get("dataset")) if _is_crop(step)]
-    return [_pair(size) for size in dict.fromkeys(tuple(f) if isinstance(f, list) else f for f in found)]
+def find_crop_sizes(loader: dict) -> list[tuple[int, int]]:
+    """Return the crop sizes (height, width) of the pipelines of a dataloader."""
+    sizes = [step["crop_size"] for step in parts_with_type(loader.get("dataset")) if _is_crop(step)]
+    return [_to_pair(size) for size in dict.fromkeys(tuple(s) if isinstance(s, list) else s for s in sizes)]
 
 
-def first_step(loader: dict, kind: str) -> dict | None:
+def find_first_step(loader: dict, kind: str) -> dict | None:
     """Return the first transform of a type in the pipelines of a dataloader."""
     return next((step for step in parts_with_type(loader.get("dataset")) if step.get("type") == kind), None)
 
@@ -50,9 +50,9 @@ def _check_padding(cfg: Config) -> Iterator[Finding]:
     if preprocessor.get("type") != "SegDataPreProcessor":
         return
     size, divisor = preprocessor.get("size"), preprocessor.get("size_divisor")
-    crops = crop_sizes(cfg.train_dataloader)
+    crops = find_crop_sizes(cfg.train_dataloader)
     if (size is None) == (divisor is None):
-        wanted = f"model.data_preprocessor.size={_written(crops[0])}" if crops else "model.data_preprocessor.size"
+        wanted = f"model.data_preprocessor.size={_format_option(crops[0])}" if crops else "model.data_preprocessor.size"
         message = (
             f"model.data_preprocessor has {'neither' if size is None else 'both'} of size and size_divisor, and"
             f" padding takes one; set {wanted}" + (" and size_divisor=None" if size is not None else "")
@@ -60,25 +60,26 @@ def _check_padding(cfg: Config) -> Iterator[Finding]:
         yield Finding("error", "padding", "train", 1, 1, message)
         return
     for crop in crops if size is not None else ():
-        size = _pair(size)
+        size = _to_pair(size)
         if crop[0] > size[0] or crop[1] > size[1]:
             message = (
-                f"crops of {_shown(crop)} (height x width) do not fit into model.data_preprocessor.size"
-                f" {_shown(size)}: an image that is smaller than the crop could not be stacked with the others;"
-                f" set model.data_preprocessor.size={_written(crop)}"
+                f"crops of {_format_size(crop)} (height x width) do not fit into model.data_preprocessor.size"
+                f" {_format_size(size)}: an image that is smaller than the crop could not be stacked with the others;"
+                f" set model.data_preprocessor.size={_format_option(crop)}"
             )
             yield Finding("error", "crop", "train", 1, 1, message)
         elif crop != size:
             share = 1 - crop[0] * crop[1] / (size[0] * size[1])
             message = (
-                f"crops of {_shown(crop)} (height x width) are padded to model.data_preprocessor.size {_shown(size)}:"
-                f" {share:.0%} of what the network sees is padding; set model.data_preprocessor.size={_written(crop)}"
+                f"crops of {_format_size(crop)} (height x width) are padded to model.data_preprocessor.size"
+                f" {_format_size(size)}: {share:.0%} of what the network sees is padding; set"
+                f" model.data_preprocessor.size={_format_option(crop)}"
             )
             yield Finding("warning", "crop", "train", 1, 1, message)
 
 
 def _check_stride(cfg: Config) -> Iterator[Finding]:
-    """Check that the features of a ResNet lie evenly over the crop."""
+    """Check that the crop is a multiple of the stride of a ResNet."""
     backbone = cfg.model.get("backbone") or {}
     strides = backbone.get("strides")
     if strides is None or not str(backbone.get("type")).startswith("Res"):
@@ -86,18 +87,19 @@ def _check_stride(cfg: Config) -> Iterator[Finding]:
     stride = _STEM_STRIDE * math.prod(strides[: backbone.get("num_stages", len(strides))])
     aligned = any(head.get("align_corners") for head in heads(cfg.model))
     size = (cfg.model.get("data_preprocessor") or {}).get("size")
-    for crop in [_pair(size)] if size is not None else crop_sizes(cfg.train_dataloader):
-        # with align_corners the corners coincide when the side is a multiple and one more, as in 769x769
+    for crop in [_to_pair(size)] if size is not None else find_crop_sizes(cfg.train_dataloader):
+        # with align_corners a side may also be a multiple plus one, as in 769x769: then the corners coincide
         if any(side % stride not in ((0, 1) if aligned else (0,)) for side in crop):
-            better = tuple(max(stride, round(side / stride) * stride) for side in crop)
+            better = [max(stride, round(side / stride) * stride) for side in crop]
             message = (
-                f"the network sees {_shown(crop)} (height x width) and has one feature for {stride}x{stride} pixels:"
-                f" the last row or column of features lies half outside; crop to {_shown(better)}"
+                f"the network sees {_format_size(crop)} (height x width) and has one feature for {stride}x{stride}"
+                f" pixels: the last row or column of features is partly outside; crop to"
+                f" {_format_size((better[0], better[1]))}"
             )
             yield Finding("warning", "stride", "train", 1, 1, message)
 
 
-def _check_single(cfg: Config) -> Iterator[Finding]:
+def _check_batch_of_one(cfg: Config) -> Iterator[Finding]:
     """Find batch norm over one value per channel: a batch of one, pooled to one pixel."""
     if cfg.train_dataloader.get("batch_size") != 1:
         return
@@ -116,7 +118,7 @@ def _check_single(cfg: Config) -> Iterator[Finding]:
 
 
 def _check_channels(cfg: Config) -> Iterator[Finding]:
-    """Compare what is subtracted from the channels of a photograph with their number."""
+    """Compare the length of `mean` and `std` with the number of channels of a photograph."""
     preprocessor = cfg.model.get("data_preprocessor") or {}
     for key in ("mean", "std"):
         values = preprocessor.get(key)
@@ -126,11 +128,11 @@ def _check_channels(cfg: Config) -> Iterator[Finding]:
 
 
 def _check_losses(cfg: Config) -> Iterator[Finding]:
-    """Find cross entropies that do not go with the channels of their head, or with their own class weights."""
+    """Find cross entropies that do not fit the channels of their head, or their own class weights."""
     for key in ("decode_head", "auxiliary_head"):
-        heads = cfg.model.get(key) or []
-        is_list = isinstance(heads, (list, tuple))
-        for i, head in enumerate(heads if is_list else [heads]):
+        head_configs = cfg.model.get(key) or []
+        is_list = isinstance(head_configs, (list, tuple))
+        for i, head in enumerate(head_configs if is_list else [head_configs]):
             place = f"model.{key}.{i}" if is_list else f"model.{key}"
             losses = head.get("loss_decode") or []
             for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
@@ -154,13 +156,13 @@ def _is_crop(step: dict) -> bool:
     return str(step["type"]).endswith("Crop") and "crop_size" in step
 
 
-def _pair(size: Any) -> tuple[int, int]:
+def _to_pair(size: Any) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else tuple(size)
 
 
-def _shown(size: tuple[int, int]) -> str:
+def _format_size(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def _written(size: tuple[int, int]) -> str:
+def _format_option(size: tuple[int, int]) -> str:
     return f"{size[0]},{size[1]}"

@@ -1,4 +1,4 @@
-"""What is known of files that have not changed since they were read."""
+"""A cache of what is known of files that have not changed since they were read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from semseg.checks.file_facts import ImageFacts, MaskFacts
 from semseg.system.atomic import atomic_path
 from semseg.system.cache_folder import cache_dir
 
-_VERSION = 2  # of what the facts mean
+_VERSION = 2  # of the meaning of the facts
 _KINDS: dict[str, type] = {"images": ImageFacts, "masks": MaskFacts}
 _KEPT_S = 90 * 24 * 3600
 _MAX_COLORS = 1 << 13  # a mask with more is read again each time
@@ -25,10 +25,10 @@ _MAX_COLORS = 1 << 13  # a mask with more is read again each time
 class FactsCache:
     """Facts of the files of one split, by path, size and time of change.
 
-    A file that cannot be read or written, or that another version wrote, is the same as none.
+    A cache that cannot be read, or that another version wrote, is treated as empty.
 
     Args:
-        image_paths: of the split; their common folder names the cache.
+        image_paths: of the split; the name of the cache file is made from their common folder.
     """
 
     def __init__(self, image_paths: Iterable[Path]) -> None:
@@ -45,7 +45,7 @@ class FactsCache:
             pass
 
     def find(self, kind: str, path: Path) -> Any:
-        """Return the facts of `images` or `masks`; None: not known, or the file changed."""
+        """Return the facts of `images` or `masks`; None: not known, or the file has changed."""
         entry = self._entries[kind].get(os.path.abspath(path))  # noqa: PTH100
         try:
             if entry is None or entry[0] != _identity(path):
@@ -55,7 +55,7 @@ class FactsCache:
             return None
 
     def add(self, kind: str, path: Path, facts: ImageFacts | MaskFacts) -> None:
-        """Keep facts; those of an absent file, and of masks with very many colours, are not kept."""
+        """Store the facts of a file, unless it does not exist, or is a mask of very many colours."""
         if isinstance(facts, MaskFacts) and len(facts.values) > _MAX_COLORS:
             return
         try:
@@ -65,7 +65,7 @@ class FactsCache:
             pass
 
     def save(self) -> None:
-        """Write it whole, if something was added, and remove caches that nobody wrote for long."""
+        """Write the cache, atomically, if something was added, and remove caches that were not written for 90 days."""
         if not self._changed:
             return
         try:
@@ -75,7 +75,7 @@ class FactsCache:
             for path in self._path.parent.glob("check-*.json.gz"):
                 if path.stat().st_mtime < time.time() - _KEPT_S:
                     path.unlink(missing_ok=True)
-        except OSError:  # a full or read-only disk costs time only
+        except OSError:  # on a full or read-only disk files are only read again
             pass
 
 

@@ -1,4 +1,4 @@
-"""Whether all bytes of a picture arrived, told without decoding it."""
+"""Check whether a picture file is complete, without decoding it."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ _JPEG = b"\xff\xd8"
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}  # JPEG markers without a length: TEM, RST0 to RST7
 
 
-def damage(content: bytes) -> str:
-    """Say what is missing or changed in a PNG, JPEG, WebP or BMP file; empty: nothing that shows.
+def find_damage(content: bytes) -> str:
+    """Say what is missing or changed in a PNG, JPEG, WebP or BMP file; empty: no damage found.
 
-    PNG: every chunk and its checksum, as far as the end mark. JPEG: the end mark behind the pixels (one in an
-    embedded preview doesn't count). WebP, BMP: the length that the header states.
+    PNG: the checksum of every chunk up to the end mark is compared. JPEG: there must be an end mark after the pixels
+    (one in an embedded preview doesn't count). WebP, BMP: the length must be the one in the header.
     """
     if not content:
         return "zero bytes"
     if content.startswith(_PNG):
-        return _png_damage(content)
+        return _find_png_damage(content)
     if content.startswith(_JPEG):
-        return _jpeg_damage(content)
+        return _find_jpeg_damage(content)
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return _short(content, struct.unpack("<I", content[4:8])[0] + 8)
+        return _check_length(content, struct.unpack("<I", content[4:8])[0] + 8)
     if content[:2] == b"BM" and len(content) >= 6:
-        return _short(content, struct.unpack("<I", content[2:6])[0])
+        return _check_length(content, struct.unpack("<I", content[2:6])[0])
     return "" if any(content[:64]) else "only zeros at its beginning"
 
 
-def png_chunk(content: bytes, kind: bytes) -> bytes | None:
+def find_png_chunk(content: bytes, kind: bytes) -> bytes | None:
     """Return the data of the first chunk of a kind such as `eXIf`; None: not a PNG, or it has none."""
-    for start, length, found in _chunks(content) if content.startswith(_PNG) else ():
-        if found == kind:
+    for start, length, chunk_kind in _iterate_chunks(content) if content.startswith(_PNG) else ():
+        if chunk_kind == kind:
             return content[start + 8 : start + 8 + length]
     return None
 
 
-def _chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:
+def _iterate_chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield position, number of data bytes and kind of each chunk of a PNG."""
     start = len(_PNG)
     while start + 12 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, start)
@@ -46,9 +47,9 @@ def _chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:
         start += length + 12
 
 
-def _png_damage(content: bytes) -> str:
+def _find_png_damage(content: bytes) -> str:
     view = memoryview(content)
-    for start, length, kind in _chunks(content):
+    for start, length, kind in _iterate_chunks(content):
         end = start + 8 + length
         if end + 4 > len(content):
             break
@@ -59,7 +60,7 @@ def _png_damage(content: bytes) -> str:
     return "truncated: no end mark"
 
 
-def _jpeg_damage(content: bytes) -> str:
+def _find_jpeg_damage(content: bytes) -> str:
     start = 2
     while start + 4 <= len(content):
         if content[start] != 0xFF:
@@ -76,5 +77,5 @@ def _jpeg_damage(content: bytes) -> str:
     return "truncated: no pixels"
 
 
-def _short(content: bytes, stated: int) -> str:
+def _check_length(content: bytes, stated: int) -> str:
     return "" if len(content) >= stated else f"truncated: {len(content)} of {stated} bytes"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from semseg.cli.program import for_people
 from semseg.cli.progress import show_count
 from semseg.cli.source import add_nproc, add_source, load_source, num_processes
 
@@ -40,7 +41,7 @@ def _run_check(args: argparse.Namespace) -> int:
     source = args.source if cfg is None else cfg
     with show_count("checking") as show:
         report = check(source, args.split, deep=args.deep, num_processes=processes, on_progress=show)
-    print("\n".join(report.lines()))
+    print(for_people("\n".join(report.lines())))
     if args.json is not None:
         report.write_json(args.json)
     return 2 if report.of_kind("error") else 0

@@ -65,7 +65,7 @@ def _run_curves(args: argparse.Namespace) -> int:
 
             from semseg.visualization import charts
 
-            Image.fromarray(charts.curves(_lines(runs, keys, args.smooth))).save(temporary)
+            Image.fromarray(charts.draw_curves(_lines(runs, keys, args.smooth))).save(temporary)
     print(f"wrote {args.out}: {', '.join(keys)}")
     return 0
 

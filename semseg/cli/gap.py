@@ -172,7 +172,7 @@ def _tell(args: argparse.Namespace, predictor: Any, photographs: Any, measured: 
         groups = {"folder": folder, "reference": reference}
         points = {name: (side.features["score"], side.truth) for name, side in groups.items()}
         with atomic_path(out_dir / "correlation.png") as temporary:
-            picture = charts.scatter(points, "score", "mIoU of the photograph, %", _correlation_title(summary))
+            picture = charts.draw_scatter(points, "score", "mIoU of the photograph, %", _correlation_title(summary))
             Image.fromarray(picture).save(temporary)
         files.append("correlation.png")
     account = {

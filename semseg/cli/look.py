@@ -48,7 +48,7 @@ def _run_browse(args: argparse.Namespace) -> int:
         found = samples.from_config(cfg, args.split, args.num, args.seed)
     count = f"{len(found.samples)} of {found.num_all} {what}"
     title = f"{args.source.name}, {args.split}: {count}, seed {args.seed}"
-    sheet = drawing.contact_sheet(found.samples, found.classes, found.palette, title)
+    sheet = drawing.draw_contact_sheet(found.samples, found.classes, found.palette, title)
     path = args.out / f"contact_sheet_{args.split}.jpg"
     with atomic_path(path) as temporary:
         Image.fromarray(sheet).save(temporary, quality=90, subsampling=0)
@@ -101,7 +101,7 @@ def _run_stats(args: argparse.Namespace) -> int:
         csv_path = args.out / f"class_statistics_{args.split}.csv"
         chart_path = args.out / f"class_shares_{args.split}.png"
         image_shares = counts.images / counts.num_images
-        chart = charts.class_shares(counts.shares, image_shares, classes, palette, counts.ignored_share, title)
+        chart = charts.draw_class_shares(counts.shares, image_shares, classes, palette, counts.ignored_share, title)
         with atomic_path(csv_path) as temporary:
             statistics.write_csv(counts, classes, temporary)
         with atomic_path(chart_path) as temporary:

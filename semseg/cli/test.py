@@ -57,10 +57,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     cfg = for_testing(cfg, args.checkpoint, **given(options.ALL, args))
     if not args.no_check:
-        from semseg.checks.gate import check_before
+        from semseg.checks.gate import check_before_run
 
         join_processes(cfg)  # one checks, all end
-        check_before(cfg, "test")
+        check_before_run(cfg, "test")
     evaluate(cfg)
     if not args.no_report:
         from mmengine.dist import is_main_process

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     from semseg import compat
     from semseg.config import load_config
-    from semseg.launch.processes import restarted
+    from semseg.launch.processes import was_restarted
     from semseg.training import for_training
     from semseg.training.resume import RESTARTED
     from semseg.training.run import join_processes, train
@@ -45,11 +45,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     join_processes(cfg)  # one decides what to resume, one checks, all end
     asked = {**given(options.ALL, args), "cfg_options": args.cfg_options}
-    if restarted(cfg.work_dir):
+    if was_restarted(cfg.work_dir):
         asked["resume"] = RESTARTED
     cfg = for_training(cfg, **asked)
     if args.check:
-        from semseg.checks.gate import check_before
+        from semseg.checks.gate import check_before_run
 
-        check_before(cfg, "train")
+        check_before_run(cfg, "train")
     train(cfg)

@@ -1,19 +1,21 @@
 """Repairs to the pinned stack (MMEngine, MMCV, MMSegmentation), one function per defect.
 
-Each function names the defect, its cause, and the test in `tests/compat/test_compat.py` that fails when the
-stack has mended it, so that the repair can go. Nothing else in this project touches MMEngine's internals.
+Each function names the defect and its cause. A test in `tests/compat/test_compat.py` fails as soon as the stack has
+fixed the defect: then the repair can be removed. No other folder of this project uses internals of MMEngine.
 """
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
+import copy
 import functools
 import importlib
 import io
 import logging
 import sys
 import warnings
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -27,9 +29,9 @@ from semseg.compat.checkpoint_files import (  # noqa: F401
 )
 
 _NOISE = (
-    # Each is printed at import or at every start, and tells a user of this project nothing to act on.
-    r"Fail to import ``MultiScaleDeformableAttention``",  # compiled op of other models
-    r"The draw is False, it means that the",  # SegVisualizationHook; PanelHook paints instead
+    # Each is printed at import or at every start, and a user of this project can ignore it.
+    r"Fail to import ``MultiScaleDeformableAttention``",  # a compiled operator of other models
+    r"The draw is False, it means that the",  # SegVisualizationHook; PanelHook draws instead
     r"The prefix is not set in metric class",
     r"`Visualizer` backend is not initialized because save_dir is None",
     r"Config.*deprecat|pretrained.*is deprecated|`pretrained`.*init_cfg",
@@ -40,12 +42,12 @@ _NOISE = (
     r"torch.cuda.amp.GradScaler|`torch.cuda.amp.*` is deprecated",
     r"Failed to search registry with scope",
     r"torch.meshgrid",
-    r"This DataLoader will create \d+ worker processes",  # check_machine says it, with the option to set
+    r"This DataLoader will create \d+ worker processes",  # check_machine warns too, and names the option to set
     r"For binary segmentation, we suggest using",
     r"The shape of value will convert from",  # masks without a channel axis get one
     r"Default ``avg_non_ignore`` is False",  # the recipes keep the model zoo's value
     r"Original LayerDecayOptimizerConstructor of BEiT will be deprecated|Layer_decay_rate will be deleted",
-    r"In MMCV v1.4.4, we modified the default value of args",  # of an activation, years ago
+    r"In MMCV v1.4.4, we modified the default value of args",  # of an activation, in an old release
 )
 
 
@@ -67,18 +69,17 @@ def repair() -> None:
 def silence_noise() -> None:
     """Keep harmless warnings of the stack off the screen.
 
-    Cause: the stack warns about its own optional parts. The list above names each message; everything
-    else still shows.
+    Cause: the stack warns about its own optional parts. `_NOISE` lists the messages; all other warnings are shown.
     """
     for message in _NOISE:
         warnings.filterwarnings("ignore", message=rf"[\s\S]*(?:{message})")
 
 
 def import_quietly() -> None:
-    """Import MMSegmentation without its greeting.
+    """Import MMSegmentation without the lines that it prints.
 
     Defect: `import mmseg.datasets` prints "Could not import OneDL" twice, to standard output.
-    Cause: `print_log(…, logger=None)` prints whatever the level is.
+    Cause: `print_log(…, logger=None)` ignores the level.
     """
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -92,59 +93,58 @@ def import_quietly() -> None:
 
 
 def load_checkpoints_quietly() -> None:
-    """Drop the line that every load prints beside the logger, on every rank.
+    """Drop the line that every load prints without the logger, on every rank.
 
-    Defect: "Loads checkpoint by local backend from path" on the screen, once per process. Cause: as in
-    `import_quietly`. The log still says "Load checkpoint from …".
+    Defect: "Loads checkpoint by local backend from path" is printed once per process. Cause: as in `import_quietly`.
+    The log still has "Load checkpoint from …".
     """
     import mmengine.runner.checkpoint as stock
     from mmengine.logging import print_log
 
-    def print_log_unless_repeated(message: object, logger: Any = None, level: int = logging.INFO) -> None:
-        if not (logger is None and str(message).startswith("Loads checkpoint by")):
-            print_log(message, logger, level)
+    def print_log_unless_repeated(msg: object, logger: Any = None, level: int = logging.INFO) -> None:
+        if not (logger is None and str(msg).startswith("Loads checkpoint by")):
+            print_log(msg, logger, level)
 
     stock.print_log = print_log_unless_repeated
 
 
 def average_weighted_losses() -> None:
-    """Let class weights and `avg_non_ignore=True` go together in a CrossEntropyLoss.
+    """Make class weights and `avg_non_ignore=True` work together in a CrossEntropyLoss.
 
-    Defect: the first iteration ends with an IndexError. Cause: `cross_entropy` sums the weights of the
-    labelled pixels, and then takes the ignored ones out of that sum a second time. With class weights the
-    mean is that over the labelled pixels in any case.
+    Defect: the first iteration fails with an IndexError. Cause: `cross_entropy` sums the weights of the labelled
+    pixels, and then removes the ignored pixels from that sum a second time. With class weights the mean is always
+    over the labelled pixels.
     """
     import mmseg.models.losses.cross_entropy_loss as stock
 
-    if getattr(stock.cross_entropy, "averages_weighted", False):
-        return
     stock_cross_entropy = stock.cross_entropy
+    if hasattr(stock_cross_entropy, "__wrapped__"):  # repaired already
+        return
 
-    @functools.wraps(stock_cross_entropy)  # losses keep it, and are pickled with its name
+    @functools.wraps(stock_cross_entropy)  # losses store it, and are pickled with its name
     def cross_entropy(*args: Any, **kwargs: Any) -> Any:
         if kwargs.get("class_weight") is not None:
             kwargs["avg_non_ignore"] = False
         return stock_cross_entropy(*args, **kwargs)
 
-    cross_entropy.averages_weighted = True
     stock.cross_entropy = cross_entropy
 
 
 def refuse_san_without_clip() -> None:
-    """Say what SAN needs where its config leaves the weights of CLIP out.
+    """Raise an error that names what SAN needs if its config has no weights of CLIP.
 
-    Defect: "'super' object has no attribute 'init_weights'". Cause: `RecWithAttnbias.init_weights` calls that of
-    `nn.Module`, which has none. Its layers, as those of the frozen encoders, have no other first weights: their scores
-    would be NaN.
+    Defect: "'super' object has no attribute 'init_weights'". Cause: `RecWithAttnbias.init_weights` calls the method of
+    `nn.Module`, which does not exist. The layers of SAN and of its frozen encoders are not initialised in another way:
+    their scores would be NaN.
     """
     from mmseg.models.decode_heads.san_head import RecWithAttnbias
 
     stock_init_weights = RecWithAttnbias.init_weights
-    if hasattr(stock_init_weights, "__wrapped__"):
+    if hasattr(stock_init_weights, "__wrapped__"):  # repaired already
         return
 
     @functools.wraps(stock_init_weights)
-    def init_weights(self: torch.nn.Module, rec_state_dict: dict | None) -> None:
+    def init_weights(self: Any, rec_state_dict: dict | None) -> None:
         if rec_state_dict is None:
             raise ValueError(
                 "SAN cannot learn from scratch: set model.decode_head.init_cfg.checkpoint (and those of"
@@ -156,35 +156,39 @@ def refuse_san_without_clip() -> None:
 
 
 def init_cpu_process_group() -> None:
-    """Join the processes that torchrun started on a machine without a GPU.
+    """Create the process group of processes that torchrun started on a machine without a GPU.
 
-    Defect: `--launcher pytorch` calls `torch.cuda.set_device` even for gloo, and dies.
-    Cause: `mmengine.dist.utils._init_dist_pytorch`. The Runner skips it when a group exists already.
+    Defect: `--launcher pytorch` calls `torch.cuda.set_device` even for gloo, which fails.
+    Cause: `mmengine.dist.utils._init_dist_pytorch`. The Runner skips it if there is a process group already.
     """
     import multiprocessing
 
     if multiprocessing.get_start_method(allow_none=True) is None:
-        multiprocessing.set_start_method("fork")  # what env_cfg.mp_cfg of the configs asks for
+        multiprocessing.set_start_method("fork")  # as env_cfg.mp_cfg in the configs
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group(backend="gloo")
 
 
-def ready_for_cpu_processes(model: dict) -> dict:
-    """Return what DDP over CPU processes needs in a config, and take SyncBN out of `model` (in place).
+def prepare_for_cpu_processes(model: dict) -> tuple[dict, dict]:
+    """Return a model with BN instead of SyncBN, and the wrapper for DDP over CPU processes.
 
-    Defects: DDP is handed `device_ids`, which CPU modules refuse; and SyncBN refuses CPU tensors as soon
-    as a process group exists. Cause: `Runner.wrap_model` passes LOCAL_RANK as a device unless
-    `model_wrapper_cfg` says otherwise, and PyTorch has no CPU kernel for SyncBN. Every process then
-    normalises over its own share of the batch, like BN on a single GPU.
+    Defects: DDP gets `device_ids`, which CPU modules refuse; and SyncBN refuses CPU tensors as soon as a process group
+    exists. Cause: `Runner.wrap_model` passes LOCAL_RANK as a device unless `model_wrapper_cfg` is set, and PyTorch has
+    no CPU kernel for SyncBN. With BN each process normalises over its own part of the batch, as on a single GPU.
+
+    Args:
+        model: `cfg.model`; not changed.
 
     Returns:
-        A `model_wrapper_cfg`.
+        The model, and a `model_wrapper_cfg`.
     """
+    model = copy.deepcopy(model)
     _replace_sync_bn(model)
-    return dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False)
+    return model, dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False)
 
 
 def _replace_sync_bn(node: Any) -> None:
+    """Replace SyncBN by BN in all dicts below a node. Modifies `node`."""
     if isinstance(node, dict):
         if node.get("type") in ("SyncBN", "MMSyncBN"):
             node["type"] = "BN"
@@ -196,26 +200,26 @@ def _replace_sync_bn(node: Any) -> None:
 
 
 def keep_long_records_off_screen() -> None:
-    """Leave the environment, the whole config and the hook table to the log file.
+    """Write the environment, the whole config and the table of hooks to the log file only.
 
-    Defect: MMEngine prints some 400 lines before the first iteration. Cause: `Runner._log_env`.
+    Defect: MMEngine prints about 400 lines before the first iteration. Cause: `Runner._log_env`.
     """
     from mmengine.logging import MMLogger
 
-    if getattr(MMLogger.__init__, "keeps_screen_short", False):
-        return
     stock_init = MMLogger.__init__
+    if hasattr(stock_init, "__wrapped__"):  # repaired already
+        return
 
+    @functools.wraps(stock_init)
     def init(self: MMLogger, *args: Any, **kwargs: Any) -> None:
         stock_init(self, *args, **kwargs)
         self.handlers[0].addFilter(_belongs_on_screen)  # the first handler is the screen
 
-    init.keeps_screen_short = True
     MMLogger.__init__ = init
 
 
 def _belongs_on_screen(record: logging.LogRecord) -> bool:
-    is_wanted = getattr(record, "on_screen", True)  # for what the caller shows in another way
+    is_wanted = getattr(record, "on_screen", True)  # False: the caller prints it in another way
     return is_wanted and not any(start in str(record.msg)[:200] for start in _LOG_FILE_ONLY)
 
 
@@ -227,8 +231,8 @@ _LOG_FILE_ONLY = (
     '"FileClient" will be deprecated',
     '"HardDiskBackend" is the alias',
     "The prefix is not set in metric class",
-    " is skipped since its requires_grad=False",  # frozen, one line per parameter
-    "paramwise_options -- ",  # one line per parameter, or three
+    " is skipped since its requires_grad=False",  # frozen parameters, one line for each
+    "paramwise_options -- ",  # up to three lines per parameter
     "self.paramwise_cfg is ",
     "Build LearningRateDecayOptimizerConstructor",
     "set param ",
@@ -237,24 +241,25 @@ _LOG_FILE_ONLY = (
 
 
 def log_layer_decay() -> None:
-    """Write how learning rates decay from layer to layer into the log file only.
+    """Write the layer-wise decay of learning rates to the log file only.
 
-    Defect: hundreds of lines on the screen before the first iteration of a BEiT, MAE or ConvNeXt, and one of a
-    SegNeXt. Cause: `print_log` without a logger prints, and MSCAN prints.
+    Defect: hundreds of lines are printed before the first iteration of a BEiT, MAE or ConvNeXt, and one of a SegNeXt.
+    Cause: `print_log` without a logger prints, and MSCAN prints.
     """
     import mmseg.engine.optimizers.layer_decay_optimizer_constructor as stock
     import mmseg.models.backbones.mscan as mscan
     from mmengine.logging import print_log
 
     stock.print_log = functools.partial(print_log, logger="current")
-    mscan.print = lambda *args: None  # init cfg None
+    # pyrefly: ignore[missing-attribute]  # a global of this module hides the built-in
+    mscan.print = lambda *args: None  # it prints "init cfg None"
 
 
 def write_scores_once() -> None:
-    """Let rank 0 alone write the scores of a test.
+    """Let only rank 0 write the scores of a test.
 
-    Defect: every rank writes the same JSON file at the same time, and now and then it is left garbled.
-    Cause: `LoggerHook.after_test_epoch` dumps without asking for the rank.
+    Defect: all ranks write the same JSON file at the same time, which sometimes damages it.
+    Cause: `LoggerHook.after_test_epoch` writes without checking the rank.
     """
     from mmengine.dist import master_only
     from mmengine.hooks import LoggerHook
@@ -264,28 +269,29 @@ def write_scores_once() -> None:
 
 
 def use_registered_names_only() -> None:
-    """Build what is registered and nothing else, from now on in this context: for a config that a stranger wrote.
+    """Build only what is registered, from now on in this context: for configs that are not trusted.
 
-    As with `trust_checkpoints`, a context is that of `contextvars`.
+    As in `trust_checkpoints`, a context is one of `contextvars`.
 
     Defect: a name that no registry knows is imported and called: `type='os.system'` runs a command. Cause:
     `Registry.get` falls back to `get_object_from_string`, and imports `<scope>.registry` for a name with a dot.
     """
     import mmengine.registry.registry as stock
 
-    def import_known(name: str) -> Any:
+    def import_known(name: str, package: str | None = None) -> ModuleType:
         is_known = name.partition(".")[0] in ("mmengine", "mmcv", "mmseg") or name in sys.modules
         if _registered_only.get() and not is_known:
             raise ImportError(f"{name} is not imported for a name in a config")
-        return importlib.import_module(name)
+        return importlib.import_module(name, package)
 
-    def find_object(name: str) -> Any:
-        return None if _registered_only.get() else find_by_path(name)
+    def find_object(obj_name: str) -> Any:
+        return None if _registered_only.get() else find_by_path(obj_name)
 
     _registered_only.set(True)
     if stock.import_module is importlib.import_module:  # the first time in this process
         find_by_path = stock.get_object_from_string
-        stock.get_object_from_string, stock.import_module = find_object, import_known
+        stock.get_object_from_string = find_object
+        stock.import_module = import_known
 
 
 def only_registered_names_are_used() -> bool:

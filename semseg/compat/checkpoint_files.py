@@ -1,6 +1,6 @@
-"""Repairs to how the stack loads checkpoint files: no code in them is run.
+"""Repairs to how the stack loads checkpoint files, so that no code in them is run.
 
-A part of `semseg/compat/__init__.py`, which says how a repair is written.
+`semseg/compat/__init__.py` describes how a repair is written.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ import re
 import threading
 import urllib.error
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 import torch
+from numpy._core import multiarray
 
 from semseg.errors import InvalidCheckpointError
 
 
 def restricted_getattr(owner: Any, name: str) -> Any:
-    """Stand in for `getattr` inside a checkpoint: the four statistics of HistoryBuffer, nothing else.
+    """Replace `getattr` in a checkpoint: return one of the four statistics of HistoryBuffer, and nothing else.
 
     Raises:
-        pickle.UnpicklingError: any other attribute of any other object is asked for.
+        pickle.UnpicklingError: it is another attribute, or of another object.
     """
     from mmengine.logging.history_buffer import HistoryBuffer
 
@@ -35,12 +36,15 @@ def restricted_getattr(owner: Any, name: str) -> Any:
     raise pickle.UnpicklingError(f"attribute {name!r} of {owner!r} is not allowed in a checkpoint")
 
 
-_ARRAY_FUNCTIONS = (np._core.multiarray._reconstruct, np._core.multiarray.scalar)
-_ARRAY_MODULES = ("numpy._core.multiarray", "numpy.core.multiarray")  # of NumPy 2; of NumPy 1, which wrote most files
+_ARRAY_FUNCTIONS = (multiarray._reconstruct, multiarray.scalar)
+_ARRAY_MODULES = (
+    "numpy._core.multiarray",
+    "numpy.core.multiarray",
+)  # of NumPy 2; of NumPy 1, most files have it
 
 
 def safe_globals() -> list[Any]:
-    """List what a checkpoint may name beyond tensors: the few classes that MMEngine really stores."""
+    """List what a checkpoint may refer to besides tensors: the few classes that MMEngine stores."""
     from mmengine.logging.history_buffer import HistoryBuffer
 
     dtypes = {type(np.dtype(name)) for name in "?bBhHiIlLqQefd"}
@@ -55,10 +59,10 @@ def safe_globals() -> list[Any]:
 
 
 def trust_checkpoints() -> None:
-    """From now on, in this context, load checkpoints that carry code too: loading runs it.
+    """Load checkpoints that carry code too, from now on in this context. Loading runs that code.
 
-    A context is that of `contextvars`: a thread has its own, and `contextvars.copy_context().run` ends it, so that what
-    one call trusts is trusted by no other.
+    A context is one of `contextvars`: each thread has its own. With `contextvars.copy_context().run`, a call trusts
+    checkpoints until it returns, and other calls are not affected.
     """
     _trusted.set(True)
 
@@ -69,7 +73,7 @@ def checkpoints_are_trusted() -> bool:
 
 
 _trusted: contextvars.ContextVar[bool] = contextvars.ContextVar("checkpoints_are_trusted", default=False)
-_loading = threading.RLock()  # PyTorch keeps the list of what a file may name for the whole process
+_loading = threading.RLock()  # PyTorch has one list of allowed classes for the whole process
 
 
 def load_checkpoint_file(
@@ -77,19 +81,19 @@ def load_checkpoint_file(
 ) -> Any:
     """Read a checkpoint file without running code from it, unless all are trusted.
 
-    A config as text under `meta.config` is left out: Runner.resume would execute it.
+    A config as text under `meta.config` is removed: Runner.resume would execute it.
 
     Args:
         file: a path, or an open binary file.
         map_location: as in `torch.load`.
-        weights_only: ignored: it is True, or False after `trust_checkpoints`.
-        mmap: leave the weights on the disk until they are used, if the format allows it; for a short look.
+        weights_only: ignored; it is always True, or False after `trust_checkpoints`.
+        mmap: leave the weights on the disk until they are used, if the format allows it; faster if few are needed.
 
     Raises:
-        ValueError: the file would run code, or is damaged; the sentence names the file and the reason.
+        ValueError: the file would run code, or is damaged; the message names the file and the reason.
     """
     name = file if isinstance(file, (str, os.PathLike)) else getattr(file, "name", "the checkpoint")
-    with _faults_of(name):
+    with _convert_errors(name):
         mmap = mmap and zipfile.is_zipfile(file)
         loaded = torch.load(file, map_location=map_location, weights_only=not _trusted.get(), mmap=mmap)
     if isinstance(loaded, dict) and isinstance(loaded.get("meta"), dict):
@@ -98,52 +102,65 @@ def load_checkpoint_file(
 
 
 @contextlib.contextmanager
-def _faults_of(name: Any) -> Iterator[None]:
-    """Allow what a checkpoint may name, and say in one sentence what is wrong with one."""
+def _convert_errors(name: Any) -> Generator[None]:
+    """Allow what a checkpoint may refer to, and convert errors while it is loaded to a CheckpointError."""
     try:
         with _loading, torch.serialization.safe_globals(safe_globals()):
             yield
     except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL (\S+)|attribute \S+ of .* is not allowed", str(error))
-        named = found and (found.group(1) or found.group(0))
-        if found is not None and (found.group(1) is None or re.fullmatch(r"[\w.]+", named)):  # else it is text
+        match = re.search(r"GLOBAL (\S+)|attribute \S+ of .* is not allowed", str(error))
+        # a match that is not a name comes from a text file
+        if match is not None and (match[1] is None or re.fullmatch(r"[\w.]+", match[1])):
             raise InvalidCheckpointError(
-                f"{name} is not loaded: it holds more than weights ({named}) and could"
-                " run code; get a copy with weights only, or load it with --trust-checkpoint if you trust its maker"
+                f"{name} is not loaded: it holds more than weights ({match[1] or match[0]}) and could run code; get a"
+                " copy with weights only, or load it with `trust_checkpoint` if you trust its maker",
+                code="E-checkpoint-code",
             ) from error
         reason = re.search(r"Unsupported operand|Trying to .*", str(error))
         raise InvalidCheckpointError(
-            f"{name} is not a complete checkpoint ({reason.group(0) if reason else 'no weights'}); copy it again"
+            f"{name} is not a complete checkpoint ({reason.group(0) if reason else 'no weights'}); copy it again",
+            code="E-checkpoint-damaged",
         ) from error
-    except (ImportError, AttributeError) as error:  # of one that is trusted
+    except (ImportError, AttributeError) as error:  # of a checkpoint that is trusted
         raise InvalidCheckpointError(
-            f"{name} carries code that needs other code, which is not here: {error}"
+            f"{name} carries code that needs other code, which is not installed: {error}", code="E-checkpoint-import"
         ) from error
     except (RuntimeError, EOFError, LookupError, OSError) as error:
         if "TorchScript" in str(error):
             raise InvalidCheckpointError(
-                f"{name} is a TorchScript archive, a program and no checkpoint: take the weights that it was made from"
+                f"{name} is a TorchScript archive, which is a program: use the checkpoint that it was made from",
+                code="E-checkpoint-format",
             ) from error
         if isinstance(error, OSError) and (error.filename or isinstance(error, urllib.error.URLError)):
             raise
         reason = (str(error) or "empty").splitlines()[0].partition(". ")[0]
-        raise InvalidCheckpointError(f"{name} is not a complete checkpoint ({reason}); copy it again") from error
+        raise InvalidCheckpointError(
+            f"{name} is not a complete checkpoint ({reason}); copy it again", code="E-checkpoint-damaged"
+        ) from error
 
 
 def load_weights_only() -> None:
-    """Make every checkpoint load safe.
+    """Make MMEngine load every checkpoint without running code in it.
 
-    Defect: MMEngine tries `weights_only=True` first, but falls back to `weights_only=False`, which runs
-    code out of the file; its list of allowed names holds `getattr`, which reaches everything; and a download
-    is loaded with `weights_only=False` at once.
+    Defect: MMEngine tries `weights_only=True` first, but falls back to `weights_only=False`, which runs code in the
+    file; its list of allowed names contains `getattr`, which gives access to everything; and downloads are always
+    loaded with `weights_only=False`.
     Cause: `mmengine.runner.checkpoint._safe_torch_load`, `get_torch_safe_globals` and `load_url`.
     """
     import mmengine.runner.checkpoint as stock
 
-    def load_url(url: str, model_dir: str | None = None, map_location: Any = None, progress: bool = True) -> Any:
-        with _faults_of(url):
+    def load_url(
+        url: str,
+        model_dir: str | None = None,
+        map_location: Any = None,
+        progress: bool = True,
+        check_hash: bool = False,
+        file_name: str | None = None,
+        weights_only: bool = False,  # ignored, as in load_checkpoint_file
+    ) -> Any:
+        with _convert_errors(url):
             return torch.hub.load_state_dict_from_url(
-                url, model_dir, map_location, progress, weights_only=not _trusted.get()
+                url, model_dir, map_location, progress, check_hash, file_name, weights_only=not _trusted.get()
             )
 
     stock._safe_torch_load = load_checkpoint_file

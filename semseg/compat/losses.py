@@ -1,11 +1,11 @@
 """Repairs to MMSegmentation's losses, one function per defect; `semseg.compat.repair` applies them.
 
-As in `semseg/compat/__init__.py`, a test (here in `tests/compat/test_losses.py`) fails when the stack has mended a
-defect.
+A test in `tests/compat/test_losses.py` fails as soon as the stack has fixed a defect: then the repair can be removed.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -19,21 +19,22 @@ def repair() -> None:
 
 
 def compute_focal_loss_anywhere() -> None:
-    """Let a FocalLoss of several classes run on CPUs, and on GPUs without MMCV's compiled operator.
+    """Make a FocalLoss of several classes work on CPUs, and on GPUs without MMCV's compiled operator.
 
-    Defects: on a CPU the first iteration ends with a RuntimeError about sizes; on a GPU it can't be built; a
-    weight per pixel (a sampler such as OHEM gives one) ends with an AssertionError. Cause: `FocalLoss.forward`
-    takes the column `target[:, num_classes]` of the one-hot target where it means the first `num_classes`
-    columns; its constructor asks for an operator that MMCV's wheel for every platform doesn't hold, although
-    `py_sigmoid_focal_loss` computes the same; the weight keeps its shape when everything else is flattened.
+    Defects: on a CPU the first iteration fails with a RuntimeError about sizes; on a GPU the loss can't be built; a
+    weight per pixel, as from a sampler such as OHEM, fails with an AssertionError. Cause: `FocalLoss.forward` uses the
+    column `target[:, num_classes]` of the one-hot target instead of the first `num_classes` columns; its constructor
+    requires an operator that MMCV's wheel for all platforms doesn't contain, although `py_sigmoid_focal_loss` computes
+    the same; the weight is not flattened, as everything else is.
     """
     import mmseg.models.losses.focal_loss as stock
 
-    if getattr(stock.FocalLoss.forward, "runs_anywhere", False):
-        return
     stock_forward = stock.FocalLoss.forward
+    if hasattr(stock_forward, "__wrapped__"):  # repaired already
+        return
     is_compiled = stock._sigmoid_focal_loss is not None
 
+    @functools.wraps(stock_forward)
     def forward(
         self: Any,
         pred: torch.Tensor,
@@ -67,30 +68,29 @@ def compute_focal_loss_anywhere() -> None:
         )
         return loss.reshape(rows.shape).movedim(-1, 1) if reduction == "none" else loss
 
-    forward.runs_anywhere = True
     stock.FocalLoss.forward = forward
     if not is_compiled:
-        stock._sigmoid_focal_loss = stock.py_sigmoid_focal_loss  # only asked whether it is None
+        stock._sigmoid_focal_loss = stock.py_sigmoid_focal_loss  # it is only compared with None
 
 
 def compute_lovasz_loss_of_few_pixels() -> None:
-    """Let a LovaszLoss see batches with no labelled pixel, or a single one.
+    """Make a LovaszLoss work for batches with no labelled pixel, or with a single one.
 
-    Defects: with none the loss is NaN, with one the iteration ends with an IndexError. Cause: an empty tensor
-    stands for zero and is averaged later; and `squeeze()` in `flatten_probs` drops the axis of pixels.
+    Defects: with none the loss is NaN, with one the iteration fails with an IndexError. Cause: an empty tensor is
+    used as zero and averaged later; and `squeeze()` in `flatten_probs` removes the axis of pixels.
     """
     import mmseg.models.losses.lovasz_loss as stock
 
-    if getattr(stock.lovasz_softmax_flat, "takes_few_pixels", False):
-        return
     stock_flatten, stock_flat = stock.flatten_probs, stock.lovasz_softmax_flat
+    if hasattr(stock_flat, "__wrapped__"):  # repaired already
+        return
 
     def flatten_probs(probs: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
         flat, labels = stock_flatten(probs, *args, **kwargs)
         return flat.reshape(-1, probs.shape[1] if probs.dim() == 4 else 1), labels
 
+    @functools.wraps(stock_flat)
     def lovasz_softmax_flat(probs: torch.Tensor, labels: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         return stock_flat(probs, labels, *args, **kwargs) if labels.numel() else probs.sum()
 
-    lovasz_softmax_flat.takes_few_pixels = True
     stock.flatten_probs, stock.lovasz_softmax_flat = flatten_probs, lovasz_softmax_flat

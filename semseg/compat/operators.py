@@ -1,7 +1,6 @@
 """Operators of MMCV that need no compiler; `semseg.compat.repair` makes them available.
 
-As in `semseg/compat/__init__.py`, a test (here in `tests/compat/test_operators.py`) fails when the stack has mended the
-defect.
+A test in `tests/compat/test_operators.py` fails as soon as the stack has fixed the defect: then this can be removed.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-_USERS = {  # of MMSegmentation, and what they take from MMCV
+_USERS = {  # modules of MMSegmentation, and what they import from MMCV
     "mmseg.models.decode_heads.cc_head": "CrissCrossAttention",
     "mmseg.models.decode_heads.point_head": "point_sample",
     "mmseg.models.decode_heads.san_head": "point_sample",
@@ -27,10 +26,10 @@ def repair() -> None:
 
 
 def use_operators_in_python() -> None:
-    """Let CCHead, PointHead and SideAdapterCLIPHead use the operators that MMCV has written in Python.
+    """Let CCHead, PointHead and SideAdapterCLIPHead use the operators of MMCV that are written in Python.
 
-    Defect: these heads can't be built with MMCV's wheel for every platform, which has no compiled operators. Cause:
-    importing any part of `mmcv.ops` imports all of it, and most parts ask for the compiled module, although
+    Defect: these heads can't be built with MMCV's wheel for all platforms, which has no compiled operators. Cause:
+    importing any part of `mmcv.ops` imports all of it, and most parts need the compiled module, although
     `cc_attention.py` and `point_sample.py` are plain PyTorch.
     """
     if importlib.util.find_spec("mmcv._ext") is not None:
@@ -41,17 +40,20 @@ def use_operators_in_python() -> None:
         module = sys.modules[user]
         if getattr(module, name) is None:
             setattr(module, name, getattr(_load(_FILES[name]), name))
-    san = sys.modules["mmseg.models.decode_heads.san_head"]
-    if san.get_uncertain_point_coords_with_randomness is None:
-        san.get_uncertain_point_coords_with_randomness = get_uncertain_point_coords_with_randomness
+    san_head, name = sys.modules["mmseg.models.decode_heads.san_head"], "get_uncertain_point_coords_with_randomness"
+    if getattr(san_head, name) is None:
+        setattr(san_head, name, get_uncertain_point_coords_with_randomness)
 
 
 def _load(file_stem: str) -> ModuleType:
-    """Import a file of `mmcv.ops` without the others, under the name that it would have."""
+    """Import a single file of `mmcv.ops`, under its usual name."""
     name = f"mmcv.ops.{file_stem}"
     if name not in sys.modules:
-        path = Path(importlib.util.find_spec("mmcv").origin).parent / "ops" / f"{file_stem}.py"
+        package = importlib.util.find_spec("mmcv")
+        assert package is not None and package.origin is not None
+        path = Path(package.origin).parent / "ops" / f"{file_stem}.py"
         spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)

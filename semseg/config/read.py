@@ -97,7 +97,7 @@ def load_config(
     if seed is not None:
         cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
     if launcher != "none" and not torch.cuda.is_available():
-        cfg.model_wrapper_cfg = compat.ready_for_cpu_processes(cfg.model)
+        cfg.model, cfg.model_wrapper_cfg = compat.prepare_for_cpu_processes(cfg.model)
         cfg.model_wrapper_cfg.find_unused_parameters = cfg.get("find_unused_parameters", False)
     return cfg
 

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.checkpoints import facts
-from semseg.checkpoints.describe import model_in_words
+from semseg.checkpoints.describe import describe_model
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.fingerprint import data_fingerprint
 from semseg.checkpoints.reading import checkpoint_stem, read_checkpoint
@@ -132,7 +132,7 @@ class ResultsHook(Hook):
         has_curves = any(checkpoint_path.parent.glob("*/vis_data/scalars.json"))
         dataset = runner.test_dataloader.dataset
         run = {
-            "model": model_in_words(config),
+            "model": describe_model(config),
             "config": Path(runner.cfg.filename or str(described.get("config_file"))).stem,
             "checkpoint": str(checkpoint_path),
             "iteration": described.get("iteration", checkpoint["meta"].get("iter")),

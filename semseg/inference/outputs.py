@@ -162,7 +162,7 @@ class Outputs:
 
     def _mask(self, kind: str, prediction: Prediction) -> Image.Image:
         if kind == "conf":
-            return Image.fromarray(drawing.eight_bits(prediction.confidence))
+            return Image.fromarray(drawing.to_uint8(prediction.confidence))
         if kind == "labelids":
             ids = [CITYSCAPES.by_name[name].label_id for name in self.classes]
             table = np.zeros(256, np.uint8)  # what is no class is 0, unlabeled
@@ -177,7 +177,7 @@ class Outputs:
     def _with_legend(self, picture: np.ndarray, train_ids: np.ndarray) -> np.ndarray:
         if not self.legend:
             return picture
-        return drawing.with_legend(picture, train_ids, self.classes, self.palette)
+        return drawing.add_legend(picture, train_ids, self.classes, self.palette)
 
 
 def _save(picture: Image.Image, path: Path) -> None:

@@ -50,7 +50,7 @@ class Segmentation:
 
     def _repr_png_(self) -> bytes:
         """Return the overlay and its legend as a PNG: what a notebook shows."""
-        picture = drawing.with_legend(self.overlay(), self.train_ids, self.classes, self.palette)
+        picture = drawing.add_legend(self.overlay(), self.train_ids, self.classes, self.palette)
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "PNG")
         return file.getvalue()

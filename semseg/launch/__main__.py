@@ -1,4 +1,4 @@
-"""Start processes: `python -m semseg.launch`, as the scripts under `tools/` call it."""
+"""Start the processes of a run: `python -m semseg.launch`, which the scripts under `tools/` call."""
 
 from semseg.cli.program import run_tool
 from semseg.launch.processes import main

@@ -1,10 +1,10 @@
-"""Start one process per GPU, or CPU processes where there is none: torchrun's agent, with plain endings.
+"""Start one process per GPU, or CPU processes if there is no GPU, with torchrun's agent.
 
     python -m semseg.launch NPROC SCRIPT [ARGS…] [--max-restarts N]
 
-NNODES, NODE_RANK, MASTER_ADDR and PORT in the environment join several machines; on one machine a free port is
-chosen. With `--max-restarts`, a group in which a process falls is started again, up to N times, on all machines;
-a machine that was lost may come back with the same command. Signals reach the processes, which get
+The environment variables NNODES, NODE_RANK, MASTER_ADDR and PORT connect several machines; on one machine a free port
+is chosen. With `--max-restarts`, if a process fails, all processes on all machines are started again, up to N times; a
+machine that was lost can join again with the same command. Signals are passed on to the processes, which get
 TORCH_ELASTIC_SHUTDOWN_TIMEOUT seconds (600) to save.
 
 The exit code is 128 + the number of the signal that ended the run, else that of the process that failed first.
@@ -19,24 +19,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from semseg.errors import InvalidInputError
-from semseg.launch.nodes import MEET_S, Machines, number
+from semseg.launch.nodes import MEET_S, Machines, parse_number
 from semseg.system.machine import num_cpus
 
 _BOUND_TO_LAUNCHER = """
 import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: when the launcher is killed, so is this process
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: kill this process when the launcher is killed
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.executable, [sys.executable, "-u", *sys.argv[2:]])
 """
-_CLOCKS_DIFFER_S = 60  # between this machine and a file server
+_CLOCK_SKEW_S = 60  # maximum difference to the clock of a file server
 
 
-def restarted(work_dir: str | Path) -> bool:
-    """Return whether the launcher has restarted this process, in a run that has saved a checkpoint by now.
+def was_restarted(work_dir: str | Path) -> bool:
+    """Return whether the launcher has restarted this process, and the run has saved a checkpoint before.
 
-    Checkpoints from before the launch belong to another run.
+    Checkpoints from before the launch are ignored: they belong to another run.
     """
-    since = float(os.environ.get("SEMSEG_LAUNCHED", "inf")) - _CLOCKS_DIFFER_S
+    since = float(os.environ.get("SEMSEG_LAUNCHED", "inf")) - _CLOCK_SKEW_S
     count = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     return count > 0 and any(path.stat().st_mtime > since for path in Path(work_dir).glob("*.pth"))
 
@@ -45,21 +45,23 @@ def main() -> int:
     """Run SCRIPT in NPROC processes and return the exit code.
 
     Raises:
-        ValueError: a number is none, or more processes are asked for than this machine has GPUs.
-        ConnectionError: the machines do not meet.
+        ValueError: a value is not a number, or NPROC is larger than the number of GPUs of this machine.
+        ConnectionError: the machines cannot connect.
     """
-    max_restarts, (num_processes, *script) = take_max_restarts(sys.argv[1:])
-    num_processes = number("number of GPUs", num_processes, 1)
+    max_restarts, (nproc, *script) = take_max_restarts(sys.argv[1:])
+    num_processes = parse_number("number of GPUs", nproc, 1)
     machines = Machines.from_environment()
-    log_level = os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # a lost connection fills a page otherwise
+    log_level = os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # otherwise a lost connection prints a page
     import torch
 
-    if log_level == "FATAL":  # which is meant for this process alone
+    if log_level == "FATAL":  # for this process only
         del os.environ["TORCH_CPP_LOG_LEVEL"]
     num_gpus = torch.cuda.device_count()
     if 0 < num_gpus < num_processes:
-        raise InvalidInputError(f"{num_processes} GPUs asked for, {num_gpus} visible; ask for {num_gpus} or fewer")
-    if num_gpus == 0:  # share the cores, instead of one thread each
+        raise InvalidInputError(
+            f"{num_processes} GPUs asked for, {num_gpus} visible; ask for {num_gpus} or fewer", code="E-input-gpus"
+        )
+    if num_gpus == 0:  # share the cores among the processes: torchrun would set one thread each
         threads = str(max(1, num_cpus() // num_processes))
         os.environ.setdefault("OMP_NUM_THREADS", threads)
         os.environ.setdefault("MKL_NUM_THREADS", threads)
@@ -67,10 +69,13 @@ def main() -> int:
 
 
 def take_max_restarts(arguments: Sequence[str]) -> tuple[int, list[str]]:
-    """Split `--max-restarts N` from the other arguments, wherever it stands.
+    """Separate `--max-restarts N`, at any position, from the other arguments.
+
+    Returns:
+        N, and the other arguments.
 
     Raises:
-        ValueError: N is no number.
+        ValueError: N is not a number.
     """
     max_restarts, others, rest = "0", [], iter(arguments)
     for argument in rest:
@@ -80,7 +85,7 @@ def take_max_restarts(arguments: Sequence[str]) -> tuple[int, list[str]]:
             max_restarts = argument.partition("=")[2]
         else:
             others.append(argument)
-    return number("--max-restarts", max_restarts, 0), others
+    return parse_number("--max-restarts", max_restarts, 0), others
 
 
 def _launch(machines: Machines, num_processes: int, script: list[str], max_restarts: int) -> int:
@@ -94,17 +99,18 @@ def _launch(machines: Machines, num_processes: int, script: list[str], max_resta
 
     from semseg.launch.agent import Agent, Relay
 
-    logging.disable(logging.ERROR)  # torchrun's own account of a failure; ours is one line
+    logging.disable(logging.ERROR)  # torchrun's long report of a failure; Agent prints one line instead
     command = ["-u", *script]
     if sys.platform == "linux":
         command = ["-I", "-S", "-c", _BOUND_TO_LAUNCHER, str(os.getpid()), *script]
     relay = Relay(float(os.environ.get("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "600")))
-    relay.rest()
-    backend, settings = machines.meeting_point(elastic=max_restarts > 0)
-    if max_restarts:  # the shared store of torchrun keeps what fallen processes said, and is not told to new machines
+    relay.stop_listening()
+    backend, settings = machines.find_rendezvous(elastic=max_restarts > 0)
+    if max_restarts:  # torchrun's shared store keeps data of failed processes, and new machines do not get its address
         os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     place = f"{machines.count} machines at {machines.address}:{machines.port}"
-    launched, agent = time.time(), None
+    launched = time.time()
+    agent: Agent | None = None
     while True:
         if machines.count > 1:
             print(f"meeting {place}", file=sys.stderr, flush=True)
@@ -126,13 +132,13 @@ def _launch(machines: Machines, num_processes: int, script: list[str], max_resta
             agent = Agent(spec, relay, launched, agent.num_starts if agent else 0)
             result = agent.run()
             handler.shutdown()
-            if result is None:  # it waited for a place among the others
+            if result is None:  # this machine joined late and was never needed
                 raise api.RendezvousClosedError
             return agent.exit_code(result)
         except SignalException as error:  # while the processes were being started
             return 128 + error.sigval
         except api.RendezvousTimeoutError as error:
-            raise ConnectionError(f"did not meet {place} within {MEET_S // 60} minutes") from error
+            raise ConnectionError(f"could not connect {place} within {MEET_S // 60} minutes") from error
         except api.RendezvousClosedError as error:
             raise ConnectionError("another machine has ended the run") from error
         except (api.RendezvousConnectionError, DistError) as error:
@@ -142,5 +148,5 @@ def _launch(machines: Machines, num_processes: int, script: list[str], max_resta
                     f"port {machines.port} of {machines.address} is taken: set another PORT on all machines"
                 ) from error
             if machines.rank == 0 or backend == "static":
-                raise ConnectionError(f"did not meet {place}: {reason.splitlines()[0]}") from error
-            time.sleep(1)  # the first machine has fallen: wait until it is back
+                raise ConnectionError(f"could not connect {place}: {reason.splitlines()[0]}") from error
+            time.sleep(1)  # the first machine has failed: wait until it is back

@@ -38,7 +38,7 @@ class ContactSheetHook(Hook):
         dataset = runner.train_dataloader.dataset
         found = samples.from_dataset(dataset, self.num_samples, size=samples.padded_size(runner.cfg))
         title = f"{len(found.samples)} of {found.num_all} training samples as the network receives them"
-        sheet = drawing.contact_sheet(found.samples, found.classes, found.palette, title)
+        sheet = drawing.draw_contact_sheet(found.samples, found.classes, found.palette, title)
         with atomic_path(Path(runner.log_dir) / "contact_sheet.jpg") as temporary:
             Image.fromarray(sheet).save(temporary, quality=90, subsampling=0)
         for backend in runner.cfg.get("visualizer", {}).get("vis_backends") or []:

@@ -212,6 +212,6 @@ def _draw(runner: Runner, broken: _Pass, path: Path) -> None:
         for image, sample in zip(broken.batch["inputs"], broken.batch["data_samples"], strict=True)
     ]
     title = f"the batch of iteration {broken.iteration}"
-    sheet = drawing.contact_sheet(pictures, metainfo["classes"], metainfo["palette"], title)
+    sheet = drawing.draw_contact_sheet(pictures, metainfo["classes"], metainfo["palette"], title)
     with atomic_path(path) as temporary:
         Image.fromarray(sheet).save(temporary, quality=90, subsampling=0)

@@ -64,7 +64,7 @@ class PanelHook(Hook):
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence = ()) -> None:
         """Paint the chosen images of this batch."""
-        self._paint(runner.val_dataloader.dataset, outputs, panels.truth_and_prediction)
+        self._paint(runner.val_dataloader.dataset, outputs, panels.draw_truth_and_prediction)
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Send what all ranks painted to TensorBoard."""
@@ -92,7 +92,7 @@ class PanelHook(Hook):
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence = ()) -> None:
         """Paint the images of this batch."""
-        self._paint(runner.test_dataloader.dataset, outputs, panels.panel)
+        self._paint(runner.test_dataloader.dataset, outputs, panels.draw_panel)
 
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Wait until everything is written."""

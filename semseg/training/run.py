@@ -100,7 +100,7 @@ def join_processes(cfg: Config) -> None:
     launcher = cfg.launcher
     if launcher == "slurm":  # MMEngine's own way needs a GPU and scontrol
         launcher = "pytorch"
-        os.environ.update(slurm.rank_variables(os.environ))
+        os.environ.update(slurm.read_rank_variables(os.environ))
         if torch.cuda.device_count() == 1:  # each task sees its own only
             os.environ["LOCAL_RANK"] = "0"
     set_multi_processing(**environment.get("mp_cfg", {}), distributed=True)

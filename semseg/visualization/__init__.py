@@ -1,1 +1,1 @@
-"""Pictures and charts: arrays in, pixels out."""
+"""Functions that draw pictures and charts: their arguments and results are arrays."""

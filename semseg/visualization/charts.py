@@ -1,4 +1,4 @@
-"""Charts: numbers in, pixels out."""
+"""Draw numbers as charts, which are returned as arrays of pixels."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 _GREY = "0.45"
-# Okabe and Ito, "Color Universal Design" (2008): apart for the colour-blind too; without its yellow, faint on white
+# Okabe and Ito, "Color Universal Design" (2008): distinct for colour-blind people; without yellow, too faint on white
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", ":", "-.")
 
 
-def class_shares(
+def draw_class_shares(
     shares: Sequence[float],
     image_shares: Sequence[float],
     classes: Sequence[str],
@@ -25,25 +25,25 @@ def class_shares(
     ignored_share: float,
     title: str,
 ) -> np.ndarray:
-    """Draw how much of a set each class is, as horizontal bars in the colours of the classes.
+    """Draw the share of each class in a set, as horizontal bars in the colours of the classes.
 
-    Left the share of the labelled pixels, on a square-root scale, so that rare classes still show; right the
-    share of the images in which the class occurs. The most frequent class stands on top, below all of them
-    the ignored pixels.
+    On the left is the share of the labelled pixels, on a square-root scale, so that rare classes can be seen; on the
+    right is the share of the images in which the class occurs. The most frequent class is at the top, the ignored
+    pixels are at the bottom.
 
     Args:
         shares: of the labelled pixels, 0 to 1, shape (num_classes,).
-        image_shares: as `shares`, of the images.
-        classes: names.
+        image_shares: of the images, 0 to 1, shape (num_classes,).
+        classes: names, in the order of their train ids.
         palette: RGB, 0 to 255, shape (num_classes, 3).
         ignored_share: of all pixels, 0 to 1.
-        title: one line on top.
+        title: one line above the chart.
 
     Returns:
         RGB, uint8, shape (height, width, 3).
     """
     order = sorted(range(len(classes)), key=lambda i: -shares[i])
-    places = np.arange(len(order))
+    positions = list(range(len(order)))
     figure = Figure(figsize=(10, 1.3 + 0.27 * (len(order) + 1.5)), dpi=120, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     figure.suptitle(title, x=0.01, ha="left", fontsize=12)
@@ -51,14 +51,14 @@ def class_shares(
 
     colors = [np.divide(palette[i], 255) for i in order]
     bars = {"height": 0.72, "color": colors, "edgecolor": _GREY, "linewidth": 0.5}
-    pixels.barh(places, [shares[i] for i in order], **bars)
-    images.barh(places, [image_shares[i] for i in order], **bars)
-    last = len(order) + 0.5  # a gap, then the ignored
+    pixels.barh(positions, [shares[i] for i in order], **bars)
+    images.barh(positions, [image_shares[i] for i in order], **bars)
+    last = len(order) + 0.5  # a gap, then the ignored pixels
     pixels.barh([last], [ignored_share], height=0.72, color="0.9", edgecolor=_GREY, hatch="////", linewidth=0.5)
-    for place, i in zip(places, order, strict=True):
-        _note(pixels, shares[i], place, _percent(shares[i]) if shares[i] else "does not occur")
-        _note(images, image_shares[i], place, f"{image_shares[i] * 100:.0f} %")
-    _note(pixels, ignored_share, last, f"{_percent(ignored_share)} of all pixels")
+    for position, i in zip(positions, order, strict=True):
+        _annotate(pixels, shares[i], position, _format_percent(shares[i]) if shares[i] else "does not occur")
+        _annotate(images, image_shares[i], position, f"{image_shares[i] * 100:.0f} %")
+    _annotate(pixels, ignored_share, last, f"{_format_percent(ignored_share)} of all pixels")
 
     longest = max([*shares, ignored_share, 0.01])
     pixels.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
@@ -66,7 +66,7 @@ def class_shares(
     ticks = [t for t in (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1) if 0.01 < t / longest < 1.1]
     pixels.xaxis.set_major_locator(FixedLocator([0, *ticks]))
     pixels.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x * 100:g} %"))
-    pixels.set_yticks([*places, last], [*(classes[i] for i in order), "ignored"])
+    pixels.set_yticks([*positions, last], [*(classes[i] for i in order), "ignored"])
     pixels.set_ylim(last + 0.6, -0.6)
     pixels.set_xlabel("share of the labelled pixels, square-root scale")
     images.set_xlim(0, 1.3)
@@ -82,12 +82,12 @@ def class_shares(
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def curves(lines: Mapping[str, Mapping[str, tuple]]) -> np.ndarray:
-    """Draw scalars over the iterations: a panel per key, a line per run.
+def draw_curves(lines: Mapping[str, Mapping[str, tuple]]) -> np.ndarray:
+    """Draw scalars over the iterations: one panel per key, one line per run.
 
     Args:
-        lines: by key, by name of the run: iterations, values, and averages of the values or None. Averages are
-            drawn as the line, with the values faint behind it. A curve of few points shows each of them.
+        lines: {key: {run: (iterations, values, averages of the values or None)}}. If there are averages, they are the
+            line, and the values are drawn faintly behind it. Curves of up to 25 points have markers.
 
     Returns:
         RGB, uint8, shape (height, width, 3).
@@ -128,14 +128,14 @@ def curves(lines: Mapping[str, Mapping[str, tuple]]) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def scatter(points: Mapping[str, tuple], x_title: str, y_title: str, title: str) -> np.ndarray:
+def draw_scatter(points: Mapping[str, tuple], x_title: str, y_title: str, title: str) -> np.ndarray:
     """Draw two numbers of every image against each other.
 
     Args:
-        points: by name of the group: x and y, shape (images,); those with nan are left out.
-        x_title: below.
-        y_title: beside.
-        title: above, some lines.
+        points: {group: (x, y)}, each of shape (num_images,); points with nan are left out.
+        x_title: label of the horizontal axis.
+        y_title: label of the vertical axis.
+        title: above the chart; may have several lines.
 
     Returns:
         RGB, uint8, shape (height, width, 3).
@@ -160,10 +160,10 @@ def scatter(points: Mapping[str, tuple], x_title: str, y_title: str, title: str)
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _note(axes: Any, value: float, place: float, text: str) -> None:
-    axes.annotate(text, (value, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
+def _annotate(axes: Any, value: float, position: float, text: str) -> None:
+    axes.annotate(text, (value, position), (4, 0), textcoords="offset points", va="center", fontsize=8)
 
 
-def _percent(share: float) -> str:
-    """Write two digits that count: 38 %, 4.0 %, 0.032 %."""
+def _format_percent(share: float) -> str:
+    """Write a share with two significant digits: 38 %, 4.0 %, 0.032 %."""
     return f"{share * 100:#.2g} %".replace(". ", " ").replace("1.0e+02", "100") if share else "0 %"

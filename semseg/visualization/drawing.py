@@ -1,4 +1,4 @@
-"""Pictures of predictions: numpy in, numpy out."""
+"""Draw predictions on photographs; pictures are NumPy arrays."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from semseg.errors import InvalidInputError
 
 
 class Sample(NamedTuple):
-    """A picture with its truth, and what to call it.
+    """A picture with its truth and its name.
 
     Attributes:
         image: RGB, uint8, shape (height, width, 3).
-        train_ids: uint8, shape (height, width); values without a class (255) are ignored.
+        train_ids: uint8, shape (height, width); values without a class, such as 255, are ignored.
         name: shown under the picture.
     """
 
@@ -27,8 +27,8 @@ class Sample(NamedTuple):
     name: str
 
 
-def eight_bits(shares: np.ndarray) -> np.ndarray:
-    """Return numbers from 0 to 1 as grey levels: 255 times each, rounded, uint8, in the same shape."""
+def to_uint8(shares: np.ndarray) -> np.ndarray:
+    """Convert numbers from 0 to 1 to grey levels: times 255, rounded, uint8, in the same shape."""
     return np.rint(255 * shares).astype(np.uint8)
 
 
@@ -49,7 +49,8 @@ def overlay(image: np.ndarray, train_ids: np.ndarray, palette: Sequence, opacity
     """
     if image.shape[:2] != train_ids.shape:
         raise InvalidInputError(
-            f"image {image.shape[:2]} and train ids {train_ids.shape} differ in size (height, width)"
+            f"image {image.shape[:2]} and train ids {train_ids.shape} differ in size (height, width)",
+            code="E-input-sizes",
         )
     table = np.zeros((256, 1, 3), np.uint8)
     table[: len(palette), 0] = palette
@@ -77,12 +78,12 @@ def outline(image: np.ndarray, train_ids: np.ndarray) -> np.ndarray:
 
 
 def hatch(image: np.ndarray, marked: np.ndarray, period_px: int = 10) -> np.ndarray:
-    """Dim what is marked and lay thin stripes over it.
+    """Darken the marked pixels and draw thin stripes over them.
 
     Args:
         image: RGB, uint8, shape (height, width, 3), or grey, shape (height, width).
         marked: bool, shape (height, width).
-        period_px: from one stripe to the next, along a row.
+        period_px: distance between two stripes, along a row.
 
     Returns:
         uint8, in the shape of the image; a new array.
@@ -96,32 +97,35 @@ def hatch(image: np.ndarray, marked: np.ndarray, period_px: int = 10) -> np.ndar
     return hatched
 
 
-def with_legend(picture: np.ndarray, train_ids: np.ndarray, classes: Sequence[str], palette: Sequence) -> np.ndarray:
-    """Put the names of the classes that occur below a picture.
+def add_legend(picture: np.ndarray, train_ids: np.ndarray, classes: Sequence[str], palette: Sequence) -> np.ndarray:
+    """Add a legend of the classes that occur below a picture.
 
     Args:
         picture: RGB, uint8, shape (height, width, 3).
-        train_ids: of its pixels, uint8, shape (height, width); 255 has no name.
+        train_ids: of its pixels, uint8, shape (height, width); values without a name, such as 255, are left out.
         classes: names, in the order of their train ids.
         palette: RGB, shape (num_classes, 3).
+
+    Returns:
+        RGB, uint8, shape (height of both, width, 3).
     """
-    present = [i for i in np.flatnonzero(np.bincount(train_ids.ravel())) if i < len(classes)]
+    present = [int(i) for i in np.flatnonzero(np.bincount(train_ids.ravel())) if i < len(classes)]
     names, colors = [classes[i] for i in present], [palette[i] for i in present]
     width = picture.shape[1]
-    return np.vstack([picture, legend(names, colors, width, font_px=max(10, width // 80))])
+    return np.vstack([picture, draw_legend(names, colors, width, font_px=max(10, width // 80))])
 
 
-def legend(
+def draw_legend(
     classes: Sequence[str], palette: Sequence, width: int, font_px: int = 14, ignored: bool = False
 ) -> np.ndarray:
-    """Draw colour chips with class names, in as many rows as the width needs.
+    """Draw colour chips with class names, in as many rows as needed.
 
     Args:
         classes: names.
         palette: RGB, shape (num_classes, 3).
-        width: of the legend.
+        width: of the legend, in pixels.
         font_px: height of a line of text.
-        ignored: end with a hatched chip for pixels that are not labelled.
+        ignored: add a hatched chip for ignored pixels.
 
     Returns:
         RGB, uint8, shape (height, width, 3), on white.
@@ -140,7 +144,7 @@ def legend(
     draw = ImageDraw.Draw(image)
     for (x, y), color in zip(places, palette, strict=not ignored):
         color = tuple(int(c) for c in color)
-        draw.rectangle((x, y, x + chip, y + chip), fill=color, outline=(160, 160, 160))  # for a white class
+        draw.rectangle((x, y, x + chip, y + chip), fill=color, outline=(160, 160, 160))  # so that white can be seen
     if ignored:
         grey = np.full((chip + 1, chip + 1, 3), 120, np.uint8)
         image.paste(Image.fromarray(hatch(grey, np.ones(grey.shape[:2], bool), chip // 2)), places[-1])
@@ -149,7 +153,7 @@ def legend(
     return np.asarray(image)
 
 
-def contact_sheet(
+def draw_contact_sheet(
     samples: Sequence[Sample],
     classes: Sequence[str],
     palette: Sequence,
@@ -157,26 +161,26 @@ def contact_sheet(
     width: int = 1600,
     opacity: float = 0.55,
 ) -> np.ndarray:
-    """Put samples side by side, their classes over the pictures, with a legend of the classes that occur.
+    """Draw samples side by side, with their classes over the pictures, and a legend of the classes that occur.
 
     Args:
-        samples: at least one; one to four stand in a row.
+        samples: at least one; up to four are in one row.
         classes: names, in the order of their train ids.
         palette: RGB, shape (num_classes, 3).
-        title: one line on top.
-        width: of the sheet.
+        title: one line above the samples.
+        width: of the sheet, in pixels.
         opacity: share of the colours, 0 to 1.
 
     Returns:
         RGB, uint8, shape (as high as it needs, width, 3), on white.
 
     Raises:
-        ValueError: there is no sample, or one whose two sizes differ.
+        ValueError: there is no sample, or the sizes of image and train ids differ.
     """
     if not samples:
-        raise InvalidInputError("a contact sheet needs at least one sample")
+        raise InvalidInputError("a contact sheet needs at least one sample", code="E-input-empty")
     font_px, gap = 16, 12
-    num_columns = math.ceil(len(samples) / math.ceil(len(samples) / 4))  # full rows where that goes
+    num_columns = math.ceil(len(samples) / math.ceil(len(samples) / 4))  # rows of equal length, if possible
     cell_width = (width - gap) // num_columns - gap
     # the tallest picture sets the height of every cell
     cell_height = max(
@@ -191,28 +195,28 @@ def contact_sheet(
     for number, sample in enumerate(samples):
         row, column = divmod(number, num_columns)
         x, y = gap + column * (cell_width + gap), head_height + row * row_height
-        picture = _sample_picture(sample, palette, (cell_width, cell_height), opacity)
+        picture = _draw_sample(sample, palette, (cell_width, cell_height), opacity)
         height, width_ = picture.shape[:2]
         left, top = x + (cell_width - width_) // 2, y + (cell_height - height) // 2
         sheet.paste(Image.fromarray(picture), (left, top))
-        name = _shortened(sample.name, font, cell_width)
+        name = _shorten(sample.name, font, cell_width)
         caption = (x + cell_width // 2, y + cell_height + gap // 2 + font_px // 2)
         draw.text(caption, name, fill=(60, 60, 60), font=font, anchor="mm")
     values = {int(value) for sample in samples for value in np.unique(sample.train_ids)}
     present = sorted(value for value in values if value < len(palette))
     names, colors = [classes[i] for i in present], [palette[i] for i in present]
-    indent = gap - font_px // 2  # a legend has a margin of its own
-    foot = legend(names, colors, width - indent, font_px, ignored=len(values) > len(present))
+    indent = gap - font_px // 2  # a legend has its own margin
+    foot = draw_legend(names, colors, width - indent, font_px, ignored=len(values) > len(present))
     return np.vstack([np.asarray(sheet), np.pad(foot, ((0, 0), (indent, 0), (0, 0)), constant_values=255)])
 
 
-def _sample_picture(sample: Sample, palette: Sequence, box: tuple[int, int], opacity: float) -> np.ndarray:
-    """Return the overlay of a sample, as large as fits into the box (width, height)."""
+def _draw_sample(sample: Sample, palette: Sequence, box: tuple[int, int], opacity: float) -> np.ndarray:
+    """Return the overlay of a sample, scaled to fit into a box (width, height)."""
     height, width = sample.train_ids.shape
     scale = min(box[0] / width, box[1] / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     picture, train_ids = sample.image, cv2.resize(sample.train_ids, size, interpolation=cv2.INTER_NEAREST)
-    if scale >= 1:  # sharp edges: the colours go on after enlarging, and before shrinking
+    if scale >= 1:  # for sharp edges, the colours are added after enlarging, or before shrinking
         picture = overlay(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), train_ids, palette, opacity)
     else:
         picture = overlay(picture, sample.train_ids, palette, opacity)
@@ -220,8 +224,8 @@ def _sample_picture(sample: Sample, palette: Sequence, box: tuple[int, int], opa
     return hatch(picture, train_ids >= len(palette))
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """Cut out the middle of a name until it fits."""
+def _shorten(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """Replace the middle of a name by dots until it fits into a width in pixels."""
     for num_kept in range(len(text), 1, -1):
         short = text if num_kept == len(text) else f"{text[: num_kept // 2]}...{text[-(num_kept // 2) :]}"
         if font.getlength(short) <= width:

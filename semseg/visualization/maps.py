@@ -1,4 +1,4 @@
-"""Pictures of one number per pixel: numpy in, numpy out."""
+"""Draw maps of one number per pixel; maps and pictures are NumPy arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 _DPI = 120
 
 
-def heat_sheet(
+def draw_heat_sheet(
     values: Mapping[str, np.ndarray],
     title: str,
     scale: str,
@@ -26,15 +26,15 @@ def heat_sheet(
     """Draw maps side by side in colours, with one colour bar from 0 to 1.
 
     Args:
-        values: by caption: float, shape (height, width), 0 to 1.
-        title: one line on top.
-        scale: what the colour bar says.
-        colormap: of Matplotlib, such as `viridis`.
-        image: a photograph that shines through; RGB, uint8, shape (height, width, 3).
-        region: outlined on every map; bool, shape (height, width).
+        values: {caption: map}, each map float, shape (height, width), 0 to 1.
+        title: one line above the maps.
+        scale: label of the colour bar.
+        colormap: name of a colormap of Matplotlib, such as `viridis`.
+        image: a photograph that is drawn under the colours; RGB, uint8, shape (height, width, 3).
+        region: is outlined on every map; bool, shape (height, width).
 
     Returns:
-        RGB, uint8, shape (as high as it needs, about 1600, 3); 1100 wide for a single map.
+        RGB, uint8, shape (as high as needed, about 1600, 3); 1100 wide for a single map.
     """
     height, width = next(iter(values.values())).shape
     num_columns = min(len(values), 4 if len(values) > 6 else 3 if len(values) > 2 else 2)
@@ -47,7 +47,7 @@ def heat_sheet(
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     bare = {"xticks": [], "yticks": [], "frame_on": False}
     panels = figure.subplots(num_rows, num_columns, squeeze=False, subplot_kw=bare).ravel()
-    shrink = min(1.0, 1.5 * cell_width * _DPI / width)  # no need to draw more pixels than the sheet has
+    shrink = min(1.0, 1.5 * cell_width * _DPI / width)  # more pixels than the sheet has would be lost
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
     colors = ScalarMappable(Normalize(0, 1), colormap)
     for axes, (caption, map_) in zip(panels, values.items(), strict=False):
@@ -58,7 +58,7 @@ def heat_sheet(
         picture = np.round(picture * 255).astype(np.uint8)
         if region is not None:
             small = cv2.resize(region.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-            picture = outlined(picture, small.astype(bool))
+            picture = outline_region(picture, small.astype(bool))
         axes.imshow(picture)
         axes.set_title(caption, loc="left", fontsize=9)
     for axes in panels[len(values) :]:
@@ -70,7 +70,7 @@ def heat_sheet(
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def outlined(image: np.ndarray, region: np.ndarray) -> np.ndarray:
+def outline_region(image: np.ndarray, region: np.ndarray) -> np.ndarray:
     """Draw a white line with a dark rim around a region.
 
     Args:

@@ -121,7 +121,7 @@ def test_the_chart_has_a_panel_per_key_and_a_colour_per_run():
     def colored(chart, color):
         return int((np.abs(chart.astype(int) - color).sum(axis=2) < 40).sum())
 
-    one, nine = charts.curves(lines(1)), charts.curves(lines(9))
+    one, nine = charts.draw_curves(lines(1)), charts.draw_curves(lines(9))
     assert one.dtype == np.uint8
     assert nine.shape[0] > 2 * one.shape[0]
     for color in ((0, 0x72, 0xB2), (0xD5, 0x5E, 0)):

@@ -1,4 +1,4 @@
-"""A small checkpoint that describes itself, made without a training."""
+"""A small checkpoint with a description, made without a training."""
 
 import torch
 from mmengine.registry import init_default_scope
@@ -11,9 +11,13 @@ from semseg.checkpoints.plain import plain
 from tests.conftest import CONFIG
 
 SMALL = [
-    "model.backbone.base_channels=2", "model.backbone.stem_channels=2", "model.decode_head.in_channels=8",
-    "model.decode_head.channels=4", "model.auxiliary_head.in_channels=4", "model.auxiliary_head.channels=2",
-]  # fmt: skip
+    "model.backbone.base_channels=2",
+    "model.backbone.stem_channels=2",
+    "model.decode_head.in_channels=8",
+    "model.decode_head.channels=4",
+    "model.auxiliary_head.in_channels=4",
+    "model.auxiliary_head.channels=2",
+]
 
 
 def small_config(*options):
@@ -21,7 +25,7 @@ def small_config(*options):
 
 
 def describe(cfg, **changes):
-    """What the hook would write, as far as anything reads it."""
+    """Return the description that the hook would write, with all keys that are read somewhere."""
     run = {
         "schema": SCHEMA,
         "classes": labels.CITYSCAPES.classes,
@@ -42,7 +46,7 @@ def describe(cfg, **changes):
 
 
 def checkpoint(cfg=None, **changes):
-    """The content of a checkpoint of a small model."""
+    """Return the content of a checkpoint of a small model."""
     cfg = cfg or small_config()
     init_default_scope("mmseg")
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Checkpoints as others wrote them: MMSegmentation 0.x, and MMEngine under NumPy 1."""
+"""Checkpoints as MMSegmentation 0.x, and MMEngine with NumPy 1, wrote them."""
 
 import pickle
 import types
@@ -12,7 +12,7 @@ from semseg import labels
 
 
 class _OfNumpy1(pickle._Pickler):
-    """Names NumPy's functions as NumPy 1 did; in Python, for that of C can't be told how."""
+    """Writes the names of NumPy's functions as NumPy 1 did. Based on the Python pickler: the C one has no such hook."""
 
     def save_global(self, obj, name=None):
         if getattr(obj, "__module__", None) == "numpy._core.multiarray":
@@ -32,14 +32,14 @@ _pickle_of_numpy1 = types.SimpleNamespace(__name__="pickle", Pickler=_OfNumpy1, 
 
 
 def save_by_numpy1(path, content, legacy=False):
-    """Save a file that names `numpy.core`; `legacy`: in the format before PyTorch 1.6, which is no zip archive."""
+    """Save a file that refers to `numpy.core`; `legacy`: in the format before PyTorch 1.6, which is no zip archive."""
     torch.save(content, path, pickle_module=_pickle_of_numpy1, _use_new_zipfile_serialization=not legacy)
     assert (b"numpy._core" in path.read_bytes()) is False
     return path
 
 
 def of_mmseg0(weights, with_twins=False, with_meta=True):
-    """What MMCV 1 saved for MMSegmentation 0.x; `with_twins`: its EMAHook kept an average of each parameter."""
+    """Return what MMCV 1 saved for MMSegmentation 0.x; `with_twins`: with an average of each parameter, of EMAHook."""
     stored = OrderedDict(weights)
     stored._metadata = OrderedDict({"": {"version": 1}})  # as Module.state_dict gives it
     if with_twins:
@@ -66,7 +66,7 @@ def of_mmseg0(weights, with_twins=False, with_meta=True):
 
 
 def of_mmengine(content):
-    """What MMEngine's own CheckpointHook saves of a run: no description, and the buffers of its log."""
+    """Return what MMEngine's CheckpointHook saves of a run: no description, and the buffers of its log."""
     losses = HistoryBuffer(np.array([2.5, 2.25]), np.array([1, 1]))
     info = {"iter": 4, "epoch": 0, "max_iters": 8, "best_score": np.float64(0.71), "cfg": "x = 1"}
     hub = {

@@ -20,18 +20,18 @@ def rows(path):
 
 
 def test_a_described_checkpoint_in_a_few_lines(path):
-    found = rows(path)
-    assert found["classes"].startswith("19: road, sidewalk, ")
-    assert found["model"] == ("EncoderDecoder, ResNetV1c-18, PSPHead, FCNHead (auxiliary); tested on whole images")
-    assert found["input"] == "crop 128 x 256 (height x width), tested at 320 x 160 (width x height)"
-    assert found["data"] == "8 images to train, 3 images to validate; fingerprint abababababababab"
-    assert found["schedule"] == "iteration 4 of 1000; 2 x 4 images; AdamW, lr 0.005, LinearLR then PolyLR"
-    assert found["metrics"] == ("mIoU 41.5, aAcc 80.0 at iteration 4; lowest IoU: rider 1.0, wall 3.5, road 90.0")
-    assert found["git"] == "cccccccccccc, with changes"
-    assert found["command"] == "python tools/train.py x.py"
-    assert "torch " in found["versions"]
-    assert "with the state of the optimizer" in found["weights"]
-    assert "missing" not in found
+    described = rows(path)
+    assert described["classes"].startswith("19: road, sidewalk, ")
+    assert described["model"] == ("EncoderDecoder, ResNetV1c-18, PSPHead, FCNHead (auxiliary); tested on whole images")
+    assert described["input"] == "crop 128 x 256 (height x width), tested at 320 x 160 (width x height)"
+    assert described["data"] == "8 images to train, 3 images to validate; fingerprint abababababababab"
+    assert described["schedule"] == "iteration 4 of 1000; 2 x 4 images; AdamW, lr 0.005, LinearLR then PolyLR"
+    assert described["metrics"] == ("mIoU 41.5, aAcc 80.0 at iteration 4; lowest IoU: rider 1.0, wall 3.5, road 90.0")
+    assert described["git"] == "cccccccccccc, with changes"
+    assert described["command"] == "python tools/train.py x.py"
+    assert "torch " in described["versions"]
+    assert "with the state of the optimizer" in described["weights"]
+    assert "missing" not in described
 
 
 def test_both_published_formats_are_described_alike(path, tmp_path):
@@ -41,27 +41,35 @@ def test_both_published_formats_are_described_alike(path, tmp_path):
 
 
 def test_a_plain_checkpoint_of_mmengine_says_what_is_missing(tmp_path):
-    meta = {"dataset_meta": {"classes": ("a", "b"), "palette": []}, "cfg": "import os\nos.mkdir('x')\n", "iter": 7,
-            "seed": 1, "time": "20260101_000000", "mmengine_version": "0.10.7"}  # fmt: skip
+    meta = {
+        "dataset_meta": {"classes": ("a", "b"), "palette": []},
+        "cfg": "import os\nos.mkdir('x')\n",
+        "iter": 7,
+        "seed": 1,
+        "time": "20260101_000000",
+        "mmengine_version": "0.10.7",
+    }
     path = save(tmp_path / "a.pth", {"meta": meta, "state_dict": {"w": torch.ones(2, 3)}})
-    found = rows(path)
-    assert found["classes"] == "2: a, b"
-    assert found["schedule"] == "iteration 7"
-    assert found["versions"] == "mmengine 0.10.7"
-    assert found["missing"].startswith("no description by semseg: no metrics, data, command; test and infer need the")
-    assert "2 lines, under meta.cfg: not executed" in found["missing"]
-    assert not {"model", "metrics", "git", "command"} & found.keys()
+    described = rows(path)
+    assert described["classes"] == "2: a, b"
+    assert described["schedule"] == "iteration 7"
+    assert described["versions"] == "mmengine 0.10.7"
+    assert described["missing"].startswith(
+        "no description by semseg: no metrics, data, command; test and infer need the"
+    )
+    assert "2 lines, under meta.cfg: not executed" in described["missing"]
+    assert not {"model", "metrics", "git", "command"} & described.keys()
 
 
 def test_json_holds_all_of_it(path):
-    found = json.loads(as_json(path))
-    assert found["description"]["config"]["model"]["decode_head"]["num_classes"] == 19
-    assert found["description"]["metrics"]["scores"]["IoU/bus"] is None
-    assert found["holds"] == ["message_hub", "meta", "optimizer", "state_dict"]
-    assert found["meta"]["cfg"] == "x = 1\ny = 2\n"
+    content = json.loads(as_json(path))
+    assert content["description"]["config"]["model"]["decode_head"]["num_classes"] == 19
+    assert content["description"]["metrics"]["scores"]["IoU/bus"] is None
+    assert content["holds"] == ["message_hub", "meta", "optimizer", "state_dict"]
+    assert content["meta"]["cfg"] == "x = 1\ny = 2\n"
 
 
-def test_a_name_cannot_steer_the_terminal(tmp_path):
+def test_a_name_cannot_control_the_terminal(tmp_path):
     meta = {"dataset_meta": {"classes": ("\x1b]0;evil\x07", "b"), "palette": []}}
     path = save(tmp_path / "a.pth", {"meta": meta, "state_dict": {}})
     assert rows(path)["classes"] == "2: ?]0;evil?, b"

@@ -5,9 +5,11 @@ from semseg.checkpoints import facts
 
 def test_the_command_hides_secrets_and_keeps_quotes():
     shown = facts.command_line(
-        ["tools/train.py", "a b.py", "--token", "t1", "--password=t2", "vis.api_key=t3", "x.with_cls_token=True",
-         "load_from=https://me:t4@host/a.pth", "train_cfg.max_iters=3"]
-    )  # fmt: skip
+        [
+            *("tools/train.py", "a b.py", "--token", "t1", "--password=t2", "vis.api_key=t3", "x.with_cls_token=True"),
+            *("load_from=https://me:t4@host/a.pth", "train_cfg.max_iters=3"),
+        ]
+    )
     assert not any(secret in shown for secret in ("t1", "t2", "t3", "t4"))
     assert shown.startswith("python tools/train.py 'a b.py' --token '***' '--password=***' 'vis.api_key=***'")
     assert "x.with_cls_token=True" in shown

@@ -23,10 +23,10 @@ def dataset(root, **more):
 
 
 def test_the_same_set_elsewhere_has_the_same_fingerprint(root, tmp_path):
-    found = data_fingerprint({"train": dataset(root)})
-    assert found["images"] == {"train": 3}
+    fingerprint = data_fingerprint({"train": dataset(root)})
+    assert fingerprint["images"] == {"train": 3}
     shutil.copytree(root, tmp_path / "deep/er/copy")
-    assert data_fingerprint({"train": dataset(tmp_path / "deep/er/copy")}) == found
+    assert data_fingerprint({"train": dataset(tmp_path / "deep/er/copy")}) == fingerprint
 
 
 @pytest.mark.parametrize("change", ["add", "remove", "resize", "rename", "mask", "part", "split"])
@@ -50,7 +50,7 @@ def test_another_set_has_another_fingerprint(root, change):
     assert data_fingerprint({split: dataset(root, **more)})["sha256"] != before["sha256"]
 
 
-def test_wrappers_are_looked_through(root):
+def test_wrapped_datasets_have_the_same_fingerprint(root):
     plain = data_fingerprint({"train": dataset(root)})
     assert data_fingerprint({"train": RepeatDataset(dataset(root), 5)}) == plain
     twice = data_fingerprint({"train": ConcatDataset([dataset(root), dataset(root)])})

@@ -36,10 +36,10 @@ def test_a_published_file_holds_weights_and_description_in_both_formats(path, tm
 
 def test_names_hold_the_hash_and_publishing_twice_gives_the_same_bytes(path, tmp_path):
     first, second = publish(path, tmp_path / "a").paths, publish(path, tmp_path / "b").paths
-    for one, other in zip(first, second, strict=True):
-        digest = hashlib.sha256(one.read_bytes()).hexdigest()
-        assert one.name == other.name == f"iter_4-{digest[:8]}{one.suffix}"
-        assert one.read_bytes() == other.read_bytes()
+    for path_a, path_b in zip(first, second, strict=True):
+        digest = hashlib.sha256(path_a.read_bytes()).hexdigest()
+        assert path_a.name == path_b.name == f"iter_4-{digest[:8]}{path_a.suffix}"
+        assert path_a.read_bytes() == path_b.read_bytes()
     assert not list((tmp_path / "a").glob(".*"))
 
 
@@ -60,7 +60,7 @@ def test_of_a_moving_average_the_average_is_published(path, tmp_path):
     assert torch.equal(read_checkpoint(done.paths[0])["state_dict"][name], content["state_dict"][name])
 
 
-def test_a_checkpoint_without_description_keeps_what_it_says(tmp_path):
+def test_a_checkpoint_without_description_keeps_its_meta_data(tmp_path):
     meta = {"dataset_meta": {"classes": ("a",), "palette": [[1, 2, 3]]}, "cfg": "x = 1", "mmengine_version": "0.10"}
     path = save(tmp_path / "a.pth", {"meta": meta, "state_dict": {"w": torch.ones(2)}, "optimizer": {}})
     done = publish(path)

@@ -8,6 +8,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from semseg.checkpoints.description import classes_of, description_of, palette_of
 from semseg.checkpoints.reading import METADATA_KEY, is_checkpoint, read_checkpoint
 from tests.checkpoints.described import save
+from tests.conftest import raises
 
 
 def test_bare_weights_are_a_checkpoint_too(tmp_path):
@@ -22,14 +23,14 @@ def test_the_format_before_pytorch_1_6_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "value"),
     [
-        ([1, 2], r"a\.pth holds no weights of a model, but one list"),
-        ({"model": {"w": 1}}, r"a\.pth holds no weights of a model: 'model' is no tensor"),
+        ([1, 2], "list"),
+        ({"model": {"w": 1}}, "'model'"),
     ],
 )
-def test_what_holds_no_weights_is_refused(tmp_path, content, message):
-    with pytest.raises(ValueError, match=message):
+def test_a_file_without_weights_is_refused(tmp_path, content, value):
+    with raises("E-checkpoint-no-weights", rf"a\.pth .* {value}"):
         read_checkpoint(save(tmp_path / "a.pth", content))
 
 
@@ -41,7 +42,7 @@ def test_a_safetensors_file_reads_as_a_checkpoint_also_for_mmengine(tmp_path):
         assert content["state_dict"]["w"].tolist() == [1, 1]
         assert classes_of(content) == ("a", "b")
         assert palette_of(content) == ([1, 2, 3], [4, 5, 6])
-    safetensors.torch.save_file({"w": torch.ones(2)}, path)  # somebody else's
+    safetensors.torch.save_file({"w": torch.ones(2)}, path)  # without a description
     assert read_checkpoint(path)["meta"] == {}
 
 
@@ -50,7 +51,7 @@ def test_a_truncated_safetensors_file_is_named(tmp_path, num_bytes):
     path = tmp_path / "a.safetensors"
     safetensors.torch.save_file({"w": torch.ones(100)}, path)
     path.write_bytes(path.read_bytes()[:num_bytes])
-    with pytest.raises(ValueError, match=r"a\.safetensors is not a complete checkpoint \(.*\); copy it again"):
+    with raises("E-checkpoint-damaged", r"a\.safetensors .*\(.+\)"):
         read_checkpoint(path)
 
 
@@ -58,7 +59,7 @@ def test_a_truncated_safetensors_file_is_named(tmp_path, num_bytes):
 def test_a_safetensors_file_with_another_description_is_refused(tmp_path, text):
     path = tmp_path / "a.safetensors"
     safetensors.torch.save_file({"w": torch.ones(2)}, path, {METADATA_KEY: text})
-    with pytest.raises(ValueError, match=r"a\.safetensors: its description (cannot be read|is no table)"):
+    with raises("E-checkpoint-description", r"a\.safetensors"):
         read_checkpoint(path)
 
 
@@ -72,11 +73,11 @@ def test_a_missing_file_is_missing(tmp_path):
 
 def test_a_description_of_a_later_version_is_refused():
     assert description_of({"meta": {}}) == {}
-    with pytest.raises(ValueError, match=r"a\.pth describes itself by schema 9, this semseg knows up to 1: update"):
+    with raises("E-checkpoint-schema", r"a\.pth .*\b9\b.*\b1\b"):
         description_of({"meta": {"semseg": {"schema": 9}}}, "a.pth")
-    for found in ("text", {}, {"schema": "1"}):
-        with pytest.raises(ValueError, match=r"a\.pth: what stands under meta\.semseg is no description"):
-            description_of({"meta": {"semseg": found}}, "a.pth")
+    for content in ("text", {}, {"schema": "1"}):
+        with raises("E-checkpoint-description", r"a\.pth: meta\.semseg"):
+            description_of({"meta": {"semseg": content}}, "a.pth")
 
 
 def test_classes_of_mmsegmentation_0_are_found():

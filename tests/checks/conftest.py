@@ -1,4 +1,4 @@
-"""Where the broken sets lie."""
+"""The folder of the broken sets."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """An empty folder to stand in, so that sentences hold short paths."""
+    """An empty folder `x`, in the current folder, so that messages have short paths."""
     monkeypatch.chdir(tmp_path)
     Path("x").mkdir()
     return Path("x")

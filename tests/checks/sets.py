@@ -1,4 +1,4 @@
-"""Small labelled sets, healthy as they are written, for the tests to break."""
+"""Small labelled sets without faults, which the tests then damage."""
 
 import numpy as np
 import yaml
@@ -11,26 +11,26 @@ CLASSES = ["road", "grass", "sky"]
 
 
 def photograph(seed, size=SIZE):
-    """A picture that looks like no other seed's."""
+    """Return a picture that differs from those of all other seeds."""
     small = np.random.default_rng(seed).integers(0, 255, (6, 7, 3), np.uint8)
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
 
 
 def train_ids(seed=0, size=SIZE, num_classes=3):
-    """A mask with every class and some ignored pixels."""
+    """Return a mask with every class and some ignored pixels."""
     values = np.random.default_rng(seed).integers(0, num_classes, (size[1], size[0])).astype(np.uint8)
     values[0, :5] = 255
     return values
 
 
 def write_set(folder, counts=None, image_suffix=".png", **changes):
-    """Write a set and its dataset.yaml, and return that.
+    """Write a set and its dataset.yaml, and return the path of that file.
 
     Args:
         folder: gets `images/SPLIT/NN.png`, `masks/SPLIT/NN.png`.
         counts: pairs by split.
         image_suffix: .png or .jpg.
-        changes: keys of the dataset.yaml; None takes one out.
+        changes: keys of the dataset.yaml; None removes one.
     """
     splits = {}
     seed = 0
@@ -49,7 +49,7 @@ def write_set(folder, counts=None, image_suffix=".png", **changes):
 
 
 def plain_config(root, **changes):
-    """Return a config whose dataloaders read such a set by itself, as in MMSegmentation."""
+    """Return a config whose dataloaders read such a set without its dataset.yaml, as in MMSegmentation."""
     from mmengine.config import Config
 
     from semseg import compat
@@ -79,8 +79,8 @@ def plain_config(root, **changes):
     )
 
 
-def found(path, **options):
-    """Check, and return `{code: line}`; each code at most once."""
+def check_set(path, **options):
+    """Check a set and return the findings as {code: line}; each code occurs once."""
     report = check_dataset_file(path, **options)
     lines = {finding.code: f"{finding.kind} {finding.line()}" for finding in report.findings}
     assert len(lines) == len(report.findings), report.lines()

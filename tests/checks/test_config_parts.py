@@ -1,4 +1,4 @@
-"""Sets that a config describes by itself."""
+"""Sets that a config describes without a dataset.yaml."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from PIL import Image
 
 from semseg.checks.config import check_config
 from tests.checks.sets import CLASSES, plain_config, train_ids, write_set
+from tests.conftest import raises
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_the_suffix_that_would_have_matched_is_named(x):
 
 def test_a_missing_folder_names_the_setting(x):
     assert lines(plain_config("y"), "train") == [
-        "error train: no folder y; set train_dataloader.dataset.data_root to where the set lies"
+        "error train: no folder y; set train_dataloader.dataset.data_root to the folder of the set"
     ]
     assert lines(plain_config("x", data_prefix={"img_path": "imgs", "seg_map_path": "masks"}), "train") == [
         "error train: no folder x/imgs; x holds dataset.yaml, images, masks;"
@@ -51,10 +52,13 @@ def test_a_missing_folder_names_the_setting(x):
 
 
 def test_missing_cityscapes_names_download_and_converter(x):
-    cfg = Config({"test_dataloader": {"dataset": {
-        "type": "CityscapesDataset", "data_root": "data/cityscapes", "pipeline": [],
+    dataset = {
+        "type": "CityscapesDataset",
+        "data_root": "data/cityscapes",
+        "pipeline": [],
         "data_prefix": {"img_path": "leftImg8bit/val", "seg_map_path": "gtFine/val"},
-    }}})  # fmt: skip
+    }
+    cfg = Config({"test_dataloader": {"dataset": dataset}})
     assert lines(cfg) == [
         "error test: no folder data/cityscapes; run python tools/dataset.py download-cityscapes"
         " data/cityscapes, then"
@@ -78,7 +82,7 @@ def test_strange_values_name_a_dataset_file(x):
     assert lines(plain_config(x), "train") == [
         "error train: 1 of 4 masks hold values outside 0..2 and 255, worst x/masks/train/01.png {9: 3 px};"
         " describe the"
-        " set in a dataset.yaml, with a label_map for these values, and give it to --data"
+        " set in a dataset.yaml, with a label_map for these values, and pass it as `data`"
     ]
 
 
@@ -114,7 +118,7 @@ def test_a_wrapped_dataset_file_is_checked_too(x):
 
 
 def test_a_config_without_that_dataloader_is_refused(x):
-    with pytest.raises(ValueError, match="the config has no dataloader for train: nothing to check"):
+    with raises("E-data-dataloader", "train"):
         check_config(Config({}), ["train"])
 
 
@@ -130,13 +134,13 @@ def test_train_and_val_of_other_classes(x):
     )
 
 
-def test_heads_that_count_otherwise(x):
+def test_a_head_with_another_number_of_classes_is_an_error(x):
     cfg = plain_config(x)
     cfg.model.auxiliary_head[0].num_classes = 19
     assert lines(cfg) == ["error model.auxiliary_head.0.num_classes is 19, but x has 3 classes; set it to 3"]
 
 
-def test_a_checkpoint_of_other_classes_is_a_start_and_is_not_resumed(x):
+def test_a_checkpoint_of_other_classes_can_be_loaded_but_not_resumed(x):
     cfg = plain_config(x)
     cfg.load_from = "x/before.pth"
     torch.save({"meta": {"dataset_meta": {"classes": CLASSES[::-1]}}, "state_dict": {}}, cfg.load_from)
@@ -144,7 +148,7 @@ def test_a_checkpoint_of_other_classes_is_a_start_and_is_not_resumed(x):
     cfg.resume = True
     assert lines(cfg) == [
         "error x/before.pth, which is resumed, and x have other classes: the same names in another order; start a"
-        " new run from its weights, with --load-from"
+        " new run from its weights, with `load_from`"
     ]
 
 

@@ -1,4 +1,4 @@
-"""A set as a whole: its files and pairs, and the report."""
+"""The files and pairs of a whole set, and the report."""
 
 import json
 import re
@@ -8,8 +8,8 @@ import pytest
 
 from semseg.checks.dataset import check_dataset_file
 from semseg.datasets.dataset_file import read_dataset_file
-from tests.checks.sets import found, image_of, mask_of, write_set
-from tests.conftest import REPO
+from tests.checks.sets import check_set, image_of, mask_of, write_set
+from tests.conftest import REPO, raises
 
 
 @pytest.mark.parametrize("deep", [False, True])
@@ -21,27 +21,27 @@ def test_a_healthy_set_gives_no_finding(here, deep):
     ]
 
 
-def test_only_the_splits_that_are_asked_for_are_checked(here):
+def test_only_the_given_splits_are_checked(here):
     path = write_set(here)
     mask_of(path).write_bytes(b"")
-    assert found(path, splits=["val"]) == {}
-    with pytest.raises(ValueError, match=r"x/dataset.yaml has no split 'test', only train, val"):
+    assert check_set(path, splits=["val"]) == {}
+    with raises("E-data-split", r"x/dataset\.yaml.* 'test', .*train, val"):
         check_dataset_file(path, ["test"])
 
 
 def test_the_suffix_that_would_have_matched_is_named(here):
     path = write_set(here, {"train": 2}, image_suffix=".jpg")
     path.write_text(path.read_text() + "image_suffix: .webp\n")
-    assert found(path) == {
+    assert check_set(path) == {
         "no-pair": "error train: no file in x/images/train ends with .webp (found 2 .jpg); set image_suffix"
     }
 
 
-def test_names_that_do_not_meet_name_the_suffixes_that_do(here):
+def test_if_names_do_not_match_the_suffixes_that_match_are_named(here):
     path = write_set(here, {"train": 3})
     for mask in (here / "masks/train").iterdir():
         mask.rename(mask.with_name(f"{mask.stem}_mask.png"))
-    assert found(path) == {
+    assert check_set(path) == {
         "no-pair": "error train: all 3 images have no mask, first x/images/train/00.png; with image_suffix"
         " '.png' and"
         " mask_suffix '_mask.png' 3 of them would match; set these"
@@ -53,19 +53,19 @@ def test_names_that_begin_differently_get_a_hint(here):
     for kind in ("images", "masks"):
         for file in (here / kind / "train").iterdir():
             file.rename(file.with_name(f"{kind[:-1]}_{file.name}"))
-    assert found(path) == {
+    assert check_set(path) == {
         "no-pair": "error train: all 12 images have no mask, first x/images/train/image_00.png; images and masks pair"
         " by the beginning of their names, and these begin with 'image_' and 'mask_' (image_00.png, mask_00.png):"
         " rename one of the two"
     }
 
 
-def test_several_masks_for_each_image_are_not_taken_for_one(here):
+def test_several_masks_for_each_image_are_not_paired_as_one(here):
     path = write_set(here, {"train": 3})
     for mask in (here / "masks/train").iterdir():
         mask.with_name(f"{mask.stem}_car.png").write_bytes(mask.read_bytes())
         mask.rename(mask.with_name(f"{mask.stem}_road.png"))
-    assert found(path) == {
+    assert check_set(path) == {
         "no-pair": "error train: all 3 images have no mask, first x/images/train/00.png; there are several masks for"
         " each image (*_car.png 3, *_road.png 3): set mask_suffix to the one that holds all classes; masks of one"
         " class each become a set with python tools/dataset.py import class-masks x/masks/train --images x/images/train"
@@ -80,7 +80,7 @@ def test_a_folder_of_masks_for_each_class_is_one_to_import(here):
             mask.parent.joinpath(name).mkdir(exist_ok=True)
             (mask.parent / name / mask.name).write_bytes(mask.read_bytes())
         mask.unlink()
-    assert found(path) == {
+    assert check_set(path) == {
         "no-pair": "error train: all 3 images have no mask, first x/images/train/00.png; there are several masks for"
         " each image (car/ 3, road/ 3): masks of one class each become a set with python tools/dataset.py import"
         " class-masks x/masks/train --images x/images/train --out DIR"
@@ -93,19 +93,19 @@ def test_a_folder_per_image_gets_a_hint(here):
         for file in list((here / kind / "train").iterdir()):
             (here / kind / "train" / file.stem).mkdir()
             file.rename(here / kind / "train" / file.stem / f"{kind[:-1]}.png")
-    assert found(path) == {
+    assert check_set(path) == {
         "no-pair": "error train: all 3 images have no mask, first x/images/train/00/image.png; with image_suffix"
         " 'image.png' and mask_suffix 'mask.png' 3 of them would match; set these"
     }
     path.write_text(path.read_text() + "image_suffix: image.png\nmask_suffix: mask.png\n")
-    assert found(path) == {}
+    assert check_set(path) == {}
 
 
 def test_images_without_mask_are_an_error_and_masks_without_image_a_warning(here):
     path = write_set(here)
     mask_of(path, 1).unlink()
     image_of(path, 3).unlink()
-    assert found(path) == {
+    assert check_set(path) == {
         "images-without-mask": "error train: 1 of 3 images have no mask, first x/images/train/01.png; label"
         " them, or"
         " list the pairs to use: train: {pairs: FILE} in x/dataset.yaml, or say there with unlabelled: CLASS what"
@@ -120,7 +120,7 @@ def test_hidden_and_foreign_files_are_a_note(here):
     path = write_set(here)
     image_of(path).with_name("._00.png").write_bytes(b"x")
     image_of(path).with_name("Thumbs.db").write_bytes(b"x")
-    assert found(path) == {
+    assert check_set(path) == {
         "foreign-files": "note train: 2 other files skipped: x/images/train/._00.png (hidden),"
         " x/images/train/Thumbs.db (another kind)"
     }
@@ -128,12 +128,12 @@ def test_hidden_and_foreign_files_are_a_note(here):
 
 def test_a_missing_folder_says_what_to_set(here):
     path = write_set(here, root="elsewhere")
-    assert found(path) == {"no-folder": "error no folder x/elsewhere; set root in x/dataset.yaml"}
+    assert check_set(path) == {"no-folder": "error no folder x/elsewhere; set root in x/dataset.yaml"}
 
 
-def test_a_missing_set_of_this_project_says_what_draws_it(here):
+def test_a_missing_set_of_this_project_names_the_command_that_draws_it(here):
     path = write_set(here, root="../data/rosario_labelled")
-    assert found(path)["no-folder"].endswith(
+    assert check_set(path)["no-folder"].endswith(
         "no folder data/rosario_labelled; run python tools/dataset.py toycity data/rosario --style rosario"
     )
 
@@ -151,10 +151,10 @@ def test_the_json_holds_every_finding(here):
     assert finding["worst"] == [{"path": "x/images/train/01.png", "detail": "zero bytes"}]
 
 
-def test_two_processes_find_what_one_finds(here):
+def test_two_processes_have_the_same_findings_as_one(here):
     path = write_set(here, {"train": 80})
     mask_of(path, 7).write_bytes(b"")
-    assert found(path, num_processes=2, deep=True) == found(path, num_processes=1, deep=True) != {}
+    assert check_set(path, num_processes=2, deep=True) == check_set(path, num_processes=1, deep=True) != {}
 
 
 def test_the_example_of_the_documentation_can_be_read(here):

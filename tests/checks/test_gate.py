@@ -2,9 +2,9 @@
 
 import pytest
 
-from semseg.checks.gate import check_before
+from semseg.checks.gate import check_before_run
 from tests.checks.sets import plain_config, write_set
-from tests.conftest import CONFIG, SHORT, run
+from tests.conftest import CONFIG, SHORT, raises, run
 
 
 @pytest.fixture
@@ -14,18 +14,18 @@ def x(tmp_path, monkeypatch):
     return write_set(tmp_path / "x").parent.relative_to(tmp_path)
 
 
-def test_a_healthy_set_passes_without_a_word(x, capfd):
-    check_before(plain_config(x), "train")
+def test_a_healthy_set_passes_without_output(x, capfd):
+    check_before_run(plain_config(x), "train")
     assert capfd.readouterr() == ("", "")
 
 
 def test_errors_are_raised_in_one_block_and_warnings_printed(x, capsys):
     (x / "masks/train/00.png").write_bytes(b"")
     (x / "images/val/00.png").unlink()
-    with pytest.raises(ValueError, match=r"x/masks/train/00\.png \(zero bytes\)") as caught:
-        check_before(plain_config(x), "train")
+    with raises("E-data-findings", r"x/masks/train/00\.png \(zero bytes\)") as caught:
+        check_before_run(plain_config(x), "train")
     assert str(caught.value).splitlines() == [
-        "the data of the config cannot be used as it is (--no-check goes on with it):",
+        "the data of the config cannot be used as it is (`check` goes on with it):",
         "  train: 1 of 8 files cannot be read: x/masks/train/00.png (zero bytes); copy them again, or"
         " remove these pairs",
     ]
@@ -36,9 +36,9 @@ def test_errors_are_raised_in_one_block_and_warnings_printed(x, capsys):
     )
 
 
-def test_a_test_looks_at_the_test_set_only(x):
+def test_before_a_test_only_the_test_set_is_checked(x):
     (x / "masks/train/00.png").write_bytes(b"")
-    check_before(plain_config(x), "test")
+    check_before_run(plain_config(x), "test")
 
 
 @pytest.mark.slow
@@ -50,6 +50,8 @@ def test_training_on_a_broken_set_ends_before_it_begins(tmp_path, town):
 
     done = run(town, "train.py", *command, *SHORT, code=2)
     assert sentence in done.stderr
+    assert "(--no-check goes on with it)" in done.stderr
+    assert "[E-data-findings]" in done.stderr
     assert "Iter(train)" not in done.stdout
     done = run(town, "dist_train.sh", CONFIG, 2, *command[1:], *SHORT, code=2)
     assert done.stderr.count(sentence) == 1

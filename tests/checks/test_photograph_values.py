@@ -1,4 +1,4 @@
-"""Photographs whose bands, bits or values do not become RGB of 8 bits by themselves."""
+"""Photographs whose bands, bits or values need a setting, or cannot be converted to RGB of 8 bits."""
 
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from mmseg.registry import DATASETS
 from semseg.checks.config import check_config
 from semseg.config import load_config
 from semseg.datasets.transforms import bits_of
-from tests.checks.sets import found, image_of, photograph, plain_config, write_set
+from semseg.errors import DataError
+from tests.checks.sets import check_set, image_of, photograph, plain_config, write_set
 
 RECIPE = Path(__file__).parents[2] / "configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py"
 
@@ -30,7 +31,7 @@ def deepen(path, numbers, highest):
 def test_photographs_that_use_few_of_16_bits_are_an_error_that_names_the_key(here, highest, bits, deep):
     path = write_set(here, {"train": 4})
     deepen(path, (0, 1), highest)
-    line = found(path, deep=deep)["image-bits"]
+    line = check_set(path, deep=deep)["image-bits"]
     assert line.startswith(
         f"error train: all 2 photographs of 16 bits never exceed {highest} (highest value {highest}, x/images/train/0"
     )
@@ -38,34 +39,34 @@ def test_photographs_that_use_few_of_16_bits_are_an_error_that_names_the_key(her
     content = path.read_text()
     for given in (bits, 16):
         path.write_text(content + f"bits: {given}\n")
-        assert found(path, deep=deep) == {}
+        assert check_set(path, deep=deep) == {}
 
 
 def test_values_are_remembered(here):
     path = write_set(here, {"train": 2})
     deepen(path, (0, 1), 4095)
-    first = found(path)
-    assert found(path) == first
+    first = check_set(path)
+    assert check_set(path) == first
 
 
 def test_photographs_of_16_bits_in_full_are_fine(here):
     path = write_set(here, {"train": 2})
     deepen(path, (0, 1), 65535)
-    assert found(path) == {}
+    assert check_set(path) == {}
     path.write_text(path.read_text() + "bits: 12\n")
-    line = found(path)["image-above-bits"]
+    line = check_set(path)["image-above-bits"]
     assert "all 2 photographs of 16 bits do not fit bits: 12" in line
     assert "it holds values up to 65535, and 12 bits end at 4095" in line
 
 
-def test_bits_without_effect_are_told(here):
+def test_bits_without_effect_are_a_warning(here):
     path = write_set(here, {"train": 2}, bits=12)
-    assert found(path) == {
+    assert check_set(path) == {
         "bits-unused": "warning train: bits: 12 has no effect: none of 2 photographs stores 16 bits; leave it out"
     }
     path.write_text(path.read_text().replace("bits: 12", "bits: 12.5"))
-    with pytest.raises(ValueError, match=r"dataset\.yaml: bits 12\.5: expected how many of 16 bits are in use"):
-        found(path)
+    with pytest.raises(DataError, match=r"dataset\.yaml: bits 12\.5: "):
+        check_set(path)
 
 
 @pytest.mark.parametrize("deep", [False, True])
@@ -86,19 +87,19 @@ def test_bits_without_effect_are_told(here):
         ),
     ],
 )
-def test_kinds_that_are_not_read_are_said_as_what_they_are(here, values, options, what, deep):
+def test_unsupported_kinds_are_named(here, values, options, what, deep):
     path = write_set(here, {"train": 3})
     path.write_text(path.read_text() + "image_suffix: [.png, .tif]\n")
     image_of(path).unlink()
     tifffile.imwrite(image_of(path, suffix=".tif"), values, planarconfig="contig", **options)
-    lines = found(path, deep=deep)
+    lines = check_set(path, deep=deep)
     assert list(lines) == ["image-kind"]
     assert lines["image-kind"].startswith(
         f"error train: 1 of 3 photographs cannot be read as RGB, first x/images/train/00.tif: it {what}"
     )
 
 
-def test_a_config_says_the_bits_at_its_loader(here):
+def test_a_config_can_set_the_bits_at_its_loader(here):
     path = write_set(here)
     deepen(path, range(2), 4095)
     cfg = plain_config(here)
@@ -120,7 +121,7 @@ def test_the_bits_of_a_set_reach_every_loader_of_photographs(here):
     assert cfg.tta_pipeline[0].bits == 12
 
 
-def test_a_built_set_tells_its_bits(here):
+def test_a_built_set_has_its_bits(here):
     init_default_scope("mmseg")
     path = write_set(here, {"train": 2}, bits=12)
     deepen(path, (0, 1), 4095)

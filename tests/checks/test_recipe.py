@@ -1,4 +1,4 @@
-"""What a config says in several places."""
+"""Values of a config that depend on each other."""
 
 import pytest
 from mmengine.config import Config
@@ -10,7 +10,7 @@ HEAD = dict(type="PSPHead", norm_cfg=dict(type="SyncBN"))
 
 
 def recipe(crop=(64, 128), padded=(64, 128), batch_size=2, launcher="none", head=HEAD, backbone=RESNET, **preprocessor):
-    """The codes of what is found, and the sentences."""
+    """Return the findings as {code: line}."""
     pipeline = [dict(type="LoadImageFromFile"), dict(type="RandomCrop", crop_size=crop)]
     wrapped = dict(type="SeededDataset", dataset=dict(type="CityscapesDataset", pipeline=pipeline))
     cfg = Config(
@@ -27,7 +27,7 @@ def recipe(crop=(64, 128), padded=(64, 128), batch_size=2, launcher="none", head
     return {finding.code: f"{finding.kind} {finding.line()}" for finding in check_recipe(cfg)}
 
 
-def test_a_recipe_that_fits_is_left_alone():
+def test_a_recipe_that_fits_has_no_finding():
     assert recipe() == {}
     assert recipe(crop=64, padded=None, size_divisor=32) == {}
     assert recipe(backbone=dict(type="MixVisionTransformer"), crop=(60, 60), padded=(60, 60)) == {}
@@ -79,13 +79,13 @@ def test_one_channel_needs_a_sigmoid():
     assert recipe(head=dict(HEAD, out_channels=1, loss_decode=[dict(LOSS, use_sigmoid=True)])) == {}
 
 
-def test_classes_are_not_weighed_with_a_sigmoid():
+def test_class_weights_with_a_sigmoid_are_an_error():
     sigmoid = dict(LOSS, use_sigmoid=True)
     line = recipe(head=dict(HEAD, loss_decode=[LOSS, dict(sigmoid, class_weight=[1.0, 2.0])]))["weighted-sigmoid"]
     assert "CrossEntropyLoss with use_sigmoid=True cannot weigh classes; set class_weight=None" in line
     assert recipe(head=dict(HEAD, loss_decode=dict(LOSS, class_weight=[1.0, 2.0]))) == {}
 
 
-def test_means_are_those_of_three_channels():
+def test_a_mean_must_have_three_channels():
     line = recipe(mean=[1, 2, 3, 4], std=[1, 1, 1])["channels"]
     assert line.endswith("model.data_preprocessor.mean has 4 values, and photographs 3 channels: give 3")

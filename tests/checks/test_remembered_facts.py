@@ -28,7 +28,7 @@ def test_the_second_time_no_file_is_opened(path):
     assert counts(path) == (12, 0)
     before = check_dataset_file(path)
     assert (before.num_read, before.num_remembered) == (0, 12)
-    for file in path.parent.rglob("*.png"):  # unreadable for anybody who would open it
+    for file in path.parent.rglob("*.png"):  # so that reading one would fail
         status = file.stat()
         file.write_bytes(bytes(status.st_size))
         os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -50,7 +50,7 @@ def test_a_changed_file_is_read_again(path):
     assert counts(path) == (1, 11)
 
 
-def test_other_rules_need_no_file(path):
+def test_with_other_rules_no_file_is_read_again(path):
     counts(path)
     path.write_text(path.read_text().replace("- sky\n", ""))
     report = check_dataset_file(path)

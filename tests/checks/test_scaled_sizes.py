@@ -1,4 +1,4 @@
-"""Pictures of which a pipeline leaves no pixel."""
+"""Pictures that a pipeline would scale to nothing."""
 
 import numpy as np
 from PIL import Image
@@ -7,7 +7,7 @@ from semseg.checks.config import check_config
 from tests.checks.sets import image_of, mask_of, photograph, plain_config, write_set
 
 
-def test_a_picture_that_resizing_takes_to_nothing_is_named_with_both_sizes(here):
+def test_a_picture_that_is_resized_to_nothing_is_named_with_both_sizes(here):
     path = write_set(here)
     photograph(9, (3000, 1)).save(image_of(path))
     Image.fromarray(np.arange(3000, dtype=np.uint16)[None].astype(np.uint8) % 3).save(mask_of(path))

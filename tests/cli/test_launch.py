@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from semseg.launch import processes
-from semseg.launch.agent import worst
+from semseg.launch.agent import find_cause
 from tests.launched import Launched, runs, wait_for, write_worker
 
 
@@ -48,28 +48,28 @@ def test_max_restarts_may_stand_anywhere():
 def test_wrong_numbers_are_named(tmp_path, arguments, environment, message):
     launched = Launched(tmp_path, *arguments, **environment)
     assert launched.end() == 2
-    assert launched.output == f"error: {message}\n"
+    assert launched.output == f"error: {message} [E-input-range]\n"
 
 
 def test_a_restarted_process_goes_on_from_what_this_launch_has_saved(tmp_path, monkeypatch):
     monkeypatch.setenv("SEMSEG_LAUNCHED", str(time.time()))
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert not processes.restarted(tmp_path)
+    assert not processes.was_restarted(tmp_path)
     checkpoint_path = tmp_path / "iter_8000.pth"
     checkpoint_path.touch()
-    assert processes.restarted(tmp_path)
+    assert processes.was_restarted(tmp_path)
     os.utime(checkpoint_path, (time.time(), time.time() - 3600))  # of an earlier run in the same folder
-    assert not processes.restarted(tmp_path)
+    assert not processes.was_restarted(tmp_path)
     checkpoint_path.touch()
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
-    assert not processes.restarted(tmp_path)
+    assert not processes.was_restarted(tmp_path)
 
 
 def test_the_process_that_was_killed_is_named_and_not_those_that_lost_it():
-    assert worst({0: 1, 1: -9}) == (1, -9)
-    assert worst({0: 1, 1: 2}) == (1, 2)
-    assert worst({0: -9, 1: 3, 2: 1}) == (1, 3)
-    assert worst({0: 143, 1: 1}) == (1, 1)
+    assert find_cause({0: 1, 1: -9}) == (1, -9)
+    assert find_cause({0: 1, 1: 2}) == (1, 2)
+    assert find_cause({0: -9, 1: 3, 2: 1}) == (1, 3)
+    assert find_cause({0: 143, 1: 1}) == (1, 1)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
-"""Each test of a defect fails when the stack has mended it: then its repair in semseg/compat/__init__.py may go."""
+"""Each `test_defect…` fails when the stack has fixed the defect: then remove its repair in compat/__init__.py."""
 
 import contextvars
+import copy
 import functools
 import http.server
 import importlib
@@ -19,6 +20,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.utils import get_object_from_string
 
 from semseg import compat
+from tests.conftest import raises
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +31,7 @@ class RunsCode:
 
 
 class ReachesOut:
-    """Asks for an attribute that leads out of the allowed classes."""
+    """Gets an attribute that gives access to more than the allowed classes."""
 
     def __reduce__(self):
         return (getattr, (np.ndarray, "tofile"))
@@ -43,8 +45,12 @@ def in_fresh_python(code, **environment):
 
 def test_a_checkpoint_of_mmengine_loads(tmp_path):
     history = HistoryBuffer([1.0, 2.0], [1, 1])
-    content = {"state_dict": {"w": torch.ones(2)}, "message_hub": {"log_scalars": {"loss": history}},
-               "rng": np.arange(3, dtype=np.uint32), "best": np.float64(0.5)}  # fmt: skip
+    content = {
+        "state_dict": {"w": torch.ones(2)},
+        "message_hub": {"log_scalars": {"loss": history}},
+        "rng": np.arange(3, dtype=np.uint32),
+        "best": np.float64(0.5),
+    }
     torch.save(content, tmp_path / "a.pth")
     loaded = compat.load_checkpoint_file(tmp_path / "a.pth")
     assert loaded["message_hub"]["log_scalars"]["loss"].mean() == 1.5
@@ -55,7 +61,7 @@ def test_a_checkpoint_of_mmengine_loads(tmp_path):
 def test_a_checkpoint_that_carries_code_is_refused_and_the_code_not_run(tmp_path, monkeypatch, evil):
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": {}, "extra": evil}, "evil.pth")
-    with pytest.raises(ValueError, match=r"evil\.pth is not loaded: it holds more than weights .* could run code"):
+    with raises("E-checkpoint-code", r"evil\.pth"):
         compat.load_checkpoint_file("evil.pth")
     assert not (tmp_path / "code_was_run").exists()
 
@@ -66,7 +72,7 @@ def test_the_loader_of_mmengine_refuses_code_after_the_repair(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     compat.repair()
     torch.save({"extra": RunsCode()}, "evil.pth")
-    with pytest.raises(ValueError, match="could run code"):
+    with raises("E-checkpoint-code"):
         CheckpointLoader.load_checkpoint("evil.pth")
     assert not (tmp_path / "code_was_run").exists()
 
@@ -74,10 +80,10 @@ def test_the_loader_of_mmengine_refuses_code_after_the_repair(tmp_path, monkeypa
 def test_a_truncated_checkpoint_is_named(tmp_path):
     torch.save({"w": torch.ones(1000)}, tmp_path / "a.pth")
     (tmp_path / "a.pth").write_bytes((tmp_path / "a.pth").read_bytes()[:2000])
-    with pytest.raises(ValueError, match=r"a\.pth is not a complete checkpoint"):
+    with raises("E-checkpoint-damaged", r"a\.pth"):
         compat.load_checkpoint_file(tmp_path / "a.pth")
     (tmp_path / "a.pth").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"a\.pth is not a complete checkpoint \(.*\); copy it again"):
+    with raises("E-checkpoint-damaged", r"a\.pth"):
         compat.load_checkpoint_file(tmp_path / "a.pth")
 
 
@@ -88,11 +94,11 @@ import os; os.chdir({str(tmp_path)!r})
 from mmengine.runner.checkpoint import CheckpointLoader
 CheckpointLoader.load_checkpoint('evil.pth')
 """)
-    assert (tmp_path / "code_was_run").exists(), "MMEngine no longer runs code: load_weights_only may go"
+    assert (tmp_path / "code_was_run").exists(), "MMEngine no longer runs code: load_weights_only can be removed"
 
 
-def test_defect_mmseg_still_greets_and_the_repair_silences_it():
-    assert "OneDL" in in_fresh_python("import mmseg.datasets").stdout, "import_quietly may go"
+def test_defect_mmseg_still_prints_at_import_and_the_repair_silences_it():
+    assert "OneDL" in in_fresh_python("import mmseg.datasets").stdout, "import_quietly can be removed"
     repaired = in_fresh_python("from semseg import compat; compat.repair()")
     assert repaired.stdout == repaired.stderr == ""
 
@@ -101,7 +107,7 @@ def test_defect_mmseg_still_greets_and_the_repair_silences_it():
 def test_defect_processes_without_a_gpu_still_fail_in_mmengine():
     lone_rank = dict(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT="29577")
     code = "from mmengine.dist import init_dist; init_dist('pytorch', backend='gloo')"
-    assert in_fresh_python(code, **lone_rank).returncode != 0, "init_cpu_process_group may go"
+    assert in_fresh_python(code, **lone_rank).returncode != 0, "init_cpu_process_group can be removed"
     code = "from semseg import compat; compat.init_cpu_process_group(); compat.init_cpu_process_group()"
     assert in_fresh_python(code, **lone_rank).returncode == 0
 
@@ -112,13 +118,15 @@ import torch
 torch.distributed.init_process_group('gloo', init_method='tcp://127.0.0.1:29578', rank=0, world_size=1)
 torch.nn.SyncBatchNorm(3)(torch.ones(2, 3, 4, 4))
 """
-    assert "SyncBatchNorm expected input tensor" in in_fresh_python(code).stderr, "_replace_sync_bn may go"
+    assert "SyncBatchNorm expected input tensor" in in_fresh_python(code).stderr, "_replace_sync_bn can be removed"
 
 
 def test_sync_bn_becomes_bn_everywhere_for_cpu_processes():
     model = dict(backbone=dict(norm_cfg=dict(type="SyncBN")), heads=[dict(norm_cfg=dict(type="SyncBN", eps=1))])
-    wrapper = compat.ready_for_cpu_processes(model)
-    assert model == dict(backbone=dict(norm_cfg=dict(type="BN")), heads=[dict(norm_cfg=dict(type="BN", eps=1))])
+    before = copy.deepcopy(model)
+    changed, wrapper = compat.prepare_for_cpu_processes(model)
+    assert model == before
+    assert changed == dict(backbone=dict(norm_cfg=dict(type="BN")), heads=[dict(norm_cfg=dict(type="BN", eps=1))])
     assert wrapper["device_ids"] is None
 
 
@@ -134,7 +142,7 @@ torch.testing.assert_close(found, expected)
 
 
 def test_defect_class_weights_and_avg_non_ignore_still_break_in_mmseg():
-    assert "IndexError" in in_fresh_python(WEIGHTED_LOSS).stderr, "average_weighted_losses may go"
+    assert "IndexError" in in_fresh_python(WEIGHTED_LOSS).stderr, "average_weighted_losses can be removed"
     repaired = in_fresh_python("from semseg import compat; compat.repair()" + WEIGHTED_LOSS)
     assert repaired.returncode == 0, repaired.stderr
 
@@ -145,22 +153,22 @@ def test_defect_every_rank_still_writes_the_scores():
     )
     source = in_fresh_python(show).stdout
     assert "dump(" in source
-    assert "master" not in source, "write_scores_once may go"
+    assert "master" not in source, "write_scores_once can be removed"
     compat.repair()
     from mmengine.hooks import LoggerHook
 
     assert hasattr(LoggerHook.after_test_epoch, "__wrapped__")
 
 
-def test_defect_san_still_blames_something_else_where_the_weights_of_clip_are_left_out():
+def test_defect_san_still_has_a_misleading_error_without_the_weights_of_clip():
     build = "; from mmseg.models.decode_heads.san_head import RecWithAttnbias; RecWithAttnbias().init_weights(None)"
     stock = in_fresh_python("import mmseg.models" + build)
-    assert "'super' object has no attribute 'init_weights'" in stock.stderr, "refuse_san_without_clip may go"
+    assert "'super' object has no attribute 'init_weights'" in stock.stderr, "refuse_san_without_clip can be removed"
     repaired = in_fresh_python("from semseg import compat; compat.repair()" + build)
     assert "ValueError: SAN cannot learn from scratch: set model.decode_head.init_cfg.checkpoint" in repaired.stderr
 
 
-def test_a_config_as_text_is_taken_out_of_a_checkpoint(tmp_path):
+def test_a_config_as_text_is_removed_from_a_checkpoint(tmp_path):
     # Runner.resume would execute it
     torch.save({"meta": {"config": "import os; os.mkdir('x')", "iter": 3}}, tmp_path / "a.pth")
     assert compat.load_checkpoint_file(tmp_path / "a.pth")["meta"] == {"iter": 3}
@@ -169,7 +177,7 @@ def test_a_config_as_text_is_taken_out_of_a_checkpoint(tmp_path):
 def test_defect_resuming_still_executes_a_config_in_the_checkpoint():
     from mmengine.runner import Runner
 
-    assert "Config.fromstring" in inspect.getsource(Runner.resume), "load_checkpoint_file need not take it out"
+    assert "Config.fromstring" in inspect.getsource(Runner.resume), "load_checkpoint_file need not remove it"
 
 
 @pytest.mark.parametrize(
@@ -182,9 +190,9 @@ def test_defect_resuming_still_executes_a_config_in_the_checkpoint():
         b"classes:\n- land\n- sea\n",
     ],
 )
-def test_what_is_no_checkpoint_is_named(tmp_path, content):
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content):
     (tmp_path / "a.pth").write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.pth is not a complete checkpoint \([^)]+\); copy it again") as caught:
+    with raises("E-checkpoint-damaged", r"a\.pth .*\([^)]+\)") as caught:
         compat.load_checkpoint_file(tmp_path / "a.pth")
     assert "\n" not in str(caught.value)
 
@@ -192,14 +200,14 @@ def test_what_is_no_checkpoint_is_named(tmp_path, content):
 def test_only_trust_loads_a_checkpoint_that_carries_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": {}, "extra": RunsCode()}, "evil.pth")
-    with pytest.raises(ValueError, match=r"\(posix\.mkdir\) and could run code; .* or load it with --trust-checkpoint"):
+    with raises("E-checkpoint-code", r"\(posix\.mkdir\) .*`trust_checkpoint`"):
         compat.load_checkpoint_file("evil.pth")
     context = contextvars.copy_context()
     context.run(compat.trust_checkpoints)
     assert context.run(compat.load_checkpoint_file, "evil.pth")["state_dict"] == {}
     assert (tmp_path / "code_was_run").is_dir()
     assert not compat.checkpoints_are_trusted()  # outside of that context
-    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="could run code"):
+    with ThreadPoolExecutor(1) as pool, raises("E-checkpoint-code"):
         context.run(pool.submit, compat.load_checkpoint_file, "evil.pth").result()  # a thread has a context of its own
 
 
@@ -210,7 +218,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    """The address of a web server for the folder `tmp_path/site`."""
+    """Yield the address of a web server for the folder `tmp_path/site`."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
     (tmp_path / "site").mkdir()
     handler = functools.partial(Quiet, directory=tmp_path / "site")
@@ -228,7 +236,7 @@ def test_a_download_that_carries_code_is_refused_too(tmp_path, monkeypatch, site
     torch.save({"w": torch.ones(2)}, "site/good.pth")
     torch.save({"extra": RunsCode()}, "site/evil.pth")
     assert CheckpointLoader.load_checkpoint(f"{site}/good.pth", "cpu")["w"].tolist() == [1, 1]
-    with pytest.raises(ValueError, match=r"http://\S+/evil\.pth is not loaded: it holds more than weights"):
+    with raises("E-checkpoint-code", r"http://\S+/evil\.pth"):
         CheckpointLoader.load_checkpoint(f"{site}/evil.pth", "cpu")
     assert not (tmp_path / "code_was_run").exists()
 
@@ -242,12 +250,12 @@ def test_defect_mmengine_still_loads_downloads_with_their_code():
 def test_defect_a_registry_still_calls_what_is_not_registered(tmp_path, monkeypatch):
     import mmengine.registry.registry as stock
 
-    # an earlier test may have repaired this process; as before at the end
+    # an earlier test may have repaired this process; monkeypatch restores that at the end
     monkeypatch.setattr(stock, "get_object_from_string", get_object_from_string)
     monkeypatch.setattr(stock, "import_module", importlib.import_module)
     hostile = dict(type="os.mkdir", path=str(tmp_path / "a"))
     stock.Registry("parts").build(hostile)
-    assert (tmp_path / "a").is_dir(), "use_registered_names_only may go"
+    assert (tmp_path / "a").is_dir(), "use_registered_names_only can be removed"
     (tmp_path / "a").rmdir()
     context = contextvars.copy_context()
     context.run(compat.use_registered_names_only)

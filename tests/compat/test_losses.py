@@ -1,4 +1,4 @@
-"""Each `test_stock…` fails when MMSegmentation has mended a defect: then its repair in compat/losses.py may go."""
+"""Each `test_stock…` fails when MMSegmentation has fixed a defect: then remove its repair in compat/losses.py."""
 
 import subprocess
 import sys
@@ -51,17 +51,17 @@ def test_stock_losses_fail_on_a_cpu_or_on_few_pixels():
     ]
 
 
-def test_the_focal_loss_is_that_of_its_formula():
+def test_the_focal_loss_follows_its_formula():
     scores, target = batch()
     weights = [1.0, 2.0, 0.5, 1.0, 3.0]
-    found = MODELS.build(dict(type="FocalLoss", gamma=2.0, alpha=0.3, class_weight=weights))(scores, target)
+    computed = MODELS.build(dict(type="FocalLoss", gamma=2.0, alpha=0.3, class_weight=weights))(scores, target)
     total = 0.0
     for image, y, x in (target != 255).nonzero().tolist():
         for train_id, weight in enumerate(weights):
             p = scores[image, train_id, y, x].sigmoid()
-            is_it = target[image, y, x] == train_id
-            total += weight * (-0.3 * (1 - p) ** 2 * p.log() if is_it else -0.7 * p**2 * (1 - p).log())
-    torch.testing.assert_close(found, total / scores.numel())
+            is_class = target[image, y, x] == train_id
+            total += weight * (-0.3 * (1 - p) ** 2 * p.log() if is_class else -0.7 * p**2 * (1 - p).log())
+    torch.testing.assert_close(computed, total / scores.numel())
 
 
 def test_the_focal_loss_takes_weights_of_pixels_and_keeps_the_shape():
@@ -75,13 +75,13 @@ def test_the_focal_loss_takes_weights_of_pixels_and_keeps_the_shape():
     torch.testing.assert_close(loss(scores, target, weight), by_pixel[0, :, 2, 3].sum() / scores.numel())
 
 
-def test_the_focal_loss_of_one_class_asks_whether_it_is_there():
+def test_the_focal_loss_of_one_class_is_binary():
     scores, target = batch(labels=(0, 1))
     loss = MODELS.build(dict(type="FocalLoss"))
-    one = loss(scores[:, :1], target, reduction_override="none")[:, 0]
+    by_pixel = loss(scores[:, :1], target, reduction_override="none")[:, 0]
     p = scores[:, 0].sigmoid()
     expected = torch.where(target == 1, -0.5 * (1 - p) ** 2 * p.log(), -0.5 * p**2 * (1 - p).log())
-    torch.testing.assert_close(one[target != 255], expected[target != 255])
+    torch.testing.assert_close(by_pixel[target != 255], expected[target != 255])
 
 
 def test_a_focal_loss_can_be_built_where_there_is_a_gpu(monkeypatch):
@@ -98,9 +98,9 @@ def test_the_lovasz_loss_of_nothing_is_zero_and_of_one_pixel_its_error(per_image
     nothing.backward()
     assert nothing.shape == () and nothing == 0 and not scores.grad.any()
     target[:, 0, 0] = 1  # one in each image
-    found = loss(scores, target)
+    computed = loss(scores, target)
     errors = 1 - scores.softmax(dim=1)[:, 1, 0, 0]
-    torch.testing.assert_close(found, errors.mean() if per_image else errors.max() * 0.5 + errors.min() * 0.5)
+    torch.testing.assert_close(computed, errors.mean() if per_image else errors.max() * 0.5 + errors.min() * 0.5)
     target[1] = 255
     scale = 0.5 if per_image else 1.0
     torch.testing.assert_close(loss(scores, target), errors[0] * scale)

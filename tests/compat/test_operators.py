@@ -1,4 +1,4 @@
-"""Each test of a defect fails when the stack has mended it: then its repair in semseg/compat/operators.py may go."""
+"""Each `test_defect…` fails when the stack has fixed the defect: then remove the repair in compat/operators.py."""
 
 import importlib
 import subprocess
@@ -18,7 +18,7 @@ def test_defect_operators_in_python_are_still_not_imported():
         "assert cc_head.CrissCrossAttention is None and point_head.point_sample is None\n"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, f"use_operators_in_python may go: {done.stderr}"
+    assert done.returncode == 0, f"use_operators_in_python can be removed: {done.stderr}"
 
 
 @pytest.mark.parametrize(

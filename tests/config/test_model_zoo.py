@@ -12,7 +12,7 @@ import pytest
 import yaml
 from mmengine.config import Config
 
-from semseg.checks.gate import check_before
+from semseg.checks.gate import check_before_run
 from semseg.config import load_config
 from semseg.config.tree import inner_datasets, walk
 from semseg.system.stopping import Stopped
@@ -152,7 +152,7 @@ def dry_run(path, data, work_dir):
     try:
         cfg = load_config(path, small_options(path), data=data, work_dir=work_dir, seed=0)
         cfg = for_training(cfg, dry_run=True)
-        check_before(cfg, "train")
+        check_before_run(cfg, "train")
         with pytest.raises(Stopped, match="nothing stands in the way") as stopped:
             train(cfg)
         assert stopped.value.exit_code == 0

@@ -1,6 +1,7 @@
 import pytest
 
 from semseg.launch import slurm
+from tests.conftest import raises
 
 TASK = {"SLURM_PROCID": "5", "SLURM_NTASKS": "8", "SLURM_LOCALID": "1", "SLURM_NODELIST": "gpu[07-09,12],login"}
 
@@ -17,19 +18,19 @@ TASK = {"SLURM_PROCID": "5", "SLURM_NTASKS": "8", "SLURM_LOCALID": "1", "SLURM_N
     ],
 )
 def test_the_first_node_of_a_list(nodes, first):
-    assert slurm.first_node(nodes) == first
+    assert slurm.find_first_node(nodes) == first
 
 
-def test_ranks_come_from_slurm_and_jobs_have_ports_of_their_own():
-    found = slurm.rank_variables({**TASK, "SLURM_JOB_ID": "1234567", "SLURM_STEP_ID": "1"})
+def test_ranks_come_from_slurm_and_each_job_has_its_own_port():
+    variables = slurm.read_rank_variables({**TASK, "SLURM_JOB_ID": "1234567", "SLURM_STEP_ID": "1"})
     expected = dict(RANK="5", WORLD_SIZE="8", LOCAL_RANK="1", MASTER_ADDR="gpu07", MASTER_PORT="24568")
-    assert found == expected
+    assert variables == expected
     given = {"MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29500"}
-    assert slurm.rank_variables({**TASK, **given, "SLURM_JOB_ID": "7"}) == {**expected, **given}
-    step = slurm.rank_variables({**TASK, "SLURM_STEP_NODELIST": "gpu08"})
+    assert slurm.read_rank_variables({**TASK, **given, "SLURM_JOB_ID": "7"}) == {**expected, **given}
+    step = slurm.read_rank_variables({**TASK, "SLURM_STEP_NODELIST": "gpu08"})
     assert step["MASTER_ADDR"] == "gpu08"
 
 
-def test_a_process_that_srun_did_not_start_is_told_so():
-    with pytest.raises(ValueError, match=r"--launcher slurm: no SLURM_PROCID in the environment; use tools/slurm_"):
-        slurm.rank_variables({})
+def test_a_process_that_srun_did_not_start_is_an_error():
+    with raises("E-input-environment", r"`launcher` slurm: .*SLURM_PROCID"):
+        slurm.read_rank_variables({})

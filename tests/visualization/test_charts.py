@@ -6,7 +6,7 @@ PALETTE = [[200, 0, 0], [0, 150, 0], [255, 255, 255]]
 
 
 def test_bars_have_the_colours_of_their_classes_and_a_rarer_class_a_shorter_one():
-    chart = charts.class_shares([0.9, 0.1, 0], [1, 0.5, 0], ["a", "b", "c"], PALETTE, 0.2, "title")
+    chart = charts.draw_class_shares([0.9, 0.1, 0], [1, 0.5, 0], ["a", "b", "c"], PALETTE, 0.2, "title")
     assert chart.dtype == np.uint8
     left = chart[:, : chart.shape[1] // 2]
     red, green = ((left == color).all(axis=2).sum() for color in PALETTE[:2])
@@ -15,10 +15,10 @@ def test_bars_have_the_colours_of_their_classes_and_a_rarer_class_a_shorter_one(
 
 def test_one_class_and_nothing_labelled_can_be_drawn():
     for share in (1, 0):
-        chart = charts.class_shares([share], [share], ["only"], PALETTE[:1], 1 - share, "title")
+        chart = charts.draw_class_shares([share], [share], ["only"], PALETTE[:1], 1 - share, "title")
         assert (chart == PALETTE[0]).all(axis=2).any() == bool(share)
 
 
-def test_a_share_shows_two_digits():
-    shown = [charts._percent(share) for share in (1, 0.999, 0.28, 0.04, 0.00032, 0)]
+def test_a_share_has_two_significant_digits():
+    shown = [charts._format_percent(share) for share in (1, 0.999, 0.28, 0.04, 0.00032, 0)]
     assert shown == ["100 %", "100 %", "28 %", "4.0 %", "0.032 %", "0 %"]

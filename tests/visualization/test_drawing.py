@@ -1,7 +1,7 @@
 import numpy as np
-import pytest
 
 from semseg.visualization import drawing
+from tests.conftest import raises
 
 RED_AND_GREEN = [[255, 0, 0], [0, 255, 0]]
 
@@ -19,20 +19,20 @@ def test_opacity_zero_is_the_photograph():
 
 
 def test_sizes_that_differ_are_an_error():
-    with pytest.raises(ValueError, match=r"image \(2, 2\) and train ids \(3, 3\) differ in size"):
+    with raises("E-input-sizes", r"\(2, 2\) .*\(3, 3\)"):
         drawing.overlay(np.zeros((2, 2, 3), np.uint8), np.zeros((3, 3), np.uint8), RED_AND_GREEN)
 
 
 def test_a_legend_wraps_to_its_width_and_shows_each_colour():
     names, palette = [f"class {i}" for i in range(19)], [[i * 10, 0, 255] for i in range(19)]
-    narrow, wide = (drawing.legend(names, palette, width) for width in (200, 2000))
+    narrow, wide = (drawing.draw_legend(names, palette, width) for width in (200, 2000))
     assert narrow.shape[1] == 200
     assert narrow.shape[0] > wide.shape[0]
     for color in palette:
         assert (narrow == color).all(axis=2).any()
 
 
-def test_hatching_dims_what_is_marked_and_nothing_else():
+def test_hatching_darkens_marked_pixels_only():
     image = np.full((12, 12, 3), 90, np.uint8)
     marked = np.zeros((12, 12), bool)
     marked[:, :6] = True
@@ -56,7 +56,7 @@ def test_a_contact_sheet_shows_pictures_of_any_shape_and_the_classes_that_occur(
         for train_id, shape in zip([0, 0, 255, 0, 0], shapes, strict=True)
     ]
     names, palette = ["a", "b"], [[0, 200, 0], [0, 0, 255]]
-    sheet = drawing.contact_sheet(samples, names, palette, "title", width=700, opacity=1)
+    sheet = drawing.draw_contact_sheet(samples, names, palette, "title", width=700, opacity=1)
     assert sheet.shape[1] == 700
     assert (sheet == [0, 200, 0]).all(axis=2).sum() > 10000
     assert not (sheet == [0, 0, 255]).all(axis=2).any()  # b occurs nowhere, not in the legend either
@@ -64,12 +64,12 @@ def test_a_contact_sheet_shows_pictures_of_any_shape_and_the_classes_that_occur(
 
 
 def test_a_contact_sheet_of_nothing_is_an_error():
-    with pytest.raises(ValueError, match="a contact sheet needs at least one sample"):
-        drawing.contact_sheet([], ["a"], [[1, 2, 3]], "title")
+    with raises("E-input-empty"):
+        drawing.draw_contact_sheet([], ["a"], [[1, 2, 3]], "title")
 
 
 def test_a_long_name_is_shortened_in_the_middle():
     sample = drawing.Sample(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8), "x" * 500 + ".png")
-    sheet = drawing.contact_sheet([sample] * 4, ["a"], [[0, 200, 0]], "", width=400)
+    sheet = drawing.draw_contact_sheet([sample] * 4, ["a"], [[0, 200, 0]], "", width=400)
     assert (sheet[:, :4] == 255).all()  # the margins stay free
     assert (sheet[:, -4:] == 255).all()
