@@ -1,4 +1,4 @@
-"""A model of one label space, evaluated in another."""
+"""Evaluate a model in a label space other than its own."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from mmseg.registry import HOOKS
 
 @HOOKS.register_module()
 class ClassMapHook(Hook):
-    """Translate every prediction of a test before the metric and the pictures see it.
+    """Translate every prediction of a test before metrics and hooks use it.
 
     Args:
-        train_ids: by class of the model, the train id of the data set; 255 for none: such a pixel counts as
-            missed, whatever its truth is.
+        train_ids: train id of the data set for each class of the model; 255 for none: such a pixel counts as wrong.
     """
 
     def __init__(self, train_ids: Sequence[int]) -> None:
         self.train_ids = torch.tensor(train_ids)
 
     def before_test(self, runner: Runner) -> None:
-        """Put the translation behind the model's test step: the metric is fed before any hook is called."""
+        """Wrap the model's test step, because the metric gets the predictions before any hook is called."""
         classes = runner.test_dataloader.dataset.metainfo["classes"]
         unreached = [name for train_id, name in enumerate(classes) if train_id not in self.train_ids]
         if unreached:
             runner.logger.info(f"no class of the model becomes {', '.join(unreached)}: their IoU is 0")
-        predict = runner.model.test_step
+        model: Any = runner.model
+        predict = model.test_step
 
         def predict_and_translate(data: Any) -> Sequence:
             samples = predict(data)
@@ -38,4 +38,4 @@ class ClassMapHook(Hook):
                 sample.pred_sem_seg.data = self.train_ids.to(predicted.device)[predicted.long()]
             return samples
 
-        runner.model.test_step = predict_and_translate
+        model.test_step = predict_and_translate

@@ -15,7 +15,7 @@ def load(tmp_path, **weights):
     return runner
 
 
-def test_weights_that_fit_are_loaded_without_a_word(tmp_path):
+def test_weights_that_fit_are_loaded_without_a_warning(tmp_path):
     runner = load(tmp_path, auxiliary_head__weight=torch.ones(3))
     assert "do not match" not in log_of(runner)
     assert "auxiliary_head" not in log_of(runner)
