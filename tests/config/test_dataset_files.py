@@ -1,6 +1,9 @@
-"""Several dataset.yaml files in place of the data of a config."""
+"""One or several dataset.yaml files replace the data sets of a config."""
 
+import collections
+import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from PIL import Image
 
 from semseg import config
 from semseg.checks.config import check_config
+from semseg.config.classes import classes_of
 from semseg.config.tree import inner_datasets
 from semseg.datasets.built_sets import names_of_set
 from semseg.evaluation.testing import for_testing
@@ -72,6 +76,47 @@ def test_two_sets_are_one_whose_results_keep_apart(tmp_path, coast):
     ]
     assert cfg.model.decode_head.num_classes == 2
     assert [f.line() for f in check_config(cfg, ("train", "val")).findings if f.kind == "error"] == []
+
+
+@pytest.fixture
+def num_reads(monkeypatch):
+    """Count how often each dataset.yaml is read, and how often YAML is parsed (None)."""
+    counts = collections.Counter()
+    read_bytes, safe_load = Path.read_bytes, yaml.safe_load
+
+    def count_read(path):
+        counts.update([path] if path.name == "dataset.yaml" else [])
+        return read_bytes(path)
+
+    def count_parse(text):
+        counts[None] += 1
+        return safe_load(text)
+
+    monkeypatch.setattr(Path, "read_bytes", count_read)
+    monkeypatch.setattr(yaml, "safe_load", count_parse)
+    return counts
+
+
+def test_each_file_is_read_and_parsed_once(tmp_path, coast, num_reads):
+    lake = write_set(tmp_path / "lake")
+    for_training(config.load_config(RECIPE, data=[coast, lake]))
+    assert num_reads == {coast: 1, lake: 1, None: 2}
+
+
+def test_an_edited_file_is_read_again(coast, num_reads):
+    text = coast.read_text()
+    versions = [
+        ("sand", 1_000_000_000),
+        ("salt", 1_000_000_001),  # the same size
+        ("gravel", 1_000_000_001),  # the same time
+    ]
+    for number, (name, mtime_ns) in enumerate(versions, 1):
+        coast.write_text(text.replace("sand", name))
+        os.utime(coast, ns=(mtime_ns, mtime_ns))
+        for _ in range(2):
+            cfg = config.load_config(RECIPE, data=coast)
+            assert classes_of(cfg.train_dataloader) == (name, "water")
+        assert num_reads == {coast: number, None: number}
 
 
 def test_one_file_in_a_list_is_the_file_alone(coast):
