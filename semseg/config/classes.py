@@ -151,8 +151,8 @@ def _check_joined(dataset: ConfigDict, place: str) -> None:
         if classes != known[0][1]:
             names = [str(joined.get("dataset_file", joined.type)) for joined in (known[0][0], part)]
             raise InvalidConfigError(
-                f"{place} joins {' and '.join(names)}, which have other classes: {difference(known[0][1], classes)};"
-                " give all the same classes in the same order",
+                f"{place} joins {' and '.join(names)}, which have different classes:"
+                f" {difference(known[0][1], classes)}; give all the same classes in the same order",
                 code="E-config-classes",
             )
 
@@ -180,7 +180,7 @@ def check_training(cfg: Config) -> None:
     if val_classes is not None and val_classes != classes:
         raise InvalidConfigError(
             f"{name_of(cfg.train_dataloader)}, which trains, and {name_of(cfg.val_dataloader)}, which"
-            f" validates, have other classes: {difference(classes, val_classes)}; they have to be the same",
+            f" validates, have different classes: {difference(classes, val_classes)}; they have to be the same",
             code="E-config-classes",
         )
 

@@ -174,7 +174,7 @@ def _check_same_classes(rules_of: Mapping[str, DatasetFile]) -> None:
     for path, rules in others:
         if rules.classes != first.classes:
             raise InvalidConfigError(
-                f"`data`: {first_path} and {path} have other classes: {difference(first.classes, rules.classes)};"
+                f"`data`: {first_path} and {path} have different classes: {difference(first.classes, rules.classes)};"
                 " sets that are used together have the same classes in the same order: give both the same list, and say"
                 " in label_map which stored values mean which class",
                 code="E-config-classes",

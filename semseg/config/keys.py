@@ -83,7 +83,7 @@ def _parse_with_bases(path: Path) -> Iterator[tuple[Path, ast.Module]]:
                 if "::" in base:
                     raise InvalidConfigError(
                         f"{path}: base {base!r}: give a path relative to this file instead of '::'",
-                        code="E-config-base",
+                        code="E-config-unreadable",
                     )
                 base_path = path.parent / base
                 if not base_path.is_file():

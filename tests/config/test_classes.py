@@ -65,7 +65,7 @@ def test_a_dataset_file_replaces_the_data_and_the_class_count(tmp_path):
         (["test"], ["train", "test", "test"]),  # `for_training` reports the missing split
     ],
 )
-def test_validation_and_test_stand_in_for_each_other(tmp_path, splits, taken):
+def test_validation_and_test_use_the_split_of_the_other_if_theirs_is_missing(tmp_path, splits, taken):
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, splits=splits))
     assert [cfg[f"{name}_dataloader"].dataset.split for name in ("train", "val", "test")] == taken
 
@@ -94,7 +94,7 @@ def test_the_split_that_is_used_instead_is_named(tmp_path, caplog):
     assert re.search(r"testing on split 'val': .*dataset\.yaml has no 'test'", caplog.text)
 
 
-def test_lists_of_heads_and_foreign_pipelines_are_reached(tmp_path):
+def test_lists_of_heads_and_pipelines_of_other_projects_are_adapted(tmp_path):
     path = write_config(
         tmp_path,
         """
@@ -130,7 +130,7 @@ def test_a_missing_or_wrong_dataset_file_is_named(tmp_path):
         config.load_config(RECIPE, data=write_dataset_file(tmp_path, exif="no"))
 
 
-def test_every_loader_of_train_ids_knows_how_many_classes_there_are():
+def test_every_loader_of_train_ids_gets_the_number_of_classes():
     cfg = config.load_config(CONFIG)
     pipelines = [cfg[f"{name}_dataloader"].dataset.pipeline for name in ("train", "val", "test")]
     loaders = [step for steps in pipelines for step in steps if step.type == "LoadTrainIds"]
@@ -138,7 +138,7 @@ def test_every_loader_of_train_ids_knows_how_many_classes_there_are():
     assert [loader.num_classes for loader in loaders] == [19, 19, 19, 19]
 
 
-def test_a_head_that_counts_otherwise_is_refused(tmp_path):
+def test_a_head_with_another_number_of_classes_is_refused(tmp_path):
     values = r"a\.py: model\.auxiliary_head\.num_classes is 7, .*CityscapesDataset has 19 classes \(road, "
     with raises("E-config-classes", values):
         config.load_config(write_config(tmp_path, "model = dict(auxiliary_head=dict(num_classes=7))"))
@@ -147,7 +147,7 @@ def test_a_head_that_counts_otherwise_is_refused(tmp_path):
         config.load_config(RECIPE, option, data=write_dataset_file(tmp_path))
 
 
-def test_class_weights_count_too(tmp_path):
+def test_class_weights_need_one_number_per_class(tmp_path):
     weights = "[1.0] * 18 + [2.0]"
     path = write_config(tmp_path, f"model = dict(decode_head=dict(loss_decode=dict(class_weight={weights})))")
     for_training(config.load_config(path))
@@ -222,7 +222,7 @@ def test_a_head_of_another_task_keeps_its_count(tmp_path):
     config_classes.check_classes(cfg, tmp_path)
     config_classes.check_training(cfg)
     use_dataset_files(cfg, [write_dataset_file(tmp_path)])
-    assert [head.num_classes for head in cfg.model.auxiliary_head] == [3, 3, 2]  # the last one finds edges
+    assert [head.num_classes for head in cfg.model.auxiliary_head] == [3, 3, 2]  # the last one predicts edges
 
 
 def test_an_unknown_dataset_type_names_the_nearest(tmp_path):
@@ -243,7 +243,7 @@ def test_training_and_validation_have_the_same_classes(tmp_path):
         for_training(cfg)
 
 
-def test_a_config_whose_dataset_file_is_elsewhere_still_infers(tmp_path):
+def test_a_config_is_loaded_for_inference_without_its_dataset_file(tmp_path):
     data = write_dataset_file(tmp_path)
     text = f"""model = dict(decode_head=dict(num_classes=3), auxiliary_head=dict(num_classes=3))
 train_dataloader = dict(dataset=dict(_delete_=True, type='FolderSegDataset', split='train',

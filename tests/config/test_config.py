@@ -96,7 +96,7 @@ def test_an_option_without_effect_is_refused_with_the_way_out(option, code, valu
         config.load_config(CONFIG, [option])
 
 
-def test_options_arrive_in_the_config():
+def test_options_are_applied_to_the_config():
     options = [
         "train_cfg.max_iters=7",
         "optim_wrapper.clip_grad.max_norm=3",
@@ -151,7 +151,7 @@ def test_amp_on_a_cpu_is_bfloat16():
 
 
 @pytest.mark.slow
-def test_finishing_does_not_change_what_it_was_given(tmp_path):
+def test_for_training_and_for_testing_do_not_modify_the_config(tmp_path):
     cfg = config.load_config(CONFIG)
     before = cfg.pretty_text
     torch.save({"state_dict": {}}, tmp_path / "a.pth")

@@ -27,7 +27,7 @@ CLASSES = ["sand", "water"]
 
 
 def write_set(folder, splits=("train", "val"), count=2, size=(64, 48), **more):
-    """Photographs and masks `001.png` and on; every mask holds both classes."""
+    """Write photographs and masks `001.png`, `002.png`, …; every mask holds both classes."""
     values = more.pop("values", (0, 1))
     for split in splits:
         for number in range(1, count + 1):
@@ -58,7 +58,7 @@ def files_in(cfg, name):
 
 
 @pytest.mark.slow
-def test_two_sets_are_one_whose_results_keep_apart(tmp_path, coast):
+def test_two_sets_are_read_as_one_and_their_results_stay_separate(tmp_path, coast):
     lake = write_set(tmp_path / "lake", count=3)
     cfg = config.load_config(RECIPE, data=[coast, lake])
     for name, num_images in (("train", 5), ("val", 5), ("test", 5)):
@@ -161,7 +161,7 @@ def test_a_file_given_twice_is_refused(tmp_path, coast):
         config.load_config(RECIPE, data=[coast, tmp_path / "link.yaml"])
 
 
-def test_a_set_without_val_is_only_trained_on_and_that_is_told(tmp_path, coast, caplog):
+def test_a_set_without_val_is_used_for_training_only_with_a_warning(tmp_path, coast, caplog):
     more = write_set(tmp_path / "more", splits=("train",))
     cfg = config.load_config(RECIPE, data=[more, coast])
     assert (files_in(cfg, "train"), files_in(cfg, "val")) == ([str(more), str(coast)], [str(coast)])

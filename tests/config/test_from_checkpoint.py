@@ -63,7 +63,7 @@ def test_options_are_checked_and_applied_as_with_a_config_file(tmp_path, content
         config.load_config(path, ["model.backbone.dept=3"])
 
 
-def test_it_is_finished_for_a_test_and_a_prediction_but_not_for_a_training(tmp_path, content):
+def test_it_can_be_used_for_a_test_and_a_prediction_but_not_for_a_training(tmp_path, content):
     path = save(tmp_path / "a.pth", content)
     cfg = config.load_config(path)
     tested = for_testing(cfg, path, tta=True, show_dir="show")

@@ -66,7 +66,7 @@ def test_keys_in_a_base_count_and_other_models_are_found_in_the_model_zoo(tmp_pa
     assert sentence.endswith(".mim/configs/segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py")
 
 
-def test_keys_of_0_in_a_config_of_1_are_named_with_what_1_says_instead(tmp_path):
+def test_keys_of_0_in_a_config_of_1_are_named_with_their_keys_in_1(tmp_path):
     recipe = REPO / "configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py"
     sentence = sentence_of(
         tmp_path / "mixed.py", f"_base_ = ['{recipe}']\ntrain_cfg = dict(max_iters=9)\nlr_config = dict(policy='poly')"
@@ -74,6 +74,6 @@ def test_keys_of_0_in_a_config_of_1_are_named_with_what_1_says_instead(tmp_path)
     assert sentence.endswith("keys of MMSegmentation 0.x have no effect: write param_scheduler instead of lr_config")
 
 
-def test_an_override_in_the_words_of_0_is_refused_with_those_of_1():
+def test_an_option_with_a_key_of_0_is_refused_with_the_key_of_1():
     with raises("E-config-version", r"data\.samples_per_gpu.*train_dataloader\.batch_size"):
         load_config(REPO / "configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py", ["data.samples_per_gpu=4"])

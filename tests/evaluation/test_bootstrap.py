@@ -15,7 +15,7 @@ def images(right, size=100):
     return Areas(intersect, truth, predicted)
 
 
-def test_the_interval_of_a_mean_is_the_one_of_the_textbook():
+def test_the_interval_of_a_mean_is_that_of_the_normal_distribution():
     random = np.random.default_rng(1)
     right = random.integers(20, 100, 400)
     low, high = intervals(images(right), means)["aAcc"]

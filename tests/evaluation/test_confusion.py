@@ -105,7 +105,7 @@ def test_labels_outside_the_classes_are_refused(dtype):
 
 
 @pytest.mark.parametrize("value", [-1, 300, 70000])
-def test_values_that_no_mask_has_are_refused_too(value):
+def test_values_outside_0_to_255_are_refused(value):
     target = torch.tensor([[0, value]])
     with raises("E-input-train-ids", rf"the truth .* 0\.\.3 and 255 \{{{value}\}}"):
         count_pixels(torch.zeros(1, 2, dtype=torch.long), target, NUM_CLASSES)
