@@ -1,6 +1,6 @@
 """From a config file and a command line to one finished config.
 
-Every room of the project walks configs with `semseg.config.tree`, so that this file imports nothing by itself.
+All packages of the project use `semseg.config.tree`, so this file imports nothing itself.
 """
 
 from __future__ import annotations

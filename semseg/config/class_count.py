@@ -10,8 +10,9 @@ from mmengine.config import Config
 
 from semseg.checkpoints.description import classes_of as classes_of_checkpoint
 from semseg.checkpoints.description import description_of
-from semseg.config.classes import classes_of, name_of, shortened
+from semseg.config.classes import classes_of, name_of
 from semseg.errors import InvalidConfigError
+from semseg.system.wording import listing
 
 _LAST_LAYER = "decode_head.conv_seg.weight"
 
@@ -46,4 +47,4 @@ def check_class_count(cfg: Config, checkpoint: Path, content: Mapping[str, Any])
 
 
 def _in_brackets(classes: Sequence[str] | None) -> str:
-    return f" ({shortened(classes, 3)})" if classes else ""
+    return f" ({listing(classes)})" if classes else ""

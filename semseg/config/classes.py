@@ -1,4 +1,4 @@
-"""Which classes a config is about: its data set says so; heads, loaders and checkpoints have to agree."""
+"""The classes of a config: its data set defines them; heads, loaders and checkpoints must agree."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from semseg.datasets.dataset_file import Color, DatasetFile, read_dataset_file
 from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
 from semseg.errors import InvalidConfigError
 from semseg.labels import distinct_colors
+from semseg.system.wording import listing
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def concatenate_lists(cfg: Config) -> None:
-    """Turn a list of data sets, as MMSegmentation 0.x took it, into a ConcatDataset (in place)."""
+    """Turn a list of data sets, as MMSegmentation 0.x accepted it, into a ConcatDataset. Modifies `cfg`."""
     for name in _LOADERS:
         loader = cfg.get(name)
         if loader is not None and isinstance(loader.get("dataset"), (list, tuple)):
@@ -30,10 +31,10 @@ def concatenate_lists(cfg: Config) -> None:
 
 
 def classes_of(loader: ConfigDict | None) -> tuple[str, ...] | None:
-    """Return the class names of a dataloader's set; None where the config doesn't say.
+    """Return the class names of a dataloader's set; None if the config doesn't say.
 
     Raises:
-        ValueError: no such kind of dataset.
+        ValueError: the type of the data set is not registered.
     """
     if loader is None:
         return None
@@ -45,15 +46,20 @@ def _classes_of_dataset(dataset: ConfigDict) -> tuple[str, ...] | None:
     if given is not None:
         return None if isinstance(given, str) else tuple(given)  # a string names a file
     if dataset.type == "FolderSegDataset":
-        path = Path(dataset.dataset_file)  # not there: on a machine that only infers
+        path = Path(dataset.dataset_file)  # the file is missing on a machine that only predicts
         return read_dataset_file(path).classes if path.is_file() else None
-    found = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
-    if found is None:
+    dataset_class = _registered_class(dataset)
+    if dataset_class is None:
         near = difflib.get_close_matches(dataset.type, DATASETS.module_dict, 1, 0.6)
-        hint = f"did you mean {near[0]!r}?" if near else "a set of your own needs none: describe it for --data"
-        raise InvalidConfigError(f"unknown dataset type {dataset.type!r}; {hint}")
-    classes = getattr(found, "METAINFO", {}).get("classes")
+        own = "to use images of your own, describe them in a dataset.yaml and give it as `data`"
+        hint = f"did you mean {near[0]!r}?" if near else own
+        raise InvalidConfigError(f"unknown dataset type {dataset.type!r}; {hint}", code="E-config-dataset-type")
+    classes = getattr(dataset_class, "METAINFO", {}).get("classes")
     return None if classes is None else tuple(classes)
+
+
+def _registered_class(dataset: ConfigDict) -> Any:
+    return DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
 
 
 def classes_and_palette(
@@ -62,12 +68,12 @@ def classes_and_palette(
     """Return the classes of a model and their colours: those of its checkpoint, else those of the config's test set.
 
     Args:
-        checkpoint: what the file holds.
-        cfg: of the model.
-        path: of the checkpoint, for messages.
+        checkpoint: content of the file.
+        cfg: config of the model.
+        path: path of the checkpoint, for messages.
 
     Raises:
-        ValueError: neither says it, or the config's set has another number of classes than the model.
+        ValueError: neither names the classes, or the config's set has another number of classes than the model.
     """
     classes, palette = classes_of_checkpoint(checkpoint), palette_of_checkpoint(checkpoint)
     if classes is None:
@@ -75,18 +81,20 @@ def classes_and_palette(
         classes, palette = classes_of(loader), _palette_of(loader)
         if classes is None:
             raise InvalidConfigError(
-                f"neither {path} (meta.dataset_meta) nor the config says which classes the model knows: name the"
-                " config or the --data that it was trained with"
+                f"neither {path} (meta.dataset_meta) nor the config says which classes the model knows: give the"
+                " config or the `data` that it was trained with",
+                code="E-config-unknown-classes",
             )
         for key, head in counting_heads(cfg.model):
             if head["num_classes"] != len(classes):
                 raise InvalidConfigError(
                     f"{path} does not say which classes it knows, and {name_of(loader)} has {len(classes)} where"
-                    f" {key}.num_classes is {head['num_classes']}: name the --data that it was trained with"
+                    f" {key}.num_classes is {head['num_classes']}: give the `data` that it was trained with",
+                    code="E-config-classes",
                 )
     if palette is None or len(palette) != len(classes):
         palette = distinct_colors(len(classes))
-    return tuple(classes), tuple(tuple(color) for color in palette)
+    return tuple(classes), tuple((red, green, blue) for red, green, blue in palette)
 
 
 def _palette_of(loader: ConfigDict | None) -> Sequence | None:
@@ -97,90 +105,96 @@ def _palette_of(loader: ConfigDict | None) -> Sequence | None:
         return dataset.metainfo.palette
     if dataset.type == "FolderSegDataset":
         return read_dataset_file(dataset.dataset_file).palette
-    found = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
-    return getattr(found, "METAINFO", {}).get("palette")
+    return getattr(_registered_class(dataset), "METAINFO", {}).get("palette")
 
 
-def agree_on_classes(cfg: Config, path: Path) -> None:
-    """Check the heads against the data sets, and tell every mask loader how many classes there are.
+def check_classes(cfg: Config, path: Path) -> None:
+    """Check that joined data sets have the same classes, and that the heads have as many.
 
     Args:
-        cfg: with all options applied; changed in place.
+        cfg: with all options applied.
         path: its file, for the messages.
 
     Raises:
-        ValueError: a head has another number of classes than any of the sets, or sets of other classes are joined.
+        ValueError: sets of different classes are joined, or a head has another number of classes than any of the sets.
     """
+    loaders = {name: loader for name in _LOADERS if (loader := cfg.get(name)) is not None}
+    for name, loader in loaders.items():
+        _check_joined(loader.dataset, f"{path}: {name}")
+    classes_of_loaders = [classes_of(loader) for loader in loaders.values()]
+    counts = {len(classes) for classes in classes_of_loaders if classes is not None}
+    for key, head in counting_heads(cfg.model):
+        if counts and None not in classes_of_loaders and head["num_classes"] not in counts:
+            sentence = _describe_miscount(key, head, next(iter(loaders.values())))
+            raise InvalidConfigError(f"{path}: {sentence}", code="E-config-classes")
+
+
+def set_num_classes_of_mask_loaders(cfg: Config) -> None:
+    """Tell every LoadTrainIds how many classes its data set has. Modifies `cfg`."""
     for name in _LOADERS:
         loader = cfg.get(name)
         classes = classes_of(loader)
-        if loader is not None:
-            _check_joined(loader.dataset, f"{path}: {name}")
-        for dataset in inner_datasets(loader.dataset) if classes is not None else ():
+        if loader is None or classes is None:
+            continue
+        for dataset in inner_datasets(loader.dataset):
             if dataset.type != "FolderSegDataset" and "pipeline" in dataset:
                 dataset["pipeline"] = _with_num_classes(dataset["pipeline"], len(classes))
     test_classes = classes_of(cfg.get("test_dataloader"))
     if "tta_pipeline" in cfg and test_classes is not None:
         cfg.tta_pipeline = _with_num_classes(cfg.tta_pipeline, len(test_classes))
 
-    loaders = [loader for name in _LOADERS if (loader := cfg.get(name)) is not None]
-    found = [classes_of(loader) for loader in loaders]
-    counts = {len(classes) for classes in found if classes is not None}
-    for key, head in counting_heads(cfg.model):
-        if counts and None not in found and head["num_classes"] not in counts:
-            raise InvalidConfigError(f"{path}: {_miscount(key, head, loaders[0])}")
-
 
 def _check_joined(dataset: ConfigDict, place: str) -> None:
-    """Refuse data sets of other classes inside one wrapper: the classes of the first would be those of all."""
+    """Check that all data sets inside wrappers have the same classes: MMEngine takes those of the first for all."""
     known = [(part, classes) for part in inner_datasets(dataset) if (classes := _classes_of_dataset(part)) is not None]
     for part, classes in known[1:]:
         if classes != known[0][1]:
-            first, other = (str(one.get("dataset_file", one.type)) for one in (known[0][0], part))
+            names = [str(joined.get("dataset_file", joined.type)) for joined in (known[0][0], part)]
             raise InvalidConfigError(
-                f"{place} joins {first} and {other}, which have other classes: {difference(known[0][1], classes)}; give"
-                " all the same classes in the same order"
+                f"{place} joins {' and '.join(names)}, which have different classes:"
+                f" {difference(known[0][1], classes)}; give all the same classes in the same order",
+                code="E-config-classes",
             )
 
 
 def check_training(cfg: Config) -> None:
-    """Refuse a config that trains other classes than its heads and weights count, or than it validates on.
+    """Check that heads, class weights and validation set have the classes of the training set.
 
     Raises:
-        ValueError: the first of these that is so.
+        ValueError: one of them does not; the first is named.
     """
-    classes, val = classes_of(cfg.get("train_dataloader")), classes_of(cfg.get("val_dataloader"))
+    classes, val_classes = classes_of(cfg.get("train_dataloader")), classes_of(cfg.get("val_dataloader"))
     if classes is None:
         return
     for key, head in counting_heads(cfg.model):
         if head["num_classes"] != len(classes):
-            raise InvalidConfigError(_miscount(key, head, cfg.train_dataloader))
+            raise InvalidConfigError(_describe_miscount(key, head, cfg.train_dataloader), code="E-config-classes")
         for place, _, weights in class_weights(head, key):
-            if len(weights) not in (
-                len(classes),
-                len(classes) + 1,
-            ):  # + 1: some losses have one for no object
+            # some losses have one weight more, for pixels of no object
+            if len(weights) not in (len(classes), len(classes) + 1):
                 raise InvalidConfigError(
                     f"{place} holds {len(weights)} weights, but {name_of(cfg.train_dataloader)} has"
-                    f" {len(classes)} classes; give one per class, or None"
+                    f" {len(classes)} classes; give one per class, or None",
+                    code="E-config-class-weights",
                 )
-    if val is not None and val != classes:
+    if val_classes is not None and val_classes != classes:
         raise InvalidConfigError(
             f"{name_of(cfg.train_dataloader)}, which trains, and {name_of(cfg.val_dataloader)}, which"
-            f" validates, have other classes: {difference(classes, val)}; they have to be the same"
+            f" validates, have different classes: {difference(classes, val_classes)}; they have to be the same",
+            code="E-config-classes",
         )
 
 
-def _miscount(key: str, head: ConfigDict, loader: ConfigDict) -> str:
+def _describe_miscount(key: str, head: ConfigDict, loader: ConfigDict) -> str:
     classes = classes_of(loader) or ()
     return (
         f"{key}.num_classes is {head['num_classes']}, but {name_of(loader)} has {len(classes)} classes"
-        f" ({shortened(classes)}); set it to {len(classes)}"
+        f" ({listing(classes, 6)}); set it to {len(classes)}"
     )
 
 
 def adapt_pipeline(steps: Any, rules: DatasetFile) -> Any:
-    """Return a pipeline that reads photographs and masks by the rules of a dataset.yaml."""
+    """Return a pipeline that reads photographs and masks as a dataset.yaml says."""
     if isinstance(steps, (list, tuple)):
         return type(steps)(adapt_pipeline(step, rules) for step in steps)  # crop sizes stay tuples
     if not isinstance(steps, dict):
@@ -200,21 +214,21 @@ def adapt_pipeline(steps: Any, rules: DatasetFile) -> Any:
     return changed
 
 
-def read_photographs_alike(cfg: Config) -> None:
-    """Let every pipeline read photographs as inference does (in place): LoadPhotograph for LoadImageFromFile."""
+def use_load_photograph(cfg: Config) -> None:
+    """Replace LoadImageFromFile by LoadPhotograph, which inference uses, in every pipeline. Modifies `cfg`."""
     for name in _LOADERS:
         if (loader := cfg.get(name)) is not None:
-            loader.dataset = _with_photographs(loader.dataset)
+            loader.dataset = _with_load_photograph(loader.dataset)
     if "tta_pipeline" in cfg:
-        cfg.tta_pipeline = _with_photographs(cfg.tta_pipeline)
+        cfg.tta_pipeline = _with_load_photograph(cfg.tta_pipeline)
 
 
-def _with_photographs(node: Any) -> Any:
+def _with_load_photograph(node: Any) -> Any:
     if isinstance(node, (list, tuple)):
-        return type(node)(_with_photographs(child) for child in node)
+        return type(node)(_with_load_photograph(child) for child in node)
     if not isinstance(node, dict):
         return node
-    changed = {key: _with_photographs(value) for key, value in node.items()}
+    changed = {key: _with_load_photograph(value) for key, value in node.items()}
     is_stock = changed.get("type") in ("LoadImageFromFile", "mmcv.LoadImageFromFile", "mmseg.LoadImageFromFile")
     if is_stock and "file_client_args" not in changed:
         changed["type"] = "LoadPhotograph"
@@ -231,20 +245,21 @@ def _with_num_classes(steps: Any, num_classes: int) -> Any:
 
 
 def name_of(loader: ConfigDict) -> str:
-    """Return what a message calls the sets of a dataloader: their dataset.yaml, else their type."""
+    """Return the name of a dataloader's sets in messages: their dataset.yaml, else their type."""
     names = (str(dataset.get("dataset_file", dataset.type)) for dataset in inner_datasets(loader.dataset))
     return " + ".join(dict.fromkeys(names))
 
 
 def difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
-    """Say in words in what two lists of classes differ."""
-    only = [[name for name in one if name not in other] for one, other in ((ours, theirs), (theirs, ours))]
-    if not any(only):
+    """Describe the difference between two lists of classes."""
+    only_ours = [name for name in ours if name not in theirs]
+    only_theirs = [name for name in theirs if name not in ours]
+    if not only_ours and not only_theirs:
         return "the same names in another order"
-    named = zip(("first", "second"), only, strict=True)
-    return "; ".join(f"only the {which} has {shortened(names)}" for which, names in named if names)
+    by_side = {"first": only_ours, "second": only_theirs}
+    return "; ".join(f"only the {side} has {listing(names, 6)}" for side, names in by_side.items() if names)
 
 
 def shortened(names: Sequence[str], count: int = 6) -> str:
-    """List the first names, and count the others."""
-    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
+    """Write `a, b, c and 4 more`."""
+    return listing(names, count)

@@ -1,4 +1,4 @@
-"""Sets of a dataset.yaml in place of those of a config: `--data`, once or several times."""
+"""Replace the data sets of a config by those of one or several dataset.yaml files: `data` of `load_config`."""
 
 from __future__ import annotations
 
@@ -12,36 +12,39 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
-from semseg.config.classes import adapt_pipeline, classes_of, difference, shortened
-from semseg.config.heads import set_num_classes, take_masks_of_this_project
+from semseg.config.classes import adapt_pipeline, classes_of, difference
+from semseg.config.heads import set_ignore_index_and_vocabulary, set_num_classes
 from semseg.config.tree import class_weights, counting_heads, inner_datasets
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.errors import InvalidConfigError
+from semseg.system.wording import listing
 
-_SPLITS = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}  # by step, the best one first
+_SPLITS = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}  # by step, the preferred one first
 _NO_CLASSES = ("DepthEstimator",)
-_MOST_NAMES = 4  # of data sets, in the name of a folder
+_MAX_NAMES = 4  # of data sets, in the name of a folder
 
 
 def use_dataset_files(cfg: Config, paths: Sequence[str | Path]) -> None:
-    """Make a config train, validate and test on the sets of one or several dataset.yaml files (in place).
+    """Make a config train, validate and test on the sets of one or several dataset.yaml files. Modifies `cfg`.
 
-    Training takes the split `train`; validation `val`, else `test`; testing `test`, else `val`. The pipelines
-    stay, with other loaders; every head gets as many classes as the sets have, see `set_num_classes`, and what is left
-    out or replaced in the model is logged. Several sets are read one after the
-    other, as one set; a set that has neither `val` nor `test` is trained on, and left out of the validation.
+    Training uses the split `train`; validation `val`, else `test`; testing `test`, else `val`. The pipelines
+    stay, except their loaders. Every head gets as many classes as the sets have, see `set_num_classes`; a warning
+    lists what is removed or replaced in the model. Several sets are read one after the other, as one set; a set with
+    neither `val` nor `test` is used for training only.
 
     Raises:
-        FileNotFoundError, ValueError: those of `read_dataset_file`; a file is given twice, or sets have other classes.
+        FileNotFoundError, ValueError: those of `read_dataset_file`; a file is given twice, or sets have different
+            classes, or the model does not predict classes.
     """
     _check_given_once(paths)
     rules_of = {str(path): read_dataset_file(path) for path in paths}
     if cfg.model.get("type") in _NO_CLASSES:
         raise InvalidConfigError(
-            f"--data {paths[0]} has classes, and model.type {cfg.model.type!r} does not predict classes"
+            f"`data` {paths[0]} has classes, and model.type {cfg.model.type!r} does not predict classes",
+            code="E-config-no-classes",
         )
-    _check_alike(rules_of)
-    changes = _note_kept_weights(cfg, next(iter(rules_of.values())))
+    _check_same_classes(rules_of)
+    changes = _describe_kept_weights(cfg, next(iter(rules_of.values())))
     plugins = "semseg.plugins"
     imports = cfg.get("custom_imports", {}).get("imports", [])
     if plugins not in imports:  # a config from elsewhere
@@ -52,28 +55,28 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path]) -> None:
         if loader is None:
             continue
         pipeline = inner_datasets(loader.dataset)[0].get("pipeline", [])
-        has_split = [path for path, rules in rules_of.items() if rules.splits.keys() & set(splits)]
-        chosen = has_split if step == "val" and has_split else rules_of  # `check_split` tells what is missing
-        folders = [_dataset(path, rules_of[path], splits, pipeline) for path in chosen]
-        # colours may differ from set to set: those of the first paint all
-        joined = dict(type="ConcatDataset", datasets=folders, ignore_keys=["palette"])
-        dataset = folders[0] if len(folders) == 1 else joined
-        is_sampled = loader.dataset.get("type") == "RareClassDataset"
-        loader["dataset"] = {**loader.dataset, "dataset": dataset} if is_sampled else dataset
+        with_split = [path for path, rules in rules_of.items() if rules.splits.keys() & set(splits)]
+        chosen = with_split if step == "val" and with_split else rules_of  # `check_split` reports a missing split
+        datasets = [_dataset(path, rules_of[path], splits, pipeline) for path in chosen]
+        # colours may differ from set to set: those of the first are used for all
+        joined = dict(type="ConcatDataset", datasets=datasets, ignore_keys=["palette"])
+        dataset = datasets[0] if len(datasets) == 1 else joined
+        has_wrapper = loader.dataset.get("type") == "RareClassDataset"
+        loader["dataset"] = {**loader.dataset, "dataset": dataset} if has_wrapper else dataset
     first = next(iter(rules_of.values()))
     if "tta_pipeline" in cfg:
         cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first)
     changes += set_num_classes(cfg.model, len(first.classes))
-    changes += take_masks_of_this_project(cfg.model, first.classes)
+    changes += set_ignore_index_and_vocabulary(cfg.model, first.classes)
     for change in changes:
-        _warn("--data: %s", change)
+        _warn("data: %s", change)
 
 
-def _note_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
-    """Say which class weights stay, although the config's own set has other classes of the same number."""
+def _describe_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
+    """Return which class weights stay although the config's own set has as many, but different, classes."""
     try:
         own = classes_of(cfg.get("train_dataloader"))
-    except ValueError:  # a data set of another project, which --data replaces
+    except ValueError:  # a data set of another project, which is replaced
         return []
     if own is None or own == rules.classes or len(own) != len(rules.classes):
         return []
@@ -85,43 +88,46 @@ def _note_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
     ]
     if not kept:
         return []
-    return [f"{', '.join(kept)} stays as it is: {len(own)} numbers, made for other classes ({shortened(own)})"]
+    return [f"{', '.join(kept)} stays as it is: {len(own)} numbers, made for other classes ({listing(own, 6)})"]
 
 
 def set_name(path: str | Path) -> str:
-    """Return what folders call the set of a dataset.yaml: the file's name, or its folder's if that says nothing."""
+    """Return the name of a set in names of folders: that of its file, or of its folder if the file is dataset.yaml."""
     path = Path(path).resolve()
     return (path.parent.name if path.stem == "dataset" else path.stem) or "data"
 
 
 def join_set_names(names: Sequence[str], sources: Sequence[str]) -> str:
-    """Return what folders call several sets.
+    """Return the name of several sets in names of folders.
 
     Args:
         names: of each set.
-        sources: where each comes from, which tells sets of one name apart.
+        sources: path of each set, which distinguishes sets with the same name.
     """
-    different = [name for _, name in dict.fromkeys(zip(sources, names, strict=True))]
-    if len(different) > _MOST_NAMES:
+    distinct = [name for _, name in dict.fromkeys(zip(sources, names, strict=True))]
+    if len(distinct) > _MAX_NAMES:
         digest = zlib.crc32("\n".join(sources).encode())
-        different[_MOST_NAMES - 1 :] = [f"{len(different) - _MOST_NAMES + 1}_more-{digest:08x}"]
-    return "+".join(different)
+        distinct[_MAX_NAMES - 1 :] = [f"{len(distinct) - _MAX_NAMES + 1}_more-{digest:08x}"]
+    return "+".join(distinct)
 
 
 def views_pipeline(cfg: Config, dataset: dict) -> Any:
-    """Return the `tta_pipeline` of a config as a data set needs it: photographs are turned as its dataset.yaml says."""
+    """Return the `tta_pipeline` of a config for a data set: photographs are turned as its dataset.yaml says."""
     if dataset.get("type") != "FolderSegDataset":
         return cfg.tta_pipeline
     return adapt_pipeline(cfg.tta_pipeline, read_dataset_file(dataset["dataset_file"]))
 
 
 def check_split(cfg: Config, name: str, stand_in: str = "") -> None:
-    """Refuse sets whose dataset.yaml lacks the split that a step needs, and tell of one that stands in.
+    """Check that the sets have the split that a step needs; warn if another split is used instead.
 
     Args:
         cfg: from `load_config`.
         name: train, val or test: the loader and the split.
-        stand_in: the split that does as well.
+        stand_in: the split that may be used instead.
+
+    Raises:
+        ValueError: a set has neither.
     """
     step = {"train": "training", "val": "validating", "test": "testing"}[name]
     needed = "testing" if name == "test" else "training"
@@ -130,7 +136,9 @@ def check_split(cfg: Config, name: str, stand_in: str = "") -> None:
         if dataset.split not in splits:
             has = ", ".join(splits)
             instead = f", or {stand_in!r} instead" if stand_in else ""
-            raise InvalidConfigError(f"{path} has no split {dataset.split!r}, only {has}; {needed} needs it{instead}")
+            raise InvalidConfigError(
+                f"{path} has no split {dataset.split!r}, only {has}; {needed} needs it{instead}", code="E-config-split"
+            )
         if dataset.split == stand_in and name not in splits:
             _warn("%s on split %r: %s has no %r", step, stand_in, path, name)
     if name == "val":
@@ -156,27 +164,27 @@ def _check_given_once(paths: Sequence[str | Path]) -> None:
     for path in map(str, paths):
         real = Path(path).resolve()
         if real in seen:
-            raise InvalidConfigError(
-                f"--data {path} is given twice{f', also as {seen[real]}' if seen[real] != path else ''}"
-            )
+            also = f", also as {seen[real]}" if seen[real] != path else ""
+            raise InvalidConfigError(f"`data` {path} is given twice{also}", code="E-config-repeated")
         seen[real] = path
 
 
-def _check_alike(rules_of: Mapping[str, DatasetFile]) -> None:
+def _check_same_classes(rules_of: Mapping[str, DatasetFile]) -> None:
     (first_path, first), *others = rules_of.items()
     for path, rules in others:
         if rules.classes != first.classes:
             raise InvalidConfigError(
-                f"--data: {first_path} and {path} have other classes: {difference(first.classes, rules.classes)};"
+                f"`data`: {first_path} and {path} have different classes: {difference(first.classes, rules.classes)};"
                 " sets that are used together have the same classes in the same order: give both the same list, and say"
-                " in label_map which stored values mean which class"
+                " in label_map which stored values mean which class",
+                code="E-config-classes",
             )
 
 
 def _dataset_files_in(cfg: Config, name: str) -> list[Any]:
     loader = cfg.get(f"{name}_dataloader")
-    found = [] if loader is None else inner_datasets(loader.dataset)
-    return [dataset for dataset in found if dataset.get("type") == "FolderSegDataset"]
+    datasets = [] if loader is None else inner_datasets(loader.dataset)
+    return [dataset for dataset in datasets if dataset.get("type") == "FolderSegDataset"]
 
 
 def _warn(message: str, *values: str) -> None:

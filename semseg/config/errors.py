@@ -1,8 +1,8 @@
-"""What a part of a config raises, told in one sentence with the key of that part.
+"""Turn an error in a part of a config into one sentence that names the key of that part.
 
-MMEngine builds everything from dictionaries, and what goes wrong in there ends in a traceback through its registries
-and PyTorch's modules. The frames of that traceback still know which dictionary was being built and which module was
-computing, and so the place in the config is found.
+MMEngine builds everything from dictionaries, and an error there ends in a traceback through its registries and
+PyTorch's modules. The local variables in the frames of that traceback tell which dictionary was being built and which
+module was running; from these the key in the config is found.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import re
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -22,15 +22,15 @@ from semseg.config.tree import walk
 from semseg.errors import InvalidConfigError
 
 _PACKAGE = str(Path(__file__).parents[1])
-_NAMED_KINDS = (KeyError, TypeError, AttributeError, IndexError, NameError)  # their messages alone say little
+_SHORT_MESSAGES = (KeyError, TypeError, AttributeError, IndexError, NameError)  # unclear without the error's type
 _NO_NETWORK = (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException)
 _MISSING_OPERATOR = re.compile(r"install onedl-mmcv for (\w+) ops")
 _UNEVEN = re.compile(r"must match the size of tensor|[Ss]izes of tensors must match|should be divisible")
 _TOO_SMALL = re.compile(
     r"Output size is too small|[Kk]ernel size can't be greater|Padding size should be less|greater than zero"
 )
-_SOURCE_IN_INIT = re.compile(r"\.init_cfg\..*")
-_BUILDING = ("build_from_cfg", "init_weights")
+_INSIDE_INIT_CFG = re.compile(r"\.init_cfg\..*")
+_BUILDING = ("build_from_cfg", "init_weights")  # functions of MMEngine
 
 
 class _Place(NamedTuple):
@@ -39,16 +39,16 @@ class _Place(NamedTuple):
 
 
 @contextmanager
-def explained(cfg: Any, doing: str = "", model: nn.Module | None = None) -> Iterator[None]:
-    """Turn what a part of a config raises in the block into a ValueError that names its key.
+def explained(cfg: Any, doing: str = "", model: nn.Module | None = None) -> Generator[None, None, None]:
+    """Turn an error that a part of a config raises in the `with` block into a ValueError that names its key.
 
-    What this project's own code raises passes unchanged, as do failures of the machine.
+    Errors of this project's own code pass unchanged, and so do failures of the machine.
 
     Args:
-        cfg: whose parts they are.
-        doing: what is being done, such as `a training step on 128x256`. Empty: only what happens while parts are
-            built and get their first weights is explained.
-        model: built from it, if it is.
+        cfg: the config that contains the parts.
+        doing: what the block does, such as `a training step on 128x256`. Empty: only errors while parts are built and
+            their weights are initialized are explained.
+        model: the model that was built from `cfg`, if there is one.
 
     Raises:
         ValueError: from the original error.
@@ -58,7 +58,7 @@ def explained(cfg: Any, doing: str = "", model: nn.Module | None = None) -> Iter
         yield
     except Exception as error:
         frames = list(_frames(error))
-        if isinstance(error, _NO_NETWORK) and (sentence := _download_sentence(cfg, frames, error)):
+        if isinstance(error, _NO_NETWORK) and (sentence := _describe_download(cfg, frames, error)):
             raise ConnectionError(sentence) from error
         if not doing and not any(frame.f_code.co_name in _BUILDING for frame in frames):
             raise
@@ -67,7 +67,8 @@ def explained(cfg: Any, doing: str = "", model: nn.Module | None = None) -> Iter
         place = None if is_own or is_of_machine else _find_place(cfg, frames, model)
         if place is None or "memory" in str(error):
             raise
-        raise InvalidConfigError(_sentence(place, error, doing)) from error
+        code = "E-config-operator" if _MISSING_OPERATOR.search(str(error)) else "E-config-part"
+        raise InvalidConfigError(_describe(place, error, doing), code=code) from error
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
@@ -78,8 +79,8 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
 
 
 def _find_place(cfg: Any, frames: list[FrameType], model: nn.Module | None) -> _Place | None:
-    """Find the part of a config that the innermost frames work for."""
-    bare = getattr(model, "module", model)  # several processes put a wrapper around it
+    """Find the part of a config that the innermost frames belong to."""
+    bare = getattr(model, "module", model)  # in a distributed run the model is wrapped
     names = {} if bare is None else {id(module): name for name, module in bare.named_modules()}
     parts = [(key, node) for key, node in walk(cfg.to_dict()) if isinstance(node, dict) and "type" in node]
     place: _Place | None = None
@@ -97,11 +98,11 @@ def _find_place(cfg: Any, frames: list[FrameType], model: nn.Module | None) -> _
 
 
 def _place_of_dict(parts: list[tuple[str, dict]], built: dict, inside: _Place | None) -> _Place | None:
-    """Find what is being built; parts are changed before they are built, so that the type has to suffice."""
+    """Find the part that is being built: an equal one, else one of the same type, as MMEngine edits parts first."""
     inner = [part for part in parts if inside is None or part[0].startswith(f"{inside.key}.")]
-    for found in (inner, parts):
-        same = [part for part in found if part[1] == built] or [
-            part for part in found if part[1]["type"] == built.get("type")
+    for candidates in (inner, parts):
+        same = [part for part in candidates if part[1] == built] or [
+            part for part in candidates if part[1]["type"] == built.get("type")
         ]
         if same:
             return _Place(*same[0])
@@ -109,22 +110,22 @@ def _place_of_dict(parts: list[tuple[str, dict]], built: dict, inside: _Place | 
 
 
 def _place_of_module(parts: list[tuple[str, dict]], name: str) -> _Place | None:
-    """Find the innermost part of a model's config on the way to a module, such as `decode_head.0.loss_decode`."""
-    known = dict(parts)
+    """Find the innermost part of a model's config that contains a module, such as `decode_head.0.loss_decode`."""
+    by_key = dict(parts)
     steps = ["model", *filter(None, name.split("."))]
     keys = (".".join(steps[:count]) for count in range(len(steps), 0, -1))
-    return next((_Place(key, known[key]) for key in keys if key in known), None)
+    return next((_Place(key, by_key[key]) for key in keys if key in by_key), None)
 
 
-def _sentence(place: _Place, error: Exception, doing: str) -> str:
+def _describe(place: _Place, error: Exception, doing: str) -> str:
     what = f"{place.key} ({_kind(place.node)})"
     message = " ".join(str(error).split()) or type(error).__name__
-    if found := _MISSING_OPERATOR.search(message):
+    if operator := _MISSING_OPERATOR.search(message):
         return (
-            f"{what} needs the operator {found.group(1)}, which MMCV has to be compiled for and the installed"
-            " onedl-mmcv is not: build it from source with MMCV_WITH_OPS=1, or choose another head"
+            f"{what} needs the operator {operator.group(1)}, and the installed onedl-mmcv is compiled without it:"
+            " build it from source with MMCV_WITH_OPS=1, or choose another head"
         )
-    if isinstance(error, _NAMED_KINDS):
+    if isinstance(error, _SHORT_MESSAGES):
         message = f"{type(error).__name__}: {message}"
     if not doing:
         return f"{what} cannot be built: {message}"
@@ -133,7 +134,7 @@ def _sentence(place: _Place, error: Exception, doing: str) -> str:
         hint = "; it needs larger crops"
     elif doing.startswith("the validation") and _UNEVEN.search(message):
         hint = (
-            "; if it takes only sides that a number divides, pad the pictures with --cfg-options"
+            "; if height and width must be divisible by a number, pad the pictures with `cfg_options`"
             " model.data_preprocessor.test_cfg.size_divisor=32"
         )
     elif (size := place.node.get("img_size")) is not None:
@@ -141,8 +142,8 @@ def _sentence(place: _Place, error: Exception, doing: str) -> str:
     return f"{what} fails in {doing}: {message.rstrip('.')}{hint}"
 
 
-def _download_sentence(cfg: Any, frames: list[FrameType], error: Exception) -> str | None:
-    """Say which key asks for weights from elsewhere, and how to do without."""
+def _describe_download(cfg: Any, frames: list[FrameType], error: Exception) -> str | None:
+    """Describe which key needs a download, and how to avoid it; None if no key of the config is involved."""
     texts = {value for frame in frames for value in frame.f_locals.values() if isinstance(value, str)}
     keys: dict[str, list[str]] = {}
     for key, value in walk(cfg.to_dict()):
@@ -153,10 +154,10 @@ def _download_sentence(cfg: Any, frames: list[FrameType], error: Exception) -> s
     reason = getattr(error, "reason", None) or error
     weights, places = next(iter(keys.items()))
     given = " ".join(f"{place}=FILE" for place in places)
-    left_out = " ".join(f"{_SOURCE_IN_INIT.sub('.init_cfg', place)}=None" for place in places)
+    removed = " ".join(f"{_INSIDE_INIT_CFG.sub('.init_cfg', place)}=None" for place in places)
     return (
-        f"cannot download the pretrained weights {weights} ({reason}): download them elsewhere and set --cfg-options"
-        f" {given}, or train from scratch with --cfg-options {left_out}"
+        f"cannot download the pretrained weights {weights} ({reason}): download them elsewhere and set `cfg_options`"
+        f" {given}, or train from scratch with `cfg_options` {removed}"
     )
 
 

@@ -1,9 +1,8 @@
-"""The config of a checkpoint that describes itself, as far as a test or a prediction needs it.
+"""Build a config from the description in a checkpoint, for testing and predicting.
 
-What stands in a file from elsewhere is not believed: MMEngine imports modules, calls functions by name, reads
-pickles and deletes folders if a config says so. Only the model, its data and the metric are taken over; names have
-to be those of registered classes, which are looked up here and never imported; everything else about the run is
-this project's own.
+A checkpoint from elsewhere is not trusted: MMEngine imports modules, calls functions by name, reads pickles and
+deletes folders if a config says so. Therefore only the model, its data and the metric are copied. Names must be those
+of registered classes, which are looked up and never imported. Everything else about the run is set by this project.
 """
 
 from __future__ import annotations
@@ -20,14 +19,15 @@ from mmengine.utils import import_modules_from_strings
 from semseg import compat
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.reading import checkpoint_stem, is_checkpoint, read_checkpoint
+from semseg.config.tree import as_list
 from semseg.errors import InvalidCheckpointError, MissingCheckpointError
 
 _PACKAGES = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
 _LEFT_OUT = ("pretrained", "init_cfg", "backend_args", "file_client_args", "_delete_", "_scope_")
-"""Weights from elsewhere, servers to read from (memcached imports a module from a folder)."""
+"""Keys that are not copied: weights from elsewhere, file servers (memcached imports a module from a folder)."""
 _WRAPPERS = ("ConcatDataset", "RepeatDataset", "ClassBalancedDataset")
-_METRICS = ("IoUMetric", "ConfusionMetric", "PerClassIoUMetric")  # the last: what ConfusionMetric was called first
-_FROM_ELSEWHERE = ("VPD", "TIMMBackbone")  # backbones that build what another file names, or fetch it
+_METRICS = ("IoUMetric", "ConfusionMetric", "PerClassIoUMetric")  # the last: the first name of ConfusionMetric
+_READ_OTHER_FILES = ("VPD", "TIMMBackbone")  # backbones that build what another file names, or download it
 _RUNTIME = dict(
     default_scope="mmseg",
     env_cfg=dict(
@@ -40,23 +40,23 @@ _RUNTIME = dict(
 
 
 def existing_checkpoint(path: str | Path) -> Path:
-    """Return `path` if a file is there.
+    """Return `path` if the file exists.
 
     Raises:
-        FileNotFoundError: it is not; the sentence lists the checkpoints of that folder.
+        FileNotFoundError: it does not; the sentence lists the checkpoints in that folder.
     """
     path = Path(path)
     if path.is_file():
         return path
-    beside = sorted(p.name for p in path.parent.glob("*") if is_checkpoint(p))
-    hint = f"; {path.parent} holds {', '.join(beside)}" if beside else f"; {path.parent} holds none"
-    raise MissingCheckpointError(f"no checkpoint {path}{hint}")
+    names = sorted(file.name for file in path.parent.glob("*") if is_checkpoint(file))
+    hint = f"; {path.parent} holds {', '.join(names) or 'none'}"
+    raise MissingCheckpointError(f"no checkpoint {path}{hint}", code="E-checkpoint-missing")
 
 
 def config_of_checkpoint(path: Path) -> tuple[Config, str]:
-    """Build a config out of the description in a checkpoint; nothing in it is executed.
+    """Build a config from the description in a checkpoint; no code in it is executed.
 
-    With `--trust-checkpoint` the modules that its config imports are imported.
+    If checkpoints are trusted (`--trust-checkpoint`), the modules that its config imports are imported.
 
     Args:
         path: an existing checkpoint.
@@ -65,13 +65,14 @@ def config_of_checkpoint(path: Path) -> tuple[Config, str]:
         The config for testing and predicting, and the name of the config that it was trained with.
 
     Raises:
-        ValueError: the file does not describe itself, or names what is not registered; the sentence says which.
+        ValueError: the file has no description, or names something that is not registered; the sentence says which.
     """
     description = description_of(read_checkpoint(path, mmap=True), path)
     config = description.get("config")
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
         raise InvalidCheckpointError(
-            f"{path} does not describe its model: name the config that it was trained with, before it"
+            f"{path} does not describe its model: name the config that it was trained with, before it",
+            code="E-checkpoint-description",
         )
     imports = config.get("custom_imports") or {}
     if not compat.checkpoints_are_trusted():
@@ -87,11 +88,12 @@ def config_of_checkpoint(path: Path) -> tuple[Config, str]:
     if isinstance(config.get("data_preprocessor"), dict):
         cfg["data_preprocessor"] = reader.read(config["data_preprocessor"], "data_preprocessor", "MODELS")
     if any(hook == {"type": "ChannelsLastHook"} for hook in config.get("custom_hooks") or ()):
-        cfg["custom_hooks"].append(dict(type="ChannelsLastHook"))  # other layouts round otherwise
+        cfg["custom_hooks"].append(dict(type="ChannelsLastHook"))  # another memory layout gives other rounding
     loader = config.get("test_dataloader")
     if not isinstance(loader, dict) or not isinstance(loader.get("dataset"), dict):
         raise InvalidCheckpointError(
-            f"{path} does not say how it is tested: name the config that it was trained with, before it"
+            f"{path} does not say how it is tested: name the config that it was trained with, before it",
+            code="E-checkpoint-description",
         )
     cfg["test_dataloader"] = dict(
         batch_size=_number(loader.get("batch_size"), 1),
@@ -111,24 +113,23 @@ def config_of_checkpoint(path: Path) -> tuple[Config, str]:
 
 
 def leave_out_pretrained(node: Any) -> None:
-    """Take the weights that a model would start its training from out of its config (in place): no network needed."""
+    """Remove pretrained weights from the config of a model, so that nothing is downloaded. Modifies `node`."""
     if isinstance(node, dict):
         if node.get("pretrained") is not None:
             node["pretrained"] = None
-        start = node.get("init_cfg")
-        starts = start if isinstance(start, (list, tuple)) else [start]
-        if any(isinstance(one, dict) and one.get("type") == "Pretrained" for one in starts):
+        inits = as_list(node.get("init_cfg"))
+        if any(isinstance(init, dict) and init.get("type") == "Pretrained" for init in inits):
             node["init_cfg"] = None
     for child in node.values() if isinstance(node, dict) else node if isinstance(node, (list, tuple)) else ():
         leave_out_pretrained(child)
 
 
 class _Reader:
-    """Take over parts of a config that a stranger may have written.
+    """Copy parts of a config that is not trusted.
 
     Args:
         path: of the checkpoint, for the messages.
-        imports: what its config imports, for the messages.
+        imports: `custom_imports` of its config, for the messages.
     """
 
     def __init__(self, path: Path, imports: Any) -> None:
@@ -142,28 +143,28 @@ class _Reader:
         }
 
     def read(self, node: Any, place: str, *kinds: str) -> Any:
-        """Return a copy of what is harmless.
+        """Return a copy of a part without the keys of `_LEFT_OUT`.
 
         Args:
             node: plain data.
-            place: where it stands in the config.
-            kinds: registries that know its types.
+            place: its key in the config.
+            kinds: names of the registries that its types are looked up in.
 
         Raises:
-            ValueError: the first thing that is not.
+            ValueError: a value is not harmless; the first one is named.
         """
         if isinstance(node, dict):
-            copy = {}
+            copy: dict[Any, Any] = {}
             for key, value in node.items():
                 here = f"{place}.{key}"
                 if not (isinstance(key, int) or (isinstance(key, str) and key.isidentifier())):
-                    raise self._refusal(here, "is no name")  # the config is written down as Python
+                    raise self._error(here, "is no name")  # the config is saved as Python code
                 if key in _LEFT_OUT or (key == "class_weight" and isinstance(value, str)):  # a file, maybe a pickle
                     continue
                 if key == "type":
                     copy[key] = self._type(value, here, kinds)
                 elif str(key).endswith("type") and "." in str(value):  # resize_type names a class too
-                    raise self._refusal(here, f"is {value!r}, which is not a part of MMSegmentation or this project")
+                    raise self._error(here, f"is {value!r}, which is not a part of MMSegmentation or this project")
                 else:
                     inner = ("TRANSFORMS",) if key in ("pipeline", "transforms") else kinds
                     copy[key] = self.read(value, here, *inner)
@@ -172,45 +173,49 @@ class _Reader:
             parts = [self.read(child, f"{place}.{i}", *kinds) for i, child in enumerate(node)]
             return tuple(parts) if isinstance(node, tuple) else parts
         if isinstance(node, str) and "://" in node:
-            raise self._refusal(place, f"is {node!r}, and nothing is fetched for a checkpoint")
+            raise self._error(place, f"is {node!r}, and nothing is fetched for a checkpoint")
         if isinstance(node, str) and node == "pickle":
-            raise self._refusal(place, "is 'pickle', which can run code")
+            raise self._error(place, "is 'pickle', which can run code")
         if node is None or isinstance(node, (bool, int, float, str)):
             return node
-        raise self._refusal(place, f"is a {type(node).__name__}, not plain data")
+        raise self._error(place, f"is a {type(node).__name__}, not plain data")
 
     def _type(self, value: Any, place: str, kinds: Collection[str]) -> str:
         package, _, rest = str(value).partition(".")
         name = rest.rpartition(".")[2] if rest and package in _PACKAGES else str(value)
-        known = [self._classes[kind] for kind in kinds] if isinstance(value, str) else []
-        found = next((classes[name] for classes in known if name in classes), None)
-        if name in _FROM_ELSEWHERE:
-            raise self._refusal(place, f"is {value!r}, which builds what another file or site names")
-        if found is None:
+        registries = [self._classes[kind] for kind in kinds] if isinstance(value, str) else []
+        registered = next((classes[name] for classes in registries if name in classes), None)
+        if name in _READ_OTHER_FILES:
+            raise self._error(place, f"is {value!r}, which builds what another file or site names")
+        if registered is None:
             hint = f" (its config imports {', '.join(self._imports)})" if self._imports else ""
-            raise self._refusal(place, f"is {value!r}, which is not a part of MMSegmentation or this project{hint}")
-        if "DATASETS" in kinds and name not in _WRAPPERS and not _lists_files_plainly(found):
-            raise self._refusal(place, f"is {value!r}, which reads more than folders and lists of names")
+            raise self._error(place, f"is {value!r}, which is not a part of MMSegmentation or this project{hint}")
+        if "DATASETS" in kinds and name not in _WRAPPERS and not _lists_files_plainly(registered):
+            raise self._error(place, f"is {value!r}, which reads more than folders and lists of names")
         return name
 
-    def _refusal(self, place: str, fault: str) -> ValueError:
+    def _error(self, place: str, fault: str) -> InvalidCheckpointError:
         return InvalidCheckpointError(
             f"{self._path} is not used without a config: in its description, {place} {fault}; name the config that"
-            " it was trained with, before it"
+            " it was trained with, before it",
+            code="E-checkpoint-unsafe",
         )
 
 
 def _classes_in(registry: Registry) -> dict[str, Any]:
-    """Return what a registry and its parents know, by name, without the search that imports modules."""
+    """Return the classes in a registry and its parents, by name, without the search that imports modules."""
     registry.import_from_location()
-    known = dict(registry.module_dict)
-    while (registry := registry.parent) is not None:
-        known = {**registry.module_dict, **known}
-    return known
+    classes = dict(registry.module_dict)
+    parent = registry.parent
+    while parent is not None:
+        classes = {**parent.module_dict, **classes}
+        parent = parent.parent
+    return classes
 
 
 def _lists_files_plainly(dataset: Any) -> bool:
-    from mmseg.datasets import BaseSegDataset  # greets when it is imported before the stack is repaired
+    """Return whether a data set gets its files from folders and lists only."""
+    from mmseg.datasets import BaseSegDataset  # prints a banner if it is imported before the repairs
 
     if getattr(dataset, "__module__", "").startswith("semseg."):
         return True

@@ -1,4 +1,4 @@
-"""The metrics of a config: which class computes them, and which scores they return."""
+"""The evaluators of a config: which class computes the scores, and what the scores are called."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from semseg.errors import InvalidInputError
 
 VAL_LOSS = "val/loss"
 _METRICS = {"mIoU": ("IoU", "Acc"), "mDice": ("Dice", "Acc"), "mFscore": ("Fscore", "Precision", "Recall")}
-"""What MMSegmentation's IoUMetric returns the means of, by its argument `iou_metrics`."""
+"""Value of `iou_metrics` to the scores whose means MMSegmentation's IoUMetric returns."""
 
 
-def count_confusions(cfg: Config) -> None:
-    """Put ConfusionMetric in the place of MMSegmentation's IoUMetric (in place): the same numbers, and more."""
+def use_confusion_metric(cfg: Config) -> None:
+    """Replace MMSegmentation's IoUMetric by ConfusionMetric: the same numbers, and more. Modifies `cfg`."""
     for key in ("val_evaluator", "test_evaluator"):
-        given = cfg.get(key)
-        for evaluator in given if isinstance(given, (list, tuple)) else [given]:
+        for evaluator in as_list(cfg.get(key)):
             if isinstance(evaluator, dict) and evaluator.get("type") == "IoUMetric":
                 evaluator["type"] = "ConfusionMetric"
 
 
 def metrics_of(cfg: Config) -> list[str] | None:
-    """List what the validation will return; None where an evaluator does not tell."""
-    names = []
+    """Return the names of the scores that the validation will return; None if an evaluator is not known."""
+    names: list[str] = []
     for evaluator in evaluators_of(cfg):
         if evaluator.get("type") == "CrossEntropyMetric":
             names.append(VAL_LOSS)
@@ -36,14 +35,14 @@ def metrics_of(cfg: Config) -> list[str] | None:
             return None
         kinds = evaluator.get("iou_metrics", ["mIoU"])
         parts = list(dict.fromkeys(part for kind in kinds for part in _METRICS.get(kind, ())))
-        found = ["aAcc", *(f"m{part}" for part in parts), *(f"{part}/{name}" for part in parts for name in classes)]
+        scores = ["aAcc", *(f"m{part}" for part in parts), *(f"{part}/{name}" for part in parts for name in classes)]
         prefix = evaluator.get("prefix")
-        names += [f"{prefix}/{name}" for name in found] if prefix else found
+        names += [f"{prefix}/{name}" for name in scores] if prefix else scores
     return names
 
 
 def evaluators_of(cfg: Config) -> list[Any]:
-    """Return the metrics of the validation, as a list."""
+    """Return the evaluators of the validation, as a list."""
     return list(cfg.val_evaluator) if isinstance(cfg.val_evaluator, (list, tuple)) else [cfg.val_evaluator]
 
 

@@ -1,8 +1,9 @@
-"""RareClassDataset in a config: its sets crop around rare classes."""
+"""RareClassDataset in a config: the data sets inside it crop around rare classes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
@@ -13,10 +14,10 @@ CROPS = {"RandomCrop", "RareClassCrop"}
 
 
 def crop_around_rare_classes(cfg: Config) -> None:
-    """Turn RandomCrop into RareClassCrop (in place) in every set of the training that a RareClassDataset wraps.
+    """Replace RandomCrop by RareClassCrop in every training set inside a RareClassDataset. Modifies `cfg`.
 
     Raises:
-        ValueError: such a set has no RandomCrop.
+        ValueError: the pipeline of such a set has no RandomCrop.
     """
     loader = cfg.get("train_dataloader")
     for _, wrapper in rare_class_datasets(loader.dataset) if loader is not None else ():
@@ -25,7 +26,7 @@ def crop_around_rare_classes(cfg: Config) -> None:
 
 
 def with_rare_crops(dataset: ConfigDict) -> list:
-    """Return the steps of a set's pipeline, with RareClassCrop in the place of RandomCrop.
+    """Return the pipeline of a data set, with RareClassCrop instead of RandomCrop.
 
     Raises:
         ValueError: there is no RandomCrop.
@@ -33,15 +34,16 @@ def with_rare_crops(dataset: ConfigDict) -> list:
     steps = list(dataset.get("pipeline", []))
     if not any(type_name(step) in CROPS for step in steps):
         raise InvalidConfigError(
-            f"crops around rare classes: the train pipeline of {dataset.type} has no RandomCrop to replace"
+            f"crops around rare classes: the train pipeline of {dataset.type} has no RandomCrop to replace",
+            code="E-config-crop",
         )
     return [
         ConfigDict({**step, "type": "RareClassCrop"}) if type_name(step) == "RandomCrop" else step for step in steps
     ]
 
 
-def rare_class_datasets(dataset: ConfigDict, key: str = "") -> Iterator[tuple[str, ConfigDict]]:
-    """Yield the RareClassDatasets in a data set and what it wraps, each with its place, which begins with `key`."""
+def rare_class_datasets(dataset: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each RareClassDataset in a data set and inside its wrappers, with its place, which begins with `key`."""
     for place, part in walk(dataset, key):
-        if isinstance(part, dict) and part.get("type") == "RareClassDataset":
+        if isinstance(part, ConfigDict) and part.get("type") == "RareClassDataset":
             yield place, part

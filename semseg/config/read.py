@@ -1,7 +1,7 @@
 """From a config file and a command line to one finished config.
 
-This is the only module that reads config files. What it returns is complete: the steps that get it read it,
-they do not edit it.
+This is the only module that reads config files. The config that it returns is complete: later steps read it, and do
+not edit it.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
 from semseg.config.class_count import check_class_count
 from semseg.config.class_weights import check_class_weights, leave_out_class_weights
 from semseg.config.classes import (
-    agree_on_classes,
+    check_classes,
     concatenate_lists,
-    read_photographs_alike,
+    set_num_classes_of_mask_loaders,
+    use_load_photograph,
 )
 from semseg.config.dataset_files import join_set_names, set_name, use_dataset_files
 from semseg.config.from_checkpoint import config_of_checkpoint, existing_checkpoint, leave_out_pretrained
 from semseg.config.keys import check_file, check_option
-from semseg.config.metrics import count_confusions
+from semseg.config.metrics import use_confusion_metric
 from semseg.config.packages import check_packages, how_to_install, missing_import
 from semseg.config.rare_crops import crop_around_rare_classes
 from semseg.config.recipes import find_recipe, recipes, shown_path
 from semseg.config.schedule import fit_schedule, length_of
-from semseg.config.version0 import name_in_version_1, refuse_version_0
+from semseg.config.version0 import check_version, name_in_version_1
 from semseg.errors import InvalidConfigError, MissingConfigError
 
 
@@ -52,27 +53,31 @@ def load_config(
     """Read a config file, check it, and apply the command line to it.
 
     Args:
-        path: a Python config file with `_base_` files, as in MMSegmentation; or the name of one of this project, such
-            as `pspnet_r18-d8_1xb4-1000_toycity-128x256`; or a checkpoint that describes itself, for testing and
+        path: a Python config file with `_base_` files, as in MMSegmentation; or the name of a config of this project,
+            such as `pspnet_r18-d8_1xb4-1000_toycity-128x256`; or a checkpoint that describes itself, for testing and
             predicting.
-        options: `key.path=value` strings, as `--cfg-options` takes them.
-        work_dir: where the run writes; default: the config's own, else `work_dirs/<name of the file>`, with `data`
-            `work_dirs/<name of the file>_<name of the set>`.
+        options: `key.path=value` strings, as for `--cfg-options`.
+        work_dir: folder that the run writes to; default: the config's own, else `work_dirs/<name of the file>`, with
+            `data` `work_dirs/<name of the file>_<name of the set>`.
         launcher: none, pytorch, slurm or mpi.
         seed: default: the config's own, else drawn by MMEngine and logged.
-        data: a dataset.yaml, in place of the config's own data set: its splits, its classes. Several of the same
-            classes are read as one set.
+        data: a dataset.yaml that replaces the config's own data set, its splits and its classes. Several files with
+            the same classes are read as one set.
 
     Raises:
         FileNotFoundError: no such file; the sentence names the nearest one.
-        ValueError: a key that no run reads, in the file or in `options`, with the nearest one that is read; or
-            a head that counts other classes than the data set has; or a checkpoint without description.
+        ValueError: a key in the file or in `options` has no effect; or a head has another number of classes than the
+            data set; or a checkpoint has no description.
+
+    ```python
+    cfg = load_config("configs/toycity/pspnet.py", ["train_cfg.max_iters=500"], data="data/x/dataset.yaml")
+    ```
     """
     path = Path(path)
     if not path.exists():
         path = find_recipe(path) or path
     compat.repair()
-    import_modules_from_strings(["semseg.plugins"])  # every run has hooks of this project
+    import_modules_from_strings(["semseg.plugins"])  # every run uses hooks of this project
     if is_checkpoint(path):
         cfg, name = config_of_checkpoint(existing_checkpoint(path))
     else:
@@ -83,16 +88,17 @@ def load_config(
         use_dataset_files(cfg, dataset_paths)
     planned = length_of(cfg)
     _apply_options(cfg, options)
-    _give_windows_two_sides(cfg)
+    _make_window_sizes_pairs(cfg)
     fit_schedule(cfg, planned, options)
     crop_around_rare_classes(cfg)
-    count_confusions(cfg)
-    agree_on_classes(cfg, path)
-    read_photographs_alike(cfg)
+    use_confusion_metric(cfg)
+    check_classes(cfg, path)
+    set_num_classes_of_mask_loaders(cfg)
+    use_load_photograph(cfg)
     check_class_weights(cfg, path)
-    sets = join_set_names(list(map(set_name, dataset_paths)), list(map(str, dataset_paths)))
-    folder = f"{name}_{sets}" if sets else name
-    cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs") / folder)
+    set_names = join_set_names(list(map(set_name, dataset_paths)), list(map(str, dataset_paths)))
+    folder_name = f"{name}_{set_names}" if set_names else name
+    cfg.work_dir = str(work_dir or cfg.get("work_dir") or Path("work_dirs") / folder_name)
     cfg.launcher = launcher
     if seed is not None:
         cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
@@ -102,8 +108,8 @@ def load_config(
     return cfg
 
 
-def _give_windows_two_sides(cfg: Config) -> None:
-    """Write `crop_size=256` of sliding windows as a pair (in place), which is what MMSegmentation unpacks."""
+def _make_window_sizes_pairs(cfg: Config) -> None:
+    """Write `crop_size=256` of sliding windows as a pair, which MMSegmentation expects. Modifies `cfg`."""
     test_cfg = cfg.model.get("test_cfg") or {}
     for name in ("crop_size", "stride"):
         if isinstance(test_cfg.get(name), int):
@@ -115,11 +121,15 @@ def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
 
     Args:
         cfg: from `load_config`; not changed.
-        checkpoint: weights that will be loaded.
+        checkpoint: file of the weights that will be loaded.
 
     Raises:
-        FileNotFoundError: no such checkpoint; the sentence lists those beside it.
-        ValueError: it holds a model of another number of classes.
+        FileNotFoundError: no such checkpoint; the sentence lists the others in its folder.
+        ValueError: it holds a model with another number of classes.
+
+    ```python
+    cfg = for_inference(load_config("best.pth"), "best.pth")
+    ```
     """
     cfg = copy.deepcopy(cfg)
     checkpoint = existing_checkpoint(checkpoint)
@@ -132,12 +142,13 @@ def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
 
 def _read_config(path: Path) -> Config:
     if not path.is_file():
-        raise MissingConfigError(f"no config file {path}{_nearest_config(path) or name_in_version_1(path.stem)}")
-    for folder in (Path.cwd(), path.parent.resolve()):  # custom_imports may name modules beside the config
+        hint = _suggest_config(path) or name_in_version_1(path.stem)
+        raise MissingConfigError(f"no config file {path}{hint}", code="E-config-missing")
+    for folder in (Path.cwd(), path.parent.resolve()):  # custom_imports may name modules in the folder of the config
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
     try:
-        refuse_version_0(path)
+        check_version(path)
         check_file(path)
         cfg = Config.fromfile(path)
     except ImportError as error:
@@ -145,43 +156,50 @@ def _read_config(path: Path) -> Config:
         needs = str(error) if missing is None else f"custom_imports needs {missing}, {how_to_install(missing)}"
         raise InvalidConfigError(
             f"{path}: {needs}; custom_imports find modules that are installed, in the folder of the config, or in the"
-            " working folder"
+            " working folder",
+            code="E-config-package",
         ) from error
     except UnicodeDecodeError as error:
-        ends = ", ".join(CHECKPOINT_SUFFIXES)
+        suffixes = ", ".join(CHECKPOINT_SUFFIXES)
         raise InvalidConfigError(
-            f"{path} is no config, which is text; the name of a checkpoint ends with {ends}"
+            f"{path} is no config, which is text; the name of a checkpoint ends with {suffixes}",
+            code="E-config-unreadable",
         ) from error
     except (SyntaxError, NameError, TypeError, KeyError, AttributeError) as error:
-        raise InvalidConfigError(f"{path} is not a config that can be read: {error}") from error
+        raise InvalidConfigError(
+            f"{path} is not a config that can be read: {error}", code="E-config-unreadable"
+        ) from error
     if "model" not in cfg:
-        raise InvalidConfigError(f"{path} has no 'model'; a config composes a model, a dataset, a schedule by _base_")
+        raise InvalidConfigError(
+            f"{path} has no 'model'; a config composes a model, a dataset, a schedule by _base_",
+            code="E-config-unreadable",
+        )
     return cfg
 
 
-def _nearest_config(path: Path) -> str:
-    known = recipes()
-    near = [name for name in known if path.stem in name] or difflib.get_close_matches(path.stem, known, 1, 0.5)
-    return f"; did you mean {shown_path(known[near[0]])}?" if near else ""
+def _suggest_config(path: Path) -> str:
+    by_name = recipes()
+    near = [name for name in by_name if path.stem in name] or difflib.get_close_matches(path.stem, by_name, 1, 0.5)
+    return f"; did you mean {shown_path(by_name[near[0]])}?" if near else ""
 
 
 def _apply_options(cfg: Config, options: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("option", nargs="+", action=DictAction)  # MMEngine's grammar of values
+    parser.add_argument("option", nargs="+", action=DictAction)  # parses values as MMEngine does
     for option in options:
         if "=" not in option:
-            raise InvalidConfigError(f"--cfg-options {option}: expected key.path=value")
+            raise InvalidConfigError(f"`cfg_options` {option}: expected key.path=value", code="E-config-value")
         key = option.partition("=")[0]
         check_option(cfg, key)
         try:
             value = parser.parse_args([option]).option[key]
             cfg.merge_from_dict(_replacing_plain_values(cfg, key, value))
         except (TypeError, KeyError, AssertionError) as error:
-            raise InvalidConfigError(f"--cfg-options {option}: {error}") from error
+            raise InvalidConfigError(f"`cfg_options` {option}: {error}", code="E-config-value") from error
 
 
 def _replacing_plain_values(cfg: Config, key: str, value: Any) -> dict:
-    """Return what to merge; `clip_grad.max_norm=1` replaces a `clip_grad=None`, which MMEngine refuses."""
+    """Return the dict to merge; with it `clip_grad.max_norm=1` replaces a `clip_grad=None`, which MMEngine refuses."""
     parent, _, leaf = key.rpartition(".")
     node: Any = cfg.to_dict()
     for part in parent.split(".") if parent else ():

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _HEADS = ("decode_head", "auxiliary_head")
-_OTHER_TASKS = ("STDCHead",)  # tells edges from the rest, whatever the classes are
-_NO_HEADS = ("loss_decode", "train_cfg", "test_cfg")  # parts of a head that are not searched for more of them
+_OTHER_TASKS = ("STDCHead",)  # predicts edges: its two classes do not depend on the data set
+_NO_HEADS = ("loss_decode", "train_cfg", "test_cfg")  # parts of a head that are not searched for inner heads
 
 
 def type_name(part: Mapping[str, Any]) -> str:
@@ -22,7 +22,7 @@ def as_list(node: Any) -> list[Any]:
 
 
 def inner_datasets(dataset: Any) -> list[Any]:
-    """Return the configs of the data sets inside wrappers, in their order; a list of data sets counts as one."""
+    """Return the configs of the data sets inside wrappers, in their order; a list of data sets counts as a wrapper."""
     return [inner for _, inner in inner_datasets_with_keys(dataset, "")]
 
 
@@ -31,7 +31,7 @@ def inner_datasets_with_keys(dataset: Any, key: str) -> Iterator[tuple[str, Any]
 
     Args:
         dataset: config of a data set or wrapper, or a list of them.
-        key: its place.
+        key: its place in the config.
     """
     if isinstance(dataset, (list, tuple)):
         for number, part in enumerate(dataset):
@@ -45,7 +45,7 @@ def inner_datasets_with_keys(dataset: Any, key: str) -> Iterator[tuple[str, Any]
 
 
 def built_datasets(dataset: Any) -> Iterator[Any]:
-    """Yield the data sets inside wrappers as MMEngine has built them."""
+    """Yield the data sets inside wrappers, all built by MMEngine."""
     if hasattr(dataset, "datasets"):
         for part in dataset.datasets:
             yield from built_datasets(part)
@@ -56,7 +56,7 @@ def built_datasets(dataset: Any) -> Iterator[Any]:
 
 
 def heads(model: Any) -> list[Any]:
-    """Return the configs of a model's decode and auxiliary heads, in this order, without those inside them."""
+    """Return the configs of a model's decode and auxiliary heads, in this order, without heads inside heads."""
     return [head for name in _HEADS for head in as_list(model.get(name))]
 
 
@@ -66,13 +66,13 @@ def parts_with_type(node: Any) -> Iterator[dict]:
 
 
 def counting_heads(model: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the heads of a model's config that count classes, also those inside other heads, each with its key."""
+    """Yield the heads with `num_classes` in a model's config, heads inside heads included, each with its key."""
     for name in _HEADS:
         yield from _with_num_classes(model.get(name), f"model.{name}")
 
 
 def class_weights(node: Any, key: str) -> Iterator[tuple[str, Any, list]]:
-    """Yield every list of class weights in a part of a config: its key, what holds it, the list."""
+    """Yield every list of class weights in a part of a config: its key, the dict that holds it, the list."""
     items = dict(enumerate(node)) if isinstance(node, (list, tuple)) else node
     for name, child in list(items.items()) if isinstance(items, dict) else ():
         if name == "class_weight" and isinstance(child, (list, tuple)):

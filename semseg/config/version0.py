@@ -1,4 +1,4 @@
-"""Configs of MMSegmentation 0.x: what tells them from those of 1.x, and which config stands for them."""
+"""Recognize configs of MMSegmentation 0.x, and suggest the config of 1.x that replaces them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ SUCCESSORS = {
     "cudnn_benchmark": "env_cfg.cudnn_benchmark",
     "fp16": "optim_wrapper.type=AmpOptimWrapper",
 }
-"""Key of 0.x: what 1.x says instead."""
-_CERTAIN = ("data", "lr_config", "optimizer_config", "evaluation", "checkpoint_config")  # in no config of 1.x
+"""Key of 0.x to the key of 1.x."""
+_ONLY_IN_VERSION_0 = ("data", "lr_config", "optimizer_config", "evaluation", "checkpoint_config")
 _OF_VERSION_1 = ("train_dataloader", "optim_wrapper", "train_cfg")
 _OLD_NAME = re.compile(r"_\d+x\d+_\d+(k|e)(_|$)")  # 512x1024_40k_cityscapes; 1.x: 40k_cityscapes-512x1024
-_BATCH = re.compile(r"\d{1,2}xb?\d{1,2}")  # GPUs and pictures on each
-_SAYS_NOTHING = {"schedule", "default", "runtime", "config", "configs", "my", "py", "base", ""}
-_HEADS = {  # the head of a model, where a file is named in another way
+_BATCH = re.compile(r"\d{1,2}xb?\d{1,2}")  # number of GPUs, pictures per GPU
+_FILLER_WORDS = {"schedule", "default", "runtime", "config", "configs", "my", "py", "base", ""}
+_HEADS = {  # head of a model: name of its configs
     "PSPHead": "pspnet",
     "ASPPHead": "deeplabv3",
     "DepthwiseSeparableASPPHead": "deeplabv3plus",
@@ -51,47 +51,50 @@ _HEADS = {  # the head of a model, where a file is named in another way
 _DATASETS = {"CityscapesDataset": "cityscapes", "ADE20KDataset": "ade20k", "PascalVOCDataset": "voc12aug"}
 
 
-def refuse_version_0(path: Path) -> None:
-    """Refuse a config that is written for MMSegmentation 0.x, or whose keys of 0.x would change nothing.
+def check_version(path: Path) -> None:
+    """Check that a config is not written for MMSegmentation 0.x, and has no keys of 0.x, which have no effect.
 
     Raises:
-        ValueError: it is; the sentence names the keys, and the config of 1.x that stands for it.
+        ValueError: it is or has; the sentence names the keys, and the config or the keys of 1.x.
     """
-    trees, missing = _chain(path)
+    trees, missing = _parse_with_bases(path)
     assigned = {name for tree in trees.values() for name in _assigned(tree)}
     keys = sorted(
-        {name for tree in trees.values() for name in set(_assigned(tree)) & set(_CERTAIN) - _used(tree)},
-        key=_CERTAIN.index,
+        {name for tree in trees.values() for name in set(_assigned(tree)) & set(_ONLY_IN_VERSION_0) - _used(tree)},
+        key=_ONLY_IN_VERSION_0.index,
     )
     is_mixed = assigned & set(_OF_VERSION_1)
     if keys and is_mixed:
         pairs = "; ".join(f"{SUCCESSORS[key]} instead of {key}" for key in keys)
-        raise InvalidConfigError(f"{path}: keys of MMSegmentation 0.x have no effect: write {pairs}")
+        raise InvalidConfigError(
+            f"{path}: keys of MMSegmentation 0.x have no effect: write {pairs}", code="E-config-version"
+        )
     if keys or (missing and _OLD_NAME.search(path.stem)):
-        signs = f"it sets {', '.join(keys)}" if keys else f"its name says so, and its base {missing[0]} is not there"
+        reason = f"it sets {', '.join(keys)}" if keys else f"its name says so, and its base {missing[0]} is not there"
         tokens = _tokens_of(path, trees, missing)
         raise InvalidConfigError(
-            f"{path} is a config of MMSegmentation 0.x ({signs}), and this project reads those of 1.x;"
-            f" {_stand_in(tokens)}"
+            f"{path} is a config of MMSegmentation 0.x ({reason}), and this project reads those of 1.x;"
+            f" {_suggest_config(tokens)}",
+            code="E-config-version",
         )
 
 
 def name_in_version_1(stem: str) -> str:
-    """Return a hint at the config of the model zoo whose name says the same as `stem`; empty if there is none."""
-    found = _nearest(_tokens(stem))
-    return f"; did you mean {found[0]}?" if found is not None and found[1] > 0.6 else ""
+    """Return a hint at the config of the model zoo with nearly the same name as `stem`; empty if there is none."""
+    nearest = _nearest_config(_tokens(stem))
+    return f"; did you mean {nearest[0]}?" if nearest is not None and nearest[1] > 0.6 else ""
 
 
-def _stand_in(tokens: set[str]) -> str:
-    found = _nearest(tokens)
-    if found is None:
-        return "start from a config under configs/, and give your data with --data"
-    path, similarity = found
+def _suggest_config(tokens: set[str]) -> str:
+    nearest = _nearest_config(tokens)
+    if nearest is None:
+        return "start from a config under configs/, and give your own data as `data`"
+    path, similarity = nearest
     return f"the same model is {path}" if similarity == 1 else f"the nearest is {path}"
 
 
-def _nearest(tokens: set[str]) -> tuple[Path, float] | None:
-    """Return the config of this project or of the model zoo that shares most words, and how many it shares, 0 to 1."""
+def _nearest_config(tokens: set[str]) -> tuple[Path, float] | None:
+    """Return the config of this project or the model zoo with the most words in common, and their share, 0 to 1."""
     ours = [(Path(shown_path(path)), _tokens(path.stem)) for path in recipes().values()]
     best: tuple[Path, float] | None = None
     for path, words in (*ours, *_model_zoo()):
@@ -104,23 +107,28 @@ def _nearest(tokens: set[str]) -> tuple[Path, float] | None:
 
 @lru_cache(maxsize=1)
 def _model_zoo() -> tuple[tuple[Path, frozenset[str]], ...]:
-    folder = Path(importlib.util.find_spec("mmseg").origin).parent / ".mim/configs"
+    package = importlib.util.find_spec("mmseg")
+    assert package is not None
+    assert package.origin is not None
+    folder = Path(package.origin).parent / ".mim/configs"
     paths = [path for path in sorted(folder.glob("*/*.py")) if path.parent.name != "_base_"]
     return tuple((path, frozenset(_tokens(path.stem))) for path in paths)
 
 
 def _tokens(stem: str) -> set[str]:
+    """Return the words of a file name that say which model, data set, schedule and crop size a config has."""
     words = re.split(r"[_\-.]", stem.lower())
-    return {word for word in words if word not in _SAYS_NOTHING and not _BATCH.fullmatch(word)} | {
+    return {word for word in words if word not in _FILLER_WORDS and not _BATCH.fullmatch(word)} | {
         word for word in words if re.fullmatch(r"\d{2,4}x\d{2,4}", word)
     }
 
 
 def _tokens_of(path: Path, trees: dict[Path, ast.Module], missing: Collection[Path]) -> set[str]:
-    """Return the words that say which model a config is: of its name, else of its bases and what they build."""
+    """Return the words that say which model a config builds: from its name, else from the content of all its files."""
     if _OLD_NAME.search(path.stem):
         return _tokens(path.stem)
-    tokens = set().union(*(_tokens(base.stem) for base in (*list(trees)[1:], *missing)))
+    bases = (*list(trees)[1:], *missing)
+    tokens = {word for base in bases for word in _tokens(base.stem)}
     source = "\n".join(map(ast.unparse, trees.values()))
     head = re.search(r"decode_head=(?:dict\(|\[dict\()type='(\w+)'", source)
     dataset = re.search(r"\b(\w+Dataset)'", source)
@@ -134,29 +142,29 @@ def _tokens_of(path: Path, trees: dict[Path, ast.Module], missing: Collection[Pa
     return tokens or _tokens(path.stem)
 
 
-def _chain(path: Path) -> tuple[dict[Path, ast.Module], list[Path]]:
-    """Parse a config and its bases as far as that works; return also the bases that are not there."""
+def _parse_with_bases(path: Path) -> tuple[dict[Path, ast.Module], list[Path]]:
+    """Parse a config and its bases; files that are not Python are skipped. Return also the bases that are missing."""
     trees: dict[Path, ast.Module] = {}
     missing: list[Path] = []
-    waiting = [path]
-    while waiting:
-        file = waiting.pop(0)
+    queue = [path]
+    while queue:
+        file = queue.pop(0)
         if not file.is_file():
             missing.append(file)
             continue
         try:
             trees[file] = ast.parse(file.read_text(encoding="utf-8"))
-        except (SyntaxError, UnicodeDecodeError):  # the reader of configs will say it
+        except (SyntaxError, UnicodeDecodeError):  # reported when the config is read
             continue
-        waiting += [base for base in _bases(trees[file], file.parent) if base not in trees]
+        queue += [base for base in _bases(trees[file], file.parent) if base not in trees]
     return trees, missing
 
 
 def _bases(tree: ast.Module, folder: Path) -> Iterator[Path]:
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "_base_":
-            strings = [one.value for one in ast.walk(node.value) if isinstance(one, ast.Constant)]
-            yield from (folder / text for text in strings if isinstance(text, str) and text.endswith(".py"))
+            constants = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
+            yield from (folder / text for text in constants if isinstance(text, str) and text.endswith(".py"))
 
 
 def _assigned(tree: ast.Module) -> list[str]:
@@ -171,4 +179,5 @@ def _assigned(tree: ast.Module) -> list[str]:
 
 
 def _used(tree: ast.Module) -> set[str]:
+    """Return the names that are read."""
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}

@@ -1,8 +1,8 @@
-"""How sure a score is: what it would have been with other images of the same kind.
+"""Confidence intervals of scores: how much a score depends on the choice of the test images.
 
-The bootstrap draws as many images as there are, with replacement, and computes the score of those; the middle 95 % of
-the scores of many such draws is the interval (Efron 1979, percentile method). It says how much the choice of the
-images matters, not the choice of the seed of the training.
+The bootstrap draws as many images as there are, with replacement, and computes the score of the drawn images; the
+interval holds the middle 95 % of the scores of many such draws (Efron 1979, percentile method). It does not tell how
+much a score depends on the seed of the training.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def intervals(
 
     Args:
         areas: per image, shape (images, num_classes); at least two images.
-        scores: from areas of shape (draws, num_classes) to scores, shape (draws, ...).
-        num_draws: how often images are drawn.
+        scores: computes scores of shape (draws, ...) from areas of shape (draws, num_classes).
+        num_draws: number of draws.
         seed: of the draws.
 
     Returns:
-        Lower and upper end of each; nan where the score is not defined in more than half of the draws.
+        By score, its lower and upper end; nan where the score is undefined in half of the draws or more.
     """
-    return {name: _middle(values) for name, values in _drawn(areas, scores, num_draws, seed).items()}
+    return {name: _interval(values) for name, values in _resampled_scores(areas, scores, num_draws, seed).items()}
 
 
 def paired_intervals(
@@ -45,17 +45,17 @@ def paired_intervals(
         first, second: of the same images, in the same order.
         scores, num_draws, seed: as of `intervals`.
     """
-    before, after = (_drawn(areas, scores, num_draws, seed) for areas in (first, second))
-    return {name: _middle(after[name] - before[name]) for name in before}
+    before, after = (_resampled_scores(areas, scores, num_draws, seed) for areas in (first, second))
+    return {name: _interval(after[name] - before[name]) for name in before}
 
 
-def _drawn(areas: Areas, scores: Callable[[Areas], Scores], num_draws: int, seed: int) -> Scores:
+def _resampled_scores(areas: Areas, scores: Callable[[Areas], Scores], num_draws: int, seed: int) -> Scores:
     parts: list[Scores] = [scores(sample) for sample in _samples(areas, num_draws, seed)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _samples(areas: Areas, num_draws: int, seed: int) -> Iterator[Areas]:
-    """Yield the areas of draws, in chunks; sums of integers below 2**53, so that any order gives the same."""
+    """Yield the areas of draws, in chunks; they are exact, as float64 holds all integers below 2**53."""
     random = np.random.default_rng(seed)
     num_images = len(areas.truth)
     table = np.concatenate(areas, axis=1).astype(np.float64)
@@ -64,8 +64,8 @@ def _samples(areas: Areas, num_draws: int, seed: int) -> Iterator[Areas]:
         yield Areas(*np.split((times @ table).astype(np.int64), 3, axis=1))
 
 
-def _middle(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 2.5 and 97.5 percentiles over the first axis, of what is defined."""
+def _interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 2.5 and 97.5 percentiles over the first axis, without undefined values."""
     enough = np.isfinite(values).mean(0) > 0.5
     low, high = np.full(np.shape(enough), np.nan), np.full(np.shape(enough), np.nan)
     if np.any(enough):

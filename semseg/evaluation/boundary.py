@@ -1,4 +1,4 @@
-"""How exact the outlines are: boundary IoU, and scores by the distance to the nearest true border."""
+"""How accurate the outlines are: boundary IoU, and scores by the distance to the nearest true border."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ TRIMAP_WIDTHS_PX = (1, 2, 4, 8, 16, 32)
 
 
 class BoundaryIoU:
-    """Boundary IoU (Cheng et al. 2021, arXiv:2103.16562), of semantic classes.
+    """Boundary IoU (Cheng et al. 2021, arXiv:2103.16562) of semantic classes.
 
-    Of each class only the pixels count that are closer to its outline than a distance d: in the truth to the true
-    outline, in the prediction to the predicted one. The edge of the image is an outline, and so is an ignored
-    area, in both; closeness is that of the authors' code, |dx| and |dy| at most d. A class that is predicted but
-    nowhere true has IoU 0.
+    For each class, only the pixels within a distance d of its outline count: in the truth the distance to the true
+    outline, in the prediction to the predicted one. The edges of the image and of ignored areas are outlines in both.
+    As in the authors' code, a pixel is within d if |dx| and |dy| are at most d. A class that is predicted but not in
+    the truth has IoU 0.
 
     Args:
-        num_classes: of the train ids.
-        ignore_index: of the truth.
-        dilation_ratio: d as a share of the image's diagonal; the authors take 2 %, detectron2 too.
+        num_classes: number of train ids.
+        ignore_index: value of the truth that does not count.
+        dilation_ratio: d as a share of the image's diagonal; 2 % is the value of the authors and of detectron2.
 
     Attributes:
-        counts: int64 arrays; those of several objects add up.
+        counts: int64 arrays; the counts of several objects can be added.
     """
 
     needs_scores = False
@@ -35,15 +35,15 @@ class BoundaryIoU:
     def __init__(self, num_classes: int, ignore_index: int = 255, dilation_ratio: float = 0.02) -> None:
         self.num_classes, self.ignore_index, self.dilation_ratio = num_classes, ignore_index, dilation_ratio
         self.counts = {name: np.zeros(num_classes, np.int64) for name in Areas._fields}
-        self.counts["distance_px"] = np.zeros(2, np.int64)  # sum over the images, and how many they are
+        self.counts["distance_px"] = np.zeros(2, np.int64)  # sum over the images, number of images
 
     def update(self, predicted: np.ndarray, target: np.ndarray, scores: torch.Tensor | None = None) -> None:
         """Count the pixels of one image.
 
         Args:
             predicted: train ids, integers, shape (height, width).
-            target: as `predicted`, and `ignore_index` where nothing counts.
-            scores: not needed.
+            target: train ids as `predicted`, and `ignore_index` for pixels that do not count.
+            scores: not used.
         """
         distance_px = max(1, round(self.dilation_ratio * float(np.hypot(*target.shape))))
         ignored = target == self.ignore_index
@@ -53,10 +53,11 @@ class BoundaryIoU:
             train_ids[ignored] = self.num_classes
             np.minimum(train_ids, self.num_classes, out=train_ids)
             sides.append((train_ids, _near_outline(train_ids, distance_px)))
-        (truth, near_truth), (found, near_found) = sides
-        both = near_truth & near_found & (truth == found)
-        for name, pixels in zip(Areas._fields, (truth[both], truth[near_truth], found[near_found]), strict=True):
-            self.counts[name] += np.bincount(pixels, minlength=self.num_classes + 1)[: self.num_classes]
+        (true_ids, near_true), (predicted_ids, near_predicted) = sides
+        both = near_true & near_predicted & (true_ids == predicted_ids)
+        pixels = Areas(true_ids[both], true_ids[near_true], predicted_ids[near_predicted])
+        for name, train_ids in pixels._asdict().items():
+            self.counts[name] += np.bincount(train_ids, minlength=self.num_classes + 1)[: self.num_classes]
         self.counts["distance_px"] += distance_px, 1
 
     def summary(self) -> dict:
@@ -71,18 +72,18 @@ class BoundaryIoU:
 
 
 class Trimap:
-    """Scores of the pixels within 1, 2, 4, ... px of a true border, and of the rest.
+    """Scores of the pixels within 1, 2, 4, ... px of a true border, and of all other pixels.
 
-    A border runs between two pixels side by side of different classes; where one is ignored there is none. The
-    pixels on both sides of it are within 1 px; from them on distances are Euclidean and exact (OpenCV's
-    DIST_L2 with DIST_MASK_PRECISE).
+    A border is between two neighbouring pixels of different classes; there is none if one of them is ignored. The
+    pixels on both sides of it are within 1 px; larger distances are Euclidean and exact (OpenCV's DIST_L2 with
+    DIST_MASK_PRECISE).
 
     Args:
-        num_classes: of the train ids.
-        ignore_index: of the truth.
+        num_classes: number of train ids.
+        ignore_index: value of the truth that does not count.
 
     Attributes:
-        counts: int64 arrays; those of several objects add up.
+        counts: int64 arrays; the counts of several objects can be added.
     """
 
     needs_scores = False
@@ -102,7 +103,7 @@ class Trimap:
         )
 
     def summary(self) -> dict:
-        """Return, in percent: what is wrong, the mIoU, and the share of the labelled pixels, per width."""
+        """Return, in percent and per width: the share of wrong pixels, the mIoU, the share of all labelled pixels."""
         confusion = self.counts["confusion"]
         within = areas_by_band(confusion[:-1].cumsum(0))
         beyond, total = areas_by_band(confusion[-1]), confusion.sum()
@@ -116,7 +117,7 @@ class Trimap:
 
 
 def _near_outline(train_ids: np.ndarray, distance_px: int) -> np.ndarray:
-    """Return where another class, or the outside of the image, is at most so many rows and columns away."""
+    """Return which pixels have another class, or the image's edge, within `distance_px` rows and columns."""
     window = np.ones((2 * distance_px + 1, 2 * distance_px + 1), np.uint8)
     near = cv2.erode(train_ids, window) != cv2.dilate(train_ids, window)
     near[:distance_px] = near[-distance_px:] = near[:, :distance_px] = near[:, -distance_px:] = True
@@ -124,15 +125,13 @@ def _near_outline(train_ids: np.ndarray, distance_px: int) -> np.ndarray:
 
 
 def _distance_to_border(target: np.ndarray, ignore_index: int) -> np.ndarray:
-    """Return the distance to the nearest pixel beside a border: float32, inf where an image has none."""
+    """Return the distance to the nearest pixel next to a border: float32, inf if the image has no border."""
     labelled = target != ignore_index
     inside = np.ones(target.shape, np.uint8)
-    for one, other in (
-        (np.s_[:, :-1], np.s_[:, 1:]),
-        (np.s_[:-1], np.s_[1:]),
-    ):
-        border = (target[one] != target[other]) & labelled[one] & labelled[other]
-        inside[one][border] = inside[other][border] = 0
+    left_right, above_below = (np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1, :], np.s_[1:, :])
+    for first, second in (left_right, above_below):
+        border = (target[first] != target[second]) & labelled[first] & labelled[second]
+        inside[first][border] = inside[second][border] = 0
     if inside.all():
         return np.full(target.shape, np.inf, np.float32)
     return cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

@@ -1,4 +1,4 @@
-"""Whether a model is right as often as it is sure."""
+"""Calibration: whether the confidence of a model equals its accuracy."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from semseg.errors import InvalidInputError
 from semseg.evaluation.bands import plain, share
 
 NUM_BINS = 15
-_UNITS = 1_000_000  # confidences are summed as whole numbers of millionths: any order gives the same
+_UNITS = 1_000_000  # confidences are summed in millionths as integers, so the order of the images has no effect
 
 
 class Calibration:
     """Expected calibration error and reliability diagram (Guo et al. 2017, arXiv:1706.04599), over labelled pixels.
 
-    The confidence of a pixel is the largest of its class probabilities. Fifteen equal bins, each without its lower
-    end and with its upper one. The ECE is the mean gap between confidence and accuracy of the bins, weighted by
-    their pixels; that of a class is taken over the pixels that were taken for it.
+    The confidence of a pixel is the largest of its class probabilities. There are fifteen bins of equal width; each
+    includes its upper end and excludes its lower end. The ECE is the mean difference between confidence and accuracy
+    of the bins, weighted by their pixels; that of a class is over the pixels that were predicted as this class.
 
     Args:
-        num_classes: of the train ids.
-        ignore_index: of the truth.
+        num_classes: number of train ids.
+        ignore_index: value of the truth that does not count.
 
     Attributes:
-        counts: int64 arrays, shape (num_classes + 1, bins), by predicted class, the last row for none of them;
-            those of several objects add up.
+        counts: int64 arrays, shape (num_classes + 1, bins), by predicted class; the last row is for pixels without
+            a class. The counts of several objects can be added.
     """
 
     needs_scores = True
@@ -40,16 +40,18 @@ class Calibration:
 
         Args:
             predicted: train ids, integers, shape (height, width).
-            target: as `predicted`, and `ignore_index` where nothing counts.
-            scores: logits, floats, shape (classes of the model, height, width), on any device; one plane alone
-                holds probabilities of class 1, as MMSegmentation leaves those of a model with one output.
+            target: train ids as `predicted`, and `ignore_index` for pixels that do not count.
+            scores: logits, floats, shape (classes of the model, height, width), on any device. A single plane holds
+                probabilities of class 1, as MMSegmentation returns for a model with one output.
 
         Raises:
-            ValueError: the sizes differ, or the scores hold something that is no number.
+            ValueError: the sizes differ, or some scores are not numbers.
         """
         if scores.shape[1:] != target.shape:
             sizes = ["x".join(map(str, shape)) for shape in (scores.shape[1:], target.shape)]
-            raise InvalidInputError(f"the scores are {sizes[0]} pixels large (height x width), the truth {sizes[1]}")
+            raise InvalidInputError(
+                f"the scores are {sizes[0]} pixels large (height x width), the truth {sizes[1]}", code="E-input-size"
+            )
         if len(scores) == 1:
             confidence = scores[0].float()
             confidence = torch.maximum(confidence, 1 - confidence)
@@ -58,21 +60,22 @@ class Calibration:
         units = (confidence * _UNITS).round_().nan_to_num_(nan=-1).int().cpu().numpy()
         if units.size and units.min() < 0:
             raise InvalidInputError(
-                f"{(units < 0).sum()} pixels have scores that are no numbers; calibration needs numbers"
+                f"{(units < 0).sum()} pixels have scores that are not numbers; calibration needs numbers",
+                code="E-input-not-finite",
             )
         labelled = target != self.ignore_index
         units, predicted, target = units[labelled], predicted[labelled], target[labelled]
         bins = np.clip((units * NUM_BINS - 1) // _UNITS, 0, NUM_BINS - 1)
         cells = np.minimum(predicted.astype(np.int64), self.num_classes) * NUM_BINS + bins
         for name, weights in (("pixels", None), ("right", predicted == target), ("confidence", units)):
-            # floats hold these whole numbers exactly: below 2**53
+            # exact, as float64 holds all integers below 2**53
             counted = np.bincount(cells, weights, minlength=self.counts[name].size)
             self.counts[name] += counted.reshape(self.counts[name].shape).astype(np.int64)
 
     def summary(self) -> dict:
         """Return, in percent: the ECE, and confidence, accuracy (precision) and share per bin and predicted class.
 
-        Only the ends of the bins, `low` and `high`, are shares of 1.
+        Only `low` and `high`, the ends of the bins, are in the range 0 to 1.
         """
         overall = [self.counts[name].sum(0) for name in ("pixels", "right", "confidence")]
         pixels, right, units = overall
@@ -102,7 +105,7 @@ class Calibration:
 
 
 def _top_probability(scores: torch.Tensor) -> torch.Tensor:
-    """Return the largest softmax probability: float32, shape (height, width). Needs two planes of memory."""
+    """Return the largest softmax probability: float32, shape (height, width). Uses the memory of two planes."""
     top = scores.amax(0).float()
     total = torch.zeros_like(top)
     for plane in scores:

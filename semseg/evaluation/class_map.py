@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.checkpoints.description import classes_of as classes_of_checkpoint
-from semseg.config.classes import classes_of, difference, name_of, shortened
+from semseg.config.classes import classes_of, difference, name_of
 from semseg.config.heads import set_num_classes
 from semseg.config.hooks import replace_hook
 from semseg.config.patch import Patch, changes
@@ -24,6 +24,7 @@ from semseg.errors import InvalidConfigError, MissingConfigError
 from semseg.evaluation.options import ClassMapOptions
 from semseg.labels import IGNORED
 from semseg.system.path_lists import read_list_text
+from semseg.system.wording import listing
 
 
 def configure(cfg: Config, options: ClassMapOptions) -> Patch:
@@ -84,7 +85,8 @@ def read_class_map(path: Path, model_classes: Sequence[str], set_classes: Sequen
     missing = [name for name in model_classes if name not in table and name not in set_classes]
     if missing:
         raise InvalidConfigError(
-            f"{path} does not say what becomes of {shortened(missing)}; a class, or {IGNORE}", code="E-config-class-map"
+            f"{path} does not say what becomes of {listing(missing, 6)}; a class, or {IGNORE}",
+            code="E-config-class-map",
         )
     train_ids = {**{name: train_id for train_id, name in enumerate(set_classes)}, IGNORE: IGNORED}
     return [train_ids[table.get(name, name)] for name in model_classes]
@@ -107,28 +109,28 @@ def _read_table(path: Path) -> Mapping[str, str]:
 
 def _near(word: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, known, 1, 0.6)
-    return f"; did you mean {near[0]!r}?" if near else f"; it has {shortened(known)}"
+    return f"; did you mean {near[0]!r}?" if near else f"; it has {listing(known, 6)}"
 
 
 @HOOKS.register_module()
 class ClassMapHook(Hook):
-    """Translate every prediction of a test before the metric and the pictures see it.
+    """Translate every prediction of a test before metrics and hooks use it.
 
     Args:
-        train_ids: by class of the model, the train id of the data set; 255 for none: such a pixel counts as
-            missed, whatever its truth is.
+        train_ids: train id of the data set for each class of the model; 255 for none: such a pixel counts as wrong.
     """
 
     def __init__(self, train_ids: Sequence[int]) -> None:
         self.train_ids = torch.tensor(train_ids)
 
     def before_test(self, runner: Runner) -> None:
-        """Put the translation behind the model's test step: the metric is fed before any hook is called."""
+        """Wrap the model's test step, because the metric gets the predictions before any hook is called."""
         classes = runner.test_dataloader.dataset.metainfo["classes"]
         unreached = [name for train_id, name in enumerate(classes) if train_id not in self.train_ids]
         if unreached:
             runner.logger.info(f"no class of the model becomes {', '.join(unreached)}: their IoU is 0")
-        predict = runner.model.test_step
+        model: Any = runner.model
+        predict = model.test_step
 
         def predict_and_translate(data: Any) -> Sequence:
             samples = predict(data)
@@ -137,4 +139,4 @@ class ClassMapHook(Hook):
                 sample.pred_sem_seg.data = self.train_ids.to(predicted.device)[predicted.long()]
             return samples
 
-        runner.model.test_step = predict_and_translate
+        model.test_step = predict_and_translate

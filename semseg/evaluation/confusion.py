@@ -1,4 +1,4 @@
-"""Confusion matrices: one per image, counted in integers. Every score follows from them."""
+"""Confusion matrices: one per image, counted in integers. All scores are computed from them."""
 
 from __future__ import annotations
 
@@ -11,70 +11,71 @@ import torch
 from semseg.errors import InvalidInputError
 
 _CHUNK_PX = 1 << 17
-"""That are counted at a time on a CPU: they stay in its cache, which makes it a third faster."""
+"""Number of pixels that are counted at a time on a CPU: they fit into its cache, which saves a third of the time."""
 
 
 def count_pixels(
     predicted: torch.Tensor, target: torch.Tensor, num_classes: int, ignore_index: int = 255
 ) -> torch.Tensor:
-    """Count how often each class was taken for each.
+    """Count the confusion matrix of an image.
 
     Args:
         predicted: train ids, integers, shape (height, width), on any device; `ignore_index` where no class was
-            found, which counts as wrong.
-        target: as `predicted`; `ignore_index` where nothing counts.
-        num_classes: train ids go from 0 to num_classes - 1.
-        ignore_index: of the target.
+            predicted, which counts as wrong.
+        target: train ids as `predicted`; `ignore_index` for pixels that do not count.
+        num_classes: train ids are in the range 0 to num_classes - 1.
+        ignore_index: value of the target that does not count.
 
     Returns:
         int64, shape (num_classes, num_classes + 1), on the device of `predicted`; rows are the truth, columns the
-        prediction, the last one is none.
+        prediction; the last column is for pixels without a predicted class.
 
     Raises:
-        ValueError: the two sizes differ, or there are values outside the classes; the sentence says which and
-            how often.
+        ValueError: the two sizes differ, or there are values outside the classes; the sentence names and counts them.
     """
     if predicted.shape != target.shape:
         raise InvalidInputError(
-            f"the prediction is {_shown(predicted)} pixels large (height x width), its truth {_shown(target)}"
+            f"the prediction is {_shown(predicted)} pixels large (height x width), its truth {_shown(target)}",
+            code="E-input-size",
         )
     num_values = max(256, num_classes, ignore_index + 1)
     target = target.to(predicted.device, non_blocking=True)
     chunk = _CHUNK_PX if predicted.device.type == "cpu" else max(1, target.numel())
     counts = torch.zeros(num_values**2, dtype=torch.int64, device=predicted.device)
-    for some_predicted, some_target in zip(
+    for predicted_chunk, target_chunk in zip(
         predicted.flatten().split(chunk), target.flatten().split(chunk), strict=True
     ):
-        for name, train_ids in (("prediction", some_predicted), ("truth", some_target)):
-            # uint8 fits as it is; what is larger is looked at before it can fall into another cell
+        for name, train_ids in (("prediction", predicted_chunk), ("truth", target_chunk)):
+            # a value outside 0..num_values - 1 would be counted in the cell of other classes; uint8 is always inside
             if train_ids.dtype != torch.uint8 and train_ids.numel():
                 low, high = (int(value) for value in train_ids.aminmax())
                 if low < 0 or high >= num_values:
-                    raise InvalidInputError(_outside(name, {low if low < 0 else high: None}, num_classes, ignore_index))
-        cells = torch.add(some_predicted.long(), some_target, alpha=num_values)
+                    raise _outside_error(name, {low if low < 0 else high: None}, num_classes, ignore_index)
+        cells = torch.add(predicted_chunk.long(), target_chunk, alpha=num_values)
         counts += torch.bincount(cells, minlength=num_values**2)
     counts = counts.view(num_values, num_values)
     matrix = torch.cat([counts[:num_classes, :num_classes], counts[:num_classes, ignore_index, None]], 1)
     if int(matrix.sum()) + int(counts[ignore_index].sum()) != target.numel():
         counts[ignore_index] = counts[:, ignore_index] = 0
-        for name, found in (("truth", counts.sum(1)), ("prediction", counts.sum(0))):
-            strange = {int(i): int(found[i]) for i in found[num_classes:].nonzero().flatten() + num_classes}
-            if strange:
-                raise InvalidInputError(_outside(name, strange, num_classes, ignore_index))
+        for name, num_pixels in (("truth", counts.sum(1)), ("prediction", counts.sum(0))):
+            values = (num_pixels[num_classes:].nonzero().flatten() + num_classes).tolist()
+            if values:
+                counts_outside = {value: int(num_pixels[value]) for value in values}
+                raise _outside_error(name, counts_outside, num_classes, ignore_index)
     return matrix
 
 
 class Confusions(NamedTuple):
-    """The confusion matrices of a set of images: of each only the cells that are not zero.
+    """The confusion matrices of a set of images, without the cells that are zero.
 
     Attributes:
         num_classes: of the matrices.
-        images: what each image is called; unique.
+        images: name of each image; unique.
         sizes: int64, shape (images, 2): height and width of the truth.
-        image: int32, shape (entries,): number of the image that the entry belongs to, ascending.
+        image: int32, shape (entries,): index of the image that the entry belongs to, ascending.
         cell: int32, shape (entries,): truth * num_classes + prediction; num_classes**2 + truth where no class was
             predicted.
-        count: int64, shape (entries,): pixels.
+        count: int64, shape (entries,): number of pixels.
     """
 
     num_classes: int
@@ -85,15 +86,15 @@ class Confusions(NamedTuple):
     count: np.ndarray
 
     @classmethod
-    def of(cls, found: Mapping[str, tuple], num_classes: int) -> Confusions:
-        """Put images together, sorted by name.
+    def of(cls, entries: Mapping[str, tuple], num_classes: int) -> Confusions:
+        """Combine the matrices of images, sorted by name.
 
         Args:
-            found: by name of the image: its size (height, width), and the cells and counts of `entries_of`.
+            entries: by name of the image: its size (height, width), and the cells and counts of `entries_of`.
             num_classes: of the matrices.
         """
-        images = tuple(sorted(found))
-        sizes, cells, counts = zip(*(found[name][:3] for name in images), strict=True) if images else ((), (), ())
+        images = tuple(sorted(entries))
+        sizes, cells, counts = zip(*(entries[name][:3] for name in images), strict=True) if images else ((), (), ())
         return cls(
             num_classes,
             images,
@@ -111,10 +112,10 @@ class Confusions(NamedTuple):
         return np.column_stack([square.reshape(self.num_classes, self.num_classes), none])
 
     def areas(self, groups: Sequence[int] | None = None) -> Areas:
-        """Return what IoU and its kin are computed from, per image.
+        """Return the pixels per class, from which all scores are computed, for each image.
 
         Args:
-            groups: number of the group of each class, for the same of groups of classes; default: each its own.
+            groups: number of the group of each class, to merge classes into groups; default: no class is merged.
         """
         group = np.arange(self.num_classes) if groups is None else np.asarray(groups)
         num_groups = int(group.max(initial=-1)) + 1
@@ -122,32 +123,33 @@ class Confusions(NamedTuple):
         is_none = row >= self.num_classes
         truth = group[np.where(is_none, self.cell - self.num_classes**2, row)]
         predicted = np.where(is_none, num_groups, group[column])
-        fields = []
-        for column, count in (
-            (truth, np.where(truth == predicted, self.count, 0)),
-            (truth, self.count),
-            (predicted, self.count),
-        ):
+
+        def add_up(group_of_entry: np.ndarray, count: np.ndarray) -> np.ndarray:
             area = np.zeros((len(self.images), num_groups + 1), np.int64)
-            np.add.at(area, (self.image, column), count)
-            fields.append(area[:, :num_groups])
-        return Areas(*fields)
+            np.add.at(area, (self.image, group_of_entry), count)
+            return area[:, :num_groups]
+
+        return Areas(
+            intersect=add_up(truth, np.where(truth == predicted, self.count, 0)),
+            truth=add_up(truth, self.count),
+            predicted=add_up(predicted, self.count),
+        )
 
 
 def entries_of(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cells of one matrix that are not zero, and their counts, as `Confusions` numbers them."""
-    cells = np.concatenate([matrix[:, :-1].reshape(-1), matrix[:, -1]])
-    (places,) = cells.nonzero()
-    return places.astype(np.int32), cells[places]
+    """Return the cells of one matrix that are not zero, numbered as in `Confusions`, and their counts."""
+    counts = np.concatenate([matrix[:, :-1].reshape(-1), matrix[:, -1]])
+    (cells,) = counts.nonzero()
+    return cells.astype(np.int32), counts[cells]
 
 
 class Areas(NamedTuple):
-    """Pixels per class, int64, shape (..., num_classes).
+    """Number of pixels per class, int64, shape (..., num_classes).
 
     Attributes:
-        intersect: that are of the class, and were taken for it.
-        truth: that are of the class.
-        predicted: that were taken for it; those that are ignored in the truth don't count.
+        intersect: pixels of the class that were predicted as this class.
+        truth: pixels of the class.
+        predicted: pixels that were predicted as this class, without those that are ignored in the truth.
     """
 
     intersect: np.ndarray
@@ -156,7 +158,7 @@ class Areas(NamedTuple):
 
     @property
     def union(self) -> np.ndarray:
-        """That are of the class, or were taken for it."""
+        """Pixels of the class, or predicted as this class."""
         return self.truth + self.predicted - self.intersect
 
     @classmethod
@@ -173,7 +175,12 @@ def _shown(train_ids: torch.Tensor) -> str:
     return "x".join(str(side) for side in train_ids.shape)
 
 
-def _outside(name: str, found: dict[int, int | None], num_classes: int, ignore_index: int) -> str:
-    values = ", ".join(f"{value}" + ("" if count is None else f": {count} px") for value, count in found.items())
+def _outside_error(
+    name: str, counts: Mapping[int, int | None], num_classes: int, ignore_index: int
+) -> InvalidInputError:
+    values = ", ".join(f"{value}" + ("" if count is None else f": {count} px") for value, count in counts.items())
     hint = "map or ignore them" if name == "truth" else "the model has more classes than the data set"
-    return f"the {name} holds values outside 0..{num_classes - 1} and {ignore_index} {{{values}}}; {hint}"
+    return InvalidInputError(
+        f"the {name} holds values outside 0..{num_classes - 1} and {ignore_index} {{{values}}}; {hint}",
+        code="E-input-train-ids",
+    )

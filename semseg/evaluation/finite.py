@@ -1,4 +1,4 @@
-"""Scores that are no numbers: NaN or infinite."""
+"""Check that scores are finite: neither NaN nor infinite."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from semseg.errors import InvalidInputError
 
 
 class NotFiniteError(InvalidInputError):
-    """The scores of a model are NaN or infinite, so that no class can win."""
+    """The scores of a model are NaN or infinite, so no class can be chosen."""
+
+    code = "E-input-not-finite"
 
 
 def refuse_not_finite(best: torch.Tensor) -> None:
-    """Raise if the scores that win are no numbers: `argmax` would take the first class, and nobody would know.
+    """Check that the largest score of every pixel is finite; otherwise `argmax` would return the first class.
 
     Args:
-        best: the largest score at every pixel; a NaN among the scores makes it NaN.
+        best: the largest score of every pixel; NaN if one of its scores is NaN.
 
     Raises:
         NotFiniteError: some are NaN or infinite.

@@ -1,8 +1,8 @@
-"""The instance-weighted scores of Cityscapes: an object counts alike, however many pixels it has.
+"""The instance-weighted scores of Cityscapes: all objects have the same weight, whatever their size.
 
-As `evalPixelLevelSemanticLabeling.py` of cityscapesScripts computes them (there called nIoU or iIoU): a pixel of an
-object weighs the mean size of the objects of its class by the size of the object; wrongly predicted pixels, which
-belong to no object, weigh 1.
+They are computed as in `evalPixelLevelSemanticLabeling.py` of cityscapesScripts (there called nIoU or iIoU): the weight
+of a pixel of an object is the mean size of the objects of its class, divided by the size of the object. Pixels that are
+wrongly predicted as a class belong to no object and have weight 1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MEAN_SIZE_PX = {
     "person": 3462.4756337644,
     "truck": 27855.1264367816,
 }
-"""Of the objects in Cityscapes' training set, as cityscapesScripts has it (`avgClassSize`)."""
+"""Mean size of the objects in Cityscapes' training set, from cityscapesScripts (`avgClassSize`)."""
 
 
 class InstanceAreas(NamedTuple):
@@ -34,10 +34,10 @@ class InstanceAreas(NamedTuple):
 
     Attributes:
         classes: names, in the order of their train ids.
-        found: float64, shape (images, num_classes): that were taken for their class.
-        found_category: float64, shape (images, num_classes): that were taken for a class with instances of their
-            category.
-        all: float64, shape (images, num_classes): of all.
+        found: float64, shape (images, num_classes): pixels that were predicted as their class.
+        found_category: float64, shape (images, num_classes): pixels that were predicted as a class of their category
+            that has instances.
+        all: float64, shape (images, num_classes): all pixels.
     """
 
     classes: Sequence[str]
@@ -49,7 +49,7 @@ class InstanceAreas(NamedTuple):
         """Return the score of each class in percent; nan for classes without instances, or without any pixel.
 
         Args:
-            matrix: confusion matrix of the same images, as of `Confusions.total`.
+            matrix: confusion matrix of the same images, from `Confusions.total`.
         """
         false = matrix.sum(0)[:-1] - matrix.diagonal()
         return np.array(
@@ -65,12 +65,12 @@ class InstanceAreas(NamedTuple):
         """Return the score of each category that has instances, in percent.
 
         Args:
-            matrix: confusion matrix of the same images, as of `Confusions.total`.
-            categories: that each class belongs to.
+            matrix: confusion matrix of the same images, from `Confusions.total`.
+            categories: category of each class.
         """
         result = {}
         for category in dict.fromkeys(categories):
-            members = np.array([one == category for one in categories])
+            members = np.array([category_of_class == category for category_of_class in categories])
             with_instances = members & np.isin(self.classes, list(MEAN_SIZE_PX))
             if with_instances.any():
                 false = int(matrix[~members, :-1][:, with_instances].sum())
@@ -85,7 +85,7 @@ def weigh_instances(
     """Count the pixels of the objects of one image.
 
     Args:
-        predicted: train ids, shape (height, width); what is no class was not found.
+        predicted: train ids, shape (height, width); a value that is not a class counts as wrong.
         instance_ids: as in Cityscapes' `*_instanceIds.png`, shape (height, width): label id * 1000 + number for
             the pixels of an object.
         classes: names, in the order of their train ids.
@@ -97,13 +97,15 @@ def weigh_instances(
         ValueError: the two sizes differ.
     """
     if predicted.shape != instance_ids.shape:
-        raise InvalidInputError(f"the prediction is {predicted.shape} large, its instance image {instance_ids.shape}")
+        raise InvalidInputError(
+            f"the prediction is {predicted.shape} large, its instance image {instance_ids.shape}", code="E-input-size"
+        )
     result = np.zeros((3, len(classes)))
     is_object = instance_ids > 1000
     objects, place = np.unique(instance_ids[is_object], return_inverse=True)
     num_classes = len(classes)
     table = np.zeros((len(objects), num_classes + 1), np.int64)
-    np.add.at(table, (place, np.minimum(predicted[is_object], num_classes)), 1)  # the last: no class
+    np.add.at(table, (place, np.minimum(predicted[is_object], num_classes)), 1)  # the last column: no class
     by_id = {label.label_id: label for label in CITYSCAPES.labels}
     for object_id, counts in zip(objects, table, strict=True):
         label = by_id.get(int(object_id) // 1000)
@@ -111,9 +113,10 @@ def weigh_instances(
             continue
         i = list(classes).index(label.name)
         of_category = [
-            j for j, name in enumerate(classes)
+            j
+            for j, name in enumerate(classes)
             if name in MEAN_SIZE_PX and CITYSCAPES.by_name[name].category == label.category
-        ]  # fmt: skip
+        ]
         size = int(counts.sum())
         weight = MEAN_SIZE_PX[label.name] / size
         result[:, i] += counts[i] * weight, counts[of_category].sum() * weight, size * weight
@@ -121,7 +124,7 @@ def weigh_instances(
 
 
 def _sum(values: np.ndarray) -> float:
-    return math.fsum(values)  # the same in any order
+    return math.fsum(values)  # exact, so the order of the images has no effect
 
 
 def _ratio(part: float, whole: float) -> float:

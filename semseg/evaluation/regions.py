@@ -1,4 +1,4 @@
-"""Scores by how large an object is, and by how high in the image it stands."""
+"""Scores by the size of an object, and by the height in the image."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ NUM_ROW_BANDS = 8
 
 
 class ObjectSizes:
-    """How much of small, medium and large regions is found.
+    """Recall of small, medium and large regions.
 
-    A region is what hangs together of one class in the truth, also across corners. Where objects of one class
-    touch they are one region: the truth of a semantic data set doesn't tell them apart.
+    A region is a connected component of one class in the truth, with 8 neighbours. Objects of one class that touch
+    are one region: the truth of a semantic data set doesn't distinguish them.
 
     Args:
-        num_classes: of the train ids.
-        ignore_index: of the truth.
+        num_classes: number of train ids.
+        ignore_index: value of the truth that does not count.
 
     Attributes:
-        counts: int64 arrays; those of several objects add up.
+        counts: int64 arrays; the counts of several objects can be added.
     """
 
     needs_scores = False
@@ -40,8 +40,8 @@ class ObjectSizes:
 
         Args:
             predicted: train ids, integers, shape (height, width).
-            target: as `predicted`, and `ignore_index` where nothing counts.
-            scores: not needed.
+            target: train ids as `predicted`, and `ignore_index` for pixels that do not count.
+            scores: not used.
         """
         right = predicted == target
         for train_id in self.train_ids:
@@ -52,14 +52,14 @@ class ObjectSizes:
             box = np.s_[top : top + height, left : left + width]
             _, regions, stats, _ = cv2.connectedComponentsWithStats(mask[box], connectivity=8)
             pixels = stats[1:, cv2.CC_STAT_AREA].astype(np.int64)
-            found = np.bincount(regions[right[box]], minlength=len(stats))[1:]
+            num_right = np.bincount(regions[right[box]], minlength=len(stats))[1:]
             size = np.searchsorted(SIZE_BOUNDS_PX, pixels, side="right")
             np.add.at(self.counts["objects"][:, train_id], size, 1)
             np.add.at(self.counts["pixels"][:, train_id], size, pixels)
-            np.add.at(self.counts["found"][:, train_id], size, found)
+            np.add.at(self.counts["found"][:, train_id], size, num_right)
 
     def summary(self) -> dict:
-        """Return, per size and class, the share of the pixels that was found, in percent, and how many regions."""
+        """Return, per size and class, the recall of the pixels in percent, and the number of regions."""
         return {
             "bounds_px": list(SIZE_BOUNDS_PX),
             "names": list(SIZE_NAMES),
@@ -69,14 +69,14 @@ class ObjectSizes:
 
 
 class ImageRows:
-    """Scores of eight equal bands from the top of the image to its bottom: far to near, on a street.
+    """Scores of eight bands of equal height from the top of the image to its bottom; in a street scene, far to near.
 
     Args:
-        num_classes: of the train ids.
-        ignore_index: of the truth.
+        num_classes: number of train ids.
+        ignore_index: value of the truth that does not count.
 
     Attributes:
-        counts: int64 arrays; those of several objects add up.
+        counts: int64 arrays; the counts of several objects can be added.
     """
 
     needs_scores = False
@@ -94,7 +94,7 @@ class ImageRows:
         )
 
     def summary(self) -> dict:
-        """Return the edges of the bands as shares of the height, and the scores of each in percent."""
+        """Return the edges of the bands, in the range 0 to 1 of the height, and the scores of each in percent."""
         areas = areas_by_band(self.counts["confusion"])
         return {
             "edges": [i / NUM_ROW_BANDS for i in range(NUM_ROW_BANDS + 1)],

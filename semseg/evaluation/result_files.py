@@ -1,4 +1,4 @@
-"""What an evaluation writes to its folder: scores, tables, predictions."""
+"""Write the results, predictions and truth of a test to its work folder."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ class ResultsHook(Hook):
     """Write the results of a test to its work folder: scores, tables, predictions and truth.
 
     Args:
-        data_name: what the data set is called.
-        split: of it.
+        data_name: name of the data set.
+        split: name of its split.
         slices: a CSV file with a column `image` and others to slice the images by.
     """
 
@@ -85,19 +85,21 @@ class ResultsHook(Hook):
         self._writers = Writers()
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Find out what each image will be called, and read the table of slices before hours are spent."""
+        """Choose the names of the outputs, and check the table of slices before the test, which may take hours."""
         dataset = runner.test_dataloader.dataset
         self._names = names_of_set(dataset)
         for metric in runner.test_evaluator.metrics:
             if isinstance(metric, ConfusionMetric):
                 metric.output_names = self._names
         if self.slices_path is not None:
-            from_table(self.slices_path, [self._image(path) for path in self._names])
+            from_table(self.slices_path, [self._image_name(path) for path in self._names])
 
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence = ()) -> None:
-        """Write the train ids that were predicted, and those of the truth, with the colours of the classes inside."""
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
+    ) -> None:
+        """Write the predicted and the true train ids as PNG files with the palette of the classes."""
         palette = runner.test_dataloader.dataset.metainfo["palette"]
-        for sample in outputs:
+        for sample in outputs or ():
             for kind, field in (("predicted", sample.pred_sem_seg), ("target", sample.get("gt_sem_seg"))):
                 if field is None:
                     continue
@@ -106,21 +108,22 @@ class ResultsHook(Hook):
                 self._writers.submit(write_index_png, path, train_ids, palette, 1, num_bytes=train_ids.nbytes)
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Write the numbers, when the pictures are there."""
+        """Write the scores and tables, after all pictures are written."""
         self._writers.finish()
-        evaluator = next((m for m in runner.test_evaluator.metrics if isinstance(m, ConfusionMetric)), None)
-        if not is_main_process() or evaluator is None or evaluator.evaluation is None:
+        metric = next((metric for metric in runner.test_evaluator.metrics if isinstance(metric, ConfusionMetric)), None)
+        if not is_main_process() or metric is None or metric.evaluation is None:
             return
-        found, folder = evaluator.evaluation, Path(runner.work_dir)
-        paths = found.confusions.images
-        images = tuple(self._image(path) for path in paths)
-        found = found._replace(confusions=found.confusions._replace(images=images))
+        evaluation, folder = metric.evaluation, Path(runner.work_dir)
+        paths = evaluation.confusions.images
+        images = tuple(self._image_name(path) for path in paths)
+        evaluation = evaluation._replace(confusions=evaluation.confusions._replace(images=images))
         slices = by_folder(images) if self.slices_path is None else from_table(self.slices_path, images)
         files = [{"path": path, "mask": f"{self._names[path].as_posix()}.png"} for path in paths]
-        write_results(folder, found, self._facts(runner, len(images)), files, slices)
+        write_results(folder, evaluation, self._facts(runner, len(images)), files, slices)
         print_log(f"results: {runner.cfg.work_dir} (results.json, tables, predicted/)", "current")
 
-    def _image(self, path: str) -> str:
+    def _image_name(self, path: str) -> str:
+        """Return the name of an image in tables: its path relative to the folder of the images, with suffix."""
         name, suffix = self._names[path].as_posix(), Path(path).suffix
         return name if name.endswith(suffix) else name + suffix
 
@@ -146,8 +149,8 @@ class ResultsHook(Hook):
             "root": ", ".join(dict.fromkeys(map(_root_of, built_datasets(dataset)))),
             "split": self.split,
             "num_images": num_images,
-            "exif": getattr(next(built_datasets(dataset)), "exif", "apply"),  # how masks lie on their photographs
-            "bits": bits_of(next(built_datasets(dataset))),  # in use, of photographs that store 16
+            "exif": getattr(next(built_datasets(dataset)), "exif", "apply"),  # the orientation of masks
+            "bits": bits_of(next(built_datasets(dataset))),  # used bits of photographs with 16 bits
             "fingerprint": data_fingerprint({self.split: dataset}),
         }
         return {"created": facts.now(), "run": run, "data": data}

@@ -1,4 +1,4 @@
-"""What a test leaves behind: `results.json`, tables, and the counts that all of it follows from."""
+"""Write and read the results of a test: `results.json`, tables, and the counts that they are computed from."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ SCHEMA = "semseg.results/1"
 
 
 class Evaluation(NamedTuple):
-    """What a metric found out.
+    """The counts of a metric.
 
     Attributes:
         classes: names, in the order of their train ids.
         palette: RGB, shape (num_classes, 3).
-        ignore_index: of the truth.
-        absent: what becomes of classes that the truth has not, see `scores.Absent`.
-        confusions: of the images.
-        extras: see `extras.EXTRAS`: name to summary.
-        instances: weighted counts where instance images exist, in the order of the images; else None.
+        ignore_index: value of the truth that does not count.
+        absent: how classes count that are not in the truth, see `scores.Absent`.
+        confusions: confusion matrices of the images.
+        extras: name to summary, see `extras.EXTRAS`.
+        instances: weighted counts of the objects, in the order of the images; None without instance images.
     """
 
     classes: Sequence[str]
@@ -48,9 +48,9 @@ class Results(NamedTuple):
     """A folder of results.
 
     Attributes:
-        folder: where it lies.
-        summary: `results.json`; `None` for what is not defined.
-        confusions: of the images, in the order of `images`.
+        folder: path of the folder.
+        summary: content of `results.json`; undefined scores are `None`.
+        confusions: confusion matrices of the images, in the order of `images`.
         images: rows of `per_image.csv`, as text.
     """
 
@@ -61,27 +61,27 @@ class Results(NamedTuple):
 
 
 def summarize(evaluation: Evaluation, slices: Slices) -> dict[str, Any]:
-    """Compute every number.
+    """Compute all scores.
 
     Returns:
-        The part of `results.json` that follows from the counts: absent, scores, per_class, categories, confusion,
-        slices, extras; percent, nan where a score is not defined.
+        The part of `results.json` that is computed from the counts: absent, scores, per_class, categories, confusion,
+        unassigned, slices, extras; in percent, nan where a score is not defined.
     """
     confusions, absent = evaluation.confusions, evaluation.absent
     areas = confusions.areas()
     matrix = confusions.total()
     total = Areas.of(matrix)
-    groups = categories_of(evaluation.classes)
+    categories = categories_of(evaluation.classes)
 
-    def headline(some: Areas) -> dict[str, np.ndarray]:
-        return {**scores.means(some, absent), "IoU": scores.iou(some)}
+    def scores_of(areas: Areas) -> dict[str, np.ndarray]:
+        return {**scores.means(areas, absent), "IoU": scores.iou(areas)}
 
-    values = headline(total)
-    several = len(confusions.images) > 1
-    ends = bootstrap.intervals(areas, headline) if several else {}
+    values = scores_of(total)
+    has_intervals = len(confusions.images) > 1
+    intervals = bootstrap.intervals(areas, scores_of) if has_intervals else {}
     undefined = np.full(len(evaluation.classes), math.nan)
-    class_low, class_high = ends.get("IoU", (undefined, undefined))
-    columns = {
+    class_low, class_high = intervals.get("IoU", (undefined, undefined))
+    columns: dict[str, np.ndarray] = {
         "IoU": values.pop("IoU"),
         "low": class_low,
         "high": class_high,
@@ -93,11 +93,11 @@ def summarize(evaluation: Evaluation, slices: Slices) -> dict[str, Any]:
         "predicted_pixels": total.predicted,
         "iIoU": evaluation.instances.class_iou(matrix) if evaluation.instances else undefined,
     }
-    headlines = {
-        name: {"value": value, **dict(zip(("low", "high"), ends.get(name, (math.nan, math.nan)), strict=True))}
-        for name, value in values.items()
-    }
-    found = {
+    headlines: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        low, high = intervals.get(name, (math.nan, math.nan))
+        headlines[name] = {"value": value, "low": low, "high": high}
+    summary: dict[str, Any] = {
         "absent": {
             "convention": absent,
             "num_counted": int(scores.counted_classes(total, absent).sum()),
@@ -111,39 +111,47 @@ def summarize(evaluation: Evaluation, slices: Slices) -> dict[str, Any]:
         "categories": [],
         "confusion": matrix[:, :-1],
         "unassigned": matrix[:, -1],
-        "slices": {name: _slice(confusions, areas, np.array(parts, object), absent) for name, parts in slices.items()},
+        "slices": {name: _scores_by_group(areas, np.array(group, object), absent) for name, group in slices.items()},
         "extras": evaluation.extras,
     }
     if evaluation.instances:
-        headlines["iIoU"] = _alone(scores.mean_of_defined(columns["iIoU"]))
-    if groups:
-        names = list(dict.fromkeys(groups))
-        numbers = [names.index(group) for group in groups]
-        grouped = scores.iou(confusions.areas(numbers).sum())
-        headlines["category_IoU"] = _alone(scores.mean_of_defined(grouped))
-        instance_iou = evaluation.instances.category_iou(matrix, groups) if evaluation.instances else {}
-        for name, value in zip(names, grouped, strict=True):
-            members = [one for one, group in zip(evaluation.classes, groups, strict=True) if group == name]
+        headlines["iIoU"] = _without_interval(scores.mean_of_defined(columns["iIoU"]))
+    if categories:
+        names = list(dict.fromkeys(categories))
+        numbers = [names.index(category) for category in categories]
+        category_iou = scores.iou(confusions.areas(numbers).sum())
+        headlines["category_IoU"] = _without_interval(scores.mean_of_defined(category_iou))
+        instance_iou = evaluation.instances.category_iou(matrix, categories) if evaluation.instances else {}
+        for name, value in zip(names, category_iou, strict=True):
+            members = [cls for cls, category in zip(evaluation.classes, categories, strict=True) if category == name]
             row = {"category": name, "classes": members, "IoU": value, "iIoU": instance_iou.get(name, math.nan)}
-            found["categories"].append(row)
-        if several:
-            ends = bootstrap.intervals(
-                confusions.areas(numbers), lambda some: {"IoU": scores.mean_of_defined(scores.iou(some))}
-            )
-            headlines["category_IoU"].update(zip(("low", "high"), ends["IoU"], strict=True))
-    return found
+            summary["categories"].append(row)
+        if has_intervals:
+            low, high = bootstrap.intervals(
+                confusions.areas(numbers), lambda drawn: {"IoU": scores.mean_of_defined(scores.iou(drawn))}
+            )["IoU"]
+            headlines["category_IoU"] |= {"low": low, "high": high}
+    return summary
 
 
-def _alone(value: float) -> dict[str, float]:
+def _without_interval(value: np.ndarray) -> dict[str, Any]:
     return {"value": value, "low": math.nan, "high": math.nan}
 
 
-def _slice(confusions: Confusions, areas: Areas, parts: np.ndarray, absent: scores.Absent) -> list[dict]:
+def _scores_by_group(areas: Areas, groups: np.ndarray, absent: scores.Absent) -> list[dict]:
+    """Return the scores of each group of images, sorted by name.
+
+    Args:
+        areas: per image, shape (images, num_classes).
+        groups: name of the group of each image, shape (images,).
+        absent: see `scores.Absent`.
+    """
     rows = []
-    for part in sorted(set(parts)):
-        means = scores.means(Areas(*(field[parts == part] for field in areas)).sum(), absent)
+    for group in sorted(set(groups)):
+        is_member = groups == group
+        means = scores.means(Areas(*(field[is_member] for field in areas)).sum(), absent)
         chosen = {key: means[key] for key in ("mIoU", "aAcc", "mAcc")}
-        rows.append({"name": part, "num_images": int((parts == part).sum()), **chosen})
+        rows.append({"name": group, "num_images": int(is_member.sum()), **chosen})
     return rows
 
 
@@ -157,42 +165,46 @@ def write_results(
     """Write `results.json`, `per_class.csv`, `per_image.csv`, `confusion.csv` and `per_image.npz`.
 
     Args:
-        folder: is made.
-        evaluation: what was found.
-        facts: what else `results.json` says: `run` and `data`.
-        files: of each image, in their order: `path` of the photograph, `mask` below predicted/ and target/.
-        slices: of the images.
+        folder: created if it does not exist.
+        evaluation: counts of the metric.
+        facts: further entries of `results.json`: `created`, `run` and `data`.
+        files: of each image, in their order: `path` of the photograph, `mask` relative to predicted/ and target/.
+        slices: groups of the images.
 
     Returns:
-        What stands in `results.json`.
+        The content of `results.json`.
     """
-    found = summarize(evaluation, slices)
-    summary = {
-        "schema": SCHEMA,
-        **facts,
-        "classes": list(evaluation.classes),
-        "palette": [[int(value) for value in color] for color in evaluation.palette],
-        "ignore_index": evaluation.ignore_index,
-        **found,
-    }
-    summary = _plain(summary)
+    summary = _plain(
+        {
+            "schema": SCHEMA,
+            **facts,
+            "classes": list(evaluation.classes),
+            "palette": [[int(value) for value in color] for color in evaluation.palette],
+            "ignore_index": evaluation.ignore_index,
+            **summarize(evaluation, slices),
+        }
+    )
     folder.mkdir(parents=True, exist_ok=True)
     confusions = evaluation.confusions
     _write_table(
         folder / "per_class.csv", list(summary["per_class"][0]), [[*row.values()] for row in summary["per_class"]]
     )
-    columns = zip(evaluation.classes, summary["confusion"], summary["unassigned"], strict=True)
-    rows = [[name, *row, none] for name, row, none in columns]
-    _write_table(folder / "confusion.csv", ["truth \\ predicted", *evaluation.classes, "(none)"], rows)
+    matrix_rows = zip(evaluation.classes, summary["confusion"], summary["unassigned"], strict=True)
+    _write_table(
+        folder / "confusion.csv",
+        ["truth \\ predicted", *evaluation.classes, "(none)"],
+        [[name, *row, unassigned] for name, row, unassigned in matrix_rows],
+    )
     areas = confusions.areas()
     means, iou = scores.means(areas, evaluation.absent), scores.iou(areas)
-    head = ["image", "path", "mask", "height", "width", "labelled_pixels", "aAcc", "mIoU", *slices]
-    rows = [
-        [image, files[i]["path"], files[i]["mask"], *confusions.sizes[i], areas.truth[i].sum(),
-         means["aAcc"][i], means["mIoU"][i], *(parts[i] for parts in slices.values()), *iou[i]]
-        for i, image in enumerate(confusions.images)
-    ]  # fmt: skip
-    _write_table(folder / "per_image.csv", [*head, *(f"IoU/{name}" for name in evaluation.classes)], _plain(rows))
+    header = ["image", "path", "mask", "height", "width", "labelled_pixels", "aAcc", "mIoU"]
+    rows = []
+    for i, image in enumerate(confusions.images):
+        row = [image, files[i]["path"], files[i]["mask"], *confusions.sizes[i], areas.truth[i].sum()]
+        row += [means["aAcc"][i], means["mIoU"][i], *(groups[i] for groups in slices.values()), *iou[i]]
+        rows.append(row)
+    iou_names = [f"IoU/{name}" for name in evaluation.classes]
+    _write_table(folder / "per_image.csv", [*header, *slices, *iou_names], _plain(rows))
     with atomic_path(folder / "per_image.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
@@ -202,26 +214,28 @@ def write_results(
             cell=confusions.cell,
             count=confusions.count,
         )
-    with atomic_path(folder / "results.json") as temporary:  # last: who finds it finds all
+    with atomic_path(folder / "results.json") as temporary:  # last: if it exists, all files exist
         temporary.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
     return summary
 
 
 def read_results(folder: Path) -> Results:
-    """Read what `write_results` wrote.
+    """Read a folder that `write_results` wrote.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: another program or a later version wrote it, or a part is damaged.
+        FileNotFoundError: there is no `results.json`.
+        ValueError: another program or a later version wrote it, or a file is damaged.
     """
     path = folder / "results.json"
     if not path.is_file():
-        raise MissingInputError(f"no results in {folder}: expected results.json, which tools/test.py writes")
+        raise MissingInputError(
+            f"no results in {folder}: expected results.json, which tools/test.py writes", code="E-input-missing"
+        )
     try:
         summary = json.loads(path.read_text())
         if not isinstance(summary, dict) or summary.get("schema") != SCHEMA:
-            found = summary.get("schema") if isinstance(summary, dict) else type(summary).__name__
-            raise InvalidInputError(f"expected schema {SCHEMA}, found {found}")
+            schema = summary.get("schema") if isinstance(summary, dict) else type(summary).__name__
+            raise InvalidInputError(f"expected schema {SCHEMA}, found {schema}", code="E-input-results")
         num_classes = len(summary["classes"])
         with np.load(folder / "per_image.npz", allow_pickle=False) as arrays:
             confusions = Confusions(
@@ -232,25 +246,27 @@ def read_results(folder: Path) -> Results:
         with (folder / "per_image.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         if [row["image"] for row in rows] != list(confusions.images):
-            raise InvalidInputError("per_image.csv and per_image.npz hold other images")
+            raise InvalidInputError("per_image.csv and per_image.npz hold other images", code="E-input-results")
         if not np.array_equal(confusions.total(), np.column_stack([summary["confusion"], summary["unassigned"]])):
-            raise InvalidInputError("per_image.npz does not add up to the confusion matrix of results.json")
+            raise InvalidInputError(
+                "per_image.npz does not add up to the confusion matrix of results.json", code="E-input-results"
+            )
     except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
         raise InvalidInputError(
-            f"{folder} holds no results that can be read ({error}): run tools/test.py again"
+            f"{folder} holds no results that can be read ({error}): run tools/test.py again", code="E-input-results"
         ) from error
     return Results(folder, summary, confusions, rows)
 
 
-def _write_table(path: Path, head: Sequence[str], rows: Sequence[Sequence]) -> None:
+def _write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
     with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(head)
+        writer.writerow(header)
         writer.writerows(rows)
 
 
 def _plain(value: Any) -> Any:
-    """Return the same for JSON: lists, dicts, numbers; None for nan."""
+    """Convert arrays and numbers for JSON: lists, dicts, Python's numbers; None for nan and infinity."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""From pixel counts to scores, in percent: floats, nan where a score is not defined."""
+"""Compute scores from pixel counts: floats in percent, nan where a score is not defined."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from semseg.evaluation.confusion import Areas
 
 Absent = Literal["zero", "leave-out"]
-"""What becomes of a class that no pixel of the truth has, but some of the prediction: it counts as IoU 0, as in
-MMSegmentation, or it is left out of the means. A class in neither is always left out."""
+"""How a class counts that is in the prediction but not in the truth: as IoU 0, like in MMSegmentation, or not at all.
+A class that is in neither never counts."""
 
 
 def iou(areas: Areas) -> np.ndarray:
@@ -20,25 +20,25 @@ def iou(areas: Areas) -> np.ndarray:
 
 
 def recall(areas: Areas) -> np.ndarray:
-    """Return the share of the class that was found; MMSegmentation calls it Acc."""
+    """Return the share of the class that is predicted correctly; MMSegmentation calls it Acc."""
     return _percent(areas.intersect, areas.truth)
 
 
 def precision(areas: Areas) -> np.ndarray:
-    """Return the share of what was taken for the class that is of it."""
+    """Return the share of the pixels predicted as the class that are correct."""
     return _percent(areas.intersect, areas.predicted)
 
 
 def f1(areas: Areas) -> np.ndarray:
     """Return the harmonic mean of precision and recall, which is the Dice score: 2 i / (truth + predicted).
 
-    Where a class exists and is never predicted it is 0; MMSegmentation's Fscore is nan there.
+    It is 0 if a class is in the truth and never predicted; MMSegmentation's Fscore is nan then.
     """
     return _percent(2 * areas.intersect, areas.truth + areas.predicted)
 
 
 def a_acc(areas: Areas) -> np.ndarray:
-    """Return the share of all labelled pixels that are right."""
+    """Return the share of all labelled pixels that are predicted correctly."""
     return _percent(areas.intersect.sum(-1), areas.truth.sum(-1))
 
 
@@ -53,7 +53,7 @@ def means(areas: Areas, absent: Absent = "zero") -> dict[str, np.ndarray]:
     """Return the headline numbers: aAcc, mIoU, mAcc, mPrecision, mRecall, mF1, fwIoU.
 
     Args:
-        areas: of any number of sets of images: shape (..., num_classes).
+        areas: pixels of one or more sets of images, shape (..., num_classes).
         absent: see `Absent`.
 
     Returns:
@@ -66,36 +66,43 @@ def means(areas: Areas, absent: Absent = "zero") -> dict[str, np.ndarray]:
             values = np.where(areas.truth > 0, values, np.nan)
         return mean_of_defined(values)
 
-    found = {"aAcc": a_acc(areas), "mIoU": mean(iou), "mAcc": mean(recall)}
-    found |= {"mPrecision": mean(precision), "mRecall": found["mAcc"], "mF1": mean(f1), "fwIoU": fw_iou(areas)}
-    return found
+    m_acc = mean(recall)
+    return {
+        "aAcc": a_acc(areas),
+        "mIoU": mean(iou),
+        "mAcc": m_acc,
+        "mPrecision": mean(precision),
+        "mRecall": m_acc,
+        "mF1": mean(f1),
+        "fwIoU": fw_iou(areas),
+    }
 
 
 def counted_classes(areas: Areas, absent: Absent = "zero") -> np.ndarray:
-    """Return which classes mIoU is the mean of: bool, shape (num_classes,)."""
+    """Return which classes count in mIoU: bool, shape (num_classes,)."""
     return (areas.truth if absent == "leave-out" else areas.union) > 0
 
 
-def absent_in_words(areas: Areas, classes: Sequence[str], absent: Absent = "zero") -> str | None:
-    """Say which classes the truth does not have, and what becomes of them; None if it has every class.
+def describe_absent(areas: Areas, classes: Sequence[str], absent: Absent = "zero") -> str | None:
+    """Describe which classes are not in the truth, and how they count; None if all classes are in the truth.
 
     `mIoU over 18 of 19 classes (absent: train; wall is absent too, but predicted: IoU 0)`
     """
     counted = counted_classes(areas, absent)
-    missing = [
-        name for name, area, counts in zip(classes, areas.truth, counted, strict=True) if not area and not counts
-    ]
-    zero = [name for name, area, counts in zip(classes, areas.truth, counted, strict=True) if not area and counts]
-    if not missing and not zero:
+    is_absent = areas.truth == 0
+    not_counted = [name for name, selected in zip(classes, is_absent & ~counted, strict=True) if selected]
+    zero = [name for name, selected in zip(classes, is_absent & counted, strict=True) if selected]
+    if not not_counted and not zero:
         return None
     is_are = "is" if len(zero) == 1 else "are"
-    told = [f"absent: {', '.join(missing)}"] if missing else []
-    told += [f"{', '.join(zero)} {is_are} absent{' too' if missing else ''}, but predicted: IoU 0"] if zero else []
-    return f"mIoU over {int(counted.sum())} of {len(classes)} classes ({'; '.join(told)})"
+    parts = [f"absent: {', '.join(not_counted)}"] if not_counted else []
+    if zero:
+        parts.append(f"{', '.join(zero)} {is_are} absent{' too' if not_counted else ''}, but predicted: IoU 0")
+    return f"mIoU over {int(counted.sum())} of {len(classes)} classes ({'; '.join(parts)})"
 
 
 def mean_of_defined(values: np.ndarray) -> np.ndarray:
-    """Return the mean over the last axis without nan; nan where nothing else is."""
+    """Return the mean over the last axis without nan; nan where all values are nan."""
     defined = ~np.isnan(values)
     count = defined.sum(-1)
     total = np.where(defined, values, 0.0).sum(-1)

@@ -1,4 +1,4 @@
-"""Parts of a set of images that are looked at apart: by folder, by the columns of a table."""
+"""Groups of images that get scores of their own: by folder, or by the columns of a table."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from semseg.system.folders import IMAGE_SUFFIXES
 from semseg.system.path_lists import read_list_text
 
 Slices = Mapping[str, Sequence[str]]
-"""Name of a slicing to the part that each image belongs to, in the order of the images; "" for none."""
+"""Name of a criterion to the group of each image, in the order of the images; "" for none."""
 
 _IMAGE = "image"
 
 
 def by_folder(images: Sequence[str]) -> dict[str, list[str]]:
-    """Slice by the first folder (in Cityscapes the city), where there are several.
+    """Group images by their first folder (in Cityscapes the city), if there are several.
 
     Args:
         images: names relative to the folder of the images.
@@ -28,42 +28,51 @@ def by_folder(images: Sequence[str]) -> dict[str, list[str]]:
 
 
 def from_table(path: Path, images: Sequence[str]) -> dict[str, list[str]]:
-    """Slice by every column of a CSV file but the first named `image`, which says which image a row is of.
+    """Group images by every column of a CSV file except `image`, which names the image of a row.
 
     Args:
-        path: CSV with a head; an image is named by its path relative to the folder of the images, or by its last
-            parts, with or without suffix.
+        path: CSV with a header; an image is named by its path relative to the folder of the images, or by the last
+            parts of that path, with or without suffix.
         images: names relative to the folder of the images.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no column `image`, no other, an image in two rows or in none.
+        ValueError: no column `image`, no other column, an image in two rows or in none.
     """
     if not path.is_file():
-        raise MissingInputError(f"no table of slices {path}")
+        raise MissingInputError(f"no table of slices {path}", code="E-input-missing")
     reader = csv.DictReader(io.StringIO(read_list_text(path), newline=""))
-    head = tuple(reader.fieldnames or ())
+    header = tuple(reader.fieldnames or ())
     rows = list(reader)
-    columns = [name for name in head if name and name != _IMAGE]
-    if _IMAGE not in head or not columns:
-        found = ", ".join(head) or "nothing"
+    columns = [name for name in header if name and name != _IMAGE]
+    if _IMAGE not in header or not columns:
         raise InvalidInputError(
-            f"{path}: expected a column 'image' and others to slice by in its first line, found {found}"
+            f"{path}: expected a column 'image' and others to slice by in its first line, found"
+            f" {', '.join(header) or 'nothing'}",
+            code="E-input-table",
         )
-    by_end: dict[str, dict] = {}
+    row_of: dict[str, dict] = {}
     for row in rows:
-        end = _without_suffix(row[_IMAGE] or "")
-        if end in by_end:
-            raise InvalidInputError(f"{path}: {row[_IMAGE]} stands in two rows")
-        by_end[end] = row
-    found_rows = [next((by_end[end] for end in _ends(image) if end in by_end), None) for image in images]
-    missing = [image for image, row in zip(images, found_rows, strict=True) if row is None]
+        name = _without_suffix(row[_IMAGE] or "")
+        if name in row_of:
+            raise InvalidInputError(f"{path}: {row[_IMAGE]} is in two rows", code="E-input-table")
+        row_of[name] = row
+    chosen, missing = [], []
+    for image in images:
+        row = next((row_of[ending] for ending in _endings(image) if ending in row_of), None)
+        if row is None:
+            missing.append(image)
+        else:
+            chosen.append(row)
     if missing:
-        raise InvalidInputError(f"{path}: {len(missing)} of {len(images)} images have no row, first {missing[0]}")
-    return {column: [(row[column] or "").strip() for row in found_rows] for column in columns}
+        raise InvalidInputError(
+            f"{path}: {len(missing)} of {len(images)} images have no row, first {missing[0]}", code="E-input-table"
+        )
+    return {column: [(row[column] or "").strip() for row in chosen] for column in columns}
 
 
-def _ends(image: str) -> list[str]:
+def _endings(image: str) -> list[str]:
+    """Return the path of an image without suffix, then without its first folder, …, then its name alone."""
     parts = PurePosixPath(_without_suffix(image)).parts
     return ["/".join(parts[i:]) for i in range(len(parts))]
 

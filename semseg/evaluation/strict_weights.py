@@ -1,4 +1,4 @@
-"""A test of exactly the weights that a file holds."""
+"""Test a model only if all weights of its checkpoint are loaded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def configure(cfg: Config, options: WeightsOptions) -> Patch:
 
 @HOOKS.register_module()
 class StrictWeightsHook(Hook):
-    """Refuse a checkpoint that does not fit the model; MMEngine would go on with what fits, and warn."""
+    """Raise if a checkpoint does not fit the model; MMEngine would load the weights that fit, and only warn."""
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Load it strictly; MMEngine then loads the same weights once more.

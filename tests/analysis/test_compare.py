@@ -4,7 +4,7 @@ import pytest
 
 from semseg.analysis.compare import as_json, compare
 from semseg.evaluation.results import read_results
-from tests.evaluation.found import write
+from tests.evaluation.random_results import write
 
 
 def both(tmp_path, first, second):

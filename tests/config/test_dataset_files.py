@@ -1,6 +1,9 @@
-"""Several dataset.yaml files in place of the data of a config."""
+"""One or several dataset.yaml files replace the data sets of a config."""
 
+import collections
+import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,18 +14,20 @@ from PIL import Image
 
 from semseg import config
 from semseg.checks.config import check_config
+from semseg.config.classes import classes_of
 from semseg.config.tree import inner_datasets
 from semseg.datasets.built_sets import names_of_set
 from semseg.evaluation import for_testing
 from semseg.training import for_training
 from semseg.training.resume_agreement import _data_in_words, _given
 from tests.config.test_classes import RECIPE, write_checkpoint
+from tests.conftest import raises
 
 CLASSES = ["sand", "water"]
 
 
 def write_set(folder, splits=("train", "val"), count=2, size=(64, 48), **more):
-    """Photographs and masks `001.png` and on; every mask holds both classes."""
+    """Write photographs and masks `001.png`, `002.png`, …; every mask holds both classes."""
     values = more.pop("values", (0, 1))
     for split in splits:
         for number in range(1, count + 1):
@@ -53,7 +58,7 @@ def files_in(cfg, name):
 
 
 @pytest.mark.slow
-def test_two_sets_are_one_whose_results_keep_apart(tmp_path, coast):
+def test_two_sets_are_read_as_one_and_their_results_stay_separate(tmp_path, coast):
     lake = write_set(tmp_path / "lake", count=3)
     cfg = config.load_config(RECIPE, data=[coast, lake])
     for name, num_images in (("train", 5), ("val", 5), ("test", 5)):
@@ -63,11 +68,55 @@ def test_two_sets_are_one_whose_results_keep_apart(tmp_path, coast):
         assert len(dataset) == num_images
         assert dataset.metainfo["classes"] == tuple(CLASSES)
     assert sorted(map(str, names_of_set(dataset).values())) == [
-        "coast/photos/val/001", "coast/photos/val/002",
-        "lake/photos/val/001", "lake/photos/val/002", "lake/photos/val/003",
-    ]  # fmt: skip
+        "coast/photos/val/001",
+        "coast/photos/val/002",
+        "lake/photos/val/001",
+        "lake/photos/val/002",
+        "lake/photos/val/003",
+    ]
     assert cfg.model.decode_head.num_classes == 2
     assert [f.line() for f in check_config(cfg, ("train", "val")).findings if f.kind == "error"] == []
+
+
+@pytest.fixture
+def num_reads(monkeypatch):
+    """Count how often each dataset.yaml is read, and how often YAML is parsed (None)."""
+    counts = collections.Counter()
+    read_bytes, safe_load = Path.read_bytes, yaml.safe_load
+
+    def count_read(path):
+        counts.update([path] if path.name == "dataset.yaml" else [])
+        return read_bytes(path)
+
+    def count_parse(text):
+        counts[None] += 1
+        return safe_load(text)
+
+    monkeypatch.setattr(Path, "read_bytes", count_read)
+    monkeypatch.setattr(yaml, "safe_load", count_parse)
+    return counts
+
+
+def test_each_file_is_read_and_parsed_once(tmp_path, coast, num_reads):
+    lake = write_set(tmp_path / "lake")
+    for_training(config.load_config(RECIPE, data=[coast, lake]))
+    assert num_reads == {coast: 1, lake: 1, None: 2}
+
+
+def test_an_edited_file_is_read_again(coast, num_reads):
+    text = coast.read_text()
+    versions = [
+        ("sand", 1_000_000_000),
+        ("salt", 1_000_000_001),  # the same size
+        ("gravel", 1_000_000_001),  # the same time
+    ]
+    for number, (name, mtime_ns) in enumerate(versions, 1):
+        coast.write_text(text.replace("sand", name))
+        os.utime(coast, ns=(mtime_ns, mtime_ns))
+        for _ in range(2):
+            cfg = config.load_config(RECIPE, data=coast)
+            assert classes_of(cfg.train_dataloader) == (name, "water")
+        assert num_reads == {coast: number, None: number}
 
 
 def test_one_file_in_a_list_is_the_file_alone(coast):
@@ -100,34 +149,31 @@ def test_colours_and_stored_values_may_differ_from_set_to_set(tmp_path, coast):
 )
 def test_sets_of_other_classes_are_refused(tmp_path, coast, classes, difference):
     other = write_set(tmp_path / "other", classes=classes)
-    message = rf"--data: .*coast/dataset\.yaml and .*other/dataset\.yaml have other classes: {difference}; sets that"
-    with pytest.raises(ValueError, match=message):
+    with raises("E-config-classes", rf"^`data`: .*coast/dataset\.yaml and .*other/dataset\.yaml .*: {difference}; "):
         config.load_config(RECIPE, data=[coast, other])
 
 
 def test_a_file_given_twice_is_refused(tmp_path, coast):
-    with pytest.raises(ValueError, match=r"--data .*dataset\.yaml is given twice$"):
+    with raises("E-config-repeated", r"^`data` .*dataset\.yaml is given twice$"):
         config.load_config(RECIPE, data=[coast, coast])
-    with pytest.raises(ValueError, match=r"--data .*link\.yaml is given twice, also as .*coast/dataset\.yaml"):
+    with raises("E-config-repeated", r"^`data` .*link\.yaml .*coast/dataset\.yaml"):
         (tmp_path / "link.yaml").symlink_to(coast)
         config.load_config(RECIPE, data=[coast, tmp_path / "link.yaml"])
 
 
-def test_a_set_without_val_is_only_trained_on_and_that_is_told(tmp_path, coast, caplog):
+def test_a_set_without_val_is_used_for_training_only_with_a_warning(tmp_path, coast, caplog):
     more = write_set(tmp_path / "more", splits=("train",))
     cfg = config.load_config(RECIPE, data=[more, coast])
     assert (files_in(cfg, "train"), files_in(cfg, "val")) == ([str(more), str(coast)], [str(coast)])
     for_training(cfg)
     assert re.search(r"validating on .*coast.* only: .*more.* has neither 'val' nor 'test'", caplog.text)
-    with pytest.raises(
-        ValueError, match=r"more/dataset\.yaml has no split 'test', only train; testing needs it, or 'v"
-    ):
+    with raises("E-config-split", r"more/dataset\.yaml .* 'test', only train; testing .*'val'"):
         for_testing(cfg, write_checkpoint(tmp_path, CLASSES))
 
 
 def test_every_set_needs_a_split_to_train_on(tmp_path, coast):
     cfg = config.load_config(RECIPE, data=[coast, write_set(tmp_path / "more", splits=("val",))])
-    with pytest.raises(ValueError, match=r"more/dataset\.yaml has no split 'train', only val; training needs it"):
+    with raises("E-config-split", r"more/dataset\.yaml .* 'train', only val; training "):
         for_training(cfg)
 
 
@@ -170,10 +216,7 @@ def test_joined_sets_of_other_classes_in_a_config_are_refused(tmp_path, coast):
         f"_two = dict(type='FolderSegDataset', dataset_file={str(other)!r}, split='val')\n"
         "val_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=[_one, _two]))\n"
     )
-    message = (
-        r"joined\.py: val_dataloader joins .*coast.* and .*other.*, which have other classes: only the first has w"
-    )
-    with pytest.raises(ValueError, match=message):
+    with raises("E-config-classes", r"joined\.py: val_dataloader .*coast.* .*other.*: only the first has water"):
         config.load_config(path)
 
 

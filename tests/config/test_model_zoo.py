@@ -1,4 +1,4 @@
-"""Every config that MMSegmentation ships runs with a data set of one's own, or ends in one sentence."""
+"""Every config in MMSegmentation runs with a user's data set, or ends with a clear error of one sentence."""
 
 import collections
 import gc
@@ -22,7 +22,7 @@ from semseg.training.run import train
 ZOO = Path(importlib.util.find_spec("mmseg").origin).parent / ".mim/configs"
 RUNS = ""
 NEEDS = r"the package {0} is not installed: pip install onedl-{1}"
-SMALL = {  # of each family the smallest config, and what comes of it: it runs, or words of the sentence
+SMALL = {  # the smallest config of each family, and the result: it runs, or words of the error
     "ann": ("ann_r50-d8_4xb2-40k_cityscapes-512x1024", RUNS),
     "apcnet": ("apcnet_r50-d8_4xb2-40k_cityscapes-512x1024", RUNS),
     "beit": ("beit-base_upernet_8xb2-160k_ade20k-640x640", r"made for model\.backbone\.img_size=\(640, 640\)"),
@@ -148,7 +148,7 @@ def small_options(path):
 
 
 def dry_run(path, data, work_dir):
-    """Return what a dry run ends with: nothing, or its sentence."""
+    """Return the error of a dry run; an empty string if there is none."""
     try:
         cfg = load_config(path, small_options(path), data=data, work_dir=work_dir, seed=0)
         cfg = for_training(cfg, dry_run=True)
@@ -188,9 +188,9 @@ def test_every_config_loads_or_ends_in_one_sentence(data):
         try:
             cfg = load_config(path, data=data)
         except ValueError as error:
-            said = next(words for words in _REFUSED if re.search(words, str(error)))
+            message = next(words for words in _REFUSED if re.search(words, str(error)))
             assert "\n" not in str(error)
-            sentences[path.parent.name, said] += 1
+            sentences[path.parent.name, message] += 1
         else:
             assert cfg.model.type
             num_loaded += 1

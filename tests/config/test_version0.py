@@ -1,9 +1,9 @@
-"""Configs of MMSegmentation 0.x are called what they are, with the config of 1.x that stands for them."""
+"""Configs of MMSegmentation 0.x are recognized, and the error names the config of 1.x that replaces them."""
 
 import pytest
 
 from semseg.config import load_config
-from tests.conftest import REPO
+from tests.conftest import REPO, raises
 
 SCHEDULE = """
 optimizer = dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0005)
@@ -30,26 +30,28 @@ data = dict(samples_per_gpu=2, workers_per_gpu=2, train=dict(type='CityscapesDat
 
 @pytest.fixture(autouse=True)
 def in_the_repository(monkeypatch):
-    monkeypatch.chdir(REPO)  # whose recipes are named as seen from there
+    monkeypatch.chdir(REPO)  # paths of recipes are shown relative to it
 
 
-def refusal_of(path, text):
+def sentence_of(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    with pytest.raises(ValueError) as refused:
+    with raises("E-config-version") as caught:
         load_config(path)
-    return str(refused.value)
+    return str(caught.value)
 
 
 def test_a_config_whose_bases_are_not_there_is_known_by_its_name(tmp_path):
     path = tmp_path / "pspnet_r101-d8_512x1024_80k_cityscapes.py"
-    sentence = refusal_of(path, "_base_ = ['../_base_/models/pspnet_r50-d8.py', '../_base_/schedules/schedule_80k.py']")
+    sentence = sentence_of(
+        path, "_base_ = ['../_base_/models/pspnet_r50-d8.py', '../_base_/schedules/schedule_80k.py']"
+    )
     assert sentence.startswith(f"{path} is a config of MMSegmentation 0.x (its name says so, and its base ")
     assert sentence.endswith("the same model is configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py")
 
 
 def test_a_config_of_any_name_is_known_by_its_keys_and_its_model_by_what_it_builds(tmp_path):
-    sentence = refusal_of(tmp_path / "streets.py", MODEL + DATA + SCHEDULE)
+    sentence = sentence_of(tmp_path / "streets.py", MODEL + DATA + SCHEDULE)
     assert "(it sets data, lr_config, optimizer_config, evaluation, checkpoint_config)" in sentence
     assert sentence.endswith(" is configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py")
 
@@ -57,21 +59,21 @@ def test_a_config_of_any_name_is_known_by_its_keys_and_its_model_by_what_it_buil
 def test_keys_in_a_base_count_and_other_models_are_found_in_the_model_zoo(tmp_path):
     (tmp_path / "_base_").mkdir()
     (tmp_path / "_base_/schedule_160k.py").write_text(SCHEDULE)
-    sentence = refusal_of(
+    sentence = sentence_of(
         tmp_path / "segformer/segformer_mit-b0_512x512_160k_ade20k.py", "_base_ = ['../_base_/schedule_160k.py']"
     )
     assert "(it sets lr_config, " in sentence
     assert sentence.endswith(".mim/configs/segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py")
 
 
-def test_keys_of_0_in_a_config_of_1_are_named_with_what_1_says_instead(tmp_path):
+def test_keys_of_0_in_a_config_of_1_are_named_with_their_keys_in_1(tmp_path):
     recipe = REPO / "configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py"
-    sentence = refusal_of(
+    sentence = sentence_of(
         tmp_path / "mixed.py", f"_base_ = ['{recipe}']\ntrain_cfg = dict(max_iters=9)\nlr_config = dict(policy='poly')"
     )
     assert sentence.endswith("keys of MMSegmentation 0.x have no effect: write param_scheduler instead of lr_config")
 
 
-def test_an_override_in_the_words_of_0_is_refused_with_those_of_1():
-    with pytest.raises(ValueError, match=r"data\.samples_per_gpu.*train_dataloader\.batch_size"):
+def test_an_option_with_a_key_of_0_is_refused_with_the_key_of_1():
+    with raises("E-config-version", r"data\.samples_per_gpu.*train_dataloader\.batch_size"):
         load_config(REPO / "configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py", ["data.samples_per_gpu=4"])

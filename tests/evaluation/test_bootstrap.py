@@ -7,7 +7,7 @@ from semseg.evaluation.scores import means
 
 
 def images(right, size=100):
-    """One class; of each image so many pixels are right, the others belong to a second class."""
+    """Return the areas of images of one class: `right` pixels of each are correct, the others predicted as a second."""
     right = np.array(right)
     truth = np.stack([np.full_like(right, size), np.zeros_like(right)], 1)
     intersect = np.stack([right, np.zeros_like(right)], 1)
@@ -15,7 +15,7 @@ def images(right, size=100):
     return Areas(intersect, truth, predicted)
 
 
-def test_the_interval_of_a_mean_is_the_one_of_the_textbook():
+def test_the_interval_of_a_mean_is_that_of_the_normal_distribution():
     random = np.random.default_rng(1)
     right = random.integers(20, 100, 400)
     low, high = intervals(images(right), means)["aAcc"]
@@ -24,18 +24,18 @@ def test_the_interval_of_a_mean_is_the_one_of_the_textbook():
     assert high == pytest.approx(right.mean() + 1.96 * error, abs=0.5)
 
 
-def test_images_that_are_all_alike_leave_no_doubt():
+def test_the_interval_of_equal_images_is_a_single_value():
     assert intervals(images([80] * 5), means)["aAcc"] == (80, 80)
 
 
-def test_the_same_seed_draws_the_same():
+def test_the_same_seed_gives_the_same_interval():
     areas = images([10, 50, 90, 30])
     assert intervals(areas, means)["mIoU"] == intervals(areas, means)["mIoU"]
 
 
-def test_what_is_not_defined_has_no_interval():
-    nothing = Areas(*np.zeros((3, 4, 2), int))
-    assert np.isnan(intervals(nothing, means)["mIoU"]).all()
+def test_an_undefined_score_has_no_interval():
+    no_pixels = Areas(*np.zeros((3, 4, 2), int))
+    assert np.isnan(intervals(no_pixels, means)["mIoU"]).all()
 
 
 def test_two_models_on_the_same_images_differ_by_less_than_their_intervals_say():
@@ -44,5 +44,5 @@ def test_two_models_on_the_same_images_differ_by_less_than_their_intervals_say()
     low, high = paired_intervals(images(right), images(right + 3), means)["aAcc"]
     assert low == pytest.approx(3)
     assert high == pytest.approx(3)
-    alone = intervals(images(right), means)["aAcc"]
-    assert alone[1] - alone[0] > 3
+    low, high = intervals(images(right), means)["aAcc"]
+    assert high - low > 3

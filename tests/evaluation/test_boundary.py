@@ -8,7 +8,7 @@ from tests.evaluation.label_maps import IGNORED, NUM_CLASSES, blobs, images
 
 
 def boundary(mask, distance_px):
-    """The formula of the paper: the mask without what is left when its outline moves in, pixel by pixel."""
+    """Return the boundary by the formula of the paper: the mask minus the mask that is eroded `distance_px` times."""
     padded = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     eroded = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=distance_px)
     return mask & (eroded[1:-1, 1:-1] == 0)
@@ -25,8 +25,8 @@ def test_boundary_iou_counts_what_the_formula_counts_class_by_class(ratio, shape
         predicted = np.where(target == IGNORED, IGNORED, predicted)
         distance_px = max(1, round(ratio * np.hypot(*shape)))
         for train_id in range(NUM_CLASSES):
-            true, found = (boundary(ids == train_id, distance_px) for ids in (target, predicted))
-            expected[:, train_id] += (true & found).sum(), true.sum(), found.sum()
+            true, guessed = (boundary(ids == train_id, distance_px) for ids in (target, predicted))
+            expected[:, train_id] += (true & guessed).sum(), true.sum(), guessed.sum()
     np.testing.assert_array_equal([extra.counts[name] for name in ("intersect", "truth", "predicted")], expected)
     iou = 100 * expected[0] / (expected[1] + expected[2] - expected[0])
     assert extra.summary()["per_class"] == pytest.approx(iou.tolist())
@@ -71,11 +71,11 @@ def test_the_bands_of_the_trimap_are_those_of_a_search_over_all_pairs_of_pixels(
     predicted, target = blobs(3, (40, 50), ignored=False), blobs(4, (40, 50))
     beside = []
     for row, column in np.ndindex(target.shape):
-        for other in ((row, column + 1), (row + 1, column)):
-            if other[0] < 40 and other[1] < 50:
-                values = target[row, column], target[other]
+        for neighbour in ((row, column + 1), (row + 1, column)):
+            if neighbour[0] < 40 and neighbour[1] < 50:
+                values = target[row, column], target[neighbour]
                 if values[0] != values[1] and IGNORED not in values:
-                    beside += [(row, column), other]
+                    beside += [(row, column), neighbour]
     rows, columns = np.array(beside).T
     grid = np.indices(target.shape)
     square = ((grid[0][..., None] - rows) ** 2 + (grid[1][..., None] - columns) ** 2).min(-1)
@@ -89,7 +89,7 @@ def test_the_bands_of_the_trimap_are_those_of_a_search_over_all_pairs_of_pixels(
         assert error == pytest.approx(100 * (predicted != target)[within].mean())
 
 
-def test_an_error_at_a_border_is_seen_at_a_border():
+def test_an_error_at_a_border_counts_in_the_bands_at_the_border():
     target = np.zeros((40, 200), np.uint8)
     target[:, 100:] = 1
     predicted = np.zeros((40, 200), np.uint8)

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semseg.evaluation.calibration import Calibration
+from tests.conftest import raises
 from tests.evaluation.label_maps import IGNORED, NUM_CLASSES, blobs, scores_of
 
 
@@ -56,14 +57,14 @@ def test_a_model_that_is_sure_and_right_has_no_error_and_one_that_is_sure_and_wr
 
 @settings(max_examples=20, deadline=None)
 @given(shift=st.floats(-80, 80), seed=st.integers(0, 100))
-def test_a_constant_added_to_the_logits_changes_nothing_that_matters(shift, seed):
+def test_a_constant_added_to_the_logits_hardly_changes_the_error(shift, seed):
     target, predicted = blobs(1, (20, 30)), blobs(2, (20, 30), ignored=False)
     eces = []
     for scores in (scores_of(predicted, seed), scores_of(predicted, seed) + shift):
         extra = Calibration(NUM_CLASSES)
         extra.update(predicted, target, scores)
         eces.append(extra.summary()["ece"])
-    assert eces[0] == pytest.approx(eces[1], abs=0.5)  # a pixel at the end of a bin may change sides
+    assert eces[0] == pytest.approx(eces[1], abs=0.5)  # a pixel at the end of a bin may move to the next
 
 
 def test_half_precision_and_one_plane_of_probabilities():
@@ -75,13 +76,13 @@ def test_half_precision_and_one_plane_of_probabilities():
         assert extra.summary()["ece"] == pytest.approx(75 - confidence)
 
 
-def test_scores_of_another_size_and_no_numbers_are_an_error():
+def test_scores_of_another_size_or_nan_are_an_error():
     target = np.zeros((2, 3), np.uint8)
-    with pytest.raises(ValueError, match=r"the scores are 4x6 pixels large \(height x width\), the truth 2x3$"):
+    with raises("E-input-size", r"scores are 4x6 .*height x width.* truth 2x3$"):
         Calibration(2).update(target, target, torch.zeros(2, 4, 6))
     scores = torch.zeros(2, 2, 3)
     scores[0, 1, 2] = torch.nan
-    with pytest.raises(ValueError, match="1 pixels have scores that are no numbers; calibration needs numbers"):
+    with raises("E-input-not-finite", "^1 pixels .*calibration"):
         Calibration(2).update(target, target, scores)
 
 

@@ -1,4 +1,4 @@
-"""The scores against those of the two real packages, to the last digit that they print."""
+"""The scores are those of MMSegmentation and cityscapesScripts, to the last digit that they print."""
 
 import json
 
@@ -22,7 +22,7 @@ NUM_CLASSES = len(CITYSCAPES.classes)
 
 
 def predict(train_ids, random):
-    """Shift the truth, and fill it with classes; some pixels are anything."""
+    """Return a shifted copy of the truth, with random classes in ignored and in 10 % of the other pixels."""
     predicted = np.roll(train_ids, 3, axis=1)
     noise = random.random(predicted.shape) < 0.1
     return np.where(noise | (predicted == 255), random.integers(0, NUM_CLASSES, predicted.shape), predicted)
@@ -30,7 +30,7 @@ def predict(train_ids, random):
 
 @pytest.fixture(scope="module")
 def random_masks():
-    """Label ids with every label that is drawn, in blocks; and instance ids."""
+    """Return label ids in blocks of random labels, and instance ids."""
     random = np.random.default_rng(0)
     masks = []
     for number in range(3):
@@ -58,7 +58,7 @@ def town_masks(town):
 
 @pytest.fixture(params=["random_masks", "town_masks"])
 def samples(request):
-    """(label ids, instance ids, truth, prediction) of some images."""
+    """Return (label ids, instance ids, truth, prediction) of some images."""
     random = np.random.default_rng(1)
     masks = [
         (ids, instances, CITYSCAPES.to_train_ids(ids)) for ids, instances in request.getfixturevalue(request.param)
@@ -68,11 +68,11 @@ def samples(request):
 
 @pytest.fixture
 def confusions(samples):
-    found = {}
+    entries = {}
     for i, (_, _, target, predicted) in enumerate(samples):
         matrix = count_pixels(torch.from_numpy(predicted), torch.from_numpy(target), NUM_CLASSES)
-        found[f"{i}"] = target.shape, *entries_of(matrix.numpy())
-    return Confusions.of(found, NUM_CLASSES)
+        entries[f"{i}"] = target.shape, *entries_of(matrix.numpy())
+    return Confusions.of(entries, NUM_CLASSES)
 
 
 def test_mmsegmentation(samples, confusions):
@@ -83,18 +83,21 @@ def test_mmsegmentation(samples, confusions):
     ]
     total = [sum(part) for part in zip(*stock_areas, strict=True)]
     stock = IoUMetric.total_area_to_metrics(*total, ["mIoU", "mDice", "mFscore"])
-    precision, found = scores.precision(areas), scores.recall(areas)
     ours = {
-        "aAcc": scores.a_acc(areas), "IoU": scores.iou(areas), "Acc": found, "Dice": scores.f1(areas),
-        "Precision": precision, "Recall": found,
-    }  # fmt: skip
+        "aAcc": scores.a_acc(areas),
+        "IoU": scores.iou(areas),
+        "Acc": scores.recall(areas),
+        "Dice": scores.f1(areas),
+        "Precision": scores.precision(areas),
+        "Recall": scores.recall(areas),
+    }
     for name, values in ours.items():
-        for one, other in zip(np.ravel(values), np.ravel(stock[name]) * 100, strict=True):
-            assert f"{one:.2f}" == f"{other:.2f}", name
+        for value, stock_value in zip(np.ravel(values), np.ravel(stock[name]) * 100, strict=True):
+            assert f"{value:.2f}" == f"{stock_value:.2f}", name
 
 
 def test_cityscapes_scripts(samples, confusions, tmp_path, monkeypatch):
-    # cityscapesScripts calls a function that numpy 2.4 has no more
+    # cityscapesScripts calls a function that numpy 2.4 has removed
     monkeypatch.setattr(np, "in1d", lambda values, among: np.isin(np.ravel(values), among), raising=False)
     paths = []
     for i, (label_ids, instances, _, predicted) in enumerate(samples):
@@ -108,7 +111,7 @@ def test_cityscapes_scripts(samples, confusions, tmp_path, monkeypatch):
     theirs = json.loads(json.dumps(theirs))
 
     def same(ours, theirs):
-        """Alike to the third digit, which is the last that they print."""
+        """Return whether both are equal to the third digit, the last that cityscapesScripts prints."""
         return f"{ours / 100:>5.3f}" == f"{theirs:>5.3f}"
 
     matrix, classes = confusions.total(), CITYSCAPES.classes

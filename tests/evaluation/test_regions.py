@@ -27,7 +27,7 @@ def test_regions_fall_into_the_sizes_of_coco():
     assert [row[1] for row in summary["recall"]] == [None] * 3
 
 
-def test_what_touches_at_a_corner_is_one_region_and_what_a_gap_parts_are_two():
+def test_areas_that_touch_at_a_corner_are_one_region_and_areas_with_a_gap_are_two():
     target = np.full((4, 9), IGNORED, np.uint8)
     target[0:2, 0:2] = target[2:4, 2:4] = target[0:4, 6:8] = 1
     extra = ObjectSizes(3)

@@ -7,7 +7,8 @@ import pytest
 from semseg.evaluation import scores
 from semseg.evaluation.confusion import Areas
 from semseg.evaluation.results import SCHEMA, read_results
-from tests.evaluation.found import CLASSES, evaluation, write
+from tests.conftest import raises
+from tests.evaluation.random_results import CLASSES, evaluation, write
 
 SCORES = {"aAcc", "mIoU", "mAcc", "mPrecision", "mRecall", "mF1", "fwIoU", "category_IoU"}
 
@@ -19,29 +20,43 @@ def walk(value):
 
 
 def test_the_schema_of_results_json(tmp_path):
-    found = json.loads((write(tmp_path / "r") / "results.json").read_text(), parse_constant=pytest.fail)
-    assert found["schema"] == SCHEMA == "semseg.results/1"
-    assert {"created", "run", "data", "classes", "palette", "ignore_index", "absent", "scores", "per_class",
-            "categories", "confusion", "unassigned", "slices", "extras"} == set(found) - {"schema"}  # fmt: skip
-    assert set(found["scores"]) == SCORES
-    for score in found["scores"].values():
+    summary = json.loads((write(tmp_path / "r") / "results.json").read_text(), parse_constant=pytest.fail)
+    assert summary["schema"] == SCHEMA == "semseg.results/1"
+    assert set(summary) - {"schema"} == {
+        "created",
+        "run",
+        "data",
+        "classes",
+        "palette",
+        "ignore_index",
+        "absent",
+        "scores",
+        "per_class",
+        "categories",
+        "confusion",
+        "unassigned",
+        "slices",
+        "extras",
+    }
+    assert set(summary["scores"]) == SCORES
+    for score in summary["scores"].values():
         assert score.keys() == {"value", "low", "high"}
         assert score["low"] <= score["value"] <= score["high"]
-    assert [row["class"] for row in found["per_class"]] == list(CLASSES)
-    assert {"class", "IoU", "low", "high", "Acc", "Precision", "Recall", "F1", "truth_pixels", "predicted_pixels",
-            "iIoU"} == found["per_class"][0].keys()  # fmt: skip
-    assert found["per_class"][2]["Acc"] is None  # no train in the truth
-    assert found["absent"] == {"convention": "zero", "num_counted": 3, "classes": ["train"]}
-    assert {type(value) for value in walk(found)} <= {dict, list, str, int, float, type(None)}
-    assert [row["name"] for row in found["slices"]["folder"]] == ["a", "b"]
+    assert [row["class"] for row in summary["per_class"]] == list(CLASSES)
+    columns = "class IoU low high Acc Precision Recall F1 truth_pixels predicted_pixels iIoU"
+    assert set(summary["per_class"][0]) == set(columns.split())
+    assert summary["per_class"][2]["Acc"] is None  # no train in the truth
+    assert summary["absent"] == {"convention": "zero", "num_counted": 3, "classes": ["train"]}
+    assert {type(value) for value in walk(summary)} <= {dict, list, str, int, float, type(None)}
+    assert [row["name"] for row in summary["slices"]["folder"]] == ["a", "b"]
 
 
 def test_the_scores_of_the_file_are_those_of_the_counts(tmp_path):
-    found = read_results(write(tmp_path))
-    areas = Areas.of(found.confusions.total())
+    results = read_results(write(tmp_path))
+    areas = Areas.of(results.confusions.total())
     for name, value in scores.means(areas).items():
-        assert found.summary["scores"][name]["value"] == pytest.approx(value)
-    assert (found.confusions.total() == evaluation().confusions.total()).all()
+        assert results.summary["scores"][name]["value"] == pytest.approx(value)
+    assert (results.confusions.total() == evaluation().confusions.total()).all()
 
 
 def test_a_class_that_is_left_out_is_in_no_mean(tmp_path):
@@ -51,12 +66,12 @@ def test_a_class_that_is_left_out_is_in_no_mean(tmp_path):
 
 
 def test_one_image_has_no_interval(tmp_path):
-    found = read_results(write(tmp_path, num_images=1)).summary
-    assert found["scores"]["mIoU"]["low"] is None
-    assert found["scores"]["mIoU"]["value"] > 0
+    summary = read_results(write(tmp_path, num_images=1)).summary
+    assert summary["scores"]["mIoU"]["low"] is None
+    assert summary["scores"]["mIoU"]["value"] > 0
 
 
-def test_the_table_of_images_has_one_row_each_with_empty_cells_for_nothing(tmp_path):
+def test_the_table_of_images_has_one_row_each_with_empty_cells_for_undefined_scores(tmp_path):
     write(tmp_path, num_classes=2)
     with (tmp_path / "per_image.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -77,27 +92,27 @@ def test_the_confusion_matrix_has_the_truth_in_its_rows(tmp_path):
     assert np.array([row[1:] for row in rows], int).sum(1).tolist()[2] == 0
 
 
-def test_what_is_no_folder_of_results_is_said(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no results in .*: expected results.json, which tools/test.py writes"):
+def test_a_folder_without_results_is_refused(tmp_path):
+    with raises("E-input-missing", r"results\.json, .*tools/test\.py"):
         read_results(tmp_path)
     (tmp_path / "results.json").write_text('{"mIoU": 3}')
-    with pytest.raises(ValueError, match=r"no results that can be read .expected schema semseg.results/1, found None"):
+    with raises("E-input-results", r"expected schema semseg\.results/1, found None"):
         read_results(tmp_path)
     (tmp_path / "results.json").write_text('{"mIoU"')
-    with pytest.raises(ValueError, match=r"holds no results that can be read .*: run tools/test.py again"):
+    with raises("E-input-results", r"run tools/test\.py again"):
         read_results(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["per_image.npz", "per_image.csv"])
-def test_a_missing_part_is_said(tmp_path, name):
+def test_a_missing_file_is_named(tmp_path, name):
     (write(tmp_path) / name).unlink()
-    with pytest.raises(ValueError, match=f"{name}.*: run tools/test.py again"):
+    with raises("E-input-results", rf"{name}.*: run tools/test\.py again"):
         read_results(tmp_path)
 
 
-def test_parts_of_different_tests_are_found_out(tmp_path):
+def test_files_of_different_tests_are_refused(tmp_path):
     write(tmp_path / "one")
     write(tmp_path / "other", seed=1)
     (tmp_path / "other/per_image.npz").replace(tmp_path / "one/per_image.npz")
-    with pytest.raises(ValueError, match=r"per_image.npz does not add up to the confusion matrix"):
+    with raises("E-input-results", r"per_image\.npz .*results\.json"):
         read_results(tmp_path / "one")

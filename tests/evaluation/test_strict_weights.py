@@ -5,7 +5,7 @@ from tests.training.toy_runs import ToyModel, log_of, toy_runner
 
 
 def load(tmp_path, **weights):
-    """Load the weights of a toy model with others beside or without them (None) through the Runner."""
+    """Load the weights of a toy model through the Runner, with some added or replaced, or removed (None)."""
     content = {**ToyModel().state_dict(), **{name.replace("__", "."): value for name, value in weights.items()}}
     content = {name: value for name, value in content.items() if value is not None}
     torch.save({"state_dict": content, "meta": {}}, tmp_path / "a.pth")
@@ -15,7 +15,7 @@ def load(tmp_path, **weights):
     return runner
 
 
-def test_weights_that_fit_are_loaded_without_a_word(tmp_path):
+def test_weights_that_fit_are_loaded_without_a_warning(tmp_path):
     runner = load(tmp_path, auxiliary_head__weight=torch.ones(3))
     assert "do not match" not in log_of(runner)
     assert "auxiliary_head" not in log_of(runner)
