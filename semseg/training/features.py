@@ -1,4 +1,4 @@
-"""The features of a training, in the order in which they are asked what they change."""
+"""The features of a training, in the order in which they change the config."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ FEATURES = (
     (rare_crops, options.RareCropsOptions),
     (epochs, options.EpochsOptions),
     (batch, options.BatchOptions),
-    (val_loss, options.ValLossOptions),  # before what may be judged by it
+    (val_loss, options.ValLossOptions),  # before monitor, which may follow it
     (monitor, options.MonitorOptions),
     (ema, options.EmaOptions),
     (overfit, options.OverfitOptions),
-    # from here on nothing is chosen: what every run has
+    # from here on: features that every run has
     (work_folder, options.FolderOptions),
     (resume_agreement, options.FolderOptions),
     (checkpointing, options.NoOptions),
@@ -60,7 +60,7 @@ FEATURES = (
     (provenance, options.NoOptions),
     (preflight, options.PreflightOptions),
 )
-"""Each with its options; a later one sees what earlier ones have changed."""
+"""Each feature with its options; a later one sees the changes of the earlier ones."""
 
 
 def for_training(cfg: Config, **asked: Any) -> Config:
@@ -69,7 +69,7 @@ def for_training(cfg: Config, **asked: Any) -> Config:
     Args:
         cfg: from `load_config`; not changed. `class_weight='auto'` becomes numbers.
         asked: the fields of the dataclasses in `semseg.training.options`, such as `ema=0.0002`; and `cfg_options`,
-            those that `load_config` has got.
+            the same that were given to `load_config`.
 
     Raises:
         TypeError: no feature has such an option.
@@ -82,7 +82,10 @@ def for_training(cfg: Config, **asked: Any) -> Config:
     if unknown:
         raise TypeError(f"for_training has no option {unknown[0]!r}; expected some of {', '.join(sorted(known))}")
     if cfg.get("train_dataloader") is None:
-        raise InvalidConfigError("nothing to train on: a training needs a config, which a checkpoint does not replace")
+        raise InvalidConfigError(
+            "nothing to train on: a training needs a config, which a checkpoint does not replace",
+            code="E-config-missing-key",
+        )
     check_packages(cfg)
     check_split(cfg, "train")
     check_split(cfg, "val", "test")
@@ -91,12 +94,12 @@ def for_training(cfg: Config, **asked: Any) -> Config:
 
 
 def apply_features(cfg: Config, features: Sequence[tuple[ModuleType, type]], asked: Mapping[str, Any]) -> Config:
-    """Return what features make of a config, one after the other.
+    """Return a config with the changes of features, applied one after the other.
 
     Args:
         cfg: not changed.
         features: modules with `configure`, each with the dataclass of its options.
-        asked: by the name of the option; what is left out has its default.
+        asked: values by the name of the option; an option that is left out has its default.
 
     Raises:
         RuntimeError: two of them set the same key.
