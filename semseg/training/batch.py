@@ -55,9 +55,10 @@ def _set_batch(cfg: Config, accumulate: str | int | None, scale_lr: bool, option
 
 
 def _base_batch_size(cfg: Config) -> int | None:
-    given = (cfg.get("auto_scale_lr") or {}).get("base_batch_size")
-    named = re.search(r"(?:^|_)(\d+)xb(\d+)(?:[-_]|$)", Path(cfg.filename or "").stem)
-    return given or (int(named[1]) * int(named[2]) if named else None)
+    """Return the batch size that the learning rate of the config was found for; None if it is unknown."""
+    base_batch_size = (cfg.get("auto_scale_lr") or {}).get("base_batch_size")
+    in_name = re.search(r"(?:^|_)(\d+)xb(\d+)(?:[-_]|$)", Path(cfg.filename or "").stem)
+    return base_batch_size or (int(in_name[1]) * int(in_name[2]) if in_name else None)
 
 
 def _num_accumulated(accumulate: str | int, base: int | None, images_per_step: int) -> int:

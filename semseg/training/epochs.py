@@ -58,8 +58,8 @@ def configure(cfg: Config, options: EpochsOptions) -> Patch:
 def _train_epochs(cfg: Config, epochs: int, options: Sequence[str]) -> None:
     if epochs < 1:
         raise InvalidConfigError(f"`epochs` {epochs}: expected a number of epochs, 1 or more", code="E-config-range")
-    given = {option.partition("=")[0] for option in options}
-    length_keys = [key for key in _LENGTHS if key in given]
+    set_keys = {option.partition("=")[0] for option in options}
+    length_keys = [key for key in _LENGTHS if key in set_keys]
     if length_keys:
         raise InvalidConfigError(
             f"`epochs` {epochs} and `cfg_options` {length_keys[0]} both set the length of the run: give one",
@@ -80,7 +80,7 @@ def _train_epochs(cfg: Config, epochs: int, options: Sequence[str]) -> None:
     fit_schedule(cfg, planned, options)
 
     def in_epochs(interval: int, key: str) -> int:
-        return interval if key in given or not planned else max(1, round(interval / planned * epochs))
+        return interval if key in set_keys or not planned else max(1, round(interval / planned * epochs))
 
     loop = dict(type="EpochBasedTrainLoop", max_epochs=epochs)
     if "val_interval" in cfg.train_cfg:

@@ -149,7 +149,7 @@ class _Carrier:
         exact = {name: row for row, name in enumerate(self._stored_classes)}
         normalized = {_normalize(name): row for name, row in reversed(exact.items())}
         self._rows = [exact.get(name, normalized.get(_normalize(name))) for name in self._classes]
-        self._same = self._rows == list(range(len(self._stored_classes)))
+        self._is_same_list = self._rows == list(range(len(self._stored_classes)))
 
     def carry(self, name: str, stored: Tensor, own: Tensor) -> Tensor | None:
         """Return the values of a tensor that the model loads; None if the two differ in more than their classes."""
@@ -167,11 +167,11 @@ class _Carrier:
                     carried.select(axis, row).copy_(stored.select(axis, stored_row))
             if None in self._rows:
                 self.incomplete.add(name)
-            if not self._same:
+            if not self._is_same_list:
                 self._record(name, self._by_name())
             return carried
         is_binary = self._named and num_own == 1 and len(self._classes) == 2
-        if num_stored == num_own and (self._same or not is_binary):
+        if num_stored == num_own and (self._is_same_list or not is_binary):
             if not self._named or spare in (0, 1):  # other layers are about edges, not about classes
                 self._record(name, f"taken as it is, the names of its {num_own} classes cannot be compared")
             return stored

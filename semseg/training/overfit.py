@@ -130,8 +130,8 @@ def _crop_size(cfg: Config, steps: Sequence[dict]) -> tuple[int, int]:
 
 def _set_schedule(cfg: Config, options: Sequence[str]) -> None:
     """Set the iterations, and a learning rate that warms up and falls to zero. Modifies `cfg`."""
-    given = {option.partition("=")[0] for option in options}
-    lengths = {key: cfg.train_cfg[key] if f"train_cfg.{key}" in given else value for key, value in _LENGTHS.items()}
+    set_keys = {option.partition("=")[0] for option in options}
+    lengths = {key: cfg.train_cfg[key] if f"train_cfg.{key}" in set_keys else value for key, value in _LENGTHS.items()}
     cfg.train_cfg = dict(type="IterBasedTrainLoop", **lengths)
     if cfg.get("log_processor"):
         cfg.log_processor.by_epoch = False

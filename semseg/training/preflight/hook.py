@@ -145,8 +145,8 @@ def _try_validation(runner: Runner, crop: tuple[int, int]) -> tuple[Largest, Cos
     """Return the largest picture, the cost of its prediction, and the seconds of a whole validation."""
     loader = runner.val_dataloader
     dataset: Any = loader.dataset
-    found = _in_all_processes(lambda: find_largest(dataset) if is_main_process() else None)
-    largest = all_gather_object(found)[0]
+    largest = _in_all_processes(lambda: find_largest(dataset) if is_main_process() else None)
+    largest = all_gather_object(largest)[0]
     batch_size = batch_size_of(loader)
     with explained(runner.cfg, "a sample of the validation"):
         loaded = _in_all_processes(lambda: load_batch(loader, [largest.index] * batch_size, 0))
