@@ -133,7 +133,7 @@ def _try_training(runner: Runner) -> tuple[Training, float, tuple[int, int]]:
     waits = isinstance(runner.model, DistributedDataParallel) and not runner.model.find_unused_parameters
     if training.without_gradient and waits:  # the same in every process
         raise InvalidConfigError(
-            f"{_describe_without_gradient(training.without_gradient)}, so it is not trained, and several processes"
+            f"{_describe_without_gradient(training.without_gradient)}, so nothing trains it, and several processes"
             " would wait for that gradient for ever: take it out of the model, or train the rest with `cfg_options`"
             " find_unused_parameters=True",
             code="E-config-no-gradient",
