@@ -123,7 +123,7 @@ def carry_over(
                 " model.backbone.init_cfg.prefix=backbone."
             )
         raise InvalidCheckpointError(
-            f"{file} is of another model: {counts}; only the classes may differ: {advice}", code="E-checkpoint-model"
+            f"{file} is of another model: {counts}; only the classes may differ: {advice}", code="E-checkpoint-mismatch"
         )
 
     total = [name for name in own if not _NO_WEIGHT.search(name)]
@@ -205,7 +205,7 @@ def _check_any_fits(own: Mapping[str, Tensor], stored: Mapping[str, Tensor], fil
     if any(f"backbone.{name}" in own for name in stored):
         advice = f"it seems to be a backbone alone: `cfg_options` model.pretrained={file}, without `load_from`"
     content = f"its tensors are {listing(stored, 3)}" if stored else "it holds no tensors"
-    raise InvalidCheckpointError(f"nothing of {file} fits the model: {content}; {advice}", code="E-checkpoint-model")
+    raise InvalidCheckpointError(f"nothing of {file} fits the model: {content}; {advice}", code="E-checkpoint-mismatch")
 
 
 def _part(name: str) -> str:

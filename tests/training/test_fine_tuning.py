@@ -168,7 +168,7 @@ def test_a_head_that_the_file_lacks_is_re_initialised_and_one_that_the_model_lac
 
 def test_a_missing_backbone_is_refused(stored):
     message = r"^x.pth .* 85 tensors .* \(backbone.stem.0.weight, backbone.stem.1.weight and 83 more\)[^(]*$"
-    with raises("E-checkpoint-model", message):
+    with raises("E-checkpoint-mismatch", message):
         carry_over(weights(), without(stored, "backbone"), CLASSES, CLASSES, "x.pth")
 
 
@@ -178,13 +178,13 @@ def test_a_deeper_backbone_is_refused():
         r"^x.pth .* 70 tensors of the file .*"
         r" \(backbone.layer1.2.conv1.weight, backbone.layer1.2.bn1.weight and 68 more\)[^(]*$"
     )
-    with raises("E-checkpoint-model", message):
+    with raises("E-checkpoint-mismatch", message):
         carry_over(weights(), deeper, CLASSES, CLASSES, "x.pth")
 
 
 def test_a_wider_backbone_is_refused(stored):
     wider = weights(**{"backbone.stem_channels": 8})
-    with raises("E-checkpoint-model", r"^x.pth .* \d+ tensors have another shape \(backbone.stem"):
+    with raises("E-checkpoint-mismatch", r"^x.pth .* \d+ tensors have another shape \(backbone.stem"):
         carry_over(weights(), wider, CLASSES, CLASSES, "x.pth")
 
 
@@ -196,16 +196,16 @@ def test_another_head_is_refused_with_a_way_to_take_the_backbone_alone(stored):
         r"not in the file \(decode_head.convs.* \(decode_head.psp_modules.* `load_from`, .* `cfg_options`"
         r" model.pretrained=None model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=x.pth"
     )
-    with raises("E-checkpoint-model", message):
+    with raises("E-checkpoint-mismatch", message):
         carry_over(own, stored, CLASSES, CLASSES, "x.pth")
 
 
 def test_a_file_of_which_nothing_fits_is_refused(stored):
     bare = {name.removeprefix("backbone."): value for name, value in stored.items() if name.startswith("backbone")}
     message = r"^nothing of r18.pth .* stem.0.weight, .* `cfg_options` model.pretrained=r18.pth, without `load_from`$"
-    with raises("E-checkpoint-model", message):
+    with raises("E-checkpoint-mismatch", message):
         carry_over(weights(), bare, CLASSES, None, "r18.pth")
-    with raises("E-checkpoint-model", "^nothing of x.pth .* no tensors"):
+    with raises("E-checkpoint-mismatch", "^nothing of x.pth .* no tensors"):
         carry_over(weights(), {"epoch": 3, "model": stored}, CLASSES, None, "x.pth")
 
 
