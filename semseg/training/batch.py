@@ -1,4 +1,4 @@
-"""The batch of a run against the batch that its recipe was made for."""
+"""Adapt the learning rate or the gradient accumulation when the batch differs from the one of the recipe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def configure(cfg: Config, options: BatchOptions) -> Patch:
     """Set how many batches make an update, and the learning rate that belongs to that many images.
 
     The recipe's batch is `auto_scale_lr.base_batch_size`, else what the file name says (`4xb2`: 4 processes of
-    2 images). Where neither says it, and where the command line has set the learning rate, that stays as it is.
+    2 images). If neither says it, or if `cfg_options` set the learning rate, the learning rate is not changed.
 
     Accumulated gradients are those of a large batch; the statistics of batch norm are not: they still come from
     the images of one process and one step.
@@ -32,51 +32,55 @@ def configure(cfg: Config, options: BatchOptions) -> Patch:
     The rate follows the linear rule (https://arxiv.org/abs/1706.02677).
 
     Raises:
-        ValueError: `accumulate` is no number and not `auto`; or `auto`, and nobody knows the recipe's batch.
+        ValueError: `accumulate` is neither a number nor `auto`; or it is `auto` and the recipe's batch is unknown.
     """
     scales = options.scale_lr and options.overfit is None
-    return changes(cfg, lambda edited: _settle_batch(edited, options.accumulate, scales, options.cfg_options))
+    return changes(cfg, lambda edited: _set_batch(edited, options.accumulate, scales, options.cfg_options))
 
 
-def _settle_batch(cfg: Config, accumulate: str | int | None, scale_lr: bool, options: Sequence[str]) -> None:
-    parts = cfg.train_dataloader.get("batch_size", 0) * num_processes(cfg.launcher)
+def _set_batch(cfg: Config, accumulate: str | int | None, scale_lr: bool, options: Sequence[str]) -> None:
+    images_per_step = cfg.train_dataloader.get("batch_size", 0) * num_processes(cfg.launcher)
     base = _base_batch_size(cfg)
     wrapper = cfg.optim_wrapper
     if accumulate is not None:
-        wrapper.accumulative_counts = _num_accumulated(accumulate, base, parts)
+        wrapper.accumulative_counts = _num_accumulated(accumulate, base, images_per_step)
     count = wrapper.get("accumulative_counts", 1)
     if count > 1 and accumulate is not None:
-        _tell_of_updates(cfg, count, parts)
+        _note_num_updates(cfg, count, images_per_step)
     if cfg.get("auto_scale_lr"):
-        cfg.auto_scale_lr.enable = False  # MMEngine's own scaling forgets accumulation, and would come on top
-    batch = parts * count
+        cfg.auto_scale_lr.enable = False  # MMEngine's own scaling ignores accumulation, and would be applied as well
+    batch = images_per_step * count
     if scale_lr and base and batch and batch != base and "lr" in wrapper.get("optimizer", {}):
         _scale_lr(cfg, batch, base, options)
 
 
 def _base_batch_size(cfg: Config) -> int | None:
-    given = (cfg.get("auto_scale_lr") or {}).get("base_batch_size")
-    named = re.search(r"(?:^|_)(\d+)xb(\d+)(?:[-_]|$)", Path(cfg.filename or "").stem)
-    return given or (int(named[1]) * int(named[2]) if named else None)
+    """Return the batch size that the learning rate of the config was found for; None if it is unknown."""
+    base_batch_size = (cfg.get("auto_scale_lr") or {}).get("base_batch_size")
+    in_name = re.search(r"(?:^|_)(\d+)xb(\d+)(?:[-_]|$)", Path(cfg.filename or "").stem)
+    return base_batch_size or (int(in_name[1]) * int(in_name[2]) if in_name else None)
 
 
-def _num_accumulated(accumulate: str | int, base: int | None, parts: int) -> int:
+def _num_accumulated(accumulate: str | int, base: int | None, images_per_step: int) -> int:
     if accumulate == _AUTO:
-        if base is None or not parts:
+        if base is None or not images_per_step:
             raise InvalidConfigError(
-                f"--accumulate {_AUTO}: the config does not say for which batch its learning rate was found; set"
-                " auto_scale_lr.base_batch_size with --cfg-options, or give a number"
+                f"`accumulate` {_AUTO}: the config does not say for which batch its learning rate was found; set"
+                " auto_scale_lr.base_batch_size with `cfg_options`, or give a number",
+                code="E-config-missing-key",
             )
-        return max(1, round(base / parts))
+        return max(1, round(base / images_per_step))
     if not str(accumulate).isdigit() or int(accumulate) < 1:
-        raise InvalidConfigError(f"--accumulate {accumulate}: expected a number of batches, 1 or more, or {_AUTO}")
+        raise InvalidConfigError(
+            f"`accumulate` {accumulate}: expected a number of batches, 1 or more, or {_AUTO}", code="E-config-range"
+        )
     return int(accumulate)
 
 
-def _tell_of_updates(cfg: Config, count: int, parts: int) -> None:
-    """Say what becomes of the schedule: iterations stay what the loop counts, one for each batch."""
+def _note_num_updates(cfg: Config, count: int, images_per_step: int) -> None:
+    """Log how many updates the run makes: the loop still counts one iteration for each batch."""
     num_iters = cfg.get("train_cfg", {}).get("max_iters")
-    line = f"{count} batches of {parts} make an update of {parts * count} images"
+    line = f"{count} batches of {images_per_step} make an update of {images_per_step * count} images"
     if num_iters:
         line += (
             f": {num_iters} iterations are {num_iters // count} updates;"
@@ -92,8 +96,8 @@ def _scale_lr(cfg: Config, batch: int, base: int, options: Sequence[str]) -> Non
         note(cfg, f"learning rate {before:g} as given, for a batch of {batch} (the recipe's: {base})")
         return
     optimizer.lr = before * ratio
-    # A floor that stayed would be a larger share of the new rate, or even above it: the curve would be another.
-    # Scaled alike, the schedule keeps its shape.
+    # If the final rate (eta_min) were not scaled too, it would be another share of the new rate, or even above it.
+    # With both scaled by the same factor, the schedule keeps its shape.
     for scheduler in _schedulers(cfg):
         for key in _ABSOLUTE_RATES:
             if scheduler.get(key) is not None:
@@ -107,6 +111,8 @@ def _scale_lr(cfg: Config, batch: int, base: int, options: Sequence[str]) -> Non
 
 
 def _schedulers(cfg: Config) -> list[Any]:
-    given = cfg.get("param_scheduler") or []
-    all_of_them = [given] if isinstance(given, dict) else given
-    return [one for one in all_of_them if one["type"].endswith("LR") or one.get("param_name") == "lr"]
+    """Return the schedulers of the learning rate."""
+    schedulers = cfg.get("param_scheduler") or []
+    if isinstance(schedulers, dict):
+        schedulers = [schedulers]
+    return [each for each in schedulers if each["type"].endswith("LR") or each.get("param_name") == "lr"]

@@ -1,4 +1,4 @@
-"""What the network receives, as pictures."""
+"""Pictures of the training samples as the network receives them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from semseg.visualization import drawing
 
 @HOOKS.register_module()
 class ContactSheetHook(Hook):
-    """Paint a few training samples with their masks before the first iteration.
+    """Draw a few training samples with their masks before the first iteration.
 
-    They come out of the training pipeline, augmented as the network receives them, and are the same for the
-    same config. The sheet goes to `<run>/contact_sheet.jpg` and to TensorBoard. The run's random numbers stay
-    what they were.
+    They are augmented by the training pipeline, as the network receives them, and are the same for the same config.
+    The sheet goes to `<run>/contact_sheet.jpg` and to TensorBoard. The random numbers of the run do not change.
 
     Args:
         num_samples: how many; 0 for none.
@@ -32,13 +31,13 @@ class ContactSheetHook(Hook):
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Paint the sheet."""
+        """Draw the sheet."""
         if not self.num_samples:
             return
         dataset = runner.train_dataloader.dataset
-        found = samples.from_dataset(dataset, self.num_samples, size=samples.padded_size(runner.cfg))
-        title = f"{len(found.samples)} of {found.num_all} training samples as the network receives them"
-        sheet = drawing.draw_contact_sheet(found.samples, found.classes, found.palette, title)
+        drawn = samples.from_dataset(dataset, self.num_samples, size=samples.padded_size(runner.cfg))
+        title = f"{len(drawn.samples)} of {drawn.num_all} training samples as the network receives them"
+        sheet = drawing.draw_contact_sheet(drawn.samples, drawn.classes, drawn.palette, title)
         with atomic_path(Path(runner.log_dir) / "contact_sheet.jpg") as temporary:
             Image.fromarray(sheet).save(temporary, quality=90, subsampling=0)
         for backend in runner.cfg.get("visualizer", {}).get("vis_backends") or []:

@@ -1,7 +1,7 @@
-"""Runs by epochs: how to make one of a recipe that counts iterations, and how to leave and enter one at any iteration.
+"""Runs by epochs: convert a recipe that counts iterations, and stop and resume such a run at any iteration.
 
-MMEngine's EpochBasedTrainLoop begins a resumed epoch again from its first batch. Here the batches that the epoch has
-had are left out, without loading them.
+MMEngine's EpochBasedTrainLoop starts a resumed epoch again with its first batch. Here, the batches that were trained
+before are skipped without loading them.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ _LENGTHS = ("train_cfg", "train_cfg.max_iters", "train_cfg.max_epochs")
 
 
 def configure(cfg: Config, options: EpochsOptions) -> Patch:
-    """Make a training one of so many passes over its set.
+    """Set the length of a training in epochs, that is, passes over the training set.
 
-    A recipe that counts iterations validates and saves as often in the run as before, at the ends of epochs. Its
-    schedule ends with the run; a warm-up keeps its iterations.
+    A recipe that counts iterations validates and saves as often as before in the whole run, but at the ends of epochs.
+    Its schedule ends with the run; a warm-up keeps its number of iterations.
 
-    Intervals that `--cfg-options` set count epochs. A config that counts epochs by itself gets the loop that can be
-    left and entered at any iteration.
+    Intervals that `cfg_options` set count epochs. A config that counts epochs already gets the loop that can be
+    resumed at any iteration.
 
     Raises:
-        ValueError: `epochs` is below 1, or `--cfg-options` set the length too, or the loop has intervals that change.
+        ValueError: `epochs` is below 1, `cfg_options` set the length too, or the loop has `dynamic_intervals`.
     """
-    if options.overfit is not None:  # which counts iterations
+    if options.overfit is not None:  # it counts iterations
         return Patch()
 
     def edit(edited: Config) -> None:
@@ -57,12 +57,13 @@ def configure(cfg: Config, options: EpochsOptions) -> Patch:
 
 def _train_epochs(cfg: Config, epochs: int, options: Sequence[str]) -> None:
     if epochs < 1:
-        raise InvalidConfigError(f"--epochs {epochs}: expected a number of epochs, 1 or more")
-    given = {option.partition("=")[0] for option in options}
-    twice = [key for key in _LENGTHS if key in given]
-    if twice:
+        raise InvalidConfigError(f"`epochs` {epochs}: expected a number of epochs, 1 or more", code="E-config-range")
+    set_keys = {option.partition("=")[0] for option in options}
+    length_keys = [key for key in _LENGTHS if key in set_keys]
+    if length_keys:
         raise InvalidConfigError(
-            f"--epochs {epochs} and --cfg-options {twice[0]} both set the length of the run: give one"
+            f"`epochs` {epochs} and `cfg_options` {length_keys[0]} both set the length of the run: give one",
+            code="E-config-conflict",
         )
     planned = length_of(cfg)
     if counts_epochs(cfg):
@@ -71,14 +72,15 @@ def _train_epochs(cfg: Config, epochs: int, options: Sequence[str]) -> None:
         return
     if cfg.train_cfg.get("dynamic_intervals"):
         raise InvalidConfigError(
-            "--epochs does not work with train_cfg.dynamic_intervals, which count iterations: set it to None"
+            "`epochs` does not work with train_cfg.dynamic_intervals, which count iterations: set it to None",
+            code="E-config-unsupported",
         )
     num_batches = batches_per_epoch(cfg)
     cfg.train_cfg.max_iters = epochs * num_batches
     fit_schedule(cfg, planned, options)
 
     def in_epochs(interval: int, key: str) -> int:
-        return interval if key in given or not planned else max(1, round(interval / planned * epochs))
+        return interval if key in set_keys or not planned else max(1, round(interval / planned * epochs))
 
     loop = dict(type="EpochBasedTrainLoop", max_epochs=epochs)
     if "val_interval" in cfg.train_cfg:
@@ -96,20 +98,20 @@ def _train_epochs(cfg: Config, epochs: int, options: Sequence[str]) -> None:
 
 
 def batches_per_epoch(cfg: Config) -> int:
-    """Count the batches of one process in a pass over the training set; 1 where the set is not there."""
+    """Count the batches of one process in a pass over the training set; 1 if the set does not exist."""
     loader = cfg.train_dataloader
     init_default_scope(cfg.get("default_scope", "mmseg"))
     try:
         num_samples = len(DATASETS.build(_without_pipelines(loader.dataset.to_dict())))
-    except FileNotFoundError:  # the checks before the run say more about it
+    except FileNotFoundError:  # the checks before the run report it
         return 1
-    mine = math.ceil(num_samples / num_processes(cfg.get("launcher", "none")))
+    num_own = math.ceil(num_samples / num_processes(cfg.get("launcher", "none")))
     batch_size = loader.get("batch_size", 1)
-    return max(1, mine // batch_size if loader.get("drop_last") else math.ceil(mine / batch_size))
+    return max(1, num_own // batch_size if loader.get("drop_last") else math.ceil(num_own / batch_size))
 
 
 def _without_pipelines(dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what has as many samples: without transforms, and without the counting of rare classes."""
+    """Return the config of a set with as many samples, without transforms and without the counting of rare classes."""
     dataset = copy.deepcopy(dict(dataset))
     if type_name(dataset) in ("RareClassDataset", "SeededDataset"):
         return _without_pipelines(dataset["dataset"])
@@ -120,20 +122,20 @@ def _without_pipelines(dataset: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(part, Mapping):
             dataset[key] = _without_pipelines(part)
         elif isinstance(part, (list, tuple)):
-            dataset[key] = [_without_pipelines(one) for one in part]
+            dataset[key] = [_without_pipelines(child) for child in part]
     return dataset
 
 
 @DATA_SAMPLERS.register_module()
 class SeededEpochSampler(DefaultSampler):
-    """MMEngine's DefaultSampler, the same indices; each is a `Draw`, from which SeededDataset takes its seed."""
+    """MMEngine's DefaultSampler; it yields the same indices, as `Draw`s, from which SeededDataset takes its seed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._num_skipped = 0
 
     def skip(self, num_samples: int) -> None:
-        """Leave out the first samples of this process, in the next pass only."""
+        """Skip the first samples of this process, in the next pass only."""
         self._num_skipped = num_samples
 
     def __iter__(self) -> Iterator[Draw]:
@@ -147,17 +149,17 @@ class SeededEpochSampler(DefaultSampler):
 
 @LOOPS.register_module()
 class ResumableEpochLoop(EpochBasedTrainLoop):
-    """MMEngine's EpochBasedTrainLoop, which a run that was stopped in the middle of an epoch enters there.
+    """MMEngine's EpochBasedTrainLoop, which can also resume in the middle of an epoch.
 
-    Every epoch has an order of its own, also where the config has no DistSamplerSeedHook.
+    Every epoch has its own order, even if the config has no DistSamplerSeedHook.
     """
 
     def run_epoch(self) -> None:
-        """Iterate over what is left of this epoch."""
+        """Iterate over the remaining batches of this epoch."""
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
-        done = self._iter - self._epoch * len(self.dataloader)
-        for index, batch in enumerate(self._batches_after(done), start=done):
+        num_done = self._iter - self._epoch * len(self.dataloader)
+        for index, batch in enumerate(self._batches_after(num_done), start=num_done):
             self.run_iter(index, batch)
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
@@ -173,14 +175,14 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             num_batches = 0
         if num_batches:
             self.runner.logger.warning(
-                f"the sampler {type(sampler).__name__} cannot be entered in its middle: {num_batches} batches are"
-                " loaded and left out"
+                f"the sampler {type(sampler).__name__} cannot start in its middle: {num_batches} batches are loaded and"
+                " skipped"
             )
         return itertools.islice(self.dataloader, num_batches, None)
 
 
 def validation_is_due(runner: Any) -> bool:
-    """Return whether a training has just reached a position at which its loop validates."""
+    """Return whether a training has just reached an iteration at which its loop validates."""
     loop = runner.train_loop
     if runner.val_loop is None:
         return False
@@ -193,22 +195,22 @@ def validation_is_due(runner: Any) -> bool:
 
 
 def ends_with_one_image(runner: Any) -> bool:
-    """Return whether the last batch of an epoch has one image, and the others more."""
+    """Return whether the last batch of an epoch has one image while the others have more."""
     loader = runner.train_dataloader
     is_cut = isinstance(runner.train_loop, EpochBasedTrainLoop) and not loader.drop_last
     return is_cut and (loader.batch_size or 1) > 1 and len(loader.sampler) % loader.batch_size == 1
 
 
 def recount_iterations(checkpoint: dict[str, Any], iters_per_epoch: int, logger: logging.Logger) -> None:
-    """Let a run by epochs go on with another number of iterations per epoch (in place): it keeps the epoch.
+    """Adapt the iteration of a checkpoint by epochs to another number of iterations per epoch; the epoch is kept.
 
-    The number changes with the batch and with the number of processes. Curves are begun anew, since their axis is
-    iterations.
+    Modifies `checkpoint`. The number changes with the batch size and with the number of processes. The run gets new
+    curves, because the axis of the curves is iterations.
 
     Args:
         checkpoint: to be resumed.
         iters_per_epoch: of the present run.
-        logger: is told of the change.
+        logger: gets a warning if the number changed.
     """
     meta, info = checkpoint["meta"], checkpoint.get("message_hub", {}).get("runtime_info", {})
     epoch, num_iters = meta["epoch"], meta["iter"]
@@ -222,6 +224,6 @@ def recount_iterations(checkpoint: dict[str, Any], iters_per_epoch: int, logger:
         info["last_validation"] = meta["iter"]
     info.pop("record", None)
     logger.warning(
-        f"an epoch has {iters_per_epoch} iterations now, {before} before: goes on in epoch {epoch + 1}, at iteration"
+        f"an epoch has {iters_per_epoch} iterations now, {before} before: continues in epoch {epoch + 1}, at iteration"
         f" {meta['iter']} instead of {num_iters}, with new curves"
     )

@@ -1,4 +1,4 @@
-"""The features of a training, in the order in which they are asked what they change."""
+"""The features of a training, in the order in which they change the config."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ FEATURES = (
     (rare_crops, options.RareCropsOptions),
     (epochs, options.EpochsOptions),
     (batch, options.BatchOptions),
-    (val_loss, options.ValLossOptions),  # before what may be judged by it
+    (val_loss, options.ValLossOptions),  # before monitor, which may follow it
     (monitor, options.MonitorOptions),
     (ema, options.EmaOptions),
     (overfit, options.OverfitOptions),
-    # from here on nothing is chosen: what every run has
+    # from here on: features that every run has
     (work_folder, options.FolderOptions),
     (resume_agreement, options.FolderOptions),
     (checkpointing, options.NoOptions),
@@ -57,7 +57,7 @@ FEATURES = (
     (provenance, options.NoOptions),
     (preflight, options.PreflightOptions),
 )
-"""Each with its options; a later one sees what earlier ones have changed."""
+"""Each feature with its options; a later one sees the changes of the earlier ones."""
 
 
 def for_training(cfg: Config, **asked: Any) -> Config:
@@ -66,7 +66,7 @@ def for_training(cfg: Config, **asked: Any) -> Config:
     Args:
         cfg: from `load_config`; not changed. `class_weight='auto'` becomes numbers.
         asked: the fields of the dataclasses in `semseg.training.options`, such as `ema=0.0002`; and `cfg_options`,
-            those that `load_config` has got.
+            the same that were given to `load_config`.
 
     Raises:
         TypeError: no feature has such an option.
@@ -79,7 +79,10 @@ def for_training(cfg: Config, **asked: Any) -> Config:
     if unknown:
         raise TypeError(f"for_training has no option {unknown[0]!r}; expected some of {', '.join(sorted(known))}")
     if cfg.get("train_dataloader") is None:
-        raise InvalidConfigError("nothing to train on: a training needs a config, which a checkpoint does not replace")
+        raise InvalidConfigError(
+            "nothing to train on: a training needs a config, which a checkpoint does not replace",
+            code="E-config-missing-key",
+        )
     check_packages(cfg)
     check_split(cfg, "train")
     check_split(cfg, "val", "test")

@@ -1,4 +1,4 @@
-"""Start from the weights of another run: what fits is taken, and classes find their rows by name."""
+"""Start from the weights of another run: load the weights that fit, and match the rows of classes by name."""
 
 from __future__ import annotations
 
@@ -8,43 +8,44 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
-from torch import Tensor, nn
+from torch import Tensor
 
 from semseg.checkpoints.description import classes_of
 from semseg.checkpoints.loading import check_finite
 from semseg.checkpoints.reading import model_weights
-from semseg.errors import InvalidConfigError
+from semseg.errors import InvalidCheckpointError
+from semseg.system.wording import listing
+from semseg.training.runner_parts import bare_model
 
 # Every tensor of MMSegmentation's heads that has an entry per class.
 _PER_CLASS = re.compile(
     r"_head\.(.*\.)?((\w*(conv_seg|cls_seg)|fc_seg|se_layer|cls_embed|mask_norm)\.(weight|bias)|cls_emb)$"
 )
-# What is no weight: it may differ, be absent, or be too much.
+# Tensors that are no weights: they may differ, be missing, or be unexpected.
 _NO_WEIGHT = re.compile(r"(^|\.)loss_\w+\.|\.num_batches_tracked$|^data_preprocessor\.")
 
 
 @HOOKS.register_module()
 class FineTuningHook(Hook):
-    """Make the checkpoint that a training starts from (`load_from`) fit its model and classes, or refuse it.
+    """Adapt the checkpoint that a training starts from (`load_from`) to its model and classes, or refuse it.
 
-    What became of its tensors is told in the log. What is resumed or tested is left alone.
+    The log says what was done with its tensors. A checkpoint that is resumed or tested is not changed.
     """
 
     priority = "VERY_HIGH"  # before EMAHook, which loads the same weights
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Replace the weights that were read by those that the model takes.
+        """Replace the weights of the checkpoint by those that the model will load.
 
         Raises:
-            ValueError: those of `carry_over`.
+            ValueError: as `carry_over`.
         """
         if runner.cfg.get("resume") or not isinstance(runner.optim_wrapper, OptimWrapper):  # built by a training only
             return
-        state_dict = _bare(runner.model).state_dict()
+        state_dict = bare_model(runner).state_dict()
         weights, report = carry_over(
             state_dict,
             checkpoint.get("state_dict", checkpoint),
@@ -65,41 +66,40 @@ def carry_over(
     stored_classes: Sequence[str] | None,
     file: str,
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """Choose what a model takes from a checkpoint.
+    """Choose the weights that a model loads from a checkpoint.
 
-    Taken is what has the same name and shape. The rows of a last layer go by the names of the classes: the same
-    name, else the same but for case, spaces, hyphens and underscores; a class that the file doesn't know keeps
-    its fresh row. Without names, a layer is taken if the number of classes is the same. A head that the file
-    lacks altogether stays fresh, and one that the model lacks is left out.
+    Tensors of the same name and shape are loaded. The rows of a last layer are matched by the names of the classes:
+    equal names first, then names that differ only in case, spaces, hyphens and underscores; a class that the file
+    doesn't have keeps its initialised row. Without names, a layer is loaded if the number of classes is the same. A
+    head that is missing in the file stays initialised, and a head that the model doesn't have is left out.
 
     Args:
         own: state dict of the model, freshly initialised; not changed.
-        stored: that of the file, with or without `module.` before the names.
-        classes: names of the model's classes, by train id; None if nobody knows.
-        stored_classes: those of the file.
+        stored: state dict of the file, with or without `module.` before the names.
+        classes: names of the model's classes, by train id; None if unknown.
+        stored_classes: names of the file's classes.
         file: its name, for messages.
 
     Returns:
-        What to load into the model, and lines for the log.
+        The tensors to load into the model, and lines for the log.
 
     Raises:
-        ValueError: nothing fits, or something else does not.
+        ValueError: nothing fits, or something other than the classes differs.
     """
     num_stored = len(stored)
     stored = model_weights(stored)
     num_left_out = num_stored - len(stored)
     stored = {name: value for name, value in stored.items() if torch.is_tensor(value)}
     check_finite(stored, file, [name for name in stored if _NO_WEIGHT.search(name)])
-    _check_kinship(own, stored, file)
+    _check_any_fits(own, stored, file)
     carrier = _Carrier(classes, stored_classes)
     weights, other_shape = {}, []
     for name in [name for name in own if name in stored]:
-        found, wanted = stored[name], own[name]
-        carried = carrier.carry(name, found, wanted) if _PER_CLASS.search(name) else None
+        carried = carrier.carry(name, stored[name], own[name]) if _PER_CLASS.search(name) else None
         if carried is not None:
             weights[name] = carried
-        elif found.shape == wanted.shape:
-            weights[name] = found
+        elif stored[name].shape == own[name].shape:
+            weights[name] = stored[name]
         elif not _NO_WEIGHT.search(name):
             other_shape.append(name)
 
@@ -108,21 +108,23 @@ def carry_over(
     left_out = {part for part in stored_parts - parts if _is_head(part)}
     absent = [name for name in own if name not in stored and not _NO_WEIGHT.search(name)]
     unknown = [name for name in stored if name not in own and not _NO_WEIGHT.search(name)]
-    misfits = {
+    mismatches = {
         "tensors of the model are not in the file": [name for name in absent if _part(name) not in fresh],
         "tensors have another shape": other_shape,
         "tensors of the file have no place in the model": [name for name in unknown if _part(name) not in left_out],
     }
-    if any(misfits.values()):
-        found = ", ".join(f"{len(names)} {what} ({_few(names, 2)})" for what, names in misfits.items() if names)
+    if any(mismatches.values()):
+        counts = ", ".join(f"{len(names)} {kind} ({listing(names, 2)})" for kind, names in mismatches.items() if names)
         advice = "use the config that it was trained with"
-        if not any(name.startswith("backbone.") for names in misfits.values() for name in names):
+        if not any(name.startswith("backbone.") for names in mismatches.values() for name in names):
             advice += (
-                ", or take its backbone alone: without --load-from, but with --cfg-options model.pretrained=None"
+                ", or take its backbone alone: without `load_from`, but with `cfg_options` model.pretrained=None"
                 f" model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint={file}"
                 " model.backbone.init_cfg.prefix=backbone."
             )
-        raise InvalidConfigError(f"{file} is of another model: {found}; only the classes may differ: {advice}")
+        raise InvalidCheckpointError(
+            f"{file} is of another model: {counts}; only the classes may differ: {advice}", code="E-checkpoint-mismatch"
+        )
 
     total = [name for name in own if not _NO_WEIGHT.search(name)]
     num_loaded = sum(name in weights and name not in carrier.incomplete for name in total)
@@ -137,89 +139,85 @@ def carry_over(
 
 
 class _Carrier:
-    """Carries last layers from one list of classes to another, and remembers what became of them."""
+    """Converts last layers from one list of classes to another, and records what was done with each."""
 
     def __init__(self, classes: Sequence[str] | None, stored_classes: Sequence[str] | None) -> None:
-        self.incomplete: set[str] = set()  # tensors that have fresh rows
-        self._layers: dict[str, dict[str, None]] = {}  # what became of them -> their names
+        self.incomplete: set[str] = set()  # tensors that keep initialised rows
+        self._layers: dict[str, dict[str, None]] = {}  # what was done -> names of the layers
         self._named = classes is not None and stored_classes is not None
         self._classes, self._stored_classes = list(classes or ()), list(stored_classes or ())
         exact = {name: row for row, name in enumerate(self._stored_classes)}
-        alike = {_letters(name): row for name, row in reversed(exact.items())}
-        self._rows = [exact.get(name, alike.get(_letters(name))) for name in self._classes]
-        self._same = self._rows == list(range(len(self._stored_classes)))
+        normalized = {_normalize(name): row for name, row in reversed(exact.items())}
+        self._rows = [exact.get(name, normalized.get(_normalize(name))) for name in self._classes]
+        self._is_same_list = self._rows == list(range(len(self._stored_classes)))
 
-    def carry(self, name: str, found: Tensor, wanted: Tensor) -> Tensor | None:
-        """Return what the model takes of a tensor; None if the two differ in more than their classes."""
+    def carry(self, name: str, stored: Tensor, own: Tensor) -> Tensor | None:
+        """Return the values of a tensor that the model loads; None if the two differ in more than their classes."""
         axis = 1 if name.endswith("cls_emb") else 0
-        if found.ndim != wanted.ndim or any(
-            sizes[0] != sizes[1] for i, sizes in enumerate(zip(found.shape, wanted.shape, strict=True)) if i != axis
+        if stored.ndim != own.ndim or any(
+            sizes[0] != sizes[1] for i, sizes in enumerate(zip(stored.shape, own.shape, strict=True)) if i != axis
         ):
             return None
-        num_found, num_wanted = found.shape[axis], wanted.shape[axis]
-        spare = num_wanted - len(self._classes)  # 1: a last row for none of the classes
-        if self._named and spare in (0, 1) and num_found - len(self._stored_classes) == spare:
-            carried = wanted.clone()
-            for row, stored_row in enumerate([*self._rows, len(self._stored_classes)][:num_wanted]):
+        num_stored, num_own = stored.shape[axis], own.shape[axis]
+        spare = num_own - len(self._classes)  # 1: a last row that belongs to none of the classes
+        if self._named and spare in (0, 1) and num_stored - len(self._stored_classes) == spare:
+            carried = own.clone()
+            for row, stored_row in enumerate([*self._rows, len(self._stored_classes)][:num_own]):
                 if stored_row is not None:
-                    carried.select(axis, row).copy_(found.select(axis, stored_row))
+                    carried.select(axis, row).copy_(stored.select(axis, stored_row))
             if None in self._rows:
                 self.incomplete.add(name)
-            if not self._same:
-                self._note(name, self._by_name())
+            if not self._is_same_list:
+                self._record(name, self._by_name())
             return carried
-        tells_two_apart = self._named and num_wanted == 1 and len(self._classes) == 2
-        if num_found == num_wanted and (self._same or not tells_two_apart):
-            if not self._named or spare in (0, 1):  # the others are about edges, not about classes
-                self._note(name, f"taken as it is, the names of its {num_wanted} classes cannot be compared")
-            return found
+        is_binary = self._named and num_own == 1 and len(self._classes) == 2
+        if num_stored == num_own and (self._is_same_list or not is_binary):
+            if not self._named or spare in (0, 1):  # other layers are about edges, not about classes
+                self._record(name, f"taken as it is, the names of its {num_own} classes cannot be compared")
+            return stored
         self.incomplete.add(name)
-        self._note(name, f"re-initialised, the file has {num_found} rows instead of {num_wanted}"
-                   if num_found != num_wanted else "re-initialised, the file tells other classes apart")  # fmt: skip
-        return wanted
+        reason = "the file distinguishes other classes"
+        if num_stored != num_own:
+            reason = f"the file has {num_stored} rows instead of {num_own}"
+        self._record(name, f"re-initialised, {reason}")
+        return own
 
     def report(self) -> list[str]:
         """Return lines for the log."""
         return [f"{', '.join(layers)}: {outcome}" for outcome, layers in self._layers.items()]
 
-    def _note(self, name: str, outcome: str) -> None:
+    def _record(self, name: str, outcome: str) -> None:
         self._layers.setdefault(outcome, {})[re.sub(r"\.(weight|bias)$", "", name)] = None
 
     def _by_name(self) -> str:
         kept = [name for name, row in zip(self._classes, self._rows, strict=True) if row is not None]
         fresh = [name for name, row in zip(self._classes, self._rows, strict=True) if row is None]
         counts = f"{len(kept)} of {len(self._stored_classes)} classes carried over by name"
-        counts += f" ({_few(kept, 4)})" if kept else ""
-        return f"{counts}, re-initialised: {_few(fresh, 12)}" if fresh else f"{counts}, none re-initialised"
+        counts += f" ({listing(kept, 4)})" if kept else ""
+        return f"{counts}, re-initialised: {listing(fresh, 12)}" if fresh else f"{counts}, none re-initialised"
 
 
-def _check_kinship(own: Mapping[str, Tensor], stored: Mapping[str, Tensor], file: str) -> None:
-    """Refuse a file of which nothing fits, and say what it seems to be."""
+def _check_any_fits(own: Mapping[str, Tensor], stored: Mapping[str, Tensor], file: str) -> None:
+    """Refuse a file of which no tensor fits, and say what the file seems to be."""
     if any(name in own and own[name].shape == value.shape for name, value in stored.items() if value.ndim):
         return
     advice = "take a checkpoint of a model like this one"
     if any(f"backbone.{name}" in own for name in stored):
-        advice = f"it seems to be a backbone alone: --cfg-options model.pretrained={file}, without --load-from"
-    content = f"its tensors are {_few(list(stored), 3)}" if stored else "it holds no tensors"
-    raise InvalidConfigError(f"nothing of {file} fits the model: {content}; {advice}")
+        advice = f"it seems to be a backbone alone: `cfg_options` model.pretrained={file}, without `load_from`"
+    content = f"its tensors are {listing(stored, 3)}" if stored else "it holds no tensors"
+    raise InvalidCheckpointError(f"nothing of {file} fits the model: {content}; {advice}", code="E-checkpoint-mismatch")
 
 
 def _part(name: str) -> str:
-    """Return which part of a model a tensor belongs to: `backbone`, `decode_head`, `auxiliary_head.1`."""
-    return re.match(r"\w+_head\.\d+(?=\.)|\w+", name)[0]
+    """Return the part of a model that a tensor belongs to: `backbone`, `decode_head`, `auxiliary_head.1`."""
+    match = re.match(r"\w+_head\.\d+(?=\.)|\w+", name)
+    assert match is not None, name
+    return match[0]
 
 
 def _is_head(part: str) -> bool:
     return "_head" in part
 
 
-def _letters(name: str) -> str:
+def _normalize(name: str) -> str:
     return re.sub(r"[\s_-]", "", name).lower()
-
-
-def _few(names: Sequence[str], count: int) -> str:
-    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
-
-
-def _bare(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model

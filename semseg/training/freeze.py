@@ -1,4 +1,4 @@
-"""Parts of a model that don't learn."""
+"""Parts of a model that are not trained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS, RUNNERS
 from torch import nn
@@ -17,30 +16,34 @@ from torch import nn
 from semseg.config.patch import Patch
 from semseg.errors import InvalidConfigError
 from semseg.training.options import FreezeOptions
+from semseg.training.runner_parts import bare_model
 
 
 def configure(cfg: Config, options: FreezeOptions) -> Patch:
-    """Leave parts of the model as they are: those that are named, else the `frozen_parts` of the config.
+    """Freeze parts of the model: those of the option, else the `frozen_parts` of the config.
 
     Raises:
-        ValueError: the config has a Runner of its own.
+        ValueError: the config has another `runner_type`.
     """
     values: dict = {}
     if options.freeze:
         values[("frozen_parts",)] = sorted(set(options.freeze))
     if values or cfg.get("frozen_parts"):
         if cfg.get("runner_type", "Runner") not in ("Runner", "FreezingRunner"):
-            raise InvalidConfigError(f"--freeze works with MMEngine's Runner, not with runner_type {cfg.runner_type!r}")
+            raise InvalidConfigError(
+                f"`freeze` works with MMEngine's Runner, not with runner_type {cfg.runner_type!r}",
+                code="E-config-unsupported",
+            )
         values[("runner_type",)] = "FreezingRunner"
     return Patch(values, hooks=[dict(type="FrozenPartsHook")])
 
 
 @RUNNERS.register_module()
 class FreezingRunner(Runner):
-    """MMEngine's Runner for a model of which the `frozen_parts` of its config don't learn.
+    """MMEngine's Runner for a model whose `frozen_parts` are not trained.
 
-    It is no hook, for it has to come before DDP wraps the model, which then waits for the gradient of every
-    parameter that wants one; there are no hooks that early. FrozenPartsHook does the rest.
+    A hook would be too late: parameters have to be frozen before DDP wraps the model, because DDP then waits for the
+    gradient of every parameter that requires one. FrozenPartsHook does the rest.
     """
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
@@ -50,14 +53,14 @@ class FreezingRunner(Runner):
 
 
 def freeze(model: nn.Module, parts: Sequence[str]) -> None:
-    """Take the parameters of some modules out of the training (in place).
+    """Exclude the parameters of some modules from the training. Modifies `model`.
 
     Args:
         model: to be trained.
         parts: names of its modules, such as `backbone` or `backbone.layer1`.
 
     Raises:
-        ValueError: no such module, or nothing is left to learn.
+        ValueError: no such module, or no parameter is left to train.
     """
     modules = {name: module for name, module in model.named_modules() if name and len(list(module.parameters()))}
     for part in parts:
@@ -65,34 +68,40 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
             known = [name for name in modules if re.fullmatch(r"(backbone\.)?\w+", name)]
             near = difflib.get_close_matches(part, modules, 1, 0.5)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise InvalidConfigError(f"--freeze {part}: the model has no such part; {hint}there are {', '.join(known)}")
+            raise InvalidConfigError(
+                f"`freeze` {part}: the model has no such part; {hint}there are {', '.join(known)}",
+                code="E-config-frozen-parts",
+            )
         modules[part].requires_grad_(False)
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise InvalidConfigError(f"--freeze {' '.join(parts)} leaves nothing that learns; leave one out")
+        raise InvalidConfigError(
+            f"`freeze` {' '.join(parts)} leaves nothing that learns; leave one out", code="E-config-frozen-parts"
+        )
 
 
 @HOOKS.register_module()
 class FrozenPartsHook(Hook):
-    """Keep the `frozen_parts` of a config as they were: no new norm statistics, no dropout.
+    """Keep the `frozen_parts` of a config unchanged: no new norm statistics, no dropout.
 
-    A resumed run has to freeze what it froze before.
+    A resumed run has to freeze the same parts as before.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare with the run that is resumed.
 
         Raises:
-            ValueError: it froze other parts.
+            ValueError: other parts were frozen.
         """
         before = checkpoint.get("message_hub", {}).get("runtime_info", {}).get("frozen_parts", [])
         if runner.cfg.get("resume") and before != runner.cfg.get("frozen_parts", []):
-            flag = f"with --freeze {' '.join(before)}" if before else "without --freeze"
+            how = f"with `freeze` {' '.join(before)}" if before else "without `freeze`"
             raise InvalidConfigError(
-                f"{runner.cfg.load_from} was trained {flag}: resume it so, or start a new run from it with --load-from"
+                f"{runner.cfg.load_from} was trained {how}: resume it so, or start a new run from it with `load_from`",
+                code="E-config-resume-differs",
             )
 
     def before_train(self, runner: Runner) -> None:
-        """Say how much learns, in the log and in the checkpoints."""
+        """Log how many parameters are trained, and store the frozen parts in the checkpoints."""
         frozen = runner.cfg.get("frozen_parts", [])
         runner.message_hub.update_info("frozen_parts", frozen)
         if frozen:
@@ -101,7 +110,6 @@ class FrozenPartsHook(Hook):
             runner.logger.info(f"frozen: {', '.join(frozen)}; {learning:,} of {total:,} parameters learn")
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Undo what the loop does before every iteration: `model.train()`."""
+        """Undo `model.train()`, which the loop calls before every iteration, for the frozen parts."""
         for part in runner.cfg.get("frozen_parts", []):
-            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-            model.get_submodule(part).eval()
+            bare_model(runner).get_submodule(part).eval()

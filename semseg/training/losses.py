@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
@@ -13,21 +15,21 @@ from semseg.config.tree import as_list, heads, inner_datasets, type_name
 from semseg.errors import InvalidConfigError
 from semseg.training.options import LossOptions
 
-_OHEM_SHARE = 100_000 / (512 * 1024)  # what MMSegmentation's Cityscapes configs keep of a crop
+_OHEM_SHARE = 100_000 / (512 * 1024)  # of a crop; as in MMSegmentation's Cityscapes configs
 _REPLACED = {"CrossEntropyLoss", "FocalLoss", "TverskyLoss", "DiceLoss", "LovaszLoss"}
 _WEIGHTED = {"CrossEntropyLoss", "FocalLoss"}
-_OWN_WAY = {"PointHead"}  # judges chosen points, not pictures
+_POINT_HEADS = {"PointHead"}  # their losses take selected points, not images
 
 
 def configure(cfg: Config, options: LossOptions) -> Patch:
-    """Choose the loss of the head that predicts, and turn class weights into numbers.
+    """Set the loss of the head that predicts, and turn class weights into numbers.
 
     `ce`, `ohem`, `focal`, `dice` and `lovasz` are for the decode head; the last two are added to the cross entropy.
-    Auxiliary heads keep theirs. Class weights are for the cross entropy or focal loss in every head; those that the
-    config asks for by `auto` become numbers, too.
+    Auxiliary heads keep their losses. Class weights are set in the cross entropy or focal loss of every head; an
+    `auto` of the config becomes numbers, too.
 
     Raises:
-        ValueError: the config has no place for it, or the word means nothing; or the masks hold no class.
+        ValueError: the config has no suitable loss, the word is unknown, or the masks hold no class.
     """
 
     def edit(edited: Config) -> None:
@@ -38,7 +40,7 @@ def configure(cfg: Config, options: LossOptions) -> Patch:
 
 
 def choose_losses(cfg: Config, options: LossOptions) -> None:
-    """Set the losses, and the class weights as words (in place); as `configure`."""
+    """Set the losses and the class weights as `configure` does, but keep the weights as words. Modifies `cfg`."""
     if options.loss is not None:
         _use_loss(cfg, options.loss)
     if options.class_weight is not None:
@@ -50,19 +52,23 @@ def _use_loss(cfg: Config, name: str) -> None:
     head = decode_heads[-1] if decode_heads else ConfigDict(type="none")  # of a cascade, the one that predicts
     losses = as_list(head.get("loss_decode"))
     kinds = [type_name(loss) for loss in losses]
-    if not kinds or not set(kinds) <= _REPLACED or type_name(head) in _OWN_WAY:
-        found = f"of type {head.type} with {' and '.join(kinds) or 'no loss_decode'}"
-        raise InvalidConfigError(f"--loss {name}: the decode head is {found}, whose losses only the config can change")
+    if not kinds or not set(kinds) <= _REPLACED or type_name(head) in _POINT_HEADS:
+        described = f"of type {head.type} with {' and '.join(kinds) or 'no loss_decode'}"
+        raise InvalidConfigError(
+            f"`loss` {name}: the decode head is {described}, whose losses only the config can change",
+            code="E-config-unsupported",
+        )
     if any(
         loss.get("use_mask") or (loss.get("use_sigmoid") and type_name(loss) == "CrossEntropyLoss") for loss in losses
     ):
         raise InvalidConfigError(
-            f"--loss {name}: the cross entropy of the decode head is one of sigmoids; set use_sigmoid=False"
+            f"`loss` {name}: the cross entropy of the decode head is computed from sigmoids; set use_sigmoid=False",
+            code="E-config-unsupported",
         )
     weights = [loss.class_weight for loss in losses if loss.get("class_weight") is not None]
-    plain = dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0)
-    cross_entropy = next((loss for loss in losses if type_name(loss) == "CrossEntropyLoss"), plain)
-    cross_entropy = {**cross_entropy, "class_weight": weights[0] if weights else None}
+    default = dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0)
+    present = next((loss for loss in losses if type_name(loss) == "CrossEntropyLoss"), default)
+    cross_entropy: dict[str, Any] = {**present, "class_weight": weights[0] if weights else None}
     weight = float(cross_entropy.get("loss_weight", 1.0))
     head.pop("sampler", None)
     if name == "ce":
@@ -73,20 +79,20 @@ def _use_loss(cfg: Config, name: str) -> None:
         head.sampler = dict(type="OHEMPixelSampler", thresh=0.7, min_kept=min_kept)
     elif name == "focal":
         # MMSegmentation takes the mean over pixels and classes; the sum over classes, as in Lin et al., "Focal
-        # Loss for Dense Object Detection", ICCV 2017, has the size of a cross entropy
-        size = weight * head.num_classes
-        head.loss_decode = dict(type="FocalLoss", loss_weight=size, class_weight=cross_entropy["class_weight"])
+        # Loss for Dense Object Detection", ICCV 2017, is of the same magnitude as a cross entropy
+        scaled = weight * head.num_classes
+        head.loss_decode = dict(type="FocalLoss", loss_weight=scaled, class_weight=cross_entropy["class_weight"])
     elif name == "dice":
-        # MMSegmentation's DiceLoss pools all classes, so that the frequent ones decide, and counts ignored
-        # pixels; its TverskyLoss with equal parts is the Dice loss of each class, without them
+        # MMSegmentation's DiceLoss pools all classes, so that the frequent ones dominate, and counts ignored pixels;
+        # its TverskyLoss with alpha = beta = 0.5 is the Dice loss of each class, without the ignored pixels
         dice = dict(type="TverskyLoss", alpha=0.5, beta=0.5, loss_weight=weight, loss_name="loss_dice")
         head.loss_decode = [cross_entropy, dice]
     elif name == "lovasz":
-        # over the batch, as its authors do; MMSegmentation asks for reduction='none' then
+        # over the batch, as its authors do; MMSegmentation then requires reduction='none'
         lovasz = dict(type="LovaszLoss", per_image=False, reduction="none", loss_weight=weight)
         head.loss_decode = [cross_entropy, lovasz]
     else:
-        raise InvalidConfigError(f"--loss {name}: expected ce, ohem, focal, dice or lovasz")
+        raise InvalidConfigError(f"`loss` {name}: expected ce, ohem, focal, dice or lovasz", code="E-config-value")
 
 
 def _use_class_weight(cfg: Config, class_weight: str) -> None:
@@ -95,11 +101,12 @@ def _use_class_weight(cfg: Config, class_weight: str) -> None:
     ]
     if not losses:
         raise InvalidConfigError(
-            f"--class-weight {class_weight}: no head of the config has a {' or '.join(sorted(_WEIGHTED))}"
+            f"`class_weight` {class_weight}: no head of the config has a {' or '.join(sorted(_WEIGHTED))}",
+            code="E-config-unsupported",
         )
     for loss in losses:
         loss["class_weight"] = class_weight
-    check_class_weights(cfg, "--class-weight")
+    check_class_weights(cfg, Path("`class_weight`"))  # in the place of the config's path, in messages
 
 
 def _crop_pixels(cfg: Config) -> int:
@@ -109,5 +116,6 @@ def _crop_pixels(cfg: Config) -> int:
                 size = step["crop_size"]
                 return size * size if isinstance(size, int) else math.prod(size)
     raise InvalidConfigError(
-        "--loss ohem keeps a share of each crop, and the train pipeline has no RandomCrop that says its size"
+        "`loss` ohem keeps a share of each crop, and the train pipeline has no RandomCrop that says its size",
+        code="E-config-missing-key",
     )

@@ -1,4 +1,4 @@
-"""One score, followed over the validations: it decides on the best checkpoint, and on when to stop."""
+"""Follow one score over the validations: it decides which checkpoint is the best, and when to stop early."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 from mmengine.config import Config
@@ -20,34 +21,40 @@ from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError
 from semseg.training.checkpointing import SafeCheckpointHook
 from semseg.training.options import MonitorOptions
+from semseg.training.runner_parts import train_loop_of
 
 
 def configure(cfg: Config, options: MonitorOptions) -> Patch:
-    """Follow a score, and give the run curves that a resumed one goes on with.
+    """Add the hooks that follow a score, and those that let a resumed run continue its schedule and its curves.
 
-    The score is `monitor`, else the `save_best` of the config, else mIoU. `early_stop` ends the run after so many
+    The score is `monitor`, else the `save_best` of the config, else mIoU. `early_stop` ends the run after that many
     validations in a row without a new best score.
 
     Raises:
-        ValueError: a metric that the validation will not return; a number out of range; no validation to follow.
+        ValueError: the validation will not return the metric; a number is out of range; there is no validation.
     """
 
     def edit(edited: Config) -> None:
         ensure_hook(edited, dict(type="ContinuationHook"))
         ensure_hook(edited, dict(type="OneCurveHook"))
         if edited.get("val_evaluator") is not None:
-            _follow(edited, options.early_stop, options.monitor)
+            _add_monitor_hook(edited, options.early_stop, options.monitor)
 
     if cfg.get("val_evaluator") is None:
-        for flag, value in (("--early-stop", options.early_stop), ("--monitor", options.monitor)):
+        for name, value in (("early_stop", options.early_stop), ("monitor", options.monitor)):
             if value:
-                raise InvalidConfigError(f"{flag} needs a validation: the config has no val_evaluator")
+                raise InvalidConfigError(
+                    f"`{name}` needs a validation: the config has no val_evaluator", code="E-config-no-validation"
+                )
     elif options.early_stop is not None and options.early_stop < 1:
-        raise InvalidConfigError(f"--early-stop {options.early_stop}: expected a number of validations, 1 or more")
+        raise InvalidConfigError(
+            f"`early_stop` {options.early_stop}: expected a number of validations, 1 or more", code="E-config-range"
+        )
     return changes(cfg, edit)
 
 
-def _follow(cfg: Config, early_stop: int | None, monitor: str | None) -> None:
+def _add_monitor_hook(cfg: Config, early_stop: int | None, monitor: str | None) -> None:
+    """Modifies `cfg`."""
     checkpoint = (cfg.get("default_hooks") or {}).get("checkpoint") or {}
     saved = checkpoint.get("save_best")
     is_chosen = monitor is not None or early_stop is not None
@@ -57,7 +64,7 @@ def _follow(cfg: Config, early_stop: int | None, monitor: str | None) -> None:
     if not is_chosen and monitor not in (known or ()):
         return
     if known is not None and monitor not in known:
-        raise InvalidConfigError(f"--monitor {monitor}: {_no_metric(monitor, known)}")
+        raise InvalidConfigError(f"`monitor` {monitor}: {_unknown_metric(monitor, known)}", code="E-config-metric")
     rule = "less" if monitor == VAL_LOSS else "greater"
     hook = dict(type="MonitorHook", monitor=monitor, rule=rule, patience=early_stop)
     if not is_chosen:
@@ -68,49 +75,53 @@ def _follow(cfg: Config, early_stop: int | None, monitor: str | None) -> None:
         checkpoint.update(save_best=monitor, rule=rule)
 
 
-def _no_metric(name: str, known: list[str]) -> str:
+def _unknown_metric(name: str, known: list[str]) -> str:
+    """Return what to do about the name of a metric that the validation does not return."""
     if name == VAL_LOSS:
-        return "add --val-loss"
+        return "add `val_loss`"
     lowered = {metric.lower(): metric for metric in known}
     near = difflib.get_close_matches(name.lower(), lowered, 1, 0.6)
     means = [metric for metric in known if "/" not in metric or metric == VAL_LOSS]
     if near:
         return f"no such metric; did you mean {lowered[near[0]]!r}?"
-    others = " or IoU/<class>" if any(metric.startswith("IoU/") for metric in known) else ""
-    return f"no such metric; the validation returns {', '.join(means)}{others}"
+    per_class = " or IoU/<class>" if any(metric.startswith("IoU/") for metric in known) else ""
+    return f"no such metric; the validation returns {', '.join(means)}{per_class}"
 
 
 @HOOKS.register_module()
 class MonitorHook(EarlyStoppingHook):
-    """Follow one score over the validations: stop when it stagnates, say so when it still rises at the end.
+    """Follow one score over the validations: stop when it stagnates, and log it when it still rises at the end.
 
-    The scores so far travel in the checkpoint: a resumed run counts on, and another `patience` than before
-    counts over all validations.
+    The scores so far are stored in the checkpoint: a resumed run continues to count, and a changed `patience` is
+    applied to all validations.
 
     Args:
         monitor: a metric that the validation returns, such as `mIoU`, `IoU/person` or `val/loss`.
         rule: which is better, `greater` or `less`.
-        patience: stop after so many validations in a row without a new best; None: never.
+        patience: stop after that many validations in a row without a new best; None: never.
     """
 
     priority = "LOW"  # after the log line of the validation, before the checkpoint, which keeps the scores
 
     def __init__(self, monitor: str = "mIoU", rule: str = "greater", patience: int | None = None) -> None:
-        # the least difference makes a score that equals the best one no new best
-        super().__init__(monitor, rule, min_delta=1e-9, check_finite=False, patience=patience or math.inf)
+        # min_delta: a score that equals the best one is no new best
+        never = cast(int, math.inf)  # MMEngine only compares it with a count
+        super().__init__(monitor, rule, min_delta=1e-9, check_finite=False, patience=patience or never)
         self._scores: list[list[float]] = []  # [iteration, score]
 
     def before_run(self, runner: Runner) -> None:
-        """Leave out MMEngine's check, which would load the training set for a test."""
+        """Skip MMEngine's check, which would load the training set for a test."""
 
     def before_train(self, runner: Runner) -> None:
-        """Take up the scores of a resumed run; those of another metric count for nothing."""
+        """Load the scores of a resumed run; those of another metric are discarded."""
         hub = runner.message_hub
         kept = hub.runtime_info.get("monitored", {})
         if kept.get("monitor", self.monitor) == self.monitor:
             self._scores = [list(pair) for pair in kept.get("scores", [])]
         else:
-            runner.logger.info(f"--monitor {self.monitor}, before {kept['monitor']}: the best is sought anew")
+            runner.logger.info(
+                f"monitor is {self.monitor}, it was {kept['monitor']}: the best score of before does not count"
+            )
             hub.update_info("best_score", -math.inf if self.rule == "greater" else math.inf)
             hub.update_info("best_ckpt", None)
         for _, score in self._scores:
@@ -124,25 +135,26 @@ class MonitorHook(EarlyStoppingHook):
         """
         if self.monitor not in metrics:
             raise InvalidConfigError(
-                f"--monitor {self.monitor}: the validation returns only {', '.join(sorted(metrics))}"
+                f"`monitor` {self.monitor}: the validation returns only {', '.join(sorted(metrics))}",
+                code="E-config-metric",
             )
         score = float(metrics[self.monitor])
         if not math.isfinite(score):
-            runner.logger.warning(f"{self.monitor} is {score}: it counts as no new best")
+            runner.logger.warning(f"{self.monitor} is {score}: it does not count as a new best")
         self._scores.append([runner.iter, score])
         runner.message_hub.update_info("monitored", dict(monitor=self.monitor, scores=self._scores))
         if self._is_stagnant(score):
-            runner.train_loop.stop_training = True
+            train_loop_of(runner).stop_training = True
 
     def after_train(self, runner: Runner) -> None:
-        """Say why the run has stopped, or whether it may go on."""
+        """Log why the run has stopped, or that a longer run may reach a better score."""
         if runner.iter >= runner.max_iters:
             text = rising_text(self.monitor, [score for _, score in self._scores], self.rule)
             if text:
                 by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
                 length = math.ceil(1.5 * (runner.max_epochs if by_epoch else runner.max_iters))
                 command = extending_command(sys.argv, length, runner.world_size, by_epoch)
-                runner.logger.info(f"{text}: it may go on: {command}")
+                runner.logger.info(f"{text}: to continue the run: {command}")
         elif self.wait_count >= self.patience:
             for hook in runner.hooks:
                 if isinstance(hook, SafeCheckpointHook) and hook.saved_iter != runner.iter:
@@ -161,11 +173,11 @@ class MonitorHook(EarlyStoppingHook):
 
 
 def rising_text(monitor: str, scores: Sequence[float], rule: str = "greater") -> str:
-    """Say that a score was still getting better when the run ended; empty if it was not, or if one can't tell.
+    """Return a text if a score was still improving when the run ended; empty if it was not, or if it is unknown.
 
-    It was, if the last validation is the best of all, and the line through the last third of the validations
-    (three at least) gets better by more than 1 % of the score and by more than twice the scatter about that
-    line (the standard deviation of its residuals). With fewer than three validations one can't tell.
+    It was improving if the last validation is the best of all, and the line through the last third of the validations
+    (three at least) improves by more than 1 % of the score and by more than twice the scatter about that line (the
+    standard deviation of its residuals). With fewer than three validations it is unknown.
 
     Args:
         monitor: name of the score.
@@ -192,9 +204,9 @@ def extending_command(argv: Sequence[str], length: int, num_processes: int = 1, 
 
     Args:
         argv: of the run: tools/train.py, or `semseg train`, and its arguments.
-        length: the new one, in iterations.
-        num_processes: how many `tools/dist_train.sh` started, if it did.
-        by_epoch: the length counts epochs.
+        length: the new length, in iterations.
+        num_processes: how many `tools/dist_train.sh` started, if it was used.
+        by_epoch: the length is in epochs.
     """
     program, *rest = argv
     args, launcher = [], None

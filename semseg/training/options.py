@@ -1,7 +1,7 @@
-"""What a training can be asked for: one dataclass for each feature, which makes the flags of `tools/train.py`.
+"""The options of a training: one dataclass for each feature, from which the flags of `tools/train.py` are made.
 
-They are not beside the code of the features, which needs PyTorch: `--help` answers without. A field without `option` is
-one of another feature.
+They are not in the files of the features, which need PyTorch: `--help` has to work without it. A field without `option`
+belongs to another feature.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from semseg.config.options import duration_s, option
 
 @dataclass(frozen=True)
 class NoOptions:
-    """Of a feature that every run has."""
+    """No options: a feature that every run has."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class ResumeOptions:
         nargs="?",
         const="newest",
         metavar="CHECKPOINT",
-        help="continue this one, or the newest good one in the work dir; auto: if any",
+        help="continue this one, or the newest good one in the work dir; auto: if there is one",
     )
     load_from: str | None = option(
-        metavar="CHECKPOINT", help="start from these weights; other classes keep their rows by name"
+        metavar="CHECKPOINT", help="start from these weights; rows of other classes are matched by name"
     )
 
 
@@ -43,7 +43,7 @@ class FreezeOptions:
 
 @dataclass(frozen=True)
 class PrecisionOptions:
-    """Number formats, and whether two runs are the same."""
+    """Precision and reproducibility."""
 
     amp: bool = option(False, action="store_true", help="mixed precision (float16 on a GPU, bfloat16 on a CPU)")
     deterministic: bool = option(False, action="store_true", help="same seed, same weights, also on a GPU; slower")
@@ -51,7 +51,7 @@ class PrecisionOptions:
 
 @dataclass(frozen=True)
 class LossOptions:
-    """Losses, and what each class weighs in them."""
+    """Losses and class weights."""
 
     loss: str | None = option(
         choices=["ce", "ohem", "focal", "dice", "lovasz"],
@@ -74,10 +74,10 @@ class RareCropsOptions:
 
 @dataclass(frozen=True)
 class EpochsOptions:
-    """How long a run is."""
+    """Length of a run."""
 
     epochs: int | None = option(
-        type=int, metavar="N", help="train so many passes over the training set, whatever the config says"
+        type=int, metavar="N", help="train N passes over the training set, whatever the config says"
     )
     overfit: int | None = None
     cfg_options: Sequence[str] = ()
@@ -88,7 +88,7 @@ class BatchOptions:
     """The batch against the batch of the recipe."""
 
     accumulate: str | None = option(
-        metavar="N", help="batches that make an update; auto: as many as the recipe's batch needs"
+        metavar="N", help="make an update every N batches; auto: as many as the recipe's batch needs"
     )
     scale_lr: bool = option(
         True,
@@ -105,10 +105,10 @@ class MonitorOptions:
     """The score that a run is judged by."""
 
     early_stop: int | None = option(
-        type=int, metavar="PATIENCE", help="stop after so many validations in a row without a new best score"
+        type=int, metavar="PATIENCE", help="stop after PATIENCE validations in a row without a new best score"
     )
     monitor: str | None = option(
-        metavar="METRIC", help="the score that decides that and the best checkpoint, such as IoU/person"
+        metavar="METRIC", help="the score for early stopping and for the best checkpoint, such as IoU/person"
     )
 
 
@@ -163,7 +163,7 @@ class StoppingOptions:
     """When a run ends early."""
 
     max_time_s: float | None = option(
-        flag="--max-time", type=duration_s, metavar="3h", help="save and stop after so long (1h30m, 90s)"
+        flag="--max-time", type=duration_s, metavar="3h", help="save and stop after this time (1h30m, 90s)"
     )
 
 
@@ -172,9 +172,11 @@ class PreflightOptions:
     """The trial before the first iteration."""
 
     check: bool = option(
-        True, flag="--no-check", action="store_true", help="go on without a look at data, machine and recipe"
+        True, flag="--no-check", action="store_true", help="skip the checks of data, machine and recipe"
     )
-    dry_run: bool = option(False, action="store_true", help="check all of that, try one step, and end: 0, or 2")
+    dry_run: bool = option(
+        False, action="store_true", help="run these checks, try one step, and exit: code 0, or 2 if that fails"
+    )
 
 
 ALL = (

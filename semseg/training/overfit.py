@@ -1,4 +1,4 @@
-"""The sanity check before a long run: can this config learn a few images by heart?"""
+"""The sanity check before a long run: can this config overfit a few images?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
@@ -27,67 +26,73 @@ from semseg.errors import InvalidConfigError
 from semseg.labels import IGNORED
 from semseg.system.stopping import Stopped
 from semseg.training.options import OverfitOptions
+from semseg.training.runner_parts import bare_model, optim_wrapper_of, train_loop_of
 
-_LENGTHS = dict(max_iters=500, val_interval=25)  # unless --cfg-options sets them
+_LENGTHS = dict(max_iters=500, val_interval=25)  # unless `cfg_options` set them
 _DROPOUTS = ("dropout_ratio", "drop_rate", "attn_drop_rate", "drop_path_rate")
 _WITHOUT_EFFECT = ("early_stop", "monitor", "val_loss", "ema", "rare_crops", "accumulate", "epochs")
-_OTHER_JUDGES = ("EMAHook", "AveragedWeightsHook", "EarlyStoppingHook", "MonitorHook")
+_REMOVED_HOOKS = ("EMAHook", "AveragedWeightsHook", "EarlyStoppingHook", "MonitorHook", "PanelHook")
 
 
 def configure(cfg: Config, options: OverfitOptions) -> Patch:
-    """Turn a training into one that learns the first images of its set by heart, and is judged by them.
+    """Turn a training into one that overfits the first images of its set, and is validated on them.
 
-    They are learned whole, at the size of the recipe's crops, without augmentation or dropout. Model, optimizer
-    and learning rate stay; the rate is warmed up and sinks to zero with the last iteration. So do the losses, but
-    OverfitHook lets all classes weigh the same in a cross entropy. Nothing is saved but log, curves and pictures,
-    in `<work_dir>/overfit`. `--cfg-options` may set `train_cfg.max_iters` and `train_cfg.val_interval`.
+    The images are not cropped but resized to the size of the recipe's crops, without augmentation or dropout. Model,
+    optimizer, losses and learning rate are kept; the rate is warmed up and falls to zero at the last iteration. In a
+    cross entropy, OverfitHook gives all classes the same weight. Only log, curves and pictures are saved, in
+    `<work_dir>/overfit`. `cfg_options` may set `train_cfg.max_iters` and `train_cfg.val_interval`.
 
     Raises:
-        ValueError: the number of images is below 1, or the run is to continue another one, or options are given that
-            would have no effect.
+        ValueError: the number of images is below 1, the run would continue another one, or an option would have no
+            effect.
     """
-    if options.overfit is None:
+    num_images = options.overfit
+    if num_images is None:
         return Patch()
-    flags = {f"--{name.replace('_', '-')}": getattr(options, name) for name in _WITHOUT_EFFECT}
-    return changes(cfg, lambda edited: _overfit(edited, options.overfit, options.cfg_options, flags))
+    no_effect = {name: getattr(options, name) for name in _WITHOUT_EFFECT}
+    return changes(cfg, lambda edited: _overfit(edited, num_images, options.cfg_options, no_effect))
 
 
-def _overfit(cfg: Config, num_images: int, options: Sequence[str], flags: Mapping[str, Any]) -> None:
+def _overfit(cfg: Config, num_images: int, options: Sequence[str], no_effect: Mapping[str, Any]) -> None:
+    """Modifies `cfg`."""
     if num_images < 1:
-        raise InvalidConfigError(f"--overfit {num_images}: expected a number of images, 1 or more")
+        raise InvalidConfigError(
+            f"`overfit` {num_images}: expected a number of images, 1 or more", code="E-config-range"
+        )
     if cfg.get("resume"):
-        raise InvalidConfigError("--overfit always starts anew; leave --resume out")
-    given = [flag for flag, value in flags.items() if value not in (None, False)]
+        raise InvalidConfigError("`overfit` always starts a new run; leave `resume` out", code="E-config-conflict")
+    given = [f"`{name}`" for name, value in no_effect.items() if value not in (None, False)]
     if given:
         raise InvalidConfigError(
-            f"--overfit learns a few images plainly and is judged by their mIoU alone, so {' and '.join(given)} would"
-            f" change nothing; leave {'it' if len(given) == 1 else 'them'} out"
+            f"`overfit` only learns a few images and is judged by their mIoU alone, so {' and '.join(given)} would"
+            f" change nothing; leave {'it' if len(given) == 1 else 'them'} out",
+            code="E-config-no-effect",
         )
     cfg.work_dir = f"{cfg.work_dir}/overfit"
     _choose_images(cfg, num_images)
-    _plan(cfg, options)
-    _drop_nothing(cfg.model)
+    _set_schedule(cfg, options)
+    _disable_dropout(cfg.model)
     if "mode" in (cfg.model.get("test_cfg") or {}):
         cfg.model.test_cfg = dict(mode="whole")
     cfg.val_cfg = dict(type="ValLoop")
     cfg.val_evaluator = dict(type="ConfusionMetric", iou_metrics=["mIoU"])
     cfg.default_hooks = dict(cfg.get("default_hooks", {}), checkpoint=None)
-    hooks = [hook for hook in cfg.get("custom_hooks") or [] if hook["type"] not in (*_OTHER_JUDGES, "PanelHook")]
+    hooks = [hook for hook in cfg.get("custom_hooks") or [] if hook["type"] not in _REMOVED_HOOKS]
     cfg.custom_hooks = [*hooks, dict(type="PanelHook", num_images=min(num_images, 8))]
     ensure_hook(cfg, dict(type="OverfitHook", num_images=num_images))
 
 
 def _choose_images(cfg: Config, num_images: int) -> None:
-    """Let training and validation read the same images in the same way."""
+    """Let training and validation read the same images in the same way. Modifies `cfg`."""
     loader = cfg.train_dataloader
-    found, *others = inner_datasets(loader.dataset)
-    if others and int(os.environ.get("RANK", 0)) == 0:
-        name = found.get("dataset_file") or found.get("data_root") or found.type
-        logging.getLogger("semseg").warning("--overfit takes its images from the first of the sets alone, %s", name)
-    steps = list(found.get("pipeline", []))
-    if found is not loader.dataset:  # a wrapper may have steps of its own
+    first, *rest = inner_datasets(loader.dataset)
+    if rest and int(os.environ.get("RANK", 0)) == 0:
+        name = first.get("dataset_file") or first.get("data_root") or first.type
+        logging.getLogger("semseg").warning("overfit takes images from the first of the data sets only, %s", name)
+    steps = list(first.get("pipeline", []))
+    if first is not loader.dataset:  # a wrapper may have its own steps
         steps += loader.dataset.get("pipeline", [])
-    dataset = copy.deepcopy(found)
+    dataset = copy.deepcopy(first)
     height, width = _crop_size(cfg, steps)
     dataset["pipeline"] = [
         *(step for step in steps if type_name(step).startswith("Load")),
@@ -95,13 +100,13 @@ def _choose_images(cfg: Config, num_images: int) -> None:
         *(step for step in steps if type_name(step).startswith("Generate")),  # such as edges from masks
         next((step for step in reversed(steps) if type_name(step).startswith("Pack")), dict(type="PackSegInputs")),
     ]
-    given = dataset.get("indices") or num_images  # the config may use a part of the set
-    dataset["indices"] = min(num_images, given) if isinstance(given, int) else given[:num_images]
-    # two at least, for the batch norms; as many as the recipe has at most, for the memory
+    indices = dataset.get("indices") or num_images  # the config may use a part of the set
+    dataset["indices"] = min(num_images, indices) if isinstance(indices, int) else indices[:num_images]
+    # at least two, for the batch norms; at most the recipe's, for the memory
     batch_size = max(2, min(num_images, loader.get("batch_size", 1)))
-    # several processes share the images out: shuffled, or each would see the same ones for ever
+    # several processes divide the images: without shuffling, each would always see the same ones
     sampler = dict(type="SeededSampler", shuffle=cfg.launcher != "none")
-    # one by one: ConfigDict.update would leave the keys of a wrapper in what replaces it
+    # by assignment: ConfigDict.update would keep the keys of a wrapper that is replaced
     loader["dataset"], loader["sampler"], loader["batch_size"] = dataset, sampler, batch_size
     cfg.val_dataloader = dict(
         batch_size=1,
@@ -117,15 +122,16 @@ def _crop_size(cfg: Config, steps: Sequence[dict]) -> tuple[int, int]:
     size = size or next((step["crop_size"] for step in steps if "crop_size" in step), None)
     if size is None:
         raise InvalidConfigError(
-            "--overfit needs the size of the crops; set model.data_preprocessor.size=(height,width)"
+            "`overfit` needs the size of the crops; set model.data_preprocessor.size=(height,width)",
+            code="E-config-missing-key",
         )
     return (size, size) if isinstance(size, int) else tuple(size)
 
 
-def _plan(cfg: Config, options: Sequence[str]) -> None:
-    """Set the iterations, and a learning rate that warms up and sinks to zero."""
-    given = {option.partition("=")[0] for option in options}
-    lengths = {key: cfg.train_cfg[key] if f"train_cfg.{key}" in given else value for key, value in _LENGTHS.items()}
+def _set_schedule(cfg: Config, options: Sequence[str]) -> None:
+    """Set the iterations, and a learning rate that warms up and falls to zero. Modifies `cfg`."""
+    set_keys = {option.partition("=")[0] for option in options}
+    lengths = {key: cfg.train_cfg[key] if f"train_cfg.{key}" in set_keys else value for key, value in _LENGTHS.items()}
     cfg.train_cfg = dict(type="IterBasedTrainLoop", **lengths)
     if cfg.get("log_processor"):
         cfg.log_processor.by_epoch = False
@@ -141,7 +147,8 @@ def _plan(cfg: Config, options: Sequence[str]) -> None:
         logger.interval = min(logger.get("interval", 10), lengths["val_interval"])
 
 
-def _drop_nothing(node: Any) -> None:
+def _disable_dropout(node: Any) -> None:
+    """Set every dropout rate in a part of a config to zero. Modifies `node`."""
     if isinstance(node, dict):
         for key in _DROPOUTS:
             if isinstance(node.get(key), (int, float)):
@@ -150,18 +157,18 @@ def _drop_nothing(node: Any) -> None:
     elif not isinstance(node, (list, tuple)):
         return
     for child in node:
-        _drop_nothing(child)
+        _disable_dropout(child)
 
 
 @HOOKS.register_module()
 class OverfitHook(Hook):
-    """End the run as soon as it knows its images, and say at its end whether it does.
+    """Stop the run as soon as it has learned its images, and report at its end whether it has.
 
-    The truth is what the network can express: in cells of twice its output stride (16 pixels for most) the class
-    of most pixels; a quarter of a cell next to another class does not count. A mask in full has details that no
-    weights could predict, and healthy set-ups would fail: on ToyCity's streets the best scores of one per 8 x 8
-    pixels reach an mIoU of 85 %. Cross entropies without class weights get such that all classes weigh the same: a
-    class of a few pixels would take ten times the iterations.
+    The target is reduced to what the network can express: each cell of twice its output stride (16 pixels for most
+    networks) has the class of most of its pixels; pixels closer than a quarter of a cell to another class are ignored.
+    A full mask has details that no weights could predict, and correct set-ups would fail: on ToyCity's streets the
+    best scores, one per 8 x 8 pixels, reach an mIoU of 85 %. Cross entropies without class weights get weights that
+    make all classes count the same: otherwise a class of a few pixels would take ten times as many iterations.
 
     Args:
         num_images: how many images are learned.
@@ -174,24 +181,28 @@ class OverfitHook(Hook):
         self._scores: dict[str, float] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Look at the images: how coarse the truth must be, and how rare each class is in it.
+        """Find out how coarse the target must be, and how rare each class is in it.
 
         Raises:
-            ValueError: there are fewer images.
+            ValueError: the set has fewer images.
         """
-        dataset = runner.train_dataloader.dataset
+        dataset: Any = runner.train_dataloader.dataset
         if len(dataset) < self.num_images:
-            raise InvalidConfigError(f"--overfit {self.num_images}: the training set holds {len(dataset)} images")
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            raise InvalidConfigError(
+                f"`overfit` {self.num_images}: the training set holds {len(dataset)} images", code="E-config-range"
+            )
+        model = bare_model(runner)
         first = dataset[0]["inputs"]
-        self._grid = _resolution(model, first)
+        self._grid = _output_grid(model, first)
         height, width = (length // cells for length, cells in zip(first.shape[-2:], self._grid, strict=True))
-        runner.logger.info(f"overfit: the truth in cells of {width} x {height} pixels, every class weighs the same")
+        runner.logger.info(
+            f"overfit: the target has cells of {width} x {height} pixels, every class has the same weight"
+        )
         batch = dict(data_samples=[dataset[i]["data_samples"] for i in range(self.num_images)])
         self._coarsen(batch)
-        truth = torch.cat([sample.gt_sem_seg.data.flatten() for sample in batch["data_samples"]]).long()
-        weights = 1 / truth.bincount(minlength=IGNORED + 1)[: len(dataset.metainfo["classes"])].clamp(min=1)
-        # not at the top: importing it prints, until the stack is repaired
+        target = torch.cat([sample.gt_sem_seg.data.flatten() for sample in batch["data_samples"]]).long()
+        weights = 1 / target.bincount(minlength=IGNORED + 1)[: len(dataset.metainfo["classes"])].clamp(min=1)
+        # not at the top of the file: this import prints messages until semseg.compat has repaired the libraries
         from mmseg.models.losses import CrossEntropyLoss
 
         for module in model.modules():
@@ -199,58 +210,65 @@ class OverfitHook(Hook):
                 module.class_weight = (weights / weights.max()).tolist()
         self._started = time.monotonic()
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
-        """Coarsen the truth."""
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Coarsen the target."""
         self._coarsen(data_batch)
 
-    def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
-        """Coarsen the truth."""
+    def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Coarsen the target."""
         self._coarsen(data_batch)
 
     def _coarsen(self, batch: dict) -> None:
+        """Reduce the masks of a batch to the grid of the network's scores. Modifies `batch`."""
+        assert self._grid is not None  # set before the first batch
         for sample in batch["data_samples"]:
-            sample.gt_sem_seg.data = coarse(sample.gt_sem_seg.data, self._grid)
+            sample.gt_sem_seg.data = coarsen_mask(sample.gt_sem_seg.data, self._grid)
             sample.set_metainfo(dict(ori_shape=sample.gt_sem_seg.shape))  # predictions are resized to it
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Stop if it knows them."""
+        """Stop if the images are learned."""
+        assert metrics is not None  # MMEngine passes them after every validation
         self._scores = metrics
-        runner.train_loop.stop_training = metrics["mIoU"] > self.pass_above
+        train_loop_of(runner).stop_training = metrics["mIoU"] > self.pass_above
 
     def after_train(self, runner: Runner) -> None:
-        """Say what was reached.
+        """Log the score that was reached.
 
         Raises:
-            Stopped: it was not enough.
+            Stopped: the score is too low.
         """
         images = f"{self.num_images} image{'s' if self.num_images > 1 else ''}"
-        seen = f"overfit: mIoU {self._scores['mIoU']:.1f} % on {images} after {runner.iter} iterations"
+        reached = f"overfit: mIoU {self._scores['mIoU']:.1f} % on {images} after {runner.iter} iterations"
         panels = Path(runner.log_dir) / "panels"
-        if runner.train_loop.stop_training:
+        if train_loop_of(runner).stop_training:
             seconds = time.monotonic() - self._started
-            runner.logger.info(f"{seen} ({seconds:.0f} s): the set-up can learn; panels: {panels}")
+            runner.logger.info(f"{reached} ({seconds:.0f} s): the set-up can learn; panels: {panels}")
             return
-        message = f"{seen}, expected more than {self.pass_above:g} %: {self._symptoms(runner)}; panels: {panels}"
+        cause = self._describe_failure(runner)
+        message = f"{reached}, expected more than {self.pass_above:g} %: {cause}; panels: {panels}"
         raise Stopped(message if is_main_process() else "", 1)
 
-    def _symptoms(self, runner: Runner) -> str:
-        labelled = {name.partition("/")[2]: score for name, score in self._scores.items()
-                    if name.startswith("Acc/") and not math.isnan(score)}  # fmt: skip
-        if not labelled:
+    def _describe_failure(self, runner: Runner) -> str:
+        accuracies = {
+            name.partition("/")[2]: score
+            for name, score in self._scores.items()
+            if name.startswith("Acc/") and not math.isnan(score)
+        }
+        if not accuracies:
             return "no pixel of them is labelled"
         losses = runner.message_hub.get_scalar("train/loss").data[0]
         first, last = losses[0], losses[-10:].mean()
-        group = runner.optim_wrapper.param_groups[0]
+        group = optim_wrapper_of(runner).param_groups[0]
         rate = f"try another learning rate than {group.get('initial_lr', group['lr']):g}"
-        missing = [name for name, score in labelled.items() if score == 0]
-        found = f", {len(missing)} of {len(labelled)} classes never found ({', '.join(missing)})" if missing else ""
+        missing = [name for name, score in accuracies.items() if score == 0]
+        missed = f", {len(missing)} of {len(accuracies)} classes never found ({', '.join(missing)})" if missing else ""
         if last > 0.9 * first:
-            return f"the loss stayed at {last:.3g}{found}; {rate}, or let more of the model learn"
+            return f"the loss stayed at {last:.3g}{missed}; {rate}, or let more of the model learn"
         more = f"more iterations (--cfg-options train_cfg.max_iters={2 * runner.max_iters})"
-        return f"the loss fell from {first:.3g} to {last:.3g}{found}; see if the truth is right, {rate}, or {more}"
+        return f"the loss fell from {first:.3g} to {last:.3g}{missed}; see if the masks are right, {rate}, or {more}"
 
 
-def coarse(train_ids: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+def coarsen_mask(train_ids: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     """Reduce a mask to what scores on a grid, enlarged bilinearly, can express.
 
     Args:
@@ -258,8 +276,8 @@ def coarse(train_ids: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
         grid: number of cells, down and across.
 
     Returns:
-        The same shape and dtype. Each cell has the class of most of its pixels; where another class is nearer
-        than a quarter of a cell, pixels are ignored.
+        The same shape and dtype. Each cell has the class of most of its pixels; pixels that are closer than a quarter
+        of a cell to another class are ignored.
     """
     size, values = train_ids.shape[-2:], train_ids.unique()
     shares = torch.cat([F.adaptive_avg_pool2d((train_ids == value).float(), grid) for value in values])
@@ -271,8 +289,8 @@ def coarse(train_ids: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     return blocks.masked_fill(mixed, IGNORED)[0].to(train_ids.dtype)
 
 
-def _resolution(model: torch.nn.Module, image: torch.Tensor) -> tuple[int, int]:
-    """Return in how many cells, down and across, a model can tell the classes of an image of this size."""
+def _output_grid(model: torch.nn.Module, image: torch.Tensor) -> tuple[int, int]:
+    """Return how many cells, down and across, a model can distinguish in an image of this size."""
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
@@ -281,5 +299,6 @@ def _resolution(model: torch.nn.Module, image: torch.Tensor) -> tuple[int, int]:
     model.train(was_training)
     while isinstance(scores, (list, tuple)):
         scores = scores[-1]
-    # two scores to a cell, each way: whether scores lie in the middle of their pixels or not
-    return tuple(math.ceil(length / 2) for length in scores.shape[-2:])
+    # two scores per cell in each direction, because scores may lie in the middle of their pixels or at their corner
+    height, width = scores.shape[-2:]
+    return math.ceil(height / 2), math.ceil(width / 2)

@@ -1,4 +1,4 @@
-"""Pictures of predictions, painted while a run validates or tests."""
+"""Pictures of predictions, drawn while a run validates or tests."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ _JPEG = [
 
 @HOOKS.register_module()
 class PanelHook(Hook):
-    """Paint predictions beside their truth.
+    """Draw predictions beside their target.
 
-    At every validation it paints the same few images, truth left and prediction right, to
-    `<run>/panels/NAME_iter_000400.jpg` and to TensorBoard, so that a person sees them improve. In a test it
-    paints every image, if `show_dir` is given: photograph, truth, prediction, and what is wrong. Every rank
-    paints the images that it predicts, in threads beside the model; when the loop ends all are written.
+    At every validation the same few images are drawn, with the target on the left and the prediction on the right, to
+    `<run>/panels/NAME_iter_000400.jpg` and to TensorBoard, so that a person sees them improve. In a test every image
+    is drawn if `show_dir` is given: photograph, target, prediction, and errors. Every rank draws the images that it
+    predicts, in threads beside the model; when the loop ends, all are written.
 
     Args:
         num_images: how many validation images, evenly spread over the set; 0 for none.
         show_dir: folder for the pictures of a test; they keep the names and sub-folders of their images.
     """
 
-    is_tried = True  # before the first iteration: choosing the images changes nothing
+    is_tried = True  # PreflightHook may call `before_val_epoch`: choosing the images changes nothing
 
     def __init__(self, num_images: int = 8, show_dir: str | None = None) -> None:
         self.num_images = num_images
         self.show_dir = show_dir
-        self._panel_paths: dict[str, Path] = {}  # image path -> where its picture goes
+        self._panel_paths: dict[str, Path] = {}  # image path -> path of its picture
         self._reading: dict[str, tuple[str, int | None]] = {}  # image path -> exif, bits
         self._writers = Writers()
 
@@ -62,43 +62,49 @@ class PanelHook(Hook):
         self._panel_paths = {image: panel_dir / ("_".join(names[image].parts) + ending) for image in chosen}
         self._reading = reading_of_images(dataset) if chosen else {}
 
-    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence = ()) -> None:
-        """Paint the chosen images of this batch."""
-        self._paint(runner.val_dataloader.dataset, outputs, panels.draw_truth_and_prediction)
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
+    ) -> None:
+        """Draw the chosen images of this batch."""
+        self._draw(runner.val_dataloader.dataset, outputs or (), panels.draw_truth_and_prediction)
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Send what all ranks painted to TensorBoard."""
+        """Send the pictures of all ranks to TensorBoard."""
         self._writers.finish()
         barrier()
         if not is_main_process():
             return
         for backend in runner.cfg.get("visualizer", {}).get("vis_backends") or []:
             if backend["type"] == "LocalVisBackend":
-                continue  # would write each picture a second time
+                continue  # it would write each picture a second time
             experiment = runner.visualizer.get_backend(backend["type"])
             for path in self._panel_paths.values():
-                if path.is_file():  # not there: painted on a machine with a disk of its own
+                if path.is_file():  # missing: drawn on a machine with another disk
                     panel = Image.open(path)
                     panel.thumbnail((TENSORBOARD_WIDTH_PX, TENSORBOARD_WIDTH_PX))
                     name = path.stem.rpartition("_iter_")[0]
                     experiment.add_image(f"val_panels/{name}", np.asarray(panel), runner.iter)
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Decide where each picture goes."""
+        """Choose the path of each picture."""
         dataset = runner.test_dataloader.dataset
-        names = names_of_set(dataset) if self.show_dir else {}
-        self._panel_paths = {image: Path(self.show_dir) / f"{name}.jpg" for image, name in names.items()}
-        self._reading = reading_of_images(dataset) if self.show_dir else {}
+        self._panel_paths, self._reading = {}, {}
+        if self.show_dir:
+            root = Path(self.show_dir)
+            self._panel_paths = {image: root / f"{name}.jpg" for image, name in names_of_set(dataset).items()}
+            self._reading = reading_of_images(dataset)
 
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence = ()) -> None:
-        """Paint the images of this batch."""
-        self._paint(runner.test_dataloader.dataset, outputs, panels.draw_panel)
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
+    ) -> None:
+        """Draw the images of this batch."""
+        self._draw(runner.test_dataloader.dataset, outputs or (), panels.draw_panel)
 
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Wait until everything is written."""
         self._writers.finish()
 
-    def _paint(self, dataset: Any, outputs: Sequence, draw: Callable[..., np.ndarray]) -> None:
+    def _draw(self, dataset: Any, outputs: Sequence, draw: Callable[..., np.ndarray]) -> None:
         for sample in outputs:
             path = self._panel_paths.get(sample.img_path)
             if path is None:
@@ -128,14 +134,14 @@ def write_panel(
     predicted: np.ndarray,
     metainfo: dict,
 ) -> None:
-    """Paint one picture.
+    """Draw one picture.
 
     Args:
-        path: of the JPEG, which appears whole.
-        draw: a function of `semseg.visualization.panels`, of photograph, truth, prediction, classes and palette.
-        image_path: of the photograph, which is brought to the size of the truth.
+        path: of the JPEG, which is written atomically.
+        draw: a function of `semseg.visualization.panels`, of photograph, target, prediction, classes and palette.
+        image_path: of the photograph, which is resized to the size of the target.
         exif: `apply` or `ignore` its orientation.
-        bits: how many are in use of the 16 of a value, if it stores 16.
+        bits: how many of the 16 bits of a value are used, if it has 16.
         target: train ids, uint8, shape (height, width).
         predicted: as `target`.
         metainfo: of the data set: classes and palette.
@@ -146,18 +152,19 @@ def write_panel(
     """
     try:
         image = read_image(image_path, exif, bits)
-    except ValueError:  # a kind that other code loads for the model, such as 8 bands
+    except ValueError:  # a format that other code loads for the model, such as 8 bands
         image = np.full((*target.shape, 3), 127, np.uint8)
     if image.shape[:2] != target.shape:
         image = cv2.resize(image, target.shape[::-1], interpolation=cv2.INTER_AREA)
     panel = draw(image, target, predicted, metainfo["classes"], metainfo["palette"])
-    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(panel, cv2.COLOR_RGB2BGR), _JPEG)
-    if not done:
+    is_encoded, encoded = cv2.imencode(".jpg", cv2.cvtColor(panel, cv2.COLOR_RGB2BGR), _JPEG)
+    if not is_encoded:
         raise InvalidConfigError(
-            f"{image_path}: its panel of {panel.shape[1]}x{panel.shape[0]} is too large for a JPEG"
+            f"{image_path}: its panel of {panel.shape[1]}x{panel.shape[0]} is too large for a JPEG",
+            code="E-config-panel-size",
         )
     try:
         with atomic_path(path) as temporary:
-            temporary.write_bytes(encoded)
+            temporary.write_bytes(encoded.tobytes())
     except OSError as error:
         raise type(error)(f"cannot write {path} ({error.strerror or error}): make room there") from error

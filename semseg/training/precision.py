@@ -1,10 +1,10 @@
-"""Number formats and memory layouts that the hardware is fast in."""
+"""Number formats and memory layouts that are fast on the hardware."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -20,13 +20,14 @@ from mmseg.registry import HOOKS, OPTIM_WRAPPERS
 from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError
 from semseg.training.options import PrecisionOptions
+from semseg.training.runner_parts import bare_model
 
 
 def configure(cfg: Config, options: PrecisionOptions) -> Patch:
-    """Train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU; or the same on every run.
+    """Train in mixed precision (float16 with loss scaling on a GPU, bfloat16 on a CPU), or deterministically.
 
     Raises:
-        ValueError: mixed precision with an optimizer wrapper that has a precision of its own.
+        ValueError: mixed precision with another type of optimizer wrapper.
     """
 
     def edit(edited: Config) -> None:
@@ -35,7 +36,8 @@ def configure(cfg: Config, options: PrecisionOptions) -> Patch:
         if options.amp and edited.optim_wrapper.type not in ("AmpOptimWrapper", "Bf16OptimWrapper"):
             if edited.optim_wrapper.type != "OptimWrapper":
                 raise InvalidConfigError(
-                    f"--amp works with optim_wrapper.type 'OptimWrapper', not {edited.optim_wrapper.type!r}"
+                    f"`amp` works with optim_wrapper.type 'OptimWrapper', not {edited.optim_wrapper.type!r}",
+                    code="E-config-unsupported",
                 )
             edited.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
         _use_cpu_precision(edited)
@@ -44,7 +46,7 @@ def configure(cfg: Config, options: PrecisionOptions) -> Patch:
 
 
 def _use_cpu_precision(cfg: Config) -> None:
-    """Train in bfloat16 where there is no GPU for the float16 that the config asks for (in place)."""
+    """Use bfloat16 if the config needs float16 and there is no GPU. Modifies `cfg`."""
     wrapper = cfg.optim_wrapper
     if wrapper.get("type") != "AmpOptimWrapper" or torch.cuda.is_available():
         return
@@ -67,12 +69,12 @@ def has_fast_bf16() -> bool:
 class Bf16OptimWrapper(OptimWrapper):
     """Train under bfloat16 autocast, on GPU or CPU; the weights stay float32.
 
-    MMEngine's AmpOptimWrapper refuses CPUs, and scales losses, which bfloat16 does not need: it has the range
-    of float32.
+    MMEngine's AmpOptimWrapper does not work on CPUs, and scales losses, which bfloat16 does not need: it has the
+    range of float32.
 
     Args:
         enabled: True, False, or 'auto' for `has_fast_bf16()` (without matrix units it is slower than float32).
-        **kwargs: those of OptimWrapper.
+        **kwargs: as of OptimWrapper.
     """
 
     def __init__(self, enabled: bool | Literal["auto"] = "auto", **kwargs: Any) -> None:
@@ -80,7 +82,7 @@ class Bf16OptimWrapper(OptimWrapper):
         self.enabled = has_fast_bf16() if enabled == "auto" else enabled
 
     @contextmanager
-    def optim_context(self, model: torch.nn.Module) -> Iterator[None]:
+    def optim_context(self, model: torch.nn.Module) -> Generator[None]:
         """Run a training step in the chosen precision."""
         device_type = next(model.parameters()).device.type
         with super().optim_context(model), torch.autocast(device_type, torch.bfloat16, enabled=self.enabled):
@@ -89,19 +91,18 @@ class Bf16OptimWrapper(OptimWrapper):
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Keep the weights in the layout (batch, height, width, channels), which convolutions are faster in.
+    """Keep the weights in the layout (batch, height, width, channels), in which convolutions are faster.
 
-    The results stay those of the usual layout, up to rounding.
+    The results are those of the usual layout, up to rounding.
     """
 
     def before_run(self, runner: Runner) -> None:
         """Convert the model once; the activations follow its layout.
 
-        A DDP wrapper has laid out its buckets for the old layout, and would mix up the elements of the first
-        gradients: it is made anew.
+        A DDP wrapper has made its buckets for the old layout, and would mix up the elements of the first gradients:
+        it is created again.
         """
-        is_wrapped = is_model_wrapper(runner.model)
-        model = runner.model.module if is_wrapped else runner.model
+        model = bare_model(runner)
         model.to(memory_format=torch.channels_last)
-        if is_wrapped:
+        if is_model_wrapper(runner.model):
             runner.model = runner.wrap_model(runner.cfg.get("model_wrapper_cfg"), model)

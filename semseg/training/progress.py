@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import sys
-from typing import Any
+from typing import Any, cast
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -16,17 +17,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @HOOKS.register_module()
 class ProgressBarHook(Hook):
-    """Show a live bar with loss and time left, on a terminal; elsewhere nothing.
+    """Show a live bar with loss and remaining time, if the output is a terminal.
 
-    The lines of the log go on above it.
+    The lines of the log appear above it.
     """
 
     priority = "VERY_LOW"
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
-        self._task = None  # the loop that advances now
-        self._train_task = None
+        self._task: Any = None  # of the validation or test that runs now
+        self._train_task: Any = None
 
     def before_run(self, runner: Runner) -> None:
         """Open the bar."""
@@ -42,17 +43,15 @@ class ProgressBarHook(Hook):
             redirect_stdout=True,
         )
         self._progress.start()
-        atexit.register(self.after_run, runner)  # a run that ends early leaves the terminal as it was
-        for handler in runner.logger.handlers[:1]:
-            handler.setStream(sys.stdout)  # rich's stand-in, which prints above the bar
+        atexit.register(self.after_run, runner)  # restores the terminal also when the run ends early
+        _log_to_stdout(runner)  # rich has replaced it by a stream that prints above the bar
 
     def after_run(self, runner: Runner) -> None:
         """Close the bar."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
-            for handler in runner.logger.handlers[:1]:
-                handler.setStream(sys.stdout)
+            _log_to_stdout(runner)
 
     def before_train(self, runner: Runner) -> None:
         """Start the bar of the training loop."""
@@ -62,7 +61,7 @@ class ProgressBarHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Advance it."""
+        """Advance the bar."""
         if self._progress is not None:
             note = f"loss {float(outputs['loss']):.3f}" if outputs and "loss" in outputs else ""
             self._progress.update(self._train_task, completed=runner.iter + 1, note=note)
@@ -80,12 +79,12 @@ class ProgressBarHook(Hook):
             self._task = self._progress.add_task(description, total=len(dataloader), note="")
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Advance it."""
+        """Advance the bar."""
         if self._progress is not None:
             self._progress.advance(self._task)
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Advance it."""
+        """Advance the bar."""
         if self._progress is not None:
             self._progress.advance(self._task)
 
@@ -93,3 +92,9 @@ class ProgressBarHook(Hook):
         """Remove the bar of the validation."""
         if self._progress is not None:
             self._progress.remove_task(self._task)
+
+
+def _log_to_stdout(runner: Runner) -> None:
+    """Let the log write to the stream that `sys.stdout` is now."""
+    for handler in cast("list[logging.StreamHandler]", runner.logger.handlers[:1]):
+        handler.setStream(sys.stdout)

@@ -1,4 +1,4 @@
-"""Every checkpoint says where it comes from, and so does the folder of its run."""
+"""Record where a run comes from: in every checkpoint, and in the folder of the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from semseg.training.options import NoOptions
 
 
 def configure(cfg: Config, options: NoOptions) -> Patch:
-    """Describe every run."""
+    """Add the hook that describes the run."""
     return Patch(hooks=[dict(type="DescriptionHook")])
 
 
@@ -27,25 +27,25 @@ def configure(cfg: Config, options: NoOptions) -> Patch:
 class DescriptionHook(Hook):
     """Write a description into every checkpoint, and `run.json` beside the log when a training starts.
 
-    The description stands under `meta.semseg`, as plain data (see `semseg/checkpoints/description.py`). `run.json`
-    says on which machine, from which data and by which command the training was started; a resumed training has
-    a folder of its own, and so a `run.json` of its own.
+    The description is stored under `meta.semseg`, as plain data (see `semseg/checkpoints/description.py`). `run.json`
+    says on which machine, from which data and by which command the training was started; a resumed training has its
+    own folder, and so its own `run.json`.
     """
 
-    priority = "LOW"  # EMAHook has exchanged the weights, the checkpoint hook has not saved yet
+    priority = "LOW"  # after EMAHook, which swaps the weights, and before the checkpoint hook
 
     def __init__(self) -> None:
         self._run: dict | None = None
         self._validation: dict | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Take over the scores of the last validation when a training is resumed."""
+        """Load the scores of the last validation when a training is resumed."""
         if runner.cfg.get("resume"):
             self._validation = description.description_of(checkpoint).get("metrics")
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Find out all that stays the same, and write run.json."""
+        """Collect everything that does not change during the run, and write run.json."""
         datasets = {"train": runner.train_dataloader.dataset}
         if runner.val_loop is not None:
             datasets["val"] = runner.val_dataloader.dataset
@@ -62,14 +62,14 @@ class DescriptionHook(Hook):
             temporary.write_text(json.dumps(record, indent=2) + "\n")
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Remember the scores."""
+        """Keep the scores."""
         if metrics:
             self._validation = description.describe_validation(runner.iter, metrics)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Put the description in."""
-        if self._run is not None:  # None: no training of this project
+        """Add the description to the checkpoint."""
+        if self._run is not None:  # None: the training loop of another project
             state = description.describe_state(
                 checkpoint["meta"]["iter"], self._validation, "ema_state_dict" in checkpoint
             )
-            checkpoint["meta"]["semseg"] = plain({**self._run, **state})  # anything else could not be loaded again
+            checkpoint["meta"]["semseg"] = plain({**self._run, **state})  # safe loading accepts plain data only

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
-from semseg.config.patch import Patch, key_of
+from semseg.config.patch import Key, Patch, key_of
 from semseg.config.rare_crops import rare_class_datasets, with_rare_crops
 from semseg.config.tree import inner_datasets_with_keys
 from semseg.errors import InvalidConfigError
@@ -16,7 +18,7 @@ _PLUGINS = "semseg.plugins"
 
 
 def configure(cfg: Config, options: RareCropsOptions) -> Patch:
-    """Let a share of the samples be crops around a rare class.
+    """Crop a share of the samples around a rare class.
 
     Raises:
         ValueError: the share is out of range, or the pipeline has no RandomCrop to replace.
@@ -25,10 +27,12 @@ def configure(cfg: Config, options: RareCropsOptions) -> Patch:
     if share is None:
         return Patch()
     if not 0 < share <= 1:
-        raise InvalidConfigError(f"--rare-crops {share}: a share of the samples is above 0 and at most 1")
-    values = {}
+        raise InvalidConfigError(
+            f"`rare_crops` {share}: a share of the samples is above 0 and at most 1", code="E-config-range"
+        )
+    values: dict[Key, Any] = {}
     imports = cfg.get("custom_imports", {}).get("imports", [])
-    if _PLUGINS not in imports:  # a config from elsewhere
+    if _PLUGINS not in imports:  # a config of another project
         values["custom_imports",] = dict(imports=[*imports, _PLUGINS], allow_failed_imports=False)
         import_modules_from_strings([_PLUGINS])
     dataset = cfg.train_dataloader.dataset

@@ -1,4 +1,4 @@
-"""What a resumed run takes over from the one that it continues: the schedule, and the curves."""
+"""Continue the schedule and the curves of a run that is resumed."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ from semseg.errors import InvalidConfigError
 from semseg.system.atomic import atomic_path
 from semseg.training.checkpointing import SafeCheckpointHook
 from semseg.training.epochs import recount_iterations
+from semseg.training.runner_parts import optim_wrapper_of
 
-_STEP_STATE = {"last_step", "_global_step", "_last_value"}  # of a scheduler; the rest is its plan
-_NO_END = int(1e9)  # MMEngine's
+_STEP_STATE = {"last_step", "_global_step", "_last_value"}  # of a scheduler; the other values never change
+_NO_END = int(1e9)  # MMEngine's default end of a scheduler
 
 
 @HOOKS.register_module()
 class ContinuationHook(Hook):
-    """Let a resumed run follow the schedule of its config, when that is another one than the checkpoint's.
+    """Let a resumed run follow the schedule of its config if it differs from the checkpoint's schedule.
 
-    MMEngine goes on with the schedulers as the checkpoint holds them: after `train_cfg.max_iters` was raised,
-    the learning rate would stay at the old end's. Here the new curve is entered at the checkpoint's iteration,
-    bit for bit as if it had been planned from the start. So it is with another base learning rate. The
-    optimizer keeps its state (momentum), and an unchanged schedule goes on as stored.
+    MMEngine continues the schedulers as they are in the checkpoint: after `train_cfg.max_iters` was raised, the
+    learning rate would stay at its old final value. Here the run continues on the new curve at the checkpoint's
+    iteration, bit for bit as if it had been planned from the start. The same is done for another base learning rate.
+    The optimizer keeps its state (momentum), and an unchanged schedule continues as stored.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the two schedules, and put the new one into `checkpoint` if they differ.
 
         Raises:
-            ValueError: the run is to end before the checkpoint's iteration, or it would go on without `--ema`.
+            ValueError: the run would end before the checkpoint's iteration, or continue without `ema`.
         """
         if not runner.cfg.get("resume"):
             return
@@ -52,16 +53,21 @@ class ContinuationHook(Hook):
         if done > length:
             raise InvalidConfigError(
                 f"train_cfg.{key} is {length}, but {name} is at {unit} {done} already; go on with"
-                f" --cfg-options train_cfg.{key}={before or done}"
+                f" `cfg_options` train_cfg.{key}={before or done}",
+                code="E-config-resume-length",
             )
         if "ema_state_dict" in checkpoint and not any(isinstance(hook, EMAHook) for hook in runner.hooks):
-            raise InvalidConfigError(f"{name} was trained with averaged weights (EMA); add --ema to go on with it")
+            raise InvalidConfigError(
+                f"{name} was trained with averaged weights (EMA); add `ema` to go on with it",
+                code="E-config-resume-differs",
+            )
         schedulers, stored = runner.param_schedulers, checkpoint.get("param_schedulers")
         if not isinstance(schedulers, list) or not isinstance(stored, list):
             return
-        if [_plan(scheduler.state_dict()) for scheduler in schedulers] == [_plan(state) for state in stored]:
+        settings = [_without_step_state(scheduler.state_dict()) for scheduler in schedulers]
+        if settings == [_without_step_state(state) for state in stored]:
             return
-        with warnings.catch_warnings():  # that the schedulers step without the optimizer
+        with warnings.catch_warnings():  # about schedulers that step without the optimizer
             warnings.simplefilter("ignore")
             for i in range(1, checkpoint["meta"]["iter"] + 1):
                 ends_epoch = by_epoch and i % iters_per_epoch == 0 and i // iters_per_epoch <= done
@@ -70,16 +76,16 @@ class ContinuationHook(Hook):
                         scheduler.step()
         checkpoint["param_schedulers"] = [scheduler.state_dict() for scheduler in schedulers]
         names = {scheduler.param_name for scheduler in schedulers}
-        _copy_values(names, runner.optim_wrapper.param_groups, checkpoint["optimizer"])
-        what = "schedule changed"
+        _copy_values(names, optim_wrapper_of(runner).param_groups, checkpoint["optimizer"])
+        change = "schedule changed"
         if before not in (None, length):
-            how = "extended" if before < length else "shortened"
-            what = f"schedule {how} from {before} to {length} {unit}s"
-        lr = runner.optim_wrapper.get_lr()
-        runner.logger.info(f"{what}: learning rate goes on at {next(iter(lr.values()))[0]:.4g}")
+            verb = "extended" if before < length else "shortened"
+            change = f"schedule {verb} from {before} to {length} {unit}s"
+        lr = optim_wrapper_of(runner).get_lr()
+        runner.logger.info(f"{change}: learning rate goes on at {next(iter(lr.values()))[0]:.4g}")
 
     def before_train(self, runner: Runner) -> None:
-        """Tell later checkpoints how long an epoch is, and the log of a schedule that the run does not finish."""
+        """Store the length of an epoch for later checkpoints, and warn of schedulers that the run will not finish."""
         by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         if by_epoch:
             runner.message_hub.update_info("iters_per_epoch", len(runner.train_dataloader))
@@ -89,7 +95,7 @@ class ContinuationHook(Hook):
             name = f"param_scheduler.{number} ({type(scheduler).__name__})"
             if scheduler.by_epoch and not by_epoch:
                 runner.logger.warning(
-                    f"{name} counts epochs, and this run has none: it has no effect; set its by_epoch=False"
+                    f"{name} counts epochs, and this run does not: it has no effect; set its by_epoch=False"
                 )
                 continue
             length = runner.max_epochs if scheduler.by_epoch else runner.max_iters
@@ -98,12 +104,12 @@ class ContinuationHook(Hook):
                 runner.logger.warning(f"{name} ends at {unit} {scheduler.end}, after the run's end at {unit} {length}")
 
 
-def _plan(state: dict[str, Any]) -> dict[str, Any]:
+def _without_step_state(state: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in state.items() if key not in _STEP_STATE}
 
 
 def _copy_values(names: set[str], groups: list[dict], optimizer: dict) -> None:
-    """Put the scheduled values (lr, momentum) of `groups` into an optimizer's state dict."""
+    """Put the scheduled values (lr, momentum) of `groups` into an optimizer's state dict. Modifies `optimizer`."""
     stored = [*optimizer["param_groups"], *filter(None, [optimizer.get("base_param_settings")])]
     for group, stored_group in zip(groups, stored, strict=False):
         for key in {*names, *(f"initial_{name}" for name in names)} & set(group):
@@ -112,17 +118,18 @@ def _copy_values(names: set[str], groups: list[dict], optimizer: dict) -> None:
 
 @HOOKS.register_module()
 class OneCurveHook(Hook):
-    """Let a resumed run write on in the curves of the run that it continues.
+    """Let a resumed run append to the curves of the run that it continues.
 
-    The checkpoint remembers the folder, relative to the work folder; when it is gone, a new one is begun. What
-    lies after the checkpoint's iteration is taken out of `scalars.json`, and TensorBoard hides it. The text
-    log stays one file per start, and names the one before.
+    The checkpoint holds the folder, relative to the work folder; if it no longer exists, a new one is created. Values
+    after the checkpoint's iteration are removed from `scalars.json` and hidden in TensorBoard. Every start of a run
+    has its own text log, which names the log before it.
     """
 
-    priority = 80  # after a trial that may end the run, before a validation that is made up for: LOW, VERY_LOW
+    # after the preflight trial (LOW), which may end the run, and before the checkpoint hook (VERY_LOW)
+    priority = 80  # pyrefly: ignore[bad-override] MMEngine also takes a number
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Name the log that goes on here."""
+        """Log the name of the log before this one."""
         info = checkpoint.get("message_hub", {}).get("runtime_info", {})
         path = Path(runner.work_dir, info.get("record", {}).get("log", ""))
         if runner.cfg.get("resume") and path.is_file():
@@ -130,7 +137,7 @@ class OneCurveHook(Hook):
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Find the folder, and cut the curves at the checkpoint."""
+        """Find the folder, and remove the values after the checkpoint from the curves."""
         hub, work_dir = runner.message_hub, Path(runner.work_dir)
         visualizer = runner.cfg.get("visualizer") or dict(
             type="Visualizer", vis_backends=[dict(type="LocalVisBackend")]
@@ -141,16 +148,17 @@ class OneCurveHook(Hook):
         if runner.iter and "curves" in record and (curves / "vis_data").is_dir():
             opened = runner.visualizer
             opened.close()
-            if not curves.samefile(own):  # where the start has opened curves, which hold nothing yet
+            if not curves.samefile(own):  # the new run has opened curves there, which are still empty
                 shutil.rmtree(own / "vis_data", ignore_errors=True)
             repeats = any(isinstance(hook, SafeCheckpointHook) for hook in runner.hooks)
             is_validated = not repeats or record.get("validated") == runner.iter
-            last_step = _cut(curves / "vis_data/scalars.json", runner.iter, is_validated)
-            place = dict(save_dir=str(curves), name=f"{opened.instance_name} of {curves.name}")
-            runner.visualizer = runner.build_visualizer({**visualizer, **place})
+            last_step = _truncate_scalars(curves / "vis_data/scalars.json", runner.iter, is_validated)
+            settings = dict(save_dir=str(curves), name=f"{opened.instance_name} of {curves.name}")
+            runner.visualizer = runner.build_visualizer({**visualizer, **settings})
             runner.visualizer.dataset_meta = opened.dataset_meta
             tensorboard = runner.visualizer.get_backend("TensorboardVisBackend")
-            if tensorboard is not None:  # it hides what the files before this one hold from that step on
+            if tensorboard is not None:  # it hides the values of older files from this step on
+                # pyrefly: ignore[missing-module-attribute] protobuf makes these classes when it is imported
                 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
                 start = Event(step=last_step + 1, session_log=SessionLog(status=SessionLog.START))
@@ -162,25 +170,25 @@ class OneCurveHook(Hook):
         hub.update_info("record", {**record, **paths})
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Remember that the curves hold this validation."""
+        """Record that the curves contain this validation."""
         record = runner.message_hub.runtime_info.get("record", {})
         runner.message_hub.update_info("record", {**record, "validated": runner.iter})
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Let TensorBoard's file reach the disk before the checkpoint does, so that no kill leaves a gap."""
+        """Write TensorBoard's file to the disk before the checkpoint, so that a killed run leaves no gap."""
         tensorboard = runner.visualizer.get_backend("TensorboardVisBackend")
         if tensorboard is not None:
             tensorboard.experiment.flush()
 
 
-def _cut(path: Path, last_step: int, is_validated: bool) -> int:
-    """Take what comes after an iteration out of a `scalars.json`, and return the last step that is whole.
+def _truncate_scalars(path: Path, last_step: int, is_validated: bool) -> int:
+    """Remove the entries after an iteration from a `scalars.json`, and return the last complete step.
 
     Args:
-        path: of the file; when there is none, nothing happens.
+        path: of the file; if it does not exist, nothing is done.
         last_step: the checkpoint's iteration.
-        is_validated: whether the checkpoint knows of its validation. If not, the run was killed between its
-            log line and the checkpoint; the validation will be repeated, and is taken out as well.
+        is_validated: whether the checkpoint has the scores of its validation. If not, the run was killed between the
+            log line and the checkpoint; the validation will be repeated, and its entry is removed as well.
     """
     if not path.is_file():
         return last_step
@@ -191,7 +199,7 @@ def _cut(path: Path, last_step: int, is_validated: bool) -> int:
         except json.JSONDecodeError:
             continue  # the run was killed while it wrote this line
         step = entry.get("step", 0)
-        if step == last_step and not is_validated and "iter" not in entry:  # only training's lines have it
+        if step == last_step and not is_validated and "iter" not in entry:  # only lines of the training have it
             last_whole_step = last_step - 1
         elif step <= last_step:
             kept.append(line)

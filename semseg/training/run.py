@@ -6,7 +6,8 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import cast
 
 import torch
 from mmengine.config import Config
@@ -25,26 +26,26 @@ _LOST_PEER = re.compile(r"[Cc]onnection (?:closed|reset) by (?:remote )?peer|Bro
 
 
 def train(cfg: Config) -> None:
-    """Train; checkpoints, log, TensorBoard events and pictures land under `cfg.work_dir`.
+    """Train; checkpoints, log, TensorBoard events and pictures are written under `cfg.work_dir`.
 
     Raises:
-        ConnectionError: the pretrained weights cannot be downloaded; the sentence names the ways out.
-        ValueError: a part of the config cannot be built, or fails when it is tried; the sentence names its key.
-        Stopped: a signal, the clock or a fault ended the run.
+        ConnectionError: the pretrained weights cannot be downloaded; the message says what to do.
+        ValueError: a part of the config cannot be built, or fails when it is tried; the message names its key.
+        Stopped: a signal, the time limit or a fault ended the run.
     """
-    logging.raiseExceptions = False  # a full disk is told once, not with every line of the log
-    with _room_in(cfg.work_dir):
+    logging.raiseExceptions = False  # a full disk is reported once, not with every line of the log
+    with _stopping_on_full_disk(cfg.work_dir):
         runner = _build_runner(cfg)
-    if runner.deterministic:  # some operations of a GPU have no deterministic kernel: they warn
+    if runner.deterministic:  # some operations have no deterministic kernel on a GPU: they warn
         torch.use_deterministic_algorithms(True, warn_only=True)
     print_log(f"watch it: tensorboard --logdir {cfg.work_dir}", "current")
     _log_orientation(cfg.train_dataloader)
     try:
-        with _room_in(cfg.work_dir):
+        with _stopping_on_full_disk(cfg.work_dir):
             _train(runner)
     except Stopped as stopped:
         with contextlib.suppress(OSError):  # the disk may be full
-            runner.visualizer.close()  # what TensorBoard has not written yet
+            runner.visualizer.close()  # writes what TensorBoard has not written yet
         if str(stopped):  # the program shows it on the screen
             level = logging.ERROR if stopped.exit_code in (1, GIVEN_UP) else logging.INFO
             runner.logger.log(level, str(stopped), extra={"on_screen": False})
@@ -53,7 +54,7 @@ def train(cfg: Config) -> None:
 
 
 def _train(runner: Runner) -> None:
-    """Train, and say what the machine's failures mean."""
+    """Train, and explain faults of the config and lost connections."""
     try:
         with explained(runner.cfg, model=runner.model):
             runner.train()
@@ -64,21 +65,21 @@ def _train(runner: Runner) -> None:
 
 
 @contextlib.contextmanager
-def _room_in(folder: str) -> Iterator[None]:
-    """End the run for good when the disk is full."""
+def _stopping_on_full_disk(folder: str) -> Generator[None]:
+    """Stop the run, without a restart, when the disk is full."""
     try:
         yield
     except OSError as error:
         if not is_disk_full(error):
             raise
-        what = str(error)  # a sentence already, unless the system has raised it
+        message = str(error)  # complete already, unless the system has raised it
         if error.errno is not None:
-            what = f"cannot write to {error.filename or folder} ({error.strerror}): make room there"
-        raise Stopped(f"{what}, then go on with --resume", GIVEN_UP) from error
+            message = f"cannot write to {error.filename or folder} ({error.strerror}): make room there"
+        raise Stopped(f"{message}, then go on with --resume", GIVEN_UP) from error
 
 
 def evaluate(cfg: Config) -> dict[str, float]:
-    """Evaluate `cfg.load_from` on the test set; the scores land under `cfg.work_dir`.
+    """Evaluate `cfg.load_from` on the test set; the scores are written under `cfg.work_dir`.
 
     Returns:
         Scores in percent: aAcc, mIoU, mAcc, `IoU/<class>`, `Acc/<class>`.
@@ -90,9 +91,9 @@ def evaluate(cfg: Config) -> dict[str, float]:
 
 
 def join_processes(cfg: Config) -> None:
-    """Join the processes that the launcher started; once is enough, and alone there is nothing to join.
+    """Join the processes that the launcher started; does nothing if they are joined, or if there is one process.
 
-    As `Runner.setup_env` does it, only before the Runner: what comes before the run can be decided together.
+    `Runner.setup_env` does the same, but only here the processes can make decisions together before the Runner exists.
     """
     if cfg.launcher == "none" or is_distributed():
         return
@@ -101,7 +102,7 @@ def join_processes(cfg: Config) -> None:
     if launcher == "slurm":  # MMEngine's own way needs a GPU and scontrol
         launcher = "pytorch"
         os.environ.update(slurm.read_rank_variables(os.environ))
-        if torch.cuda.device_count() == 1:  # each task sees its own only
+        if torch.cuda.device_count() == 1:  # each task sees only its own GPU
             os.environ["LOCAL_RANK"] = "0"
     set_multi_processing(**environment.get("mp_cfg", {}), distributed=True)
     if launcher == "pytorch" and not torch.cuda.is_available():
@@ -113,11 +114,11 @@ def join_processes(cfg: Config) -> None:
 
 
 def _log_orientation(dataloader: dict) -> None:
-    done = "ignored" if "color_ignore_orientation" in str(dataloader) else "applied"
-    print_log(f"EXIF orientation of photographs: {done}", "current")
+    use = "ignored" if "color_ignore_orientation" in str(dataloader) else "applied"
+    print_log(f"EXIF orientation of photographs: {use}", "current")
 
 
 def _build_runner(cfg: Config) -> Runner:
     join_processes(cfg)
     with explained(cfg):
-        return RUNNERS.build(cfg)
+        return RUNNERS.build(cast(dict, cfg))  # MMEngine takes a Config as well

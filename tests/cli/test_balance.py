@@ -29,9 +29,9 @@ def test_loss_weights_and_crops_by_flags_train_together_and_stay_when_it_is_resu
     same = dict(loss="lovasz", class_weight="auto", rare_crops=0.5)
     assert for_training(cfg, resume="newest", **same).resume
     for name, flag in (
-        ("loss", "--loss lovasz"),
-        ("class_weight", "--class-weight auto"),
-        ("rare_crops", "--rare-crops 0.5"),
+        ("loss", "`loss` lovasz"),
+        ("class_weight", "`class_weight` auto"),
+        ("rare_crops", "`rare_crops` 0.5"),
     ):
         with pytest.raises(ValueError, match=f"iter_4.pth was trained with .* resume it with {flag}, or start a new"):
             for_training(cfg, resume="newest", **{**same, name: None})

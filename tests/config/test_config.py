@@ -168,7 +168,7 @@ def test_a_missing_checkpoint_lists_the_others_in_its_folder(tmp_path):
 
 def test_resume_without_a_checkpoint_is_an_error(tmp_path):
     cfg = config.load_config(CONFIG, work_dir=tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"--resume: no checkpoint in .*; leave it out to start a new run"):
+    with pytest.raises(FileNotFoundError, match=r"`resume`: no checkpoint in "):
         for_training(cfg, resume="newest")
 
 

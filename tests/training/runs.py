@@ -8,10 +8,17 @@ from semseg.config import load_config
 from semseg.training import for_training
 from tests.conftest import CONFIG, SHORT
 
-_numbers = itertools.count()  # MMEngine shares the records of Runners that have one name
-QUICK = [*SHORT[1:], "train_cfg.val_interval=100", "train_dataloader.num_workers=0", "val_dataloader.num_workers=0",
-         "train_dataloader.persistent_workers=False", "val_dataloader.persistent_workers=False",
-         "default_hooks.checkpoint.save_last=False", "default_hooks.checkpoint.interval=100"]  # fmt: skip
+_numbers = itertools.count()  # MMEngine shares the records of Runners that have the same name
+QUICK = [
+    *SHORT[1:],
+    "train_cfg.val_interval=100",
+    "train_dataloader.num_workers=0",
+    "val_dataloader.num_workers=0",
+    "train_dataloader.persistent_workers=False",
+    "val_dataloader.persistent_workers=False",
+    "default_hooks.checkpoint.save_last=False",
+    "default_hooks.checkpoint.interval=100",
+]
 _PICTURES = ("ContactSheetHook", "PanelHook")
 
 

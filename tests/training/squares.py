@@ -8,16 +8,32 @@ from mmseg.structures import SegDataSample
 MODEL = dict(
     type="EncoderDecoder",
     data_preprocessor=dict(type="SegDataPreProcessor", mean=[128] * 3, std=[60] * 3, size=(16, 16)),
-    backbone=dict(type="ResNetV1c", depth=18, base_channels=4, stem_channels=4, num_stages=1, out_indices=(0,),
-                  strides=(1,), dilations=(1,)),
-    decode_head=dict(type="FCNHead", in_channels=4, channels=4, num_convs=1, in_index=0, num_classes=3,
-                     dropout_ratio=0, loss_decode=dict(type="CrossEntropyLoss")),
-)  # fmt: skip
+    backbone=dict(
+        type="ResNetV1c",
+        depth=18,
+        base_channels=4,
+        stem_channels=4,
+        num_stages=1,
+        out_indices=(0,),
+        strides=(1,),
+        dilations=(1,),
+    ),
+    decode_head=dict(
+        type="FCNHead",
+        in_channels=4,
+        channels=4,
+        num_convs=1,
+        in_index=0,
+        num_classes=3,
+        dropout_ratio=0,
+        loss_decode=dict(type="CrossEntropyLoss"),
+    ),
+)
 
 
 @DATASETS.register_module()
 class Squares(torch.utils.data.Dataset):
-    """Six pictures, in order; `broken` is the number of one that holds no numbers."""
+    """Six pictures, in order; `broken` is the index of one that is infinite everywhere."""
 
     metainfo = dict(classes=("a", "b", "c"), palette=[[255, 0, 0], [0, 255, 0], [0, 0, 255]])
 

@@ -1,4 +1,4 @@
-"""Which files a run leaves, and which it deletes: its own."""
+"""The checkpoints that a run saves, and those that it deletes: only its own."""
 
 from pathlib import Path
 
@@ -19,12 +19,12 @@ def names(folder):
     return {path.name for path in Path(folder).glob("*.pth") if not path.is_symlink()}
 
 
-def test_the_newest_and_the_best_stay(tmp_path):
+def test_the_newest_and_the_best_are_kept(tmp_path):
     trained(tmp_path, 8, scores=[10, 40, 20, 30])
     assert names(tmp_path) == {"iter_6.pth", "iter_8.pth", "best_mIoU_iter_4.pth"}
 
 
-def test_the_files_of_another_run_stay(tmp_path):
+def test_the_files_of_another_run_are_kept(tmp_path):
     others = {"best_mIoU_iter_80000.pth", "best_mIoU_iter_1.pth", "iter_1.pth", "iter_80000.pth"}
     for name in others:
         (tmp_path / name).touch()
@@ -32,7 +32,7 @@ def test_the_files_of_another_run_stay(tmp_path):
     assert names(tmp_path) == others | {"iter_6.pth", "iter_8.pth", "best_mIoU_iter_8.pth"}
 
 
-def test_a_resumed_run_cleans_up_what_its_first_part_wrote(tmp_path):
+def test_a_resumed_run_deletes_its_own_files_from_before_the_resume(tmp_path):
     trained(tmp_path, 4, scores=[10, 20])
     (tmp_path / "best_mIoU_iter_3.pth").touch()
     resumed = trained(tmp_path, 8, scores=[0, 0, 30, 20], resume=tmp_path / "iter_4.pth")
@@ -41,7 +41,7 @@ def test_a_resumed_run_cleans_up_what_its_first_part_wrote(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_checkpoint_that_does_not_say_which_files_are_its_runs_takes_those_beside_it(tmp_path):
+def test_all_files_beside_a_checkpoint_that_lists_no_files_count_as_its_runs(tmp_path):
     trained(tmp_path, 4, scores=[10, 20])
     content = compat.load_checkpoint_file(tmp_path / "iter_4.pth")
     del content["message_hub"]["runtime_info"]["own_checkpoints"]
@@ -51,7 +51,7 @@ def test_a_checkpoint_that_does_not_say_which_files_are_its_runs_takes_those_bes
 
 
 @pytest.mark.slow
-def test_a_run_that_is_continued_in_another_folder_leaves_the_first_one_alone(tmp_path):
+def test_a_run_that_is_continued_in_another_folder_changes_nothing_in_the_first_one(tmp_path):
     trained(tmp_path / "first", 4, scores=[10, 20])
     before = names(tmp_path / "first")
     trained(tmp_path / "second", 8, scores=[0, 0, 30, 20], resume=tmp_path / "first/iter_4.pth")

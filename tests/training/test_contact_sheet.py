@@ -15,7 +15,7 @@ def losses_of(work_dir):
     return [row["loss"] for row in rows if "loss" in row]
 
 
-def test_a_run_paints_a_sheet_before_its_first_iteration(trained):
+def test_a_run_draws_a_sheet_before_its_first_iteration(trained):
     (path,) = trained.glob("*/contact_sheet.jpg")
     assert Image.open(path).width == 1600
     events = EventAccumulator(str(next(trained.glob("*/vis_data"))))

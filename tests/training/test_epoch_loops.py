@@ -17,6 +17,7 @@ from semseg.config.schedule import counts_epochs
 from semseg.datasets.seeded import SeededDataset
 from semseg.system.stopping import Stopped
 from semseg.training.epochs import SeededEpochSampler
+from tests.conftest import raises
 from tests.datasets.test_seeded import Dice
 from tests.training.asked import asked
 from tests.training.toy_runs import ToyPoints, log_of, scalars_of, toy_config
@@ -29,7 +30,7 @@ SCHEDULE = [
 
 @DATASETS.register_module()
 class NoisyPoints(ToyPoints):
-    """Points that are moved at random, as an augmentation does: eight, so that the last batch of an epoch is short."""
+    """Points with random noise, as an augmentation adds: eight, so that the last batch of an epoch is short."""
 
     metainfo = dict(classes=("a",))
 
@@ -42,7 +43,7 @@ class NoisyPoints(ToyPoints):
 
 
 class SignalHook(Hook):
-    """Let a run be stopped in a certain iteration."""
+    """Send SIGTERM in one iteration of a run."""
 
     def __init__(self, iteration):
         self.iteration = iteration
@@ -53,7 +54,7 @@ class SignalHook(Hook):
 
 
 def epoch_config(work_dir, epochs=3, *, batch_size=3, sampler="DefaultSampler", **more):
-    """The toy's config by epochs: three batches each, as a user of MMEngine writes it."""
+    """Return the config of a toy run by epochs of three batches, as a user of MMEngine writes it."""
     cfg = toy_config(work_dir, schedule=SCHEDULE, hooks=[dict(type=name) for name in HOOKS], **more)
     cfg.train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=epochs, val_interval=1)
     cfg.train_dataloader.update(
@@ -81,7 +82,7 @@ def trained(*args, stop=None, **kwargs):
 
 
 def curves(work_dir):
-    """Loss, rate and score of each iteration."""
+    """Return the loss, learning rate and score of each iteration."""
     entries = scalars_of(Path(work_dir))
     losses = [(entry["step"], entry["loss"], entry["lr"]) for entry in entries if "loss" in entry]
     return losses, [(entry["step"], entry["mIoU"]) for entry in entries if "mIoU" in entry]
@@ -96,7 +97,7 @@ def whole(tmp_path_factory):
     return trained(tmp_path_factory.mktemp("whole"))
 
 
-def test_a_run_by_epochs_leaves_a_checkpoint_for_each_and_the_best(whole):
+def test_a_run_by_epochs_saves_a_checkpoint_for_each_epoch_and_the_best(whole):
     names = {path.name for path in Path(whole.work_dir).glob("*.pth")}
     best = Path(whole.work_dir, "best.pth").resolve().name
     assert names == {"epoch_1.pth", "epoch_2.pth", "epoch_3.pth", "last.pth", "best.pth", best}
@@ -113,7 +114,7 @@ def test_a_run_by_epochs_leaves_a_checkpoint_for_each_and_the_best(whole):
 @pytest.mark.parametrize(
     ("stop", "saved"), [(1, "epoch_0_iter_1.pth"), (5, "epoch_1_iter_5.pth"), (6, "epoch_1_iter_6.pth")]
 )
-def test_a_run_that_is_stopped_within_an_epoch_goes_on_exactly(whole, tmp_path, stop, saved):
+def test_a_run_that_is_stopped_within_an_epoch_continues_exactly(whole, tmp_path, stop, saved):
     trained(tmp_path, stop=stop)
     assert Path(tmp_path, "last.pth").resolve().name == saved
     trained(tmp_path, resume=tmp_path / saved)
@@ -122,14 +123,14 @@ def test_a_run_that_is_stopped_within_an_epoch_goes_on_exactly(whole, tmp_path, 
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
-def test_a_run_that_is_resumed_between_two_epochs_goes_on_exactly(whole, tmp_path):
+def test_a_run_that_is_resumed_between_two_epochs_continues_exactly(whole, tmp_path):
     resumed = trained(tmp_path, resume=f"{whole.work_dir}/epoch_2.pth")
     losses, scores = curves(whole.work_dir)
     assert curves(tmp_path) == (losses[6:], scores[2:])
     assert "validating now" not in log_of(resumed)
 
 
-def test_a_validation_that_a_kill_has_cut_off_is_made_up_for(whole, tmp_path):
+def test_a_validation_that_was_killed_is_repeated(whole, tmp_path):
     content = compat.load_checkpoint_file(f"{whole.work_dir}/epoch_2.pth")
     content["message_hub"]["runtime_info"]["last_validation"] = 3
     torch.save(content, tmp_path / "epoch_2.pth")
@@ -144,19 +145,19 @@ def test_more_epochs_follow_the_longer_schedule(whole, tmp_path):
     resumed = trained(tmp_path / "resumed", 5, resume=f"{whole.work_dir}/epoch_3.pth")
     assert curves(tmp_path / "resumed")[0] == curves(longer.work_dir)[0][9:]
     assert "schedule extended from 3 to 5 epochs" in log_of(resumed)
-    with pytest.raises(ValueError, match=r"max_epochs is 2, but epoch_3.pth is at epoch 3 already; .*max_epochs=3"):
+    with raises("E-config-resume-length", r"max_epochs is 2, but epoch_3.pth is at epoch 3 already; .*max_epochs=3"):
         trained(tmp_path, 2, resume=f"{whole.work_dir}/epoch_3.pth")
 
 
-def test_an_epoch_of_another_number_of_batches_is_entered_at_the_same_place(whole, tmp_path):
+def test_a_run_with_another_number_of_batches_per_epoch_continues_at_the_same_epoch(whole, tmp_path):
     resumed = trained(tmp_path, batch_size=2, resume=f"{whole.work_dir}/epoch_2.pth")
-    told = "an epoch has 4 iterations now, 3 before: goes on in epoch 3, at iteration 8 instead of 6"
-    assert told in log_of(resumed)
+    warning = "an epoch has 4 iterations now, 3 before: continues in epoch 3, at iteration 8 instead of 6"
+    assert warning in log_of(resumed)
     assert [step for step, *_ in curves(tmp_path)[0]] == [9, 10, 11, 12]
 
 
 @pytest.mark.slow
-def test_the_infinite_sampler_ends_with_the_epoch(whole, tmp_path):
+def test_the_infinite_sampler_is_replaced_in_a_run_by_epochs(whole, tmp_path):
     cfg = epoch_config(tmp_path, sampler="InfiniteSampler")
     (notes,) = [hook for hook in cfg.custom_hooks if hook.type == "NotesHook"]
     assert "DefaultSampler takes the place of InfiniteSampler" in notes.lines[0]
@@ -164,7 +165,7 @@ def test_the_infinite_sampler_ends_with_the_epoch(whole, tmp_path):
     assert curves(tmp_path) == curves(whole.work_dir)
 
 
-def test_a_sampler_of_the_users_own_is_advanced_by_loading(whole, tmp_path):
+def test_a_custom_sampler_is_advanced_by_loading_batches(whole, tmp_path):
     cfg = epoch_config(tmp_path, resume=f"{whole.work_dir}/epoch_2.pth")
     assert cfg.train_dataloader.sampler.type == "SeededEpochSampler"
     runner = Runner.from_cfg(cfg)
@@ -173,10 +174,10 @@ def test_a_sampler_of_the_users_own_is_advanced_by_loading(whole, tmp_path):
     whole_epoch = [len(batch["inputs"]) for batch in loop._batches_after(0)]
     assert whole_epoch == [3, 3, 2]
     assert [len(batch["inputs"]) for batch in loop._batches_after(2)] == [2]
-    assert "the sampler DefaultSampler cannot be entered in its middle: 2 batches" in log_of(runner)
+    assert "the sampler DefaultSampler cannot start in its middle: 2 batches" in log_of(runner)
 
 
-def test_indices_are_those_of_the_default_sampler_and_throws_those_of_the_position():
+def test_indices_are_those_of_the_default_sampler_and_random_numbers_depend_on_the_position():
     dataset = SeededDataset(Dice())
 
     def take(epoch, skip=0, **kwargs):
@@ -195,13 +196,13 @@ def test_indices_are_those_of_the_default_sampler_and_throws_those_of_the_positi
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_counts_other_things_than_the_run_is_told(tmp_path):
+def test_a_scheduler_that_does_not_count_as_the_run_does_is_warned_about(tmp_path):
     schedule = [dict(type="StepLR", step_size=1, by_epoch=True)]
     cfg = toy_config(tmp_path, 2, schedule=schedule, hooks=[dict(type="ContinuationHook")])
     assert not counts_epochs(cfg)
     runner = Runner.from_cfg(cfg)
     runner.train()
-    assert "param_scheduler.0 (StepLR) counts epochs, and this run has none: it has no effect" in log_of(runner)
+    assert "param_scheduler.0 (StepLR) counts epochs, and this run does not: it has no effect" in log_of(runner)
     cfg = epoch_config(tmp_path / "long", 1)
     cfg.param_scheduler[0].end = 80000
     runner = Runner.from_cfg(cfg)

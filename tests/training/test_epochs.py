@@ -1,4 +1,4 @@
-"""Recipes that are made to count epochs."""
+"""Recipes that are converted to count epochs."""
 
 import pytest
 from mmengine.config import Config
@@ -6,7 +6,7 @@ from mmengine.config import Config
 from semseg.config import load_config
 from semseg.training import for_training
 from semseg.training.epochs import batches_per_epoch
-from tests.conftest import CONFIG
+from tests.conftest import CONFIG, raises
 from tests.training.asked import asked
 from tests.training.test_resume_agreement import draw
 
@@ -55,11 +55,11 @@ def test_a_config_that_counts_epochs_gets_another_length(data):
 
 
 def test_wrong_numbers_of_epochs_are_refused(data):
-    with pytest.raises(ValueError, match="--epochs 0: expected a number of epochs, 1 or more"):
+    with raises("E-config-range", "^`epochs` 0: .* 1 or more"):
         by_epochs(data, 0)
-    with pytest.raises(ValueError, match=r"--epochs 3 and --cfg-options train_cfg.max_iters both set the length"):
+    with raises("E-config-conflict", "^`epochs` 3 and `cfg_options` train_cfg.max_iters "):
         by_epochs(data, 3, "train_cfg.max_iters=9")
-    with pytest.raises(ValueError, match="so --epochs would change nothing"):
+    with raises("E-config-no-effect", "^`overfit` .* `epochs` "):
         by_epochs(data, 3, overfit=1)
 
 
@@ -72,9 +72,9 @@ def test_batches_of_an_epoch_are_counted_in_wrapped_sets(
     data, monkeypatch, num_processes, batch_size, drop_last, expected
 ):
     cfg = load_config(CONFIG, data=data)
-    one = cfg.train_dataloader.dataset.to_dict()
-    images = batches_per_epoch(Config(dict(train_dataloader=dict(batch_size=1, dataset=one))))
-    repeated = dict(type="RepeatDataset", times=16 // images, dataset=one)
+    dataset = cfg.train_dataloader.dataset.to_dict()
+    num_images = batches_per_epoch(Config(dict(train_dataloader=dict(batch_size=1, dataset=dataset))))
+    repeated = dict(type="RepeatDataset", times=16 // num_images, dataset=dataset)
     cfg.train_dataloader.update(
         dataset=dict(type="RareClassDataset", dataset=repeated), batch_size=batch_size, drop_last=drop_last
     )
@@ -83,7 +83,7 @@ def test_batches_of_an_epoch_are_counted_in_wrapped_sets(
     assert batches_per_epoch(cfg) == expected
 
 
-def surviving(**values):
+def resumable(**values):
     loader = dict(dataset=dict(type="A"), sampler=dict(type="InfiniteSampler"))
     cfg = Config(dict(train_dataloader=loader, train_cfg=dict(type="IterBasedTrainLoop", max_iters=9, val_interval=3)))
     cfg.merge_from_dict(values)
@@ -93,11 +93,11 @@ def surviving(**values):
 def test_a_run_by_iterations_saves_by_iterations():
     """MMEngine's hook counts epochs unless told otherwise, and a run by iterations has one."""
     for hooks in ({}, dict(checkpoint=dict(type="CheckpointHook", interval=1))):
-        checkpoint = surviving(default_hooks=hooks).default_hooks.checkpoint
+        checkpoint = resumable(default_hooks=hooks).default_hooks.checkpoint
         assert (checkpoint.type, checkpoint.by_epoch, checkpoint.interval) == ("SafeCheckpointHook", False, 3)
-    checkpoint = surviving(default_hooks=dict(checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=1)))
+    checkpoint = resumable(default_hooks=dict(checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=1)))
     assert checkpoint.default_hooks.checkpoint.interval == 1
 
 
 def test_scores_have_the_axis_of_the_losses():
-    assert surviving().default_hooks.logger.log_metric_by_epoch is False
+    assert resumable().default_hooks.logger.log_metric_by_epoch is False

@@ -1,4 +1,4 @@
-"""What a model takes from a checkpoint of another one, and which parts of it stay as they are."""
+"""The weights that a model loads from a checkpoint of another model, and the parts that are frozen."""
 
 import copy
 
@@ -11,7 +11,7 @@ from mmseg.registry import MODELS
 from semseg.labels import CITYSCAPES
 from semseg.training.fine_tuning import carry_over
 from semseg.training.freeze import freeze
-from tests.conftest import CONFIG
+from tests.conftest import CONFIG, raises
 
 CLASSES = CITYSCAPES.classes
 HEADS = ("decode_head.conv_seg", "auxiliary_head.conv_seg")
@@ -42,7 +42,7 @@ def stored():
     return weights()
 
 
-def test_rows_go_by_name(stored):
+def test_rows_are_matched_by_name(stored):
     own = weights(5)
     taken, report = carry_over(own, stored, ("fish", "Traffic_Light", "sky", "trafficsign", "road"), CLASSES, "x.pth")
     for layer in HEADS:
@@ -59,13 +59,13 @@ def test_rows_go_by_name(stored):
     ]
 
 
-def test_the_same_spelling_comes_before_a_similar_one(stored):
+def test_an_equal_name_comes_before_a_similar_one(stored):
     known = ("Sky", "sky", *map(str, range(17)))
     taken, _ = carry_over(weights(2), stored, ("sky", "SKY"), known, "x.pth")
     assert torch.equal(taken["decode_head.conv_seg.bias"], stored["decode_head.conv_seg.bias"][[1, 0]])
 
 
-def test_the_same_classes_in_another_order_are_put_into_order(stored):
+def test_the_same_classes_in_another_order_are_reordered(stored):
     own = weights()
     taken, report = carry_over(own, stored, CLASSES[::-1], CLASSES, "x.pth")
     for layer in HEADS:
@@ -77,13 +77,13 @@ def test_the_same_classes_in_another_order_are_put_into_order(stored):
     ]
 
 
-def test_the_same_classes_need_no_word(stored):
+def test_the_same_classes_are_not_reported(stored):
     taken, report = carry_over(weights(), stored, list(CLASSES), CLASSES, "x.pth")
     assert all(torch.equal(taken[name], value) for name, value in stored.items())
     assert report == ["loaded 119 of 119 tensors from x.pth"]
 
 
-def test_other_classes_start_afresh(stored):
+def test_other_classes_are_re_initialised(stored):
     own = weights(2)
     taken, report = carry_over(own, stored, ("fish", "wreck"), CLASSES, "x.pth")
     assert torch.equal(taken["decode_head.conv_seg.weight"], own["decode_head.conv_seg.weight"])
@@ -128,10 +128,12 @@ HEADS_OF_OTHER_KINDS = [
 def test_every_layer_of_a_head_that_counts_classes_is_carried_over(head):
     init_default_scope("mmseg")
     own, file = (
-        {f"decode_head.{name}": value for name, value in MODELS.build({**copy.deepcopy(head), "num_classes": count})
-         .state_dict().items()}
+        {
+            f"decode_head.{name}": value
+            for name, value in MODELS.build({**copy.deepcopy(head), "num_classes": count}).state_dict().items()
+        }
         for count in (5, 19)
-    )  # fmt: skip
+    )
     taken, report = carry_over(own, file, ("sky", "a", "b", "c", "road"), CLASSES, "x.pth")
     for name in (name for name in own if own[name].shape != file[name].shape):
         axis = own[name].shape.index(5)
@@ -141,7 +143,7 @@ def test_every_layer_of_a_head_that_counts_classes_is_carried_over(head):
         assert layer in report[1].partition(": ")[0].split(", ")
 
 
-def test_a_head_that_the_file_lacks_starts_afresh_and_one_too_many_is_left_out(stored):
+def test_a_head_that_the_file_lacks_is_re_initialised_and_one_that_the_model_lacks_is_left_out(stored):
     own = weights()
     taken, report = carry_over(own, without(stored, "decode_head", "auxiliary"), CLASSES, CLASSES, "backbone.pth")
     assert not [name for name in taken if not name.startswith("backbone")]
@@ -154,8 +156,10 @@ def test_a_head_that_the_file_lacks_starts_afresh_and_one_too_many_is_left_out(s
     assert report[1:] == ["auxiliary_head: left out, the model has none"]
     twice = without(own, "auxiliary") | {
         name.replace("head.", f"head.{i}."): value
-        for i in range(2) for name, value in own.items() if name.startswith("auxiliary")
-    }  # fmt: skip
+        for i in range(2)
+        for name, value in own.items()
+        if name.startswith("auxiliary")
+    }
     once = {name.replace("auxiliary_head.", "auxiliary_head.0."): value for name, value in stored.items()}
     _, report = carry_over(twice, once, CLASSES[::-1], CLASSES, "x.pth")
     assert report[1].startswith("decode_head.conv_seg, auxiliary_head.0.conv_seg: 19 of 19")
@@ -163,65 +167,56 @@ def test_a_head_that_the_file_lacks_starts_afresh_and_one_too_many_is_left_out(s
 
 
 def test_a_missing_backbone_is_refused(stored):
-    message = (
-        r"^x.pth is of another model: 85 tensors of the model are not in the file \(backbone.stem.0.weight,"
-        r" backbone.stem.1.weight and 83 more\); only the classes may differ: use the config that it was trained with$"
-    )
-    with pytest.raises(ValueError, match=message):
+    message = r"^x.pth .* 85 tensors .* \(backbone.stem.0.weight, backbone.stem.1.weight and 83 more\)[^(]*$"
+    with raises("E-checkpoint-mismatch", message):
         carry_over(weights(), without(stored, "backbone"), CLASSES, CLASSES, "x.pth")
 
 
 def test_a_deeper_backbone_is_refused():
     deeper = weights(**{"backbone.depth": 34})
     message = (
-        r"^x.pth is of another model: 70 tensors of the file have no place in the model"
-        r" \(backbone.layer1.2.conv1.weight, backbone.layer1.2.bn1.weight and 68 more\); only the classes may differ:"
-        r" use the config that it was trained with$"
+        r"^x.pth .* 70 tensors of the file .*"
+        r" \(backbone.layer1.2.conv1.weight, backbone.layer1.2.bn1.weight and 68 more\)[^(]*$"
     )
-    with pytest.raises(ValueError, match=message):
+    with raises("E-checkpoint-mismatch", message):
         carry_over(weights(), deeper, CLASSES, CLASSES, "x.pth")
 
 
 def test_a_wider_backbone_is_refused(stored):
     wider = weights(**{"backbone.stem_channels": 8})
-    with pytest.raises(ValueError, match=r"^x.pth is of another model: \d+ tensors have another shape \(backbone.stem"):
+    with raises("E-checkpoint-mismatch", r"^x.pth .* \d+ tensors have another shape \(backbone.stem"):
         carry_over(weights(), wider, CLASSES, CLASSES, "x.pth")
 
 
 def test_another_head_is_refused_with_a_way_to_take_the_backbone_alone(stored):
     changes = {"decode_head._delete_": True, "decode_head.type": "FCNHead"}
-    own = weights(**changes, **{"decode_head.in_channels": 16, "decode_head.channels": 8, "decode_head.in_index": 2,
-                                "decode_head.num_classes": 19})  # fmt: skip
+    sizes = {"in_channels": 16, "channels": 8, "in_index": 2, "num_classes": 19}
+    own = weights(**changes, **{f"decode_head.{key}": value for key, value in sizes.items()})
     message = (
-        r"not in the file \(decode_head.convs.*no place in the model \(decode_head.psp_modules.*, or take its backbone"
-        r" alone: without --load-from, but with --cfg-options model.pretrained=None"
-        r" model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=x.pth"
+        r"not in the file \(decode_head.convs.* \(decode_head.psp_modules.* `load_from`, .* `cfg_options`"
+        r" model.pretrained=None model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=x.pth"
     )
-    with pytest.raises(ValueError, match=message):
+    with raises("E-checkpoint-mismatch", message):
         carry_over(own, stored, CLASSES, CLASSES, "x.pth")
 
 
 def test_a_file_of_which_nothing_fits_is_refused(stored):
     bare = {name.removeprefix("backbone."): value for name, value in stored.items() if name.startswith("backbone")}
-    message = (
-        r"^nothing of r18.pth fits the model: its tensors are stem.0.weight, .* more; it seems to be a backbone alone:"
-        r" --cfg-options model.pretrained=r18.pth, without --load-from$"
-    )
-    with pytest.raises(ValueError, match=message):
+    message = r"^nothing of r18.pth .* stem.0.weight, .* `cfg_options` model.pretrained=r18.pth, without `load_from`$"
+    with raises("E-checkpoint-mismatch", message):
         carry_over(weights(), bare, CLASSES, None, "r18.pth")
-    message = r"^nothing of x.pth fits the model: it holds no tensors; take a checkpoint of a model like this one$"
-    with pytest.raises(ValueError, match=message):
+    with raises("E-checkpoint-mismatch", "^nothing of x.pth .* no tensors"):
         carry_over(weights(), {"epoch": 3, "model": stored}, CLASSES, None, "x.pth")
 
 
-def test_what_is_no_weight_may_differ(stored):
+def test_tensors_that_are_no_weights_may_differ(stored):
     file = {f"module.{name}": value for name, value in stored.items() if not name.endswith("num_batches_tracked")}
     file |= {"module.decode_head.loss_decode.weight": torch.ones(19), "data_preprocessor.mean": torch.zeros(3)}
     _, report = carry_over(weights(), file, CLASSES, CLASSES, "x.pth")
     assert report == ["loaded 119 of 119 tensors from x.pth"]
 
 
-def test_frozen_parts_want_no_gradient():
+def test_frozen_parts_require_no_gradient():
     model = model_of()
     freeze(model, ["backbone.stem", "decode_head"])
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
@@ -230,10 +225,10 @@ def test_frozen_parts_want_no_gradient():
 
 def test_names_of_parts_are_checked():
     message = (
-        "^--freeze head: the model has no such part; did you mean decode_head[?] there are backbone, backbone.stem,"
+        "^`freeze` head: .* decode_head[?] .* backbone, backbone.stem,"
         " backbone.layer1, backbone.layer2, backbone.layer3, decode_head, auxiliary_head$"
     )
-    with pytest.raises(ValueError, match=message):
+    with raises("E-config-frozen-parts", message):
         freeze(model_of(), ["head"])
-    with pytest.raises(ValueError, match=r"^--freeze backbone auxiliary_head decode_head leaves nothing that learns"):
+    with raises("E-config-frozen-parts", r"^`freeze` backbone auxiliary_head decode_head "):
         freeze(model_of(), ["backbone", "auxiliary_head", "decode_head"])

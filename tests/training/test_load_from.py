@@ -1,4 +1,4 @@
-"""Which weights a run starts from."""
+"""The weights that a run starts from."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import torch
 
 from semseg.config import load_config
 from semseg.training import for_training
-from tests.conftest import CONFIG
+from tests.conftest import CONFIG, raises
 
 R101 = Path("configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py").resolve()
 
@@ -34,7 +34,7 @@ def test_a_file_to_start_from(cfg):
         for_training(cfg, load_from="runs/iter_5.pth")
 
 
-def test_a_file_that_the_config_names_is_treated_alike(cfg):
+def test_a_file_that_the_config_names_is_used_in_the_same_way(cfg):
     cfg.load_from = "runs/iter_4.pth"
     assert "FineTuningHook" in hooks(for_training(cfg))
     cfg.load_from = "runs/iter_5.pth"
@@ -43,14 +43,14 @@ def test_a_file_that_the_config_names_is_treated_alike(cfg):
 
 
 @pytest.mark.parametrize("address", ["https://127.0.0.1:9/x.pth", "open-mmlab://resnet101_v1c"])
-def test_an_address_stays(cfg, address):
+def test_an_address_is_not_changed(cfg, address):
     assert for_training(cfg, load_from=address).load_from == address
 
 
 def test_a_run_is_started_or_continued(cfg):
     cfg.work_dir = "runs"
     for resume in ("newest", "runs/iter_4.pth"):
-        with pytest.raises(ValueError, match=r"^--load-from starts a new run, and --resume continues one; leave one"):
+        with raises("E-config-conflict", "^`load_from` .* `resume` "):
             for_training(cfg, load_from="runs/iter_4.pth", resume=resume)
         assert "FineTuningHook" not in hooks(for_training(cfg, resume=resume))
     Path("elsewhere.pth").touch()
@@ -61,7 +61,7 @@ def test_a_run_is_started_or_continued(cfg):
     assert (done.load_from, done.resume, "FineTuningHook" in hooks(done)) == ("elsewhere.pth", False, True)
 
 
-def test_weights_for_the_backbone_alone_are_not_fetched_beside(cfg):
+def test_weights_for_the_backbone_are_not_downloaded_as_well(cfg):
     recipe = load_config(R101)
     recipe.model.backbone.init_cfg = dict(type="Pretrained", checkpoint="https://127.0.0.1:9/y.pth")
     done = for_training(recipe, load_from="runs/iter_4.pth")
@@ -77,5 +77,5 @@ def test_parts_are_frozen_by_flag_or_config(cfg):
     cfg.frozen_parts = ["backbone"]
     assert for_training(cfg).runner_type == "FreezingRunner"
     cfg.runner_type = "TheirRunner"
-    with pytest.raises(ValueError, match=r"^--freeze works with MMEngine's Runner, not with runner_type 'TheirRunner'"):
+    with raises("E-config-unsupported", "^`freeze` .* runner_type 'TheirRunner'"):
         for_training(cfg)

@@ -9,9 +9,10 @@ from mmseg.structures import SegDataSample
 
 from semseg import config
 from semseg.config.options import pick
+from semseg.errors import InvalidConfigError
 from semseg.training.losses import choose_losses
 from semseg.training.options import LossOptions
-from tests.conftest import CONFIG
+from tests.conftest import CONFIG, raises
 from tests.training.asked import asked
 
 LOSSES = ["ce", "ohem", "focal", "dice", "lovasz"]
@@ -44,7 +45,7 @@ def built_head(cfg):
 
 
 def street(head):
-    """Features that tell the classes apart; 255 at the top, class 2 in an eighth, class 3 nowhere."""
+    """Return features that distinguish the classes; 255 at the top, class 2 in an eighth, class 3 nowhere."""
     target = torch.zeros(4, 32, 64, dtype=torch.long)
     target[:, 16:] = 1
     target[:, 8:24, :16] = 2
@@ -62,7 +63,7 @@ def losses_of(head, features, target):
 @pytest.mark.slow
 @pytest.mark.parametrize("class_weight", [None, [0.5, 0.5, 3.0, 1.0]])
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_trains_beside_ignored_pixels_and_absent_classes(plain, name, class_weight):
+def test_every_loss_trains_with_ignored_pixels_and_absent_classes(plain, name, class_weight):
     cfg = copy.deepcopy(plain)
     cfg.model.decode_head.loss_decode.class_weight = class_weight
     cfg = balance(cfg, loss=name)
@@ -85,7 +86,7 @@ def test_every_loss_trains_beside_ignored_pixels_and_absent_classes(plain, name,
 
 @pytest.mark.parametrize("class_weight", [None, [0.5, 0.5, 3.0, 1.0]])
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_batch_without_a_labelled_pixel_teaches_nothing(plain, name, class_weight):
+def test_a_batch_without_a_labelled_pixel_has_zero_loss_and_gradient(plain, name, class_weight):
     cfg = copy.deepcopy(plain)
     cfg.model.decode_head.loss_decode.class_weight = class_weight
     cfg = balance(cfg, loss=name)
@@ -104,8 +105,11 @@ def test_the_losses_are_those_of_mmsegmentation(plain):
         cfg = balanced(plain, loss=name)
         head = cfg.model.decode_head
         parts = head.loss_decode if isinstance(head.loss_decode, list) else [head.loss_decode]
-        types = {"focal": ["FocalLoss"], "dice": ["CrossEntropyLoss", "TverskyLoss"],
-                 "lovasz": ["CrossEntropyLoss", "LovaszLoss"]}  # fmt: skip
+        types = {
+            "focal": ["FocalLoss"],
+            "dice": ["CrossEntropyLoss", "TverskyLoss"],
+            "lovasz": ["CrossEntropyLoss", "LovaszLoss"],
+        }
         assert [part["type"] for part in parts] == types.get(name, ["CrossEntropyLoss"])
         names = [MODELS.build(dict(part)).loss_name for part in parts]
         assert len(set(names)) == len(names) and all(n.startswith("loss_") for n in names)
@@ -117,7 +121,7 @@ def test_the_losses_are_those_of_mmsegmentation(plain):
     assert balanced(plain, loss="focal").model.decode_head.loss_decode.loss_weight == 19.0
 
 
-def test_ohem_keeps_the_share_of_a_crop_that_the_model_zoo_keeps(plain):
+def test_ohem_keeps_the_same_share_of_a_crop_as_the_model_zoo(plain):
     assert balanced(plain, loss="ohem").model.decode_head.sampler.min_kept == 6250  # of 128x256
     cfg = copy.deepcopy(plain)
     cfg.train_dataloader.dataset.pipeline[3].crop_size = (512, 1024)
@@ -127,7 +131,7 @@ def test_ohem_keeps_the_share_of_a_crop_that_the_model_zoo_keeps(plain):
     assert cfg.model.decode_head.sampler.min_kept == round(64 * 64 * 100_000 / 524_288)
 
 
-def test_the_dice_loss_of_mmsegmentation_pools_the_classes_and_sees_ignored_pixels():
+def test_the_dice_loss_of_mmsegmentation_pools_the_classes_and_counts_ignored_pixels():
     """When this fails, `--loss dice` may take it instead of the TverskyLoss."""
     truth = torch.zeros(1, 10, 10, dtype=torch.long)
     truth[0, 0, 0] = 1
@@ -145,7 +149,7 @@ def test_the_dice_loss_of_mmsegmentation_pools_the_classes_and_sees_ignored_pixe
         assert bool(gradient[:, :, 1:].any()) == sees
 
 
-def test_class_weights_by_a_flag_reach_every_head(plain):
+def test_class_weights_are_set_in_every_head(plain):
     cfg = balanced(plain, loss="lovasz", class_weight="auto:enet")
     cross_entropy, lovasz = cfg.model.decode_head.loss_decode
     assert cross_entropy["class_weight"] == cfg.model.auxiliary_head.loss_decode.class_weight == "auto:enet"
@@ -163,7 +167,7 @@ def test_rare_crops_wrap_the_set_and_replace_its_crop(plain):
     assert again == {**wrapper, "share": 0.5}
 
 
-def test_one_line_in_a_config_does_the_same(plain, tmp_path, town, monkeypatch):
+def test_a_config_with_rare_crops_does_the_same_as_the_option(plain, tmp_path, town, monkeypatch):
     path = tmp_path / "rare.py"
     path.write_text(
         f"_base_ = {str(CONFIG)!r}\n"
@@ -178,7 +182,7 @@ def test_one_line_in_a_config_does_the_same(plain, tmp_path, town, monkeypatch):
     assert steps_of(wrapper.dataset)[3] == "RareClassCrop"
 
 
-def test_wrappers_of_the_config_stay_inside(plain):
+def test_wrappers_of_the_config_are_kept_inside(plain):
     cfg = copy.deepcopy(plain)
     part = cfg.train_dataloader.dataset
     repeated = ConfigDict(type="RepeatDataset", times=2, dataset=part)
@@ -201,33 +205,43 @@ def without_crop(plain):
 
 
 @pytest.mark.parametrize(
-    ("change", "choices", "message"),
+    ("change", "choices", "code", "message"),
     [
-        ({"loss_decode": [dict(type="OhemCrossEntropy"), dict(type="BoundaryLoss")]}, {"loss": "focal"},
-         r"--loss focal: the decode head is of type PSPHead with OhemCrossEntropy and BoundaryLoss, whose losses only"),
-        ({"type": "PointHead"}, {"loss": "dice"}, "--loss dice: the decode head is of type PointHead with Cross"),
-        ({"loss_decode": dict(type="CrossEntropyLoss", use_sigmoid=True)}, {"loss": "ohem"},
-         "--loss ohem: the cross entropy of the decode head is one of sigmoids; set use_sigmoid=False"),
-        ({}, {"loss": "l1"}, "--loss l1: expected ce, ohem, focal, dice or lovasz"),
-        ({}, {"class_weight": "auto:invers"},
-         r"--class-weight: model\.decode_head\.loss_decode\.class_weight is 'auto:invers'; did you mean 'auto:inver"),
-        ({}, {"rare_crops": 0.0}, r"--rare-crops 0\.0: a share of the samples is above 0 and at most 1"),
-        ({}, {"rare_crops": 50.0}, r"--rare-crops 50\.0: a share of the samples is above 0 and at most 1"),
+        (
+            {"loss_decode": [dict(type="OhemCrossEntropy"), dict(type="BoundaryLoss")]},
+            {"loss": "focal"},
+            "E-config-unsupported",
+            "^`loss` focal: .* PSPHead with OhemCrossEntropy and BoundaryLoss",
+        ),
+        ({"type": "PointHead"}, {"loss": "dice"}, "E-config-unsupported", "^`loss` dice: .* PointHead with Cross"),
+        (
+            {"loss_decode": dict(type="CrossEntropyLoss", use_sigmoid=True)},
+            {"loss": "ohem"},
+            "E-config-unsupported",
+            "^`loss` ohem: .* use_sigmoid=False",
+        ),
+        ({}, {"loss": "l1"}, "E-config-value", "^`loss` l1: .* ce, ohem, focal, dice or lovasz"),
+        ({}, {"rare_crops": 0.0}, "E-config-range", r"^`rare_crops` 0\.0: .* above 0 and at most 1"),
+        ({}, {"rare_crops": 50.0}, "E-config-range", r"^`rare_crops` 50\.0: .* above 0 and at most 1"),
     ],
-)  # fmt: skip
-def test_what_means_nothing_is_refused(plain, change, choices, message):
-    with pytest.raises(ValueError, match=message):
+)
+def test_wrong_values_are_refused(plain, change, choices, code, message):
+    with raises(code, message):
         balance(with_head(plain, **change), **choices)
 
 
-def test_what_has_no_place_is_refused(plain):
-    for choices, message in (
-        ({"rare_crops": 0.5}, "the train pipeline of CityscapesDataset has no RandomCrop"),
-        ({"loss": "ohem"}, "--loss ohem keeps a share of each crop, and the train pipeline has no RandomCrop"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            balance(without_crop(plain), **choices)
+def test_a_formula_of_class_weights_that_does_not_exist_is_refused(plain):
+    message = r"^`class_weight`: model\.decode_head\.loss_decode\.class_weight is 'auto:invers'; .* 'auto:inverse'"
+    with pytest.raises(InvalidConfigError, match=message):
+        balance(plain, class_weight="auto:invers")
+
+
+def test_options_that_do_not_fit_the_config_are_refused(plain):
+    with pytest.raises(InvalidConfigError, match="CityscapesDataset has no RandomCrop"):
+        balance(without_crop(plain), rare_crops=0.5)
+    with raises("E-config-missing-key", "^`loss` ohem .* RandomCrop"):
+        balance(without_crop(plain), loss="ohem")
     cfg = with_head(plain, loss_decode=dict(type="LovaszLoss"))
     cfg.model.auxiliary_head = None
-    with pytest.raises(ValueError, match="--class-weight auto: no head of the config has a CrossEntropyLoss or Focal"):
+    with raises("E-config-unsupported", "^`class_weight` auto: .* CrossEntropyLoss or FocalLoss"):
         cfg = balance(cfg, class_weight="auto")

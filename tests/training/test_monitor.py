@@ -12,6 +12,7 @@ from semseg.system.stopping import Stopped
 from semseg.training.checkpointing import SafeCheckpointHook
 from semseg.training.monitor import extending_command, rising_text
 from semseg.training.val_loss import CrossEntropyMetric
+from tests.conftest import raises
 from tests.training.toy_runs import ToyModel, log_of, toy_runner
 
 RISING = [10, 20, 30, 40, 50, 60]
@@ -40,7 +41,7 @@ def test_a_run_stops_when_its_score_stagnates(stagnant):
     assert re.search(expected + r" checkpoint: \S+/best_mIoU_iter_4\.pth$", line)
 
 
-def test_a_resumed_run_goes_on_counting(stagnant):
+def test_a_resumed_run_continues_to_count(stagnant):
     resumed = trained(
         stagnant.work_dir, 20, hooks=monitored(2), scores=[0, 0, 0, 15, 30], resume=f"{stagnant.work_dir}/iter_6.pth"
     )
@@ -48,7 +49,7 @@ def test_a_resumed_run_goes_on_counting(stagnant):
     assert "(iteration 4) in 2 validations" in log_of(resumed)
 
 
-def test_a_stopped_run_goes_on_with_more_patience(stagnant):
+def test_a_stopped_run_continues_with_more_patience(stagnant):
     scores = [0, 0, 0, 0, 19, 18, 17]
     resumed = trained(
         stagnant.work_dir, 20, hooks=monitored(4), scores=scores, resume=f"{stagnant.work_dir}/iter_8.pth"
@@ -57,7 +58,7 @@ def test_a_stopped_run_goes_on_with_more_patience(stagnant):
     assert "20 (iteration 4) in 4 validations" in log_of(resumed)
 
 
-def test_another_score_begins_anew(stagnant):
+def test_the_best_of_another_score_does_not_count(stagnant):
     hooks = monitored(1, monitor="val/loss", rule="less")
     evaluator = dict(type="ScriptedMetric", scores=[0, 0, 0, 50, 60], name="val/loss", every=2)
     checkpoint = dict(save_best="val/loss", rule="less")
@@ -70,34 +71,34 @@ def test_another_score_begins_anew(stagnant):
         default_hooks=dict(checkpoint=checkpoint),
     )
     resumed.train()
-    assert "--monitor val/loss, before mIoU: the best is sought anew" in log_of(resumed)
+    assert "monitor is val/loss, it was mIoU: " in log_of(resumed)
     assert re.search(r"val/loss has not fallen below 50 \(iteration 8\) .*best_val_loss_iter_8.pth", log_of(resumed))
 
 
-def test_a_checkpoint_is_left_where_the_run_stops(tmp_path):
+def test_a_checkpoint_is_saved_where_the_run_stops(tmp_path):
     checkpoint = dict(interval=100)
     runner = toy_runner(tmp_path, 20, hooks=monitored(1), scores=[20, 10], default_hooks=dict(checkpoint=checkpoint))
     runner.train()
     assert (tmp_path / "iter_4.pth").is_file()
 
 
-def test_a_score_that_is_no_number_counts_as_no_new_best(tmp_path):
+def test_a_score_of_nan_does_not_count_as_a_new_best(tmp_path):
     runner = trained(tmp_path, 20, hooks=monitored(2), scores=[math.nan, 20, math.nan, math.nan])
     assert runner.iter == 8
-    assert "mIoU is nan: it counts as no new best" in log_of(runner)
+    assert "mIoU is nan: it does not count as a new best" in log_of(runner)
 
 
 def test_an_unknown_score_is_named(tmp_path):
     runner = toy_runner(tmp_path, hooks=monitored(monitor="mDice"), scores=RISING)
-    with pytest.raises(ValueError, match="--monitor mDice: the validation returns only mIoU"):
+    with raises("E-config-metric", "^`monitor` mDice: .* mIoU$"):
         runner.train()
 
 
-def test_a_run_that_still_rises_says_how_to_extend_it(tmp_path, monkeypatch):
+def test_a_run_whose_score_still_rises_logs_how_to_extend_it(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["tools/train.py", "a.py", "--work-dir", "x y"])
     runner = trained(tmp_path, 6, hooks=monitored(), scores=RISING)
     line = (
-        "mIoU rose by 20.0 points over the last third of the validations: it may go on: tools/train.py a.py"
+        "mIoU rose by 20.0 points over the last third of the validations: to continue the run: tools/train.py a.py"
         " --work-dir 'x y' --resume --cfg-options train_cfg.max_iters=9"
     )
     assert line in log_of(runner)
@@ -117,9 +118,9 @@ def test_a_run_that_still_rises_says_how_to_extend_it(tmp_path, monkeypatch):
     ],
 )
 def test_a_curve_rises_when_its_end_is_its_best_and_beats_its_scatter(scores, rule, text):
-    found = rising_text("mIoU" if rule == "greater" else "val/loss", scores, rule)
-    assert text in found
-    assert bool(text) == bool(found)
+    logged = rising_text("mIoU" if rule == "greater" else "val/loss", scores, rule)
+    assert text in logged
+    assert bool(text) == bool(logged)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_a_curve_rises_when_its_end_is_its_best_and_beats_its_scatter(scores, ru
         ("a.py --launcher pytorch", 2, "dist_train.sh a.py 2 --resume --cfg-options train_cfg.max_iters=9"),
     ],
 )
-def test_the_extending_command_keeps_what_the_run_was_given(arguments, num_processes, command):
+def test_the_extending_command_keeps_the_arguments_of_the_run(arguments, num_processes, command):
     argv = ["tools/train.py", *arguments.split()]
     assert extending_command(argv, 9, num_processes) == f"tools/{command}"
 
@@ -160,7 +161,7 @@ def test_val_loss_is_the_mean_over_the_labelled_pixels_of_all_images():
     assert metric.evaluate(size=3) == {"val/loss": pytest.approx(float(expected), rel=1e-6)}
 
 
-def test_val_loss_of_one_output_is_the_binary_one():
+def test_val_loss_of_one_output_is_the_binary_cross_entropy():
     (sample,) = samples_of((4, 4), num_classes=1)
     target = sample["gt_sem_seg"]["data"] % 2
     probability = sample["seg_logits"]["data"].sigmoid()
@@ -179,7 +180,7 @@ def _evaluate_share(rank, folder):
     torch.save(metric.evaluate(size=3), folder / f"{rank}.pt")
 
 
-def test_two_processes_find_the_loss_of_one(tmp_path):
+def test_two_processes_compute_the_same_loss_as_one(tmp_path):
     metric = CrossEntropyMetric()
     for sample in samples_of((9, 9), (5, 5), (8, 3)):
         metric.process({}, [sample])
@@ -197,11 +198,11 @@ def averaged(tmp_path_factory):
 
 
 def assert_same_weights(path, other):
-    found, expected = compat.load_checkpoint_file(path), compat.load_checkpoint_file(other)
+    content, expected = compat.load_checkpoint_file(path), compat.load_checkpoint_file(other)
     for key in ("state_dict", "ema_state_dict"):
-        assert found[key].keys() == expected[key].keys()
+        assert content[key].keys() == expected[key].keys()
         for name, value in expected[key].items():
-            assert torch.equal(found[key][name], value), (key, name)
+            assert torch.equal(content[key][name], value), (key, name)
 
 
 def test_the_saved_weights_are_those_that_were_validated(averaged):
@@ -244,7 +245,7 @@ def test_a_resumed_average_is_that_of_an_uninterrupted_run(averaged, tmp_path):
 
 
 class SaveInValidationHook(Hook):
-    """Save and leave in the second validation, as a signal would have it."""
+    """Save and stop in the second validation, as at a signal."""
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.iter == 4:

@@ -2,7 +2,7 @@ import pytest
 
 from semseg.config import load_config
 from semseg.config.metrics import metrics_of
-from tests.conftest import CONFIG, REPO
+from tests.conftest import CONFIG, REPO, raises
 from tests.training.asked import asked
 
 TRACKING = ("val_loss", "monitor", "ema")
@@ -15,11 +15,12 @@ def tracked(options=(), path=CONFIG, **flags):
 
 
 def hook(cfg, name):
-    (found,) = [hook for hook in cfg.custom_hooks if hook["type"] == name]
-    return {key: value for key, value in found.items() if key != "type"}
+    """Return the arguments of the only custom hook of a type."""
+    (hook_cfg,) = [each for each in cfg.custom_hooks if each["type"] == name]
+    return {key: value for key, value in hook_cfg.items() if key != "type"}
 
 
-def test_a_run_follows_the_score_that_it_saves_the_best_by():
+def test_a_run_follows_the_score_that_decides_on_the_best_checkpoint():
     cfg = tracked()
     assert hook(cfg, "MonitorHook") == dict(monitor="mIoU", rule="greater", patience=None)
     assert cfg.default_hooks.checkpoint.save_best == "mIoU"
@@ -29,14 +30,14 @@ def test_a_run_follows_the_score_that_it_saves_the_best_by():
     assert hook(cfg, "MonitorHook") == dict(monitor="mAcc", rule="greater", patience=3)
 
 
-def test_one_class_can_decide():
+def test_the_iou_of_one_class_can_be_the_monitored_score():
     cfg = tracked(early_stop=10, monitor="IoU/person")
     assert hook(cfg, "MonitorHook") == dict(monitor="IoU/person", rule="greater", patience=10)
     assert cfg.default_hooks.checkpoint.save_best == "IoU/person"
     assert cfg.default_hooks.checkpoint.rule == "greater"
 
 
-def test_the_validation_loss_can_decide_and_less_is_better():
+def test_the_validation_loss_can_be_the_monitored_score_and_less_is_better():
     cfg = tracked(early_stop=2, monitor="val/loss", val_loss=True)
     assert hook(cfg, "MonitorHook") == dict(monitor="val/loss", rule="less", patience=2)
     assert cfg.default_hooks.checkpoint.rule == "less"
@@ -65,30 +66,31 @@ def test_an_evaluator_of_unknown_scores_is_followed_only_when_asked():
     assert hook(tracked(unknown, monitor="averageScoreClasses"), "MonitorHook")["monitor"] == "averageScoreClasses"
 
 
-def test_the_stock_recipe_can_be_tracked():
+def test_the_recipe_of_the_model_zoo_can_be_monitored():
     (stock,) = REPO.glob("configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py")
     assert hook(tracked(path=stock, early_stop=5), "MonitorHook")["patience"] == 5
 
 
 @pytest.mark.parametrize(
-    ("flags", "options", "message"),
+    ("flags", "options", "code", "message"),
     [
-        (dict(monitor="IoU/preson"), [], "--monitor IoU/preson: no such metric; did you mean 'IoU/person'[?]"),
-        (dict(monitor="miou"), [], "did you mean 'mIoU'[?]"),
-        (dict(monitor="x"), [], "no such metric; the validation returns aAcc, mIoU, mAcc or IoU/<class>$"),
-        (dict(monitor="val/loss"), [], "--monitor val/loss: add --val-loss"),
-        (dict(early_stop=0), [], "--early-stop 0: expected a number of validations, 1 or more"),
-        (dict(ema=0.999), [], "--ema 0.999: expected .* such as 0.0002; a decay of 0.999 is --ema 0.001"),
-        (dict(ema=0.0), [], "--ema 0.0: expected the weight of the newest weights, such as 0.0002$"),
-        (dict(early_stop=1), ["val_evaluator=None"], "--early-stop needs a validation"),
+        (dict(monitor="IoU/preson"), [], "E-config-metric", "^`monitor` IoU/preson: .* 'IoU/person'[?]$"),
+        (dict(monitor="miou"), [], "E-config-metric", "'mIoU'[?]$"),
+        (dict(monitor="x"), [], "E-config-metric", "^`monitor` x: .* aAcc, mIoU, mAcc or IoU/<class>$"),
+        (dict(monitor="val/loss"), [], "E-config-metric", "^`monitor` val/loss: .* `val_loss`$"),
+        (dict(early_stop=0), [], "E-config-range", "^`early_stop` 0: .* 1 or more"),
+        (dict(ema=0.999), [], "E-config-range", "^`ema` 0.999: .* 0.0002; a decay of 0.999 is `ema` 0.001$"),
+        (dict(ema=0.0), [], "E-config-range", "^`ema` 0.0: .* 0.0002$"),
+        (dict(early_stop=1), ["val_evaluator=None"], "E-config-no-validation", "^`early_stop` "),
+        (dict(val_loss=True), ["val_evaluator=None"], "E-config-no-validation", "^`val_loss` "),
     ],
 )
-def test_wrong_flags_are_one_sentence(flags, options, message):
-    with pytest.raises(ValueError, match=message):
+def test_wrong_options_are_refused(flags, options, code, message):
+    with raises(code, message):
         tracked(options, **flags)
 
 
-def test_flags_win_over_a_config_that_was_written_by_another_run():
+def test_options_override_a_config_that_was_written_by_another_run():
     cfg = tracked(early_stop=2, monitor="val/loss", val_loss=True, ema=0.1)
     cfg = asked(cfg, *TRACKING)
     assert hook(cfg, "MonitorHook")["patience"] == 2
@@ -101,7 +103,5 @@ def test_flags_win_over_a_config_that_was_written_by_another_run():
 def test_weights_are_not_averaged_twice():
     cfg = load_config(CONFIG)
     cfg.custom_hooks = [dict(type="EMAHook")]
-    with pytest.raises(
-        ValueError, match="--ema: the config averages the weights already, by an EMAHook in custom_hooks"
-    ):
+    with raises("E-config-conflict", "^`ema`: .* EMAHook in custom_hooks"):
         asked(cfg, *TRACKING, ema=0.0002)

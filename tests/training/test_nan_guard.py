@@ -52,22 +52,22 @@ def weights_after(num_iters, work_dir, **changes):
     return runner.model.state_dict()
 
 
-def assert_same(found, expected):
-    assert found.keys() == expected.keys()
+def assert_same(state, expected):
+    assert state.keys() == expected.keys()
     for name, value in expected.items():
-        assert torch.equal(found[name], value), name
+        assert torch.equal(state[name], value), name
 
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
-    """A run whose third batch holds a picture of infinities, and how it ended."""
+    """Return a run whose third batch has a picture that is infinite everywhere, and the exception that ended it."""
     runner = runner_on(tmp_path_factory.mktemp("broken"), dataset=dict(broken=5))
     with pytest.raises(Stopped) as stopped:
         runner.train()
     return runner, stopped.value
 
 
-def test_a_loss_that_is_no_number_ends_the_run_in_one_sentence(broken):
+def test_a_loss_of_nan_ends_the_run_with_one_sentence(broken):
     runner, stopped = broken
     assert stopped.exit_code == 3
     work_dir = re.escape(str(runner.work_dir))
@@ -80,7 +80,7 @@ def test_a_loss_that_is_no_number_ends_the_run_in_one_sentence(broken):
 
 
 @pytest.mark.slow
-def test_the_state_before_it_is_what_the_last_good_iteration_left(broken, tmp_path):
+def test_the_saved_state_is_that_after_the_last_good_iteration(broken, tmp_path):
     runner, _ = broken
     saved = compat.load_checkpoint_file(Path(runner.work_dir, "before_nonfinite_iter_3.pth"))
     assert saved["meta"]["iter"] == 2
@@ -91,7 +91,7 @@ def test_the_state_before_it_is_what_the_last_good_iteration_left(broken, tmp_pa
     assert_same(resumed.model.state_dict(), uninterrupted)
 
 
-def test_the_batch_is_written_aside(broken):
+def test_the_batch_is_saved(broken):
     folder = Path(broken[0].work_dir, "nonfinite_iter_3_rank_0")
     batch = torch.load(folder / "batch.pt", weights_only=True)
     assert batch["inputs"].shape == (2, 3, 16, 16)
@@ -106,14 +106,14 @@ def test_the_batch_is_written_aside(broken):
     assert Image.open(folder / "sheet.jpg").width == 1600
 
 
-def test_crops_that_are_wholly_ignored_are_counted(tmp_path):
+def test_crops_that_are_fully_ignored_are_counted(tmp_path):
     runner = runner_on(tmp_path, dataset=dict(broken=1, target=255))
-    with pytest.raises(Stopped, match=r"iteration 1 \(.*100% of the pixels ignored, 2 of 2 crops wholly\): the batch"):
+    with pytest.raises(Stopped, match=r"iteration 1 \(.*100% of the pixels ignored, 2 of 2 crops are fully ignored\)"):
         runner.train()
 
 
 @pytest.mark.slow
-def test_a_gradient_that_is_no_number_ends_the_run_although_the_loss_is_one(tmp_path):
+def test_an_infinite_gradient_ends_the_run_although_the_loss_is_finite(tmp_path):
     runner = runner_on(tmp_path, hooks=[dict(type="GuardHook"), dict(type="BreakGradients", at=2)])
     sentence = r"the gradient of decode_head\.conv_seg\.bias is not finite, the loss is \d\.\d+, at iteration 2 \(lear"
     with pytest.raises(Stopped, match=sentence):
@@ -123,7 +123,7 @@ def test_a_gradient_that_is_no_number_ends_the_run_although_the_loss_is_one(tmp_
 
 
 @pytest.mark.slow
-def test_accumulated_gradients_are_judged_before_the_step(tmp_path):
+def test_accumulated_gradients_are_checked_before_the_step(tmp_path):
     accumulate = dict(accumulative_counts=2)
     runner = runner_on(tmp_path, dataset=dict(broken=5), optim_wrapper=accumulate)  # passes 3 and 4 are one step
     with pytest.raises(Stopped, match=r"nan at iteration 3 .*nonfinite_iter_3_rank_0, .*before_nonfinite_iter_4\.pth"):
@@ -134,7 +134,7 @@ def test_accumulated_gradients_are_judged_before_the_step(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_scaler_may_skip_gradients_that_overflow_but_not_a_loss_that_is_no_number(tmp_path):
+def test_a_scaler_may_skip_gradients_that_overflow_but_not_a_loss_of_nan(tmp_path):
     scaled = dict(type="CpuAmpOptimWrapper", init_scale=1024.0)
     runner = runner_on(
         tmp_path, optim_wrapper=scaled, hooks=[dict(type="GuardHook"), dict(type="BreakGradients", at=2)]
@@ -147,7 +147,7 @@ def test_a_scaler_may_skip_gradients_that_overflow_but_not_a_loss_that_is_no_num
         runner.train()
 
 
-def test_weights_that_are_broken_already_are_not_saved(tmp_path):
+def test_weights_that_are_nan_already_are_not_saved(tmp_path):
     runner = runner_on(tmp_path)
     runner.model.decode_head.convs[0].conv.register_parameter("bias", torch.nn.Parameter(torch.full((4,), torch.nan)))
     expected = r"the weights were not finite before it \(decode_head\.convs\.0\.conv\.bias\), so start again from an"
@@ -167,7 +167,7 @@ def test_a_full_disk_does_not_hide_the_reason(tmp_path, monkeypatch):
         runner.train()
 
 
-def test_a_healthy_run_learns_the_same_with_a_guard_as_without(tmp_path):
+def test_the_guard_does_not_change_a_good_run(tmp_path):
     assert_same(weights_after(5, tmp_path / "with"), weights_after(5, tmp_path / "without", hooks=()))
 
 
@@ -177,18 +177,18 @@ def test_a_loss_that_stays_zero_is_warned_about_once(tmp_path):
     runner.train()
     (line,) = [line for line in log_of(runner).splitlines() if "the loss has been 0" in line]
     expected = r"WARNING - the loss has been 0 for 3 iterations: are all pixels ignored, as in masks of 0 and 255 only"
-    assert re.search(expected + r".* tools/dataset\.py check CONFIG tells$", line)
+    assert re.search(expected + r".* run tools/dataset\.py check CONFIG$", line)
     assert "accuracy has been" not in log_of(runner)
 
 
 def test_an_accuracy_that_stays_zero_is_warned_about_once(tmp_path):
-    still = dict(optimizer=dict(lr=0.0))
-    runner = runner_on(tmp_path, 8, dataset=dict(target=1), optim_wrapper=still)
+    not_learning = dict(optimizer=dict(lr=0.0))
+    runner = runner_on(tmp_path, 8, dataset=dict(target=1), optim_wrapper=not_learning)
 
-    def prefer_another_class(module, inputs, scores):
+    def raise_score_of_another_class(module, inputs, scores):
         scores[:, 0] += 100
 
-    runner.model.decode_head.conv_seg.register_forward_hook(prefer_another_class)
+    runner.model.decode_head.conv_seg.register_forward_hook(raise_score_of_another_class)
     runner.train()
     (line,) = [line for line in log_of(runner).splitlines() if "the accuracy has been 0 for 3 iterations" in line]
     assert "do the masks hold train ids?" in line
@@ -205,8 +205,8 @@ def test_an_accuracy_that_stays_zero_is_warned_about_once(tmp_path):
     ],
     ids=lambda loss: "-".join(key for key in loss),
 )
-def test_a_batch_without_labelled_pixels_stops_nobody(tmp_path, loss):
+def test_a_batch_without_labelled_pixels_does_not_stop_the_run(tmp_path, loss):
     head = dict(MODEL["decode_head"], loss_decode=loss)
-    before = runner_on(tmp_path, 1, dataset=dict(target=255), model=dict(decode_head=head))
-    before.train()
-    assert before.message_hub.get_scalar("train/loss").current() == 0
+    runner = runner_on(tmp_path, 1, dataset=dict(target=255), model=dict(decode_head=head))
+    runner.train()
+    assert runner.message_hub.get_scalar("train/loss").current() == 0

@@ -3,7 +3,7 @@ import torch
 
 from semseg.config import load_config
 from semseg.training import for_training
-from tests.conftest import CONFIG, REPO
+from tests.conftest import CONFIG, REPO, raises
 
 RECIPE = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
 
@@ -17,7 +17,7 @@ def set_of(loader):
     return dataset.dataset if dataset.type == "SeededDataset" else dataset
 
 
-def test_training_and_validation_read_the_same_images_whole_and_plain():
+def test_training_and_validation_read_the_same_images_uncropped_and_without_augmentation():
     cfg = overfit(RECIPE, 3)
     train, val = set_of(cfg.train_dataloader), set_of(cfg.val_dataloader)
     assert train == val
@@ -28,7 +28,7 @@ def test_training_and_validation_read_the_same_images_whole_and_plain():
     assert not cfg.train_dataloader.sampler.shuffle
 
 
-def test_model_and_optimizer_stay_but_for_dropout():
+def test_model_and_optimizer_are_kept_except_dropout():
     plain, cfg = for_training(load_config(RECIPE, work_dir="run"), scale_lr=False), overfit(RECIPE, 3)
     assert cfg.optim_wrapper.optimizer == plain.optim_wrapper.optimizer
     assert (plain.model.decode_head.dropout_ratio, cfg.model.decode_head.dropout_ratio) == (0.1, 0)
@@ -38,11 +38,11 @@ def test_model_and_optimizer_stay_but_for_dropout():
 
 
 @pytest.mark.parametrize(("num_images", "batch_size"), [(1, 2), (2, 2), (3, 3), (9, 4)])
-def test_a_batch_holds_all_images_as_far_as_the_recipe_goes_and_two_at_least(num_images, batch_size):
+def test_a_batch_has_all_images_but_at_least_two_and_at_most_the_batch_size_of_the_recipe(num_images, batch_size):
     assert overfit(CONFIG, num_images).train_dataloader.batch_size == batch_size
 
 
-def test_the_run_has_a_plan_of_its_own_which_options_change():
+def test_the_run_has_its_own_schedule_which_options_change():
     cfg = overfit(RECIPE, 2)
     assert cfg.train_cfg == dict(type="IterBasedTrainLoop", max_iters=500, val_interval=25)
     assert [(s.type, s.begin, s.end) for s in cfg.param_scheduler] == [("LinearLR", 0, 25), ("PolyLR", 25, 500)]
@@ -50,7 +50,7 @@ def test_the_run_has_a_plan_of_its_own_which_options_change():
     assert overfit(RECIPE, 2, "train_cfg.val_interval=10").train_cfg.val_interval == 10
 
 
-def test_it_writes_below_the_work_folder_and_no_checkpoints():
+def test_it_writes_below_the_work_folder_and_saves_no_checkpoints():
     cfg = overfit(CONFIG, 2)
     assert cfg.work_dir == "run/overfit"
     assert cfg.default_hooks.checkpoint is None
@@ -59,45 +59,45 @@ def test_it_writes_below_the_work_folder_and_no_checkpoints():
     assert types.count("PanelHook") == types.count("OverfitHook") == 1
 
 
-def test_crops_around_rare_classes_are_augmentation_too():
+def test_crops_around_rare_classes_are_removed_as_augmentation():
     plain = load_config(CONFIG, work_dir="run")
     plain.train_dataloader.dataset = dict(type="RareClassDataset", dataset=plain.train_dataloader.dataset)
     assert set_of(for_training(plain, overfit=2).train_dataloader).type == "CityscapesDataset"
 
 
-def test_a_part_of_the_set_stays_a_part():
+def test_images_are_taken_from_the_part_of_the_set_that_the_config_selects():
     of_list = overfit(CONFIG, 2, "train_dataloader.dataset.indices=[7,5,3]")
     assert set_of(of_list.train_dataloader).indices == [7, 5]
     assert set_of(overfit(CONFIG, 9, "train_dataloader.dataset.indices=6").train_dataloader).indices == 6
 
 
-def test_a_config_without_crop_size_is_told_what_to_set():
-    with pytest.raises(ValueError, match=r"needs the size of the crops; set model\.data_preprocessor\.size=\("):
+def test_a_config_without_crop_size_is_refused():
+    with raises("E-config-missing-key", r"^`overfit` .* model\.data_preprocessor\.size=\("):
         overfit(CONFIG, 2, "model.data_preprocessor.size=None", "train_dataloader.dataset.pipeline=[]")
 
 
 def test_wrong_use_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"--overfit 0: expected a number of images, 1 or more"):
+    with raises("E-config-range", r"^`overfit` 0: .* 1 or more"):
         overfit(CONFIG, 0)
     torch.save({"state_dict": {}, "optimizer": {}, "message_hub": {}}, tmp_path / "iter_2.pth")
-    with pytest.raises(ValueError, match=r"--overfit always starts anew; leave --resume out"):
+    with raises("E-config-conflict", "^`overfit` .* `resume` "):
         overfit(CONFIG, 2, resume=str(tmp_path / "iter_2.pth"))
 
 
 @pytest.mark.parametrize(
-    ("flag", "given"),
+    ("name", "value"),
     [
-        ("--ema", dict(ema=0.01)),
-        ("--early-stop", dict(early_stop=3)),
-        ("--monitor", dict(monitor="IoU/person")),
-        ("--val-loss", dict(val_loss=True)),
-        ("--rare-crops", dict(rare_crops=0.5)),
-        ("--accumulate", dict(accumulate="2")),
+        ("ema", 0.01),
+        ("early_stop", 3),
+        ("monitor", "IoU/person"),
+        ("val_loss", True),
+        ("rare_crops", 0.5),
+        ("accumulate", "2"),
     ],
 )
-def test_flags_that_it_would_drop_are_refused(flag, given):
-    with pytest.raises(ValueError, match=rf"^--overfit learns .*, so {flag} would change nothing; leave it out$"):
-        overfit(CONFIG, 2, **given)
-    if flag != "--ema":
-        with pytest.raises(ValueError, match=rf"so .*{flag}.* would change nothing; leave them out$"):
-            overfit(CONFIG, 2, ema=0.01, **given)
+def test_options_that_would_have_no_effect_are_refused(name, value):
+    with raises("E-config-no-effect", rf"^`overfit` .* so `{name}` would .* it out$"):
+        overfit(CONFIG, 2, **{name: value})
+    if name != "ema":
+        with raises("E-config-no-effect", rf" so .*`{name}`.* would .* them out$"):
+            overfit(CONFIG, 2, **{"ema": 0.01, name: value})

@@ -5,13 +5,14 @@ import torch
 from mmseg.models.losses import CrossEntropyLoss
 
 from semseg.system.stopping import Stopped
-from semseg.training.overfit import coarse
+from semseg.training.overfit import coarsen_mask
+from tests.conftest import raises
 from tests.training.squares import MODEL
 from tests.training.toy_runs import log_of, toy_runner
 
 
 def overfitted(work_dir, num_images=2, *, max_iters=60, lr=0.05, loss=None, **dataset):
-    """A run over the first two of six pictures in squares, whose scores are as fine as the pictures."""
+    """Return a run over the first two of six pictures; the network has one score for each pixel."""
     loader = dict(dataset=dict(type="Squares", **dataset), sampler=dict(shuffle=False))
     head = dict(MODEL["decode_head"], loss_decode=loss or dict(type="CrossEntropyLoss"))
     return toy_runner(
@@ -32,27 +33,27 @@ def test_a_cell_has_the_class_of_most_of_its_pixels():
     train_ids = torch.full((1, 8, 8), 1)
     train_ids[:, :4, :4] = 2
     train_ids[:, 0, 0] = 3  # a detail
-    found = coarse(train_ids, (2, 2))
-    assert found.dtype == train_ids.dtype
-    assert found[0, :3, :3].eq(2).all()
-    assert found[0, 5:, 5:].eq(1).all()
+    mask = coarsen_mask(train_ids, (2, 2))
+    assert mask.dtype == train_ids.dtype
+    assert mask[0, :3, :3].eq(2).all()
+    assert mask[0, 5:, 5:].eq(1).all()
 
 
-def test_a_quarter_of_a_cell_next_to_another_class_does_not_count():
+def test_pixels_closer_than_a_quarter_of_a_cell_to_another_class_are_ignored():
     train_ids = torch.ones(1, 8, 16, dtype=torch.long)
     train_ids[:, :, 8:] = 2
-    assert coarse(train_ids, (1, 2))[0, 0].tolist() == [1] * 6 + [255] * 4 + [2] * 6
+    assert coarsen_mask(train_ids, (1, 2))[0, 0].tolist() == [1] * 6 + [255] * 4 + [2] * 6
 
 
-def test_what_is_ignored_stays_so_and_cells_of_a_pixel_change_nothing():
+def test_ignored_pixels_stay_ignored_and_cells_of_one_pixel_change_nothing():
     train_ids = torch.randint(0, 3, (1, 6, 10))
     train_ids[:, 0] = 255
-    assert torch.equal(coarse(train_ids, (6, 10)), train_ids)
-    assert coarse(torch.full((1, 8, 8), 255), (2, 2)).eq(255).all()
+    assert torch.equal(coarsen_mask(train_ids, (6, 10)), train_ids)
+    assert coarsen_mask(torch.full((1, 8, 8), 255), (2, 2)).eq(255).all()
 
 
-def test_the_best_scores_of_a_coarse_grid_reach_its_truth():
-    """They do not reach a mask in full: that is what the coarse truth is for."""
+def test_the_best_scores_of_a_coarse_grid_reach_the_coarse_mask():
+    """They do not reach the full mask: this is why the target is made coarse."""
     mask = torch.zeros(1, 32, 64, dtype=torch.long)
     mask[:, :, 20:22], mask[:, 3:17, 40:60], mask[:, 9:12, 5:9] = 1, 2, 1
 
@@ -67,10 +68,10 @@ def test_the_best_scores_of_a_coarse_grid_reach_its_truth():
         return float((enlarged.argmax(1) == target)[target != 255].float().mean())
 
     assert best_accuracy(mask) < 0.98
-    assert best_accuracy(coarse(mask, (2, 4))) == 1
+    assert best_accuracy(coarsen_mask(mask, (2, 4))) == 1
 
 
-def test_a_run_ends_as_soon_as_it_knows_its_images(tmp_path):
+def test_a_run_ends_as_soon_as_it_has_learned_its_images(tmp_path):
     runner = overfitted(tmp_path, max_iters=400, target=1)  # all of one class
     runner.train()
     assert 0 < runner.iter < 400
@@ -81,7 +82,7 @@ def test_a_run_ends_as_soon_as_it_knows_its_images(tmp_path):
     assert re.search(expected, line)
 
 
-def test_a_run_that_learns_too_little_fails_with_what_it_saw(tmp_path):
+def test_a_run_that_learns_too_little_fails_with_its_loss_and_missing_classes(tmp_path):
     runner = overfitted(tmp_path, max_iters=12, lr=0.0)
     with pytest.raises(Stopped) as stopped:
         runner.train()
@@ -95,9 +96,9 @@ def test_a_run_that_learns_too_little_fails_with_what_it_saw(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_not_through_is_told_how_to_go_on(tmp_path):
+def test_a_run_that_still_improves_fails_with_advice(tmp_path):
     runner = overfitted(tmp_path, max_iters=30)
-    hint = r"the loss fell from \S+ to \S+; see if the truth is right, try another learning rate than 0\.05, or more"
+    hint = r"the loss fell from \S+ to \S+; see if the masks are right, try another learning rate than 0\.05, or more"
     with pytest.raises(Stopped, match=hint + r" iterations \(--cfg-options train_cfg\.max_iters=60\); panels"):
         runner.train()
 
@@ -111,13 +112,13 @@ def test_images_without_labels_are_named_as_the_cause(tmp_path):
 
 
 def test_more_images_than_there_are_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"--overfit 7: the training set holds 6 images"):
+    with raises("E-config-range", "^`overfit` 7: .* 6 images"):
         overfitted(tmp_path, 7).train()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("given", [None, [1.0, 2.0, 3.0]])
-def test_classes_weigh_the_same_unless_the_config_says_otherwise(tmp_path, given):
+def test_classes_have_the_same_weight_unless_the_config_sets_others(tmp_path, given):
     runner = overfitted(tmp_path, max_iters=1, loss=dict(type="CrossEntropyLoss", class_weight=given))
     with pytest.raises(Stopped):
         runner.train()
@@ -126,6 +127,6 @@ def test_classes_weigh_the_same_unless_the_config_says_otherwise(tmp_path, given
         assert loss.class_weight == given
         return
     masks = [runner.train_dataloader.dataset[i]["data_samples"].gt_sem_seg.data for i in (0, 1)]
-    truth = torch.cat([coarse(mask, (2, 2)) for mask in masks])
+    truth = torch.cat([coarsen_mask(mask, (2, 2)) for mask in masks])
     weighted = {int((truth == value).sum() * weight) for value, weight in enumerate(loss.class_weight)} - {0}
     assert len(weighted) == 1

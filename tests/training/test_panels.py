@@ -59,7 +59,7 @@ def run_test(street, tmp_path, **hook):
 
 
 @pytest.mark.slow
-def test_a_test_paints_every_image_into_its_sub_folder_and_all_are_written_when_it_ends(street, tmp_path):
+def test_a_test_draws_every_image_in_its_sub_folder_and_all_are_written_when_it_ends(street, tmp_path):
     before = set(threading.enumerate())  # other tests leave some
     run_test(street, tmp_path, show_dir=str(tmp_path / "show"))
     paths = [path for path in (tmp_path / "show").rglob("*") if path.is_file()]
@@ -70,14 +70,14 @@ def test_a_test_paints_every_image_into_its_sub_folder_and_all_are_written_when_
 
 
 @pytest.mark.slow
-def test_without_show_dir_nothing_is_painted(street, tmp_path):
+def test_without_show_dir_nothing_is_drawn(street, tmp_path):
     run_test(street, tmp_path)
     assert not list(tmp_path.rglob("*.jpg"))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_is_one_sentence(street, tmp_path):
+def test_a_full_disk_is_reported_in_one_sentence(street, tmp_path):
     folder = tmp_path / "show/north"
     folder.mkdir(parents=True)
     (folder / f".3.{os.getpid()}.tmp.jpg").symlink_to("/dev/full")
@@ -88,7 +88,7 @@ def test_a_full_disk_is_one_sentence(street, tmp_path):
     assert not (folder / "3.jpg").exists()
 
 
-def test_writers_hold_up_who_is_too_fast_and_finish_everything():
+def test_writers_block_when_their_queue_is_full_and_finish_everything():
     writers, may_write, done = Writers(), threading.Event(), []
 
     def write(number):

@@ -26,23 +26,23 @@ def described(run, name):
 
 
 def test_every_checkpoint_has_the_scores_of_the_last_validation(run):
-    found = {name: described(run, name) for name in ("iter_2.pth", "iter_4.pth", "iter_6.pth")}
-    assert [one["iteration"] for one in found.values()] == [2, 4, 6]
-    assert found["iter_4.pth"]["metrics"] == {"iteration": 4, "scores": {"mIoU": 30.0}}
-    assert found["iter_6.pth"]["metrics"] == {"iteration": 6, "scores": {"mIoU": None}}
+    descriptions = {name: described(run, name) for name in ("iter_2.pth", "iter_4.pth", "iter_6.pth")}
+    assert [description["iteration"] for description in descriptions.values()] == [2, 4, 6]
+    assert descriptions["iter_4.pth"]["metrics"] == {"iteration": 4, "scores": {"mIoU": 30.0}}
+    assert descriptions["iter_6.pth"]["metrics"] == {"iteration": 6, "scores": {"mIoU": None}}
     assert described(run, "best.pth")["metrics"]["iteration"] == 4
 
 
-def test_the_config_is_there_as_data(run):
-    found = described(run, "best.pth")
-    assert found["config"]["optim_wrapper"]["optimizer"] == {"type": "AdamW", "lr": 0.01}
-    assert found["config"]["train_cfg"]["max_iters"] == 6
-    assert (found["schema"], found["seed"], found["num_processes"]) == (1, 0, 1)
-    assert found["versions"]["torch"] == str(torch.__version__)
-    assert found["command"].startswith("python ")
+def test_the_config_is_stored_as_data(run):
+    description = described(run, "best.pth")
+    assert description["config"]["optim_wrapper"]["optimizer"] == {"type": "AdamW", "lr": 0.01}
+    assert description["config"]["train_cfg"]["max_iters"] == 6
+    assert (description["schema"], description["seed"], description["num_processes"]) == (1, 0, 1)
+    assert description["versions"]["torch"] == str(torch.__version__)
+    assert description["command"].startswith("python ")
 
 
-def test_run_json_lies_beside_the_log(run):
+def test_run_json_is_beside_the_log(run):
     record = json.loads(Path(run.log_dir, "run.json").read_text())
     assert list(Path(run.log_dir).glob("*.log"))
     assert record["hardware"]["cpu"]
@@ -51,26 +51,25 @@ def test_run_json_lies_beside_the_log(run):
     assert {"command", "config_file", "git", "versions", "num_processes", "start_time"} <= record.keys()
 
 
-def test_a_resumed_run_has_a_run_json_of_its_own_and_keeps_the_scores(run, tmp_path):
-    resumed = toy_runner(
-        run.work_dir, 5, hooks=[DESCRIBED, dict(type="EMAHook", momentum=0.5)], scores=[0] * 9, interval=50,
-        resume=f"{run.work_dir}/iter_4.pth",
-    )  # fmt: skip
-    resumed._log_dir = str(tmp_path)  # the same second has the same folder
+def test_a_resumed_run_has_its_own_run_json_and_keeps_the_scores(run, tmp_path):
+    hooks = [DESCRIBED, dict(type="EMAHook", momentum=0.5)]
+    resume = f"{run.work_dir}/iter_4.pth"
+    resumed = toy_runner(run.work_dir, 5, hooks=hooks, scores=[0] * 9, interval=50, resume=resume)
+    resumed._log_dir = str(tmp_path)  # runs that start in the same second would share a folder
     resumed.train()
     assert json.loads((tmp_path / "run.json").read_text())["start_iteration"] == 4
     assert described(run, "iter_4.pth")["metrics"]["iteration"] == 4
 
 
-def test_the_averaged_weights_are_told_and_published(run, tmp_path):
+def test_averaged_weights_are_described_and_published(run, tmp_path):
     path = Path(run.work_dir) / "iter_4.pth"
     content = read_checkpoint(path)
     assert description_of(content)["weights"] == "moving average"
     name = "layer.weight"
     assert not torch.equal(content["state_dict"][name], content["ema_state_dict"][f"module.{name}"])
-    done = publish(path, tmp_path)
-    assert done.is_averaged
-    for file in done.paths:
+    published = publish(path, tmp_path)
+    assert published.is_averaged
+    for file in published.paths:
         assert torch.equal(read_checkpoint(file)["state_dict"][name], content["state_dict"][name])
         assert description_of(read_checkpoint(file))["weights"] == "moving average"
 

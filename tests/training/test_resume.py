@@ -1,4 +1,4 @@
-"""Which checkpoint is continued."""
+"""The choice of the checkpoint that is continued."""
 
 import shutil
 
@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from semseg.checkpoints.files import numbered_checkpoints
 from semseg.training.resume import RESTARTED, resume_checkpoint
+from tests.conftest import raises
 from tests.training.asked import asked
 
 
@@ -37,14 +38,14 @@ def test_the_newest_is_continued_with_its_seed(work_dir):
     assert (cfg.resume, cfg.load_from, cfg.randomness.seed) == (True, str(work_dir / "iter_6.pth"), 7)
 
 
-def test_the_one_that_was_written_last_is_the_newest(work_dir):
+def test_the_checkpoint_that_was_written_last_is_the_newest(work_dir):
     (work_dir / "last.pth").unlink()
-    (work_dir / "last.pth").symlink_to("iter_4.pth")  # iter_6.pth is of a run that was given up
+    (work_dir / "last.pth").symlink_to("iter_4.pth")  # iter_6.pth is of a run that was abandoned
     assert resumed(work_dir, "newest").load_from.endswith("iter_4.pth")
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])
-def test_a_damaged_one_is_named_and_the_one_before_it_used(work_dir, damage, capsys):
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(work_dir, damage, capsys):
     content = bytearray((work_dir / "iter_6.pth").read_bytes())
     if damage == "cut":
         content = content[: len(content) // 2]
@@ -57,34 +58,34 @@ def test_a_damaged_one_is_named_and_the_one_before_it_used(work_dir, damage, cap
     assert "the one before it is used" in warned
 
 
-def test_a_damaged_one_that_was_asked_for_is_an_error(work_dir):
+def test_a_damaged_checkpoint_that_is_given_by_its_path_is_an_error(work_dir):
     (work_dir / "iter_6.pth").write_bytes(b"PK\x03\x04")
-    with pytest.raises(ValueError, match=r"iter_6\.pth is damaged \(its end is missing\)"):
+    with raises("E-checkpoint-damaged", r"iter_6\.pth .* \(its end is missing\)"):
         resumed(work_dir, str(work_dir / "iter_6.pth"))
 
 
-def test_auto_starts_fresh_where_there_is_none(tmp_path):
+def test_auto_starts_a_new_run_if_there_is_no_checkpoint(tmp_path):
     assert not resumed(tmp_path, "auto").resume
 
 
 def test_no_checkpoint_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"--resume: no checkpoint in .*; leave it out to start a new run"):
+    with raises("E-checkpoint-missing", f"^`resume`: no checkpoint in {tmp_path}"):
         resumed(tmp_path, "newest")
 
 
-def test_a_missing_one_names_those_beside_it(work_dir):
-    with pytest.raises(FileNotFoundError, match=r"no checkpoint .*iter_9\.pth; .* holds iter_2\.pth, iter_4\.pth"):
+def test_a_missing_checkpoint_names_those_beside_it(work_dir):
+    with raises("E-checkpoint-missing", r"^`resume`: .*iter_9\.pth; .* iter_2\.pth, iter_4\.pth"):
         resumed(work_dir, str(work_dir / "iter_9.pth"))
 
 
 def test_weights_alone_are_not_resumed(work_dir):
     torch.save({"meta": {}, "state_dict": {}}, work_dir / "best_mIoU_iter_4.pth")
-    with pytest.raises(ValueError, match="holds weights without the state of the optimizer; resume an iter_"):
+    with raises("E-checkpoint-not-resumable", r"^`resume`: .*best_mIoU_iter_4\.pth .* optimizer; .* `load_from`$"):
         resumed(work_dir, str(work_dir / "best_mIoU_iter_4.pth"))
 
 
 def test_another_seed_is_an_error(work_dir):
-    with pytest.raises(ValueError, match=r"--seed 1: .* was trained with seed 7; leave --seed out"):
+    with raises("E-config-resume-differs", r"^`seed` 1: .*iter_6\.pth .* seed 7; "):
         resumed(work_dir, "newest", randomness=dict(seed=1))
 
 
@@ -102,8 +103,7 @@ def check(work_dir, wanted=None, **values):
 
 
 def test_a_folder_that_holds_another_run_is_refused(work_dir):
-    ways = "continue that run with --resume, or choose another folder with --work-dir"
-    with pytest.raises(FileExistsError, match=rf"the checkpoints of another run \(iter_2.pth, .* 1 more\): {ways}"):
+    with raises("E-config-used-folder", r" \(iter_2.pth, .* 1 more\): .* `resume`, .* `work_dir`$"):
         check(work_dir)
     check(work_dir, "newest")
     check(work_dir, "auto")
@@ -120,21 +120,21 @@ def test_a_folder_without_checkpoints_is_free(tmp_path):
 @pytest.mark.parametrize("name", ["best_mIoU_iter_4.pth", "best_IoU_person_epoch_3.pth", "best.pth", "epoch_1.pth"])
 def test_one_file_of_a_run_is_enough(tmp_path, name):
     (tmp_path / name).touch()
-    with pytest.raises(FileExistsError, match=f"another run .{name}"):
+    with raises("E-config-used-folder", f"another run .{name}"):
         check(tmp_path)
 
 
-def test_nothing_that_can_be_resumed_is_no_fresh_start(work_dir):
+def test_auto_does_not_start_a_new_run_beside_checkpoints_that_cannot_be_resumed(work_dir):
     for path in work_dir.glob("iter_*.pth"):
         path.write_bytes(b"PK")
-    with pytest.raises(FileExistsError, match="--resume auto can read none of them, so choose another folder"):
+    with raises("E-config-used-folder", "`resume` auto can read none"):
         check(work_dir, "auto")
     assert not check(work_dir, RESTARTED).resume  # the launcher starts this same run again
     for path in work_dir.glob("iter_*.pth"):
         path.rename(work_dir / f"best_mIoU_{path.name}")
-    with pytest.raises(FileExistsError, match="none of them can be resumed, so"):
+    with raises("E-config-used-folder", "none of them can be resumed"):
         check(work_dir)
-    with pytest.raises(FileNotFoundError, match=r"nothing in .* can be resumed .* from those weights with --load-from"):
+    with raises("E-checkpoint-missing", r"^`resume`: nothing in .* \(best_mIoU_iter_2.pth, .* `load_from` "):
         check(work_dir, "newest")
 
 
@@ -142,14 +142,14 @@ def test_a_run_from_elsewhere_is_not_continued_among_the_files_of_another(work_d
     other = tmp_path_factory.mktemp("elsewhere")
     shutil.copy(work_dir / "iter_4.pth", other)
     check(other / "new", str(work_dir / "iter_4.pth"))
-    with pytest.raises(FileExistsError, match=r"--resume .*iter_4.pth: .*elsewhere\d+ holds .* with --resume alone"):
+    with raises("E-config-used-folder", r"^`resume` .*iter_4.pth: .*elsewhere\d+ .* `resume` alone"):
         check(other, str(work_dir / "iter_4.pth"))
 
 
 def test_later_checkpoints_that_will_be_overwritten_are_named(work_dir):
     cfg = check(work_dir, str(work_dir / "iter_2.pth"))
     assert cfg.custom_hooks[0].lines == [
-        "goes on after iter_2.pth; later checkpoints will be overwritten: iter_6.pth, iter_4.pth"
+        "continues after iter_2.pth; later checkpoints will be overwritten: iter_6.pth, iter_4.pth"
     ]
 
 

@@ -11,6 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from semseg import compat
 from semseg.system.stopping import Stopped
+from tests.conftest import raises
 from tests.training.toy_runs import log_of, scalars_of, toy_runner
 
 HOOKS = [dict(type="ContinuationHook"), dict(type="OneCurveHook"), dict(type="MonitorHook", rule="less")]
@@ -33,7 +34,7 @@ def trained(work_dir, max_iters, resume=None, planned=None, **changes):
 
 
 def learning_rates(runner):
-    """Map each iteration to the learning rates: of most parameters, and of those with twice as much."""
+    """Map each iteration to two learning rates: of most parameters, and of those with the double rate."""
     entries = scalars_of(Path(runner.work_dir))
     return {entry["step"]: (entry["base_lr"], entry["lr"]) for entry in entries if "lr" in entry}
 
@@ -57,7 +58,7 @@ def long(tmp_path_factory):
         ("long", 4, "short", "schedule shortened from 12 to 6 iterations"),
     ],
 )
-def test_a_changed_schedule_goes_on_as_if_it_had_been_planned_so(request, tmp_path, before, done, after, words):
+def test_a_changed_schedule_continues_as_if_planned_from_the_start(request, tmp_path, before, done, after, words):
     before, after = request.getfixturevalue(before), request.getfixturevalue(after)
     resumed = trained(tmp_path, after.max_iters, resume=f"{before.work_dir}/iter_{done}.pth")
     planned = {step: lr for step, lr in learning_rates(after).items() if step > done}
@@ -66,16 +67,16 @@ def test_a_changed_schedule_goes_on_as_if_it_had_been_planned_so(request, tmp_pa
     assert base < double
     (line,) = [line for line in log_of(resumed).splitlines() if "INFO - schedule" in line]
     assert line.endswith(f"{words}: learning rate goes on at {base:.4g}")
-    found, expected = (
+    content, expected = (
         compat.load_checkpoint_file(f"{runner.work_dir}/iter_{after.max_iters}.pth") for runner in (resumed, after)
     )
-    groups = [[group["lr"] for group in content["optimizer"]["param_groups"]] for content in (found, expected)]
+    groups = [[group["lr"] for group in each["optimizer"]["param_groups"]] for each in (content, expected)]
     assert groups[0] == groups[1]
-    assert found["optimizer"]["state"][0]["step"] == after.max_iters  # AdamW went on counting
+    assert content["optimizer"]["state"][0]["step"] == after.max_iters  # AdamW continued to count
 
 
 @pytest.mark.slow
-def test_an_unchanged_schedule_goes_on_as_stored(short, tmp_path):
+def test_an_unchanged_schedule_continues_as_stored(short, tmp_path):
     resumed = trained(tmp_path, 6, resume=f"{short.work_dir}/iter_4.pth")
     assert learning_rates(resumed) == {step: lr for step, lr in learning_rates(short).items() if step > 4}
     assert "INFO - schedule" not in log_of(resumed)
@@ -99,22 +100,19 @@ def test_another_learning_rate_takes_effect(short, tmp_path):
 
 
 def test_a_run_cannot_end_before_its_checkpoint(short, tmp_path):
-    words = (
-        r"train_cfg.max_iters is 2, but iter_4.pth is at iteration 4 already; go on with --cfg-options"
-        r" train_cfg.max_iters=6"
-    )
-    with pytest.raises(ValueError, match=words):
+    message = "train_cfg.max_iters is 2, but iter_4.pth .* iteration 4 .* `cfg_options` train_cfg.max_iters=6$"
+    with raises("E-config-resume-length", message):
         trained(tmp_path, 2, resume=f"{short.work_dir}/iter_4.pth", planned=6)
 
 
-def test_a_run_that_averages_its_weights_goes_on_averaging(tmp_path):
+def test_a_run_that_averages_its_weights_has_to_continue_with_it(tmp_path):
     toy_runner(tmp_path, 2, hooks=[dict(type="AveragedWeightsHook")]).train()
-    with pytest.raises(ValueError, match=r"iter_2.pth was trained with averaged weights \(EMA\); add --ema"):
+    with raises("E-config-resume-differs", r"^iter_2.pth .* \(EMA\); add `ema`"):
         trained(tmp_path, 4, resume=tmp_path / "iter_2.pth")
 
 
 def steps_on_board(work_dir):
-    """The steps of every curve that TensorBoard shows; `time` and `data_time` belong to both loops."""
+    """Return the steps of every curve in TensorBoard, except `time` and `data_time`, which both loops write."""
     (folder,) = work_dir.rglob("vis_data")
     board = EventAccumulator(str(folder)).Reload()
     return {
@@ -125,7 +123,7 @@ def steps_on_board(work_dir):
 
 
 @pytest.mark.slow
-def test_a_resumed_run_writes_on_in_the_same_curves(tmp_path):
+def test_a_resumed_run_appends_to_the_same_curves(tmp_path):
     first = trained(tmp_path, 6)
     with (Path(first.log_dir) / "vis_data/scalars.json").open("a") as file:
         file.write('{"loss": 0.')  # killed
@@ -150,7 +148,7 @@ class TrialHook(Hook):
         raise Stopped("a dry run", 0)
 
 
-def test_a_trial_leaves_the_curves_alone(tmp_path):
+def test_a_trial_does_not_change_the_curves(tmp_path):
     trained(tmp_path, 4)
     before = scalars_of(tmp_path)
     resume = tmp_path / "iter_2.pth"
@@ -166,8 +164,8 @@ def test_a_validation_that_will_be_repeated_is_shown_once(tmp_path):
     trained(tmp_path, 4)
     path = tmp_path / "iter_4.pth"
     content = compat.load_checkpoint_file(path)
-    known = content["message_hub"]["runtime_info"]
-    known["last_validation"] = known["record"]["validated"] = 2  # killed between the log line and the checkpoint
+    info = content["message_hub"]["runtime_info"]
+    info["last_validation"] = info["record"]["validated"] = 2  # killed between the log line and the checkpoint
     torch.save(content, path)
     resumed = trained(tmp_path, 6, resume=path)
     assert "iteration 4 was not validated" in log_of(resumed)
@@ -178,7 +176,7 @@ def test_a_validation_that_will_be_repeated_is_shown_once(tmp_path):
 
 
 @pytest.mark.slow
-def test_new_curves_begin_where_the_old_ones_are_gone(tmp_path):
+def test_new_curves_are_started_if_the_old_ones_were_deleted(tmp_path):
     first = trained(tmp_path, 2, planned=6)
     shutil.rmtree(first.log_dir)
     trained(tmp_path, 4, resume=tmp_path / "iter_2.pth")
@@ -186,14 +184,14 @@ def test_new_curves_begin_where_the_old_ones_are_gone(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_folder_of_ones_own_stays(tmp_path):
+def test_a_save_dir_of_the_config_is_kept(tmp_path):
     visualizer = dict(save_dir=str(tmp_path / "mine"))
     trained(tmp_path, 4, visualizer=visualizer)
     trained(tmp_path, 4, resume=tmp_path / "iter_2.pth", visualizer=visualizer)
     assert steps_on_board(tmp_path)["loss"] == [1, 2, 3, 4]
 
 
-def test_a_new_run_in_the_same_folder_begins_curves_of_its_own(tmp_path):
+def test_a_new_run_in_the_same_folder_starts_its_own_curves(tmp_path):
     first, second = trained(tmp_path, 2, planned=6), trained(tmp_path, 2, planned=6)
     if first.timestamp != second.timestamp:
         assert len(list(tmp_path.rglob("vis_data"))) == 2

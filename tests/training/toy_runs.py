@@ -14,7 +14,7 @@ from mmseg.registry import DATASETS, METRICS, MODELS
 
 import semseg.plugins  # noqa: F401
 
-_numbers = itertools.count()  # MMEngine shares the records of Runners that have one name
+_numbers = itertools.count()  # MMEngine shares the records of Runners that have the same name
 
 
 @DATASETS.register_module()
@@ -48,7 +48,7 @@ class ToyModel(BaseModel):
 
 @METRICS.register_module()
 class ScriptedMetric(BaseMetric):
-    """Return the next of the given scores, or what the model is worth: the mean of its errors."""
+    """Return the next of the given scores, or the mean error of the model."""
 
     default_prefix = ""
 

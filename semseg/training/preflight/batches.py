@@ -1,4 +1,4 @@
-"""What a trial is made on: a batch of the training, the largest picture of the validation, both also half as large."""
+"""The data of a trial: a batch of the training and the largest picture of the validation, also with smaller sides."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from PIL import Image
 
 from semseg.config.tree import built_datasets
 
-_SIZES = ("ori_shape", "img_shape", "pad_shape")  # in the record that goes with a picture
-_READERS = 16  # threads: headers are waited for, not computed
+_SIZES = ("ori_shape", "img_shape", "pad_shape")  # in the metainfo of a sample
+_NUM_READERS = 16  # threads; reading headers needs no computation, only waiting
 
 
 class Loaded(NamedTuple):
-    """A batch, and what it cost.
+    """A batch, and the time that it took.
 
     Attributes:
-        batch: as the run's own dataloader puts it together.
-        seconds: of one sample, in this process; the median.
+        batch: collated as by the run's own dataloader.
+        seconds: for one sample, in this process; the median.
     """
 
     batch: dict
@@ -37,13 +37,13 @@ class Loaded(NamedTuple):
 
 
 class Largest(NamedTuple):
-    """The picture that a validation needs most memory for.
+    """The picture for which a validation needs the most memory.
 
     Attributes:
         index: in its set.
-        path: its file; other words where the set does not tell.
+        path: of its file; a description if the set does not know the path.
         size: width, height, of the file.
-        mean_share: what the mean picture of the set has of its pixels.
+        mean_share: mean number of pixels of the pictures in the set, as a share of this picture's.
     """
 
     index: int
@@ -53,12 +53,12 @@ class Largest(NamedTuple):
 
 
 def load_batch(dataloader: Any, indices: Sequence[int], seed: int) -> Loaded:
-    """Take samples through the pipeline of a dataloader, whose workers and sampler know nothing of it.
+    """Load samples with the pipeline of a dataloader, without its workers and its sampler.
 
     Args:
         dataloader: of a Runner.
         indices: of the samples; those beyond its batch size are only timed.
-        seed: of what its transforms draw.
+        seed: of the random numbers of its transforms.
     """
     random.seed(seed)
     np.random.seed(seed % 2**32)
@@ -73,7 +73,7 @@ def load_batch(dataloader: Any, indices: Sequence[int], seed: int) -> Loaded:
 
 
 def batch_size_of(dataloader: Any) -> int:
-    """Return how many samples make a batch; a batch sampler of its own may say it."""
+    """Return the batch size of a dataloader, or of its batch sampler."""
     return dataloader.batch_size or getattr(dataloader.batch_sampler, "batch_size", 1)
 
 
@@ -82,8 +82,8 @@ def find_largest(dataset: Any) -> Largest:
     if not hasattr(dataset, "get_data_info"):
         return Largest(0, "the first picture", (0, 0), 1.0)
     paths = [str(dataset.get_data_info(i).get("img_path")) for i in range(len(dataset))]
-    with warnings.catch_warnings(), ThreadPoolExecutor(_READERS) as pool:
-        warnings.simplefilter("ignore")  # large, but no bomb
+    with warnings.catch_warnings(), ThreadPoolExecutor(_NUM_READERS) as pool:
+        warnings.simplefilter("ignore")  # DecompressionBombWarning: large pictures are allowed
         sizes = list(pool.map(_size_in_header, paths))
     num_pixels = [width * height + _resized_pixels(dataset, width, height) for width, height in sizes]
     index = int(np.argmax(num_pixels))
@@ -91,21 +91,21 @@ def find_largest(dataset: Any) -> Largest:
 
 
 def halved(batch: dict) -> dict:
-    """Return a copy of a batch with every other row and column: a quarter of the pixels."""
-    return _cut(batch, slice(None, None, 2), slice(None, None, 2))
+    """Return a copy of a batch with every second row and column: a quarter of the pixels."""
+    return _sliced(batch, slice(None, None, 2), slice(None, None, 2))
 
 
 def corner(batch: dict, size: Sequence[int]) -> dict:
-    """Return a copy of a batch with the upper left corners of its pictures: height, width, as the network sees them."""
-    return _cut(batch, slice(size[0]), slice(size[1]))
+    """Return a copy of a batch with the upper left corners of its pictures; `size` is height, width."""
+    return _sliced(batch, slice(size[0]), slice(size[1]))
 
 
-def half(size: Sequence[int]) -> tuple[int, int]:
-    """Return half of a height and width."""
+def half_size(size: Sequence[int]) -> tuple[int, int]:
+    """Return half of a height and width, rounded up."""
     return math.ceil(size[0] / 2), math.ceil(size[1] / 2)
 
 
-def _cut(batch: dict, rows: slice, columns: slice) -> dict:
+def _sliced(batch: dict, rows: slice, columns: slice) -> dict:
     batch = copy.deepcopy(batch)
     before = batch["inputs"][0].shape[-2:]
     batch["inputs"] = [picture[..., rows, columns] for picture in batch["inputs"]]
@@ -125,12 +125,12 @@ def _size_in_header(path: str) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.size
-    except (OSError, Image.DecompressionBombError):  # no file of this machine, or damaged: the pipeline will tell
+    except (OSError, Image.DecompressionBombError):  # no local file, or damaged: the pipeline will report it
         return 0, 0
 
 
 def _resized_pixels(dataset: Any, width: int, height: int) -> int:
-    """Return the pixels that are left after the `Resize` of a test pipeline."""
+    """Return the number of pixels after the `Resize` of a test pipeline."""
     first = next(built_datasets(dataset))
     for step in getattr(getattr(first, "pipeline", None), "transforms", ()):
         if type(step).__name__ == "Resize" and width and height:
@@ -143,7 +143,7 @@ def _resized_pixels(dataset: Any, width: int, height: int) -> int:
     return width * height
 
 
-def path_in_words(path: str) -> str:
-    """Shorten a long path in its middle."""
+def shorten_path(path: str) -> str:
+    """Replace the middle of a long path by an ellipsis."""
     parts = Path(path).parts
     return path if len(parts) < 5 else str(Path(*parts[:2], "…", parts[-1]))

@@ -1,29 +1,29 @@
-"""What a step takes, found on a part of the pixels first: on a CPU one that is too large would end the process."""
+"""Measure a step on a part of the pixels first: on a CPU, a step that is too large would kill the process."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 from torch import nn
 
-from semseg.training.preflight.batches import half, halved
+from semseg.training.preflight.batches import half_size, halved
 from semseg.training.preflight.meter import Cost, Meter, OutOfMemory
 
-_PATIENCE_S = 15  # for one step on a CPU
+_MAX_STEP_S = 15  # for one step on a CPU
 
 Step = Callable[[dict], Any]
 
 
 class Outcome(NamedTuple):
-    """Of a step that was tried.
+    """The result of trying a step.
 
     Attributes:
-        meter: what it was measured with.
-        cost: of the step; extrapolated, where a CPU would take long over it. None: it does not fit.
-        need_bytes: extrapolated; None where a network takes one size only, or not even a part fits.
+        meter: that measured it.
+        cost: of the step; extrapolated if it would take long on a CPU. None: it does not fit.
+        need_bytes: extrapolated; None if the network accepts only one size, or if not even a part fits.
     """
 
     meter: Meter
@@ -32,23 +32,23 @@ class Outcome(NamedTuple):
 
 
 def try_step(model: nn.Module, step: Step, batch: dict, fixed_bytes: int = 0) -> Outcome:
-    """Run a step if it fits, after it was run on a part of the pixels.
+    """Run a step on a part of the pixels, then on all pixels if it fits.
 
     Args:
-        model: whose step it is.
+        model: of the step.
         step: takes a batch.
-        batch: the whole one; not changed.
-        fixed_bytes: what does not grow with the pixels, and is not there before.
+        batch: the full batch; not changed.
+        fixed_bytes: memory that the step allocates and that does not grow with the number of pixels.
     """
     meter, whole = _extrapolate(model, step, batch, fixed_bytes)
     need = None if whole is None else whole.num_bytes
     if meter.is_cpu and whole is not None:
         if whole.num_bytes > meter.limit_bytes():
             return Outcome(meter, None, need)
-        if whole.seconds > _PATIENCE_S:
+        if whole.seconds > _MAX_STEP_S:
             return Outcome(meter, whole, need)
     try:
-        # the first one on a GPU looks for the fastest kernels
+        # on a GPU, the first step searches for the fastest kernels
         costs = [meter.measure(lambda: step(copy.deepcopy(batch))) for _ in range(1 if meter.is_cpu else 2)]
     except OutOfMemory:
         return Outcome(meter, None, need)
@@ -56,40 +56,41 @@ def try_step(model: nn.Module, step: Step, batch: dict, fixed_bytes: int = 0) ->
 
 
 def _extrapolate(model: nn.Module, step: Step, batch: dict, fixed_bytes: int) -> tuple[Meter, Cost | None]:
-    """Run a step on 1/64, 1/16 and 1/4 of the pixels, as far as that is not too much itself, and draw the line.
+    """Run a step on 1/64, 1/16 and 1/4 of the pixels, unless that is too expensive itself, and extrapolate linearly.
 
-    Part of what it takes does not grow with the pixels: gradients, and what libraries keep.
+    Part of the memory does not grow with the number of pixels: gradients, and the caches of libraries.
     """
     device = next(model.parameters()).device
-    meter, points, whole = Meter(device), [], None
-    for halvings in (3, 2, 1):
-        factor = 4**halvings
-        patience_s = _PATIENCE_S / 4 if len(points) > 1 else 4 * _PATIENCE_S  # two points make a line
-        is_much = whole is not None and (
-            whole.num_bytes / factor > meter.limit_bytes() or whole.seconds / factor > patience_s
+    meter, whole = Meter(device), None
+    points: list[tuple[float, int]] = []  # share of the pixels, bytes
+    for num_halvings in (3, 2, 1):
+        factor = 4**num_halvings
+        max_s = _MAX_STEP_S / 4 if len(points) > 1 else 4 * _MAX_STEP_S  # a line needs two points
+        is_too_expensive = whole is not None and (
+            whole.num_bytes / factor > meter.limit_bytes() or whole.seconds / factor > max_s
         )
-        if is_much and meter.is_cpu:
+        if is_too_expensive and meter.is_cpu:
             break
         small = batch
         with contextlib.ExitStack() as stack, contextlib.suppress(OutOfMemory):
-            for _ in range(halvings):
-                stack.enter_context(_half_as_large(model))
+            for _ in range(num_halvings):
+                stack.enter_context(_with_half_sizes(model))
                 small = halved(small)
             try:
-                for _ in range(2):  # once more, when libraries and optimizer have taken what they keep
+                for _ in range(2):  # the second time, libraries and optimizer have allocated what they keep
                     meter = Meter(device)
                     cost = meter.measure(lambda small=small: step(copy.deepcopy(small)))
                     if cost.seconds > 1 and points:
                         break
-            except (RuntimeError, ValueError, AssertionError):  # too small for the network, or of the wrong size
+            except (RuntimeError, ValueError, AssertionError):  # too small, or a wrong size, for the network
                 continue
             points.append((1 / factor, cost.num_bytes))
-            whole = Cost(cost.seconds * factor, _on_the_line(points, meter.fixed_bytes + fixed_bytes))
+            whole = Cost(cost.seconds * factor, _extrapolated_bytes(points, meter.fixed_bytes + fixed_bytes))
     return meter, whole
 
 
-def _on_the_line(points: list[tuple[float, int]], fixed_bytes: int) -> int:
-    """Return what all pixels take, from the last two points (share of the pixels, bytes), or from one."""
+def _extrapolated_bytes(points: list[tuple[float, int]], fixed_bytes: int) -> int:
+    """Return the bytes for all pixels, from the last two points (share of the pixels, bytes), or from one."""
     share, num_bytes = points[-1]
     growing = max(0, num_bytes - fixed_bytes) / share
     if len(points) > 1:
@@ -98,15 +99,16 @@ def _on_the_line(points: list[tuple[float, int]], fixed_bytes: int) -> int:
 
 
 @contextlib.contextmanager
-def _half_as_large(model: nn.Module) -> Iterator[None]:
-    """Let what has a size of its own shrink with the pictures: the padding of batches, sliding windows."""
-    preprocessor, test_cfg = getattr(model, "data_preprocessor", None), getattr(model, "test_cfg", None)
+def _with_half_sizes(model: nn.Module) -> Generator[None]:
+    """Halve the sizes that a model has itself, in the block: of the padding of batches, and of sliding windows."""
+    preprocessor: Any = getattr(model, "data_preprocessor", None)
+    test_cfg: Any = getattr(model, "test_cfg", None) or {}
     size = getattr(preprocessor, "size", None)
     if size is not None:
-        preprocessor.size = half((size, size) if isinstance(size, int) else size)
-    windows = {key: half(test_cfg[key]) for key in ("crop_size", "stride") if key in (test_cfg or {})}
+        preprocessor.size = half_size((size, size) if isinstance(size, int) else size)
+    windows = {key: half_size(test_cfg[key]) for key in ("crop_size", "stride") if key in test_cfg}
     try:
-        with testing_as(model, {**(test_cfg or {}), **windows}):
+        with using_test_cfg(model, {**test_cfg, **windows}):
             yield
     finally:
         if size is not None:
@@ -114,13 +116,14 @@ def _half_as_large(model: nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def testing_as(model: nn.Module, test_cfg: dict) -> Iterator[None]:
-    """Let a model predict with these settings meanwhile, if it has any."""
-    given = getattr(model, "test_cfg", None)
-    if isinstance(given, dict):
-        model.test_cfg = type(given)(test_cfg)
+def using_test_cfg(model: nn.Module, test_cfg: dict) -> Generator[None]:
+    """Replace the `test_cfg` of a model in the block, if it has one."""
+    segmentor: Any = model
+    own = getattr(segmentor, "test_cfg", None)
+    if isinstance(own, dict):
+        segmentor.test_cfg = type(own)(test_cfg)
     try:
         yield
     finally:
-        if isinstance(given, dict):
-            model.test_cfg = given
+        if isinstance(own, dict):
+            segmentor.test_cfg = own

@@ -1,4 +1,4 @@
-"""How long a run will take, and what it will wait for."""
+"""Estimate how long a run will take, and whether the loader or the model is the bottleneck."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from semseg.system.machine import num_cpus, num_local_processes
 
 
 class Pace(NamedTuple):
-    """Of the training loop.
+    """The speed of the training loop.
 
     Attributes:
-        seconds: of one iteration.
-        verdict: whether the loader or the model bounds it, and what would cure it.
+        seconds: for one iteration.
+        verdict: whether the loader or the model bounds it, and how to improve it.
     """
 
     seconds: float
     verdict: str
 
 
-def pace(step_s: float, sample_s: float, batch_size: int, num_workers: int, launcher: str) -> Pace:
-    """Compare the model with the workers that feed it.
+def estimate_pace(step_s: float, sample_s: float, batch_size: int, num_workers: int, launcher: str) -> Pace:
+    """Compare the time of the model with the time of the workers that load its batches.
 
     Args:
         step_s: of a training step.
         sample_s: of one sample, in one process.
         batch_size: of one process of the run.
         num_workers: of its dataloader.
-        launcher: of the run, which tells how many processes share the CPUs.
+        launcher: of the run; it determines how many processes share the CPUs.
     """
     batch_s = batch_size * sample_s
     enough = max(1, math.ceil(batch_s / step_s))
@@ -45,7 +45,7 @@ def pace(step_s: float, sample_s: float, batch_size: int, num_workers: int, laun
 
 
 def num_validations(runner: Any) -> int:
-    """Count the validations that are still to come, in a run by iterations or by epochs."""
+    """Count the remaining validations, in a run by iterations or by epochs."""
     loop = runner.train_loop
     if runner.val_loop is None:
         return 0
@@ -56,11 +56,11 @@ def num_validations(runner: Any) -> int:
     return max(0, due) + (end % loop.val_interval != 0 and first <= end)
 
 
-def duration(seconds: float) -> str:
-    """Write `0.31 s`, `5 min 40 s`, `18 h 20 min` or `3 d 4 h`."""
+def format_duration(seconds: float) -> str:
+    """Return a text such as `0.31 s`, `5 min 40 s`, `18 h 20 min` or `3 d 4 h`."""
     if seconds < 10:
         return f"{seconds:.2g} s"
-    for name, size, less, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {name} {int(seconds % size // part)} {less}"
+    for unit, unit_s, next_unit, next_unit_s in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if seconds >= unit_s:
+            return f"{int(seconds // unit_s)} {unit} {int(seconds % unit_s // next_unit_s)} {next_unit}"
     return f"{seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""How long a step takes, and how much memory it takes at its peak."""
+"""Measure the time and the peak memory of a step."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ import torch
 
 from semseg.system.machine import available_memory_bytes
 
-_NO_MEMORY = ("can't allocate memory", "ALLOC_FAILED")  # what PyTorch says on a CPU, and GPU libraries
+_NO_MEMORY = ("can't allocate memory", "ALLOC_FAILED")  # in the messages of PyTorch on a CPU, and of GPU libraries
 
 
 class Cost(NamedTuple):
-    """Of a step.
+    """The cost of a step.
 
     Attributes:
-        seconds: it took.
-        num_bytes: at the peak; on a GPU of all that is allocated, on a CPU more than when the meter was made.
+        seconds: its duration.
+        num_bytes: peak memory; on a GPU of everything that is allocated, on a CPU in addition to the memory in use
+            when the meter was created.
     """
 
     seconds: float
@@ -37,14 +38,14 @@ class OutOfMemory(Exception):
 class Meter:
     """Measure steps of a model.
 
-    On a GPU it is PyTorch's own account. On a CPU it is the growth of the whole process (its resident set),
-    because that holds much that has nothing to do with the step.
+    On a GPU the memory is what PyTorch has allocated. On a CPU it is the growth of the whole process (its resident
+    set), because the process also holds much that does not belong to the step.
 
     Args:
-        device: where the model lies.
+        device: of the model.
 
     Attributes:
-        fixed_bytes: of what a step is said to take, what was there before: the weights on a GPU.
+        fixed_bytes: the part of a step's `num_bytes` that was allocated before it: the weights on a GPU.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -54,7 +55,7 @@ class Meter:
 
     @property
     def is_cpu(self) -> bool:
-        """Whether too large a step ends the process, instead of raising an error."""
+        """Whether a step that is too large kills the process, instead of raising an error."""
         return self._gpu is None
 
     def measure(self, step: Callable[[], object]) -> Cost:
@@ -78,7 +79,7 @@ class Meter:
         return Cost(time.perf_counter() - start, max(0, self._peak() - self._base))
 
     def limit_bytes(self) -> int:
-        """Return how much a step can take, counted as `Cost.num_bytes` is."""
+        """Return the largest `Cost.num_bytes` that a step can have."""
         if self._gpu is None:
             return self._used() - self._base + available_memory_bytes()
         return torch.cuda.mem_get_info(self._gpu)[0] + torch.cuda.memory_reserved(self._gpu)
@@ -86,7 +87,7 @@ class Meter:
     def _used(self) -> int:
         if self._gpu is not None:
             return torch.cuda.memory_allocated(self._gpu)
-        with contextlib.suppress(OSError, AttributeError):  # glibc hands back what was freed; others have no such call
+        with contextlib.suppress(OSError, AttributeError):  # returns freed memory to the system; only glibc has it
             ctypes.CDLL(None).malloc_trim(0)
         return _status("VmRSS") or _peak_of_process()
 
@@ -96,7 +97,7 @@ class Meter:
             torch.cuda.reset_peak_memory_stats(self._gpu)
             return
         self._used()
-        with contextlib.suppress(OSError):  # not allowed everywhere: then only a new highest peak is seen
+        with contextlib.suppress(OSError):  # not allowed everywhere: then only a higher peak than before is noticed
             Path("/proc/self/clear_refs").write_text("5")
 
     def _peak(self) -> int:
@@ -114,5 +115,5 @@ def _status(key: str) -> int:
 
 
 def _peak_of_process() -> int:
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, others KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,39 +1,34 @@
-"""A run that is as it was before, whatever was tried on it."""
+"""Restore the state of a run after steps were tried on it."""
 
 from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.logging import MessageHub
-from mmengine.model import is_model_wrapper
-from torch import nn
 
-
-def bare_model(runner: Any) -> nn.Module:
-    """Return the model of a runner without the wrapper that several processes put around it."""
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+from semseg.training.runner_parts import bare_model
 
 
 @contextmanager
-def untouched(runner: Any) -> Iterator[Callable[[], None]]:
-    """Lend a runner for training and validation steps, and put everything back: bit for bit.
+def preserved_state(runner: Any) -> Generator[Callable[[], None]]:
+    """Restore a runner, bit for bit, after training and validation steps in the block.
 
-    That is: weights, buffers (the statistics of batch norms), which modules train, gradients, the optimizer
-    with its state, its wrapper with the counters and the loss scale, the records of the log, and the states of
-    all random numbers. The copies lie in the main memory, not in that of a GPU.
+    Restored are weights, buffers (the statistics of batch norms), the training mode of modules, gradients, the
+    optimizer with its state, its wrapper with the counters and the loss scale, the records of the log, and the states
+    of all random generators. The copies are in the main memory, not in that of a GPU.
 
     Args:
-        runner: MMEngine's, ready to train, with one optimizer; its gradients are those of no step yet.
+        runner: MMEngine's, ready to train, with one optimizer and no accumulated gradients.
 
     Yields:
-        A function that puts the weights and buffers back before the end of the block, and nothing else: steps on
-        small pictures may leave weights that predict no numbers.
+        A function that restores only the weights and buffers, before the end of the block: steps on small pictures may
+        leave weights that predict nan.
     """
     model, wrapper = bare_model(runner), runner.optim_wrapper
     optimizer = wrapper.optimizer
@@ -47,17 +42,17 @@ def untouched(runner: Any) -> Iterator[Callable[[], None]]:
     loss_scale = None if scaler is None else scaler.state_dict()
     kept = [tensor.detach().to("cpu", copy=True) for tensor in tensors]
 
-    def put_back() -> None:
+    def restore_tensors() -> None:
         with torch.no_grad():
             for tensor, values in zip(tensors, kept, strict=True):
                 tensor.copy_(values)
 
-    wrapper.message_hub = MessageHub("trial")  # made by hand it is nobody's current one
+    wrapper.message_hub = MessageHub("trial")  # not registered as the current one, unlike by get_instance()
     try:
-        with _same_randomness():
-            yield put_back
+        with _preserved_random_states():
+            yield restore_tensors
     finally:
-        put_back()
+        restore_tensors()
         for module, mode in modes:
             module.training = mode
         model.zero_grad(set_to_none=True)
@@ -67,7 +62,7 @@ def untouched(runner: Any) -> Iterator[Callable[[], None]]:
             group.update(values)
         vars(wrapper).clear()
         vars(wrapper).update(attributes)
-        if loss_scale:
+        if scaler is not None and loss_scale:
             scaler.load_state_dict(loss_scale)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -75,7 +70,7 @@ def untouched(runner: Any) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _same_randomness() -> Iterator[None]:
+def _preserved_random_states() -> Generator[None]:
     states = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):

@@ -1,4 +1,4 @@
-"""One training step and one validation step, and what to do when they don't fit."""
+"""Try one training step and one validation step, and suggest what to do if they don't fit into memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import copy
 import functools
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -18,22 +18,22 @@ from torch.nn import functional
 from semseg.errors import InvalidConfigError
 from semseg.system.machine import format_bytes
 from semseg.training.preflight.batches import Largest, corner
-from semseg.training.preflight.extrapolation import testing_as, try_step
+from semseg.training.preflight.extrapolation import try_step, using_test_cfg
 from semseg.training.preflight.meter import Cost, Meter, OutOfMemory
-from semseg.training.preflight.restore import bare_model
+from semseg.training.runner_parts import bare_model
 
-_ADVANCE = 2 / 3  # of its side from tile to tile, as in MMSegmentation's configs
-_QUICK_S = 0.5  # for a tile
+_STRIDE_SHARE = 2 / 3  # of the side of a tile, as in MMSegmentation's configs
+_QUICK_TILE_S = 0.5
 
 
 class Training(NamedTuple):
-    """What a training step is like.
+    """The result of a training step.
 
     Attributes:
         cost: of one step.
         state_bytes: of the optimizer.
-        without_gradient: parameters that learn, and that no gradient reached: by their names, and those of whole
-            modules by its.
+        without_gradient: names of parameters that require a gradient and did not get one; the name of a module if that
+            is so for all of its parameters.
     """
 
     cost: Cost
@@ -44,39 +44,40 @@ class Training(NamedTuple):
 def try_training(runner: Any, batch: dict) -> Training:
     """Train a few steps: first on a part of the pixels, then on all.
 
-    In several processes the model is taken without its wrapper, so that a process that meets a fault does not
-    leave the others waiting for it.
+    With several processes the model is used without its wrapper, so that a fault in one process does not let the
+    others wait for it.
 
     Args:
-        runner: lent by `untouched`.
+        runner: in a `preserved_state` block.
         batch: of the training.
 
     Raises:
-        ValueError: it does not fit; the sentence names the batch that does.
+        ValueError: the step does not fit; the message names a batch size that does.
     """
     model, wrapper = bare_model(runner), runner.optim_wrapper
     learning = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     reached: set[str] = set()
     hooks = [
-        parameter.register_post_accumulate_grad_hook(lambda _, name=name: reached.add(name))
+        parameter.register_post_accumulate_grad_hook(functools.partial(_add_name, reached, name))
         for name, parameter in learning.items()
     ]
     wrapper.initialize_count_status(nn.Identity(), 0, -1)  # a resumed run may be near its end
 
     def step(data: dict) -> None:
-        # of the class: a compiled step would be compiled for the small pictures too
+        # of the class, not of the instance: a compiled step would be compiled for the small pictures too
         type(model).train_step(model, data, optim_wrapper=wrapper)
         if not wrapper.should_update():
             wrapper.step()  # so that the optimizer has its state, as after the first update
 
     model.train()
     try:
-        with _alone(model, len(batch["inputs"])):
+        with _local_sync_bn(model, len(batch["inputs"])):
             gradient_bytes = sum(parameter.numel() * parameter.element_size() for parameter in learning.values())
             meter, cost, need = try_step(model, step, batch, gradient_bytes)
         if cost is None:
             fixed_bytes = meter.fixed_bytes + gradient_bytes
-            raise InvalidConfigError(_smaller_batch(runner, batch, need, fixed_bytes, meter.limit_bytes()))
+            message = _suggest_smaller_batch(runner, batch, need, fixed_bytes, meter.limit_bytes())
+            raise InvalidConfigError(message, code="E-config-memory")
     finally:
         for hook in hooks:
             hook.remove()
@@ -84,29 +85,33 @@ def try_training(runner: Any, batch: dict) -> Training:
     return Training(cost, _state_bytes(wrapper.optimizer), unreached(learning, reached))
 
 
+def _add_name(names: set[str], name: str, parameter: torch.Tensor) -> None:
+    names.add(name)
+
+
 def unreached(names: Collection[str], reached: Collection[str]) -> tuple[str, ...]:
-    """Name the parameters that were not reached; modules of which none was stand for all that they hold."""
-    found: dict[str, int] = {}
+    """Return the names that were not reached; the name of a module replaces those of its parameters if none was."""
+    counts: dict[str, int] = {}
     for name in names:
         if name not in reached:
             parts = name.split(".")
-            starts = (".".join(parts[: i + 1]) + "." for i in range(len(parts) - 1))
-            whole = next((start for start in starts if not any(one.startswith(start) for one in reached)), name)
-            found[whole] = found.get(whole, 0) + 1
-    return tuple(f"{name[:-1]} ({count} parameters)" if name.endswith(".") else name for name, count in found.items())
+            prefixes = (".".join(parts[: i + 1]) + "." for i in range(len(parts) - 1))
+            module = next((prefix for prefix in prefixes if not any(r.startswith(prefix) for r in reached)), name)
+            counts[module] = counts.get(module, 0) + 1
+    return tuple(f"{name[:-1]} ({count} parameters)" if name.endswith(".") else name for name, count in counts.items())
 
 
 def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, int]) -> Cost:
-    """Predict the largest picture, after a part of its pixels.
+    """Predict a part of the pixels of the largest picture, then all of them.
 
     Args:
-        runner: lent by `untouched`.
+        runner: in a `preserved_state` block.
         batch: of the validation, with that picture.
         largest: for the messages.
         tile: height and width of the crops of the training.
 
     Raises:
-        ValueError: it does not fit; the sentence names the sliding window that does.
+        ValueError: the step does not fit; the message names a sliding window that does.
     """
     model = bare_model(runner)
     fp16 = getattr(runner.val_loop, "fp16", False)
@@ -117,36 +122,39 @@ def try_validation(runner: Any, batch: dict, largest: Largest, tile: tuple[int, 
             type(model).val_step(model, data)
 
     model.eval()
-    given = getattr(model, "test_cfg", None) or {}
+    test_cfg: Any = getattr(model, "test_cfg", None) or {}
     meter, cost, need = try_step(model, step, batch)
     if cost is not None:
         return cost
     limit = meter.limit_bytes()
-    about = f" needs about {format_bytes(need)}, and" if need is not None else " does not fit:"
+    shortage = f" needs about {format_bytes(need)}, and" if need is not None else " does not fit:"
     seen = batch["inputs"][0].shape[-2:]
-    resized = f", resized to {_shown(seen[::-1])}" if tuple(seen[::-1]) != tuple(largest.size) else ""
-    start = f"validation of {largest.path} ({_shown(largest.size)}{resized}){about} {format_bytes(limit)} are free"
-    if given.get("mode") == "slide" or not (tile[0] < seen[0] or tile[1] < seen[1]):
-        raise InvalidConfigError(f"{start}; make the pictures smaller, with a Resize in the test pipeline")
-    stride = tuple(math.ceil(side * _ADVANCE) for side in tile)
-    # without overlap, which takes time only
-    with testing_as(model, {**given, "mode": "slide", "crop_size": tile, "stride": tile}):
-        in_tiles = _of_tiles(meter, step, batch, tile)
-    if in_tiles is None or in_tiles > limit:
-        least = "" if in_tiles is None else f" (about {format_bytes(in_tiles)} in tiles of the training's crop)"
-        raise InvalidConfigError(f"{start}{least}; make the pictures smaller, with a Resize in the test pipeline")
+    resized = f", resized to {_format_size(seen[::-1])}" if tuple(seen[::-1]) != tuple(largest.size) else ""
+    picture = f"{largest.path} ({_format_size(largest.size)}{resized})"
+    fault = f"validation of {picture}{shortage} {format_bytes(limit)} are free"
+    advice = "make the pictures smaller, with a Resize in the test pipeline"
+    if test_cfg.get("mode") == "slide" or not (tile[0] < seen[0] or tile[1] < seen[1]):
+        raise InvalidConfigError(f"{fault}; {advice}", code="E-config-memory")
+    stride = tuple(math.ceil(side * _STRIDE_SHARE) for side in tile)
+    # without overlap, which needs time but no memory
+    with using_test_cfg(model, {**test_cfg, "mode": "slide", "crop_size": tile, "stride": tile}):
+        tiled_bytes = _tiled_bytes(meter, step, batch, tile)
+    if tiled_bytes is None or tiled_bytes > limit:
+        tiled = "" if tiled_bytes is None else f" (about {format_bytes(tiled_bytes)} in tiles of the training's crop)"
+        raise InvalidConfigError(f"{fault}{tiled}; {advice}", code="E-config-memory")
     raise InvalidConfigError(
-        f"{start}; in tiles of the training's crop it takes about {format_bytes(in_tiles)}: --cfg-options"
+        f"{fault}; in tiles of the training's crop it takes about {format_bytes(tiled_bytes)}: `cfg_options`"
         f" model.test_cfg.mode=slide model.test_cfg.crop_size={tile[0]},{tile[1]}"
-        f" model.test_cfg.stride={stride[0]},{stride[1]}"
+        f" model.test_cfg.stride={stride[0]},{stride[1]}",
+        code="E-config-memory",
     )
 
 
-def try_judgement(runner: Any, batch: dict, size: Sequence[int]) -> None:
-    """Let the metrics of the validation judge one small prediction, and forget it: what fails, fails now.
+def try_metrics(runner: Any, batch: dict, size: Sequence[int]) -> None:
+    """Evaluate one small prediction with the metrics of the validation, and discard the result: faults show now.
 
     Args:
-        runner: lent by `untouched`.
+        runner: in a `preserved_state` block.
         batch: of the validation.
         size: height and width of the corners of the pictures that are predicted.
     """
@@ -158,7 +166,7 @@ def try_judgement(runner: Any, batch: dict, size: Sequence[int]) -> None:
         with torch.no_grad():
             samples = type(model).val_step(model, data)
         for sample in samples:
-            if "gt_sem_seg" in sample and "pred_sem_seg" in sample:  # a corner of the picture is not one of its truth
+            if "gt_sem_seg" in sample and "pred_sem_seg" in sample:  # the target may have another size than the picture
                 target = sample.gt_sem_seg.data[None].float()
                 target = functional.interpolate(target, size=sample.pred_sem_seg.shape, mode="nearest")[0]
                 sample.gt_sem_seg = PixelData(data=target.to(sample.gt_sem_seg.data.dtype))
@@ -170,8 +178,8 @@ def try_judgement(runner: Any, batch: dict, size: Sequence[int]) -> None:
             vars(metric).update(state)
 
 
-def _of_tiles(meter: Meter, step: Callable[[dict], None], batch: dict, tile: tuple[int, int]) -> int | None:
-    """Extrapolate from corners of a few tiles: a tile takes what it takes, the scores grow with the picture."""
+def _tiled_bytes(meter: Meter, step: Callable[[dict], None], batch: dict, tile: tuple[int, int]) -> int | None:
+    """Extrapolate from corners of a few tiles: memory for the scores grows with the picture, for a tile it does not."""
     whole = batch["inputs"][0].shape[-2:]
 
     def cost_of(num_tiles: int) -> tuple[int, Cost]:
@@ -179,33 +187,34 @@ def _of_tiles(meter: Meter, step: Callable[[dict], None], batch: dict, tile: tup
         return math.prod(size), meter.measure(functools.partial(step, corner(batch, size)))
 
     try:
-        _, one = cost_of(1)
-        # the more pixels, the less it matters what the libraries keep
-        (few, few_cost), (many, many_cost) = map(cost_of, (2, 6) if one.seconds < _QUICK_S else (1, 3))
+        _, first_cost = cost_of(1)
+        # with more pixels, the caches of libraries matter less
+        (few, few_cost), (many, many_cost) = map(cost_of, (2, 6) if first_cost.seconds < _QUICK_TILE_S else (1, 3))
     except OutOfMemory:
         return None
-    by_pixel = max(0, many_cost.num_bytes - few_cost.num_bytes) / max(1, many - few)
-    return int(many_cost.num_bytes + by_pixel * (math.prod(whole) - many))
+    bytes_per_pixel = max(0, many_cost.num_bytes - few_cost.num_bytes) / max(1, many - few)
+    return int(many_cost.num_bytes + bytes_per_pixel * (math.prod(whole) - many))
 
 
-def _smaller_batch(runner: Any, batch: dict, need: int | None, fixed_bytes: int, limit: int) -> str:
-    """Say which batch fits, the largest that makes up the present one."""
+def _suggest_smaller_batch(runner: Any, batch: dict, need: int | None, fixed_bytes: int, limit: int) -> str:
+    """Return a message with the largest batch size that fits and divides the present one."""
     size = len(batch["inputs"])
-    about = f" needs about {format_bytes(need)}, and" if need is not None else " does not fit:"
-    start = f"a training step with a batch of {size}{about} {format_bytes(limit)} are free"
-    least = 2 if _pools_to_one_pixel(bare_model(runner)) else 1
-    for fitting in range(size // 2, least - 1, -1) if need is not None else ():
-        if size % fitting == 0 and fixed_bytes + (need - fixed_bytes) * fitting / size <= limit:
-            count = runner.cfg.optim_wrapper.get("accumulative_counts", 1) * size // fitting
-            return (
-                f"{start}; a batch of {fitting} fits, and {count} of them make an update of the same size:"
-                f" --accumulate {count} --cfg-options train_dataloader.batch_size={fitting}"
-            )
-    return f"{start}; take a smaller batch, smaller crops (with model.data_preprocessor.size), or --amp"
+    shortage = f" needs about {format_bytes(need)}, and" if need is not None else " does not fit:"
+    fault = f"a training step with a batch of {size}{shortage} {format_bytes(limit)} are free"
+    smallest = 2 if _pools_to_one_pixel(bare_model(runner)) else 1
+    if need is not None:
+        for fitting in range(size // 2, smallest - 1, -1):
+            if size % fitting == 0 and fixed_bytes + (need - fixed_bytes) * fitting / size <= limit:
+                count = runner.cfg.optim_wrapper.get("accumulative_counts", 1) * size // fitting
+                return (
+                    f"{fault}; a batch of {fitting} fits, and {count} of them make an update of the same size:"
+                    f" `accumulate` {count} `cfg_options` train_dataloader.batch_size={fitting}"
+                )
+    return f"{fault}; take a smaller batch, smaller crops (with model.data_preprocessor.size), or `amp`"
 
 
 def _pools_to_one_pixel(model: nn.Module) -> bool:
-    """Return whether batch norm could meet one value per channel."""
+    """Return whether a batch norm could get a single value per channel."""
     return any(
         isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1)) for module in model.modules()
     )
@@ -217,10 +226,10 @@ def _state_bytes(optimizer: torch.optim.Optimizer) -> int:
 
 
 @contextlib.contextmanager
-def _alone(model: nn.Module, batch_size: int) -> Iterator[None]:
-    """Let SyncBN look at the batch of its own process: a process with a fault would leave the others waiting.
+def _local_sync_bn(model: nn.Module, batch_size: int) -> Generator[None]:
+    """Let SyncBN use only the batch of its own process: the others would wait for a process with a fault.
 
-    A batch of one may need the others, so there it stays as it is.
+    A batch of one image may need the other processes, so SyncBN is not changed then.
     """
     layers = [module for module in model.modules() if isinstance(module, nn.SyncBatchNorm)]
     if not layers or batch_size == 1 or not torch.distributed.is_initialized():
@@ -237,5 +246,5 @@ def _alone(model: nn.Module, batch_size: int) -> Iterator[None]:
             layer.process_group = group
 
 
-def _shown(size: Sequence[int]) -> str:
+def _format_size(size: Sequence[int]) -> str:
     return f"{size[0]}x{size[1]}"

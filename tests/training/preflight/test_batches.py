@@ -10,7 +10,7 @@ from semseg.training.preflight import batches
 
 
 class Folder:
-    """A set as MMSegmentation lists it, with the test pipeline of a config."""
+    """A data set with the interface of MMSegmentation's, and the test pipeline of a config."""
 
     def __init__(self, folder, sizes, *steps):
         self.paths = [folder / f"{i}.png" for i in range(len(sizes))]
@@ -26,12 +26,12 @@ class Folder:
 
 
 def test_the_largest_picture_is_that_of_the_most_pixels(tmp_path):
-    found = batches.find_largest(Folder(tmp_path, [(40, 20), (30, 60), (10, 10)]))
-    assert (found.index, found.path, found.size) == (1, str(tmp_path / "1.png"), (30, 60))
-    assert found.mean_share == pytest.approx((800 + 1800 + 100) / 3 / 1800)
+    largest = batches.find_largest(Folder(tmp_path, [(40, 20), (30, 60), (10, 10)]))
+    assert (largest.index, largest.path, largest.size) == (1, str(tmp_path / "1.png"), (30, 60))
+    assert largest.mean_share == pytest.approx((800 + 1800 + 100) / 3 / 1800)
 
 
-def test_what_a_resize_leaves_counts_as_well(tmp_path):
+def test_the_size_after_a_resize_counts_as_well(tmp_path):
     # to fit into 200x100: the square becomes 100x100, the wide one 200x100
     resize = dict(type="Resize", scale=(200, 100), keep_ratio=True)
     assert batches.find_largest(Folder(tmp_path, [(70, 70), (90, 45)], resize)).index == 1
@@ -46,7 +46,7 @@ def test_a_file_that_cannot_be_read_is_left_to_the_pipeline(tmp_path):
     assert batches.find_largest(folder).index == 1
 
 
-def test_a_cut_batch_keeps_its_proportions_and_leaves_the_whole_one_alone():
+def test_a_part_of_a_batch_keeps_the_proportions_and_does_not_change_the_batch():
     sample = SegDataSample(gt_sem_seg=PixelData(data=torch.zeros(1, 30, 50)))
     sample.set_metainfo(dict(ori_shape=(60, 100), img_shape=(30, 50), img_path="x.png"))
     batch = dict(inputs=[torch.zeros(3, 30, 50)], data_samples=[sample])
@@ -59,5 +59,5 @@ def test_a_cut_batch_keeps_its_proportions_and_leaves_the_whole_one_alone():
 
 
 def test_a_long_path_is_shortened_in_its_middle():
-    assert batches.path_in_words("data/a/leftImg8bit/val/b/c.png") == "data/a/…/c.png"
-    assert batches.path_in_words("data/c.png") == "data/c.png"
+    assert batches.shorten_path("data/a/leftImg8bit/val/b/c.png") == "data/a/…/c.png"
+    assert batches.shorten_path("data/c.png") == "data/c.png"

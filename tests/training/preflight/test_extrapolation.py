@@ -9,7 +9,7 @@ MIB = 1 << 20
 
 
 class Model(nn.Module):
-    """Something with a device."""
+    """A model with one weight, which has a device."""
 
     def __init__(self):
         super().__init__()
@@ -21,7 +21,7 @@ def batch_of(height, width):
 
 
 @LINUX
-def test_what_does_not_grow_with_the_pixels_is_counted_once():
+def test_memory_that_does_not_grow_with_the_pixels_is_counted_once():
     seen = []
 
     def step(batch):
@@ -37,7 +37,7 @@ def test_what_does_not_grow_with_the_pixels_is_counted_once():
     assert meter.is_cpu
 
 
-def test_a_network_of_one_size_is_tried_at_once_and_one_of_no_size_tells():
+def test_a_network_of_one_size_is_tried_directly_and_its_error_is_raised():
     def step(batch):
         if batch["inputs"][0].shape[-1] != 64:
             raise RuntimeError("the size of tensor a must match the size of tensor b")
@@ -50,7 +50,7 @@ def test_a_network_of_one_size_is_tried_at_once_and_one_of_no_size_tells():
 
 
 @LINUX
-def test_what_would_not_fit_is_not_run():
+def test_a_step_that_would_not_fit_is_not_run():
     sides = []
 
     def step(batch):

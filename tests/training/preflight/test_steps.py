@@ -1,4 +1,4 @@
-"""What does not fit is found before it is tried."""
+"""A step that does not fit into memory is found before it is run."""
 
 import resource
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from semseg.system.stopping import Stopped
 from semseg.training.preflight import meter, steps
 from semseg.training.preflight.extrapolation import try_step
 from semseg.training.preflight.steps import unreached
+from tests.conftest import raises
 from tests.training.runs import build
 
 PIXEL_BYTES = 8192
@@ -20,7 +21,7 @@ LINUX = pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="only 
 
 @contextmanager
 def bounded_memory(num_bytes):
-    """Let this process have so much more memory."""
+    """Limit this process to that much more memory."""
     limits = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + num_bytes, limits[1]))
@@ -31,7 +32,7 @@ def bounded_memory(num_bytes):
 
 
 def hungry(*args, **kwargs):
-    """Return a Runner whose network takes so much more than all else that the need does not depend on the machine."""
+    """Return a Runner whose network needs so much memory that the total does not depend on the machine."""
 
     def eat(module, inputs):
         torch.ones(inputs[0][:, 0].numel() * PIXEL_BYTES // 4)
@@ -43,9 +44,9 @@ def hungry(*args, **kwargs):
 
 @pytest.fixture
 def little_memory(monkeypatch):
-    """Return a function that leaves a share of what training or validation needed when it was tried.
+    """Return a function that limits the free memory to a share of what training or validation needed in a trial.
 
-    Not by a limit of the system: how much of one the threads' own reserves take differs from machine to machine.
+    A limit of the system would not do: how much of it the threads reserve differs from machine to machine.
     """
     needs = []
 
@@ -69,15 +70,13 @@ def in_town(town, monkeypatch):
 
 @pytest.mark.slow
 @LINUX
-def test_a_picture_that_does_not_fit_is_named_with_the_tiles_that_do(tmp_path, little_memory):
+def test_a_picture_that_does_not_fit_is_named_with_the_tiles_that_fit(tmp_path, little_memory):
     with pytest.raises(Stopped, match="nothing stands in the way"):
         hungry(tmp_path, LARGE, dry_run=True).train()
     little_memory(0.6, of="validation")
-    with pytest.raises(ValueError, match="validation of data/toycity/") as caught:
+    with raises("E-config-memory", r"data/toycity/.* \(256x128, resized to 512x256\) .* `cfg_options` ") as caught:
         hungry(tmp_path, LARGE, dry_run=True).train()
-    assert "(256x128, resized to 512x256) needs about " in str(caught.value)
-    assert " are free; in tiles of the training's crop it takes about " in str(caught.value)
-    options = str(caught.value).partition("--cfg-options ")[2].split()
+    options = str(caught.value).partition("`cfg_options` ")[2].split()
     assert options == ["model.test_cfg.mode=slide", "model.test_cfg.crop_size=64,128", "model.test_cfg.stride=43,86"]
     with pytest.raises(Stopped, match="dry run: nothing stands in the way"):
         build(tmp_path, *options, dry_run=True).train()
@@ -85,18 +84,17 @@ def test_a_picture_that_does_not_fit_is_named_with_the_tiles_that_do(tmp_path, l
 
 @pytest.mark.slow
 @LINUX
-def test_a_batch_that_does_not_fit_is_told_the_one_that_does(tmp_path, little_memory):
+def test_a_batch_that_does_not_fit_is_refused_with_one_that_fits(tmp_path, little_memory):
     options = ["train_dataloader.batch_size=16"]
     with pytest.raises(Stopped, match="nothing stands in the way"):
         hungry(tmp_path, *options, dry_run=True).train()
     little_memory(0.4, of="training")
-    with pytest.raises(ValueError, match="a training step with a batch of 16 needs") as caught:
+    message = r"batch of 16 .* a batch of \d fits, .* `accumulate` \d+ `cfg_options` train_dataloader\.batch_size=\d$"
+    with raises("E-config-memory", message):
         hungry(tmp_path, *options, dry_run=True).train()
-    assert " are free; a batch of " in str(caught.value)
-    assert " of them make an update of the same size: --accumulate " in str(caught.value)
 
 
-def test_whole_modules_stand_for_their_parameters():
+def test_the_name_of_a_module_replaces_those_of_its_parameters():
     names = ["a.x.w", "a.x.b", "a.y.w", "b.w"]
     assert unreached(names, {"a.y.w", "b.w"}) == ("a.x (2 parameters)",)
     assert unreached(names, {"a.x.w", "b.w"}) == ("a.x.b", "a.y (1 parameters)")
