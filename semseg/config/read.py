@@ -10,7 +10,7 @@ import argparse
 import copy
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ def load_config(
     launcher: str = "none",
     seed: int | None = None,
     data: str | Path | Sequence[str | Path] | None = None,
+    content: Mapping[str, Any] | None = None,
 ) -> Config:
     """Read a config file, check it, and apply the command line to it.
 
@@ -62,6 +63,7 @@ def load_config(
         seed: default: the config's own, else drawn by MMEngine and logged.
         data: a dataset.yaml, in place of the config's own data set: its splits, its classes. Several of the same
             classes are read as one set.
+        content: of the checkpoint `path`, from `read_checkpoint`; default: it is read here.
 
     Raises:
         FileNotFoundError: no such file; the sentence names the nearest one.
@@ -74,7 +76,7 @@ def load_config(
     compat.repair()
     import_modules_from_strings(["semseg.plugins"])  # every run has hooks of this project
     if is_checkpoint(path):
-        cfg, name = config_of_checkpoint(existing_checkpoint(path))
+        cfg, name = config_of_checkpoint(existing_checkpoint(path), content)
     else:
         cfg, name = _read_config(path), path.stem
     concatenate_lists(cfg)
@@ -110,12 +112,13 @@ def _give_windows_two_sides(cfg: Config) -> None:
             test_cfg[name] = (test_cfg[name], test_cfg[name])
 
 
-def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
+def for_inference(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any] | None = None) -> Config:
     """Return the config of a model that only predicts; it needs no data set and no network.
 
     Args:
         cfg: from `load_config`; not changed.
         checkpoint: weights that will be loaded.
+        content: of the checkpoint, from `read_checkpoint`; default: it is read here.
 
     Raises:
         FileNotFoundError: no such checkpoint; the sentence lists those beside it.
@@ -124,7 +127,7 @@ def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
     cfg = copy.deepcopy(cfg)
     checkpoint = existing_checkpoint(checkpoint)
     check_packages(cfg)
-    check_class_count(cfg, checkpoint, read_checkpoint(checkpoint, mmap=True))
+    check_class_count(cfg, checkpoint, read_checkpoint(checkpoint, mmap=True) if content is None else content)
     leave_out_class_weights(cfg)
     leave_out_pretrained(cfg.model)
     return cfg

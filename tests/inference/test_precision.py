@@ -18,7 +18,7 @@ from semseg.datasets.toycity.write import plan_cityscapes, write_picture
 from semseg.inference import Predictor, precision
 from semseg.inference.precision import choose_precision, made_fast
 from tests.checkpoints.described import checkpoint, save, small_config
-from tests.conftest import CONFIG, REPO
+from tests.conftest import CONFIG, REPO, raises
 from tests.inference.test_predictor import lively_checkpoint, picture, predictor_of
 
 CPU = torch.device("cpu")
@@ -55,7 +55,7 @@ def test_auto_takes_what_the_cpu_is_fast_at(tmp_path, monkeypatch, flags, expect
 
 def test_other_precisions_are_refused(tmp_path):
     assert choose_precision("fp16", CPU) == ("fp16", "as asked")
-    with pytest.raises(ValueError, match="precision 'int8': expected one of auto, fp32, bf16, fp16"):
+    with raises("E-input-choice", "`precision` 'int8': .* auto, fp32, bf16, fp16"):
         predictor_of(tmp_path, precision="int8")
 
 
@@ -199,6 +199,6 @@ def test_what_pytorch_cannot_compile_is_one_sentence(tmp_path, monkeypatch):
         return call
 
     monkeypatch.setattr(torch, "compile", refuse)
-    said = r"--compile: PyTorch cannot .* \(RuntimeError: No working C\+\+ compiler found\); it needs a C\+\+ compiler"
-    with pytest.raises(ValueError, match=said):
+    said = r"`compile`: PyTorch cannot .* \(RuntimeError: No working C\+\+ compiler found\); it needs a C\+\+ compiler"
+    with raises("E-input-compile", said):
         predictor_of(tmp_path, compile=True)

@@ -9,9 +9,10 @@ from mmseg.registry import MODELS
 
 from semseg.config import for_inference
 from semseg.inference import Predictor
-from semseg.inference.predictor import Prediction
+from semseg.inference.prediction import Prediction
 from semseg.inference.row_bands import resized
 from tests.checkpoints.described import checkpoint, save, small_config
+from tests.conftest import raises
 
 ROUNDING = 5e-5  # of all pixels: two classes that share a pixel to the last bit
 
@@ -134,9 +135,9 @@ def test_images_of_one_size_go_together_and_others_are_refused(tmp_path):
     for image, found in zip(images, together, strict=True):
         assert_same(found.train_ids, predictor(image))
     assert predictor.predict([]) == []
-    with pytest.raises(ValueError, match=r"images of 2 sizes \(height, width\).*expected one"):
+    with raises("E-input-sizes", r"2 sizes \(height, width\): \[\(100, .*\]"):
         predictor.predict([images[0], images[0][:100]])
-    with pytest.raises(ValueError, match=r"image of float32 \(4, 4, 3\); expected uint8"):
+    with raises("E-input-image", r"float32 \(4, 4, 3\); expected uint8"):
         predictor.predict([np.zeros((4, 4, 3), np.float32)])
 
 
@@ -186,7 +187,7 @@ def test_scales_are_averaged_too(tmp_path):
 
 @pytest.mark.parametrize("tta", ["", "flop", "flip,0", "1,-1", "nan"])
 def test_other_views_are_refused(tmp_path, tta):
-    with pytest.raises(ValueError, match=r"tta '.*': expected 'flip', scales above 0, or both"):
+    with raises("E-input-views", f"`tta` {tta!r}"):
         predictor_of(tmp_path, tta=tta)
 
 
@@ -276,7 +277,7 @@ def test_a_segmentor_that_is_no_encoder_decoder_predicts_whole_pictures(tmp_path
     for found, expected in zip(predictor.predict(images), inside.predict(images), strict=True):
         assert_same(found.train_ids, expected.train_ids)
     assert not predictor.has_probabilities
-    with pytest.raises(ValueError, match="tta: SegmentorWithoutParts is no EncoderDecoder"):
+    with raises("E-input-model", "`tta`: SegmentorWithoutParts"):
         Predictor(for_inference(cfg, path), path, "cpu", tta="flip")
 
 

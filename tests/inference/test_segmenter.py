@@ -1,6 +1,8 @@
 """What Python users call, with all that can hold an image."""
 
+import dataclasses
 import io
+import re
 import subprocess
 import sys
 
@@ -11,8 +13,10 @@ from PIL import Image
 
 import semseg
 from semseg import Segmenter, labels
+from semseg.inference.options import SegmenterOptions
 from semseg.visualization import drawing
 from tests.checkpoints.described import save, small_config
+from tests.conftest import raises
 from tests.inference.test_onnx_predictor import write
 from tests.inference.test_predictor import lively_checkpoint, picture
 
@@ -51,14 +55,14 @@ def test_an_image_gets_train_ids_confidence_overlay_and_shares(seg, street):
     assert shares["car"] == (result.train_ids == result.classes.index("car")).mean()
 
 
-def test_the_confidence_is_that_of_the_scores_and_not_rounded_to_bytes(seg, street):
+def test_the_confidence_is_that_of_the_scores_and_not_rounded_to_bytes(seg, street, checkpoint_path):
     image = picture(120, 200)
     expected = seg.predictor.scores(image)[0].softmax(dim=0).amax(dim=0).numpy()
     found = seg(street).confidence
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert len(np.unique(found)) > 256
     assert 0 < found.min() <= found.max() <= 1
-    tta = Segmenter(seg.predictor._checkpoint, device="cpu", precision="fp32", tta="flip,0.75,1,1.25")
+    tta = Segmenter(checkpoint_path, device="cpu", precision="fp32", tta="flip,0.75,1,1.25")
     assert tta(street).confidence.max() <= 1
 
 
@@ -138,7 +142,7 @@ def test_a_folder_comes_in_natural_order_with_its_sub_folders(seg, street):
     ],
 )
 def test_other_things_are_refused(seg, source, message):
-    with pytest.raises(ValueError, match=message):
+    with raises("E-input-image", message):
         seg(source)
 
 
@@ -184,9 +188,9 @@ def test_of_a_list_they_are_none_so_that_results_and_images_keep_their_order(seg
 
 
 def test_an_on_error_without_effect_is_refused(seg, street):
-    with pytest.raises(ValueError, match="on_error 'skip' is for a folder or many images"):
+    with raises("E-input-no-effect", "`on_error` 'skip'"):
         seg(street, on_error="skip")
-    with pytest.raises(ValueError, match="on_error 'ignore': expected 'stop' or 'skip'"):
+    with raises("E-input-choice", "`on_error` 'ignore': expected 'stop' or 'skip'"):
         seg(street.parent, on_error="ignore")
 
 
@@ -194,7 +198,7 @@ def test_files_that_are_none_are_named(seg, tmp_path):
     (tmp_path / "note.jpg").write_text("no picture")
     with pytest.raises(ValueError, match=r"note\.jpg: not a readable image"):
         seg(tmp_path / "note.jpg")
-    with pytest.raises(FileNotFoundError, match=r"no image or folder none\.jpg"):
+    with raises("E-input-missing", r"none\.jpg"):
         seg("none.jpg")
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*none\.pth"):
         Segmenter(tmp_path / "none.pth")
@@ -210,11 +214,22 @@ def test_an_exported_model_opens_as_well(tmp_path):
     assert heard[0].startswith("ONNX Runtime ")
     for what, options in (
         ("config", {"config": "x.py"}),
-        ("tile", {"tile": 64}),
-        ("precision", {"precision": "bf16"}),
+        ("`tile`", {"tile": 64}),
+        ("`precision`", {"precision": "bf16"}),
+        ("`overlap`", {"overlap": 0.5, "bits": 12}),
     ):
-        with pytest.raises(ValueError, match=rf"red\.onnx is an exported model, which has no use for {what}: leave it"):
+        with raises("E-input-no-effect", rf"red\.onnx .* {what}: leave it"):
             Segmenter(path, **options)
+
+
+def test_an_unknown_option_is_refused_with_the_known_ones(checkpoint_path):
+    with pytest.raises(TypeError, match=r"no option 'tiles'; expected some of bits, .*, tile, .*, tta"):
+        Segmenter(checkpoint_path, device="cpu", tiles=64)
+
+
+def test_the_docstring_explains_every_option():
+    documented = set(re.findall(r"^ +(\w+): ", Segmenter.__doc__, re.MULTILINE))
+    assert {field.name for field in dataclasses.fields(SegmenterOptions)} <= documented
 
 
 def test_notes_are_told(checkpoint_path):

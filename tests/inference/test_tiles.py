@@ -14,7 +14,7 @@ from PIL import Image
 from semseg.inference import Outputs, find_images, infer
 from semseg.inference.tiff import TiffImage, segment_tiff
 from semseg.inference.tiles import blended, ramp, starts
-from tests.conftest import REPO
+from tests.conftest import REPO, raises
 from tests.inference.brightness import save
 from tests.inference.test_predictor import AS_IT_IS, SMALLER, picture, predictor_of
 
@@ -72,7 +72,7 @@ def test_tiles_keep_the_size_of_the_picture_and_agree_with_the_whole(tmp_path):
     by_rows = [part.train_ids for part in tiled.predict_rows(image)]
     assert len(by_rows) > 1
     assert (np.concatenate(by_rows) == found[0].train_ids).mean() > 0.9999  # in a batch, rounding may differ
-    with pytest.raises(ValueError, match="rows come from tiles only"):
+    with raises("E-input-no-tile", "`tile`"):
         next(whole.predict_rows(image))
 
 
@@ -86,10 +86,10 @@ def test_tiles_can_be_seen_from_both_sides(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"tile": 0}, "tile 0"), ({"overlap": 1.0}, "overlap 1.0: .* below 1")]
+    ("options", "message"), [({"tile": 0}, "`tile` 0"), ({"overlap": 1.0}, "`overlap` 1.0: .* 0 to below 1")]
 )
 def test_other_tiles_are_refused(tmp_path, options, message):
-    with pytest.raises(ValueError, match=message):
+    with raises("E-input-range", message):
         predictor_of(tmp_path, **options)
 
 
