@@ -19,6 +19,7 @@ from semseg.export.traceable import ExplicitPooling, Traceable, resize_like_open
 from semseg.inference import Predictor
 from semseg.inference.onnx_predictor import OnnxPredictor
 from tests.checkpoints.described import checkpoint, save, small_config
+from tests.conftest import raises
 
 pytestmark = pytest.mark.slow
 
@@ -173,27 +174,27 @@ def test_what_is_not_exported_is_refused(tmp_path, monkeypatch):
     predictor, cfg, facts = model_of(tmp_path, in_windows)
     network = Traceable(predictor.model, cfg)
     arguments = (predictor, facts, tmp_path / "a.onnx", "onnx", [])
-    with pytest.raises(ValueError, match="looks through sliding windows, as many as the size asks for: give --size"):
+    with raises("E-input-export", "sliding windows.*: give `size`"):
         export(*arguments, network=network)
-    with pytest.raises(ValueError, match="int8 needs photographs"):
+    with raises("E-input-export", "int8 needs photographs .* `images`"):
         quantize(tmp_path / "a.onnx", facts, [])
     network.model.decode_head.forward = lambda features: features[2].nonzero()
-    with pytest.raises(ValueError, match=r"cannot be exported for \(64, 128\)"):
+    with raises("E-input-export", r"\(64, 128\)"):
         trace(network, (64, 128))
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(ValueError, match=r"needs onnxscript, which is not installed: pip install -e '\.\[export\]'"):
+    with raises("E-input-package", r"onnxscript, .*: pip install -e '\.\[export\]'"):
         export(*arguments, network=network, size=(64, 128))
 
 
 def test_steps_of_the_pipeline_that_are_not_exported_are_refused(tmp_path):
     predictor, cfg, _ = model_of(tmp_path)
     cfg.test_dataloader.dataset.pipeline.insert(2, ConfigDict(type="Pad", size_divisor=32))
-    with pytest.raises(ValueError, match="has a step Pad, which is not exported"):
+    with raises("E-input-export", "step Pad"):
         Traceable(predictor.model, cfg)
     cfg.test_dataloader.dataset.pipeline[1].interpolation = "nearest"
-    with pytest.raises(ValueError, match="does not resize bilinearly by OpenCV"):
+    with raises("E-input-export", "bilinearly by OpenCV"):
         Traceable(predictor.model, cfg)
     predictor.model.data_preprocessor.test_cfg = dict(size_divisor=32)
     del cfg.test_dataloader.dataset.pipeline[1:3]
-    with pytest.raises(ValueError, match="the data_preprocessor pads in the test"):
+    with raises("E-input-export", r"pads in the test \(test_cfg\)"):
         Traceable(predictor.model, cfg)

@@ -1,9 +1,8 @@
 import csv
 import json
 
-import pytest
-
 from semseg.inference.manifest import Manifest, describe_outputs, holds_results, whole_outputs
+from tests.conftest import raises
 
 CLASSES = ("road", "sky")
 
@@ -112,7 +111,7 @@ def test_places_become_points(tmp_path):
 
 def test_the_account_of_another_model_is_not_mixed_in(tmp_path):
     add(begin(tmp_path, "a")[0], "a")
-    with pytest.raises(ValueError, match=r"stats\.csv is of a model with other classes; choose another --out-dir"):
+    with raises("E-input-used", r"stats\.csv .* `out_dir`"):
         Manifest(tmp_path, ("fish",))
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from semseg.inference import Outputs, find_images, infer
 from semseg.inference.stream import Stopped
+from tests.conftest import raises
 from tests.inference.brightness import CLASSES, PALETTE, Brightness, save
 
 REPO = Path(__file__).parents[2]
@@ -204,9 +205,7 @@ def test_the_summary_names_the_folders_that_were_written(folder, tmp_path):
 def test_no_image_is_replaced_by_its_own_result(tmp_path):
     photograph = save(tmp_path / "vis/a.jpg")
     before = photograph.read_bytes()
-    with pytest.raises(
-        ValueError, match=r"would replace the image .*vis/a\.jpg by another one; choose another --out-dir"
-    ):
+    with raises("E-input-overwrite", r"vis/a\.jpg .* `out_dir`"):
         segment(tmp_path / "vis", tmp_path)
     assert photograph.read_bytes() == before
 
@@ -288,5 +287,5 @@ def test_a_model_without_probabilities_leaves_the_confidence_open(folder, tmp_pa
 
     segment(folder, tmp_path / "out", Undecided())
     assert {row["mean_confidence"] for row in rows(tmp_path / "out").values()} == {""}
-    with pytest.raises(ValueError, match="--save conf: this model has no probabilities; leave it out"):
+    with raises("E-input-no-probabilities", "`save` conf"):
         segment(folder, tmp_path / "out", Undecided(), kinds=("pred", "conf"))

@@ -17,8 +17,11 @@ from PIL import Image
 
 from semseg.inference import Outputs, is_video
 from semseg.inference.sources import find_videos, is_live
-from semseg.inference.video import Clip, Smoother, VideoWriter, segment_videos
+from semseg.inference.video import Smoother, segment_videos
+from semseg.inference.video_reader import VideoReader
+from semseg.inference.video_writer import VideoWriter
 from semseg.system.stopping import Stopped
+from tests.conftest import raises
 from tests.inference.brightness import CLASSES, PALETTE, Brightness
 
 WIDTH, HEIGHT, FPS = 96, 64, 10
@@ -45,7 +48,7 @@ def segment(source, out_dir, predictor=None, **options):
 
 
 def frames_of(path):
-    return [frame for frame, _ in Clip(str(path)).frames()]
+    return [frame for frame, _ in VideoReader(str(path)).frames()]
 
 
 def masks_in(folder):
@@ -54,9 +57,9 @@ def masks_in(folder):
 
 def test_a_video_becomes_a_video_of_its_size_and_speed(tmp_path, capsys):
     segment(draw(tmp_path / "street.mp4"), tmp_path / "out", extras=("frames", "masks"))
-    clip = Clip(str(tmp_path / "out/vis/street.mp4"))
-    overlays = [frame for frame, _ in clip.frames()]
-    assert (clip.fps, len(overlays), overlays[0].shape) == (FPS, 12, (HEIGHT, WIDTH, 3))
+    reader = VideoReader(str(tmp_path / "out/vis/street.mp4"))
+    overlays = [frame for frame, _ in reader.frames()]
+    assert (reader.fps, len(overlays), overlays[0].shape) == (FPS, 12, (HEIGHT, WIDTH, 3))
     assert np.abs(overlays[5][50, 50].astype(int) - PALETTE[0]).max() < 20  # RGB, not BGR
     assert np.abs(overlays[5][3, 80].astype(int) - PALETTE[1]).max() < 20
     masks = masks_in(tmp_path / "out/masks/street")
@@ -113,12 +116,12 @@ def test_existing_videos_are_left_alone(tmp_path):
 
 
 def test_what_is_no_video_is_one_sentence(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no video or folder .*none\.mp4"):
+    with raises("E-input-missing", r"no video or folder .*none\.mp4"):
         segment(tmp_path / "none.mp4", tmp_path / "out")
-    with pytest.raises(ValueError, match=r"tcp://127.0.0.1:1/x is not a video, camera or stream that OpenCV can open"):
+    with raises("E-input-video", r"tcp://127.0.0.1:1/x"):
         segment("tcp://127.0.0.1:1/x", tmp_path / "out")
     draw(tmp_path / "a.mp4")
-    with pytest.raises(ValueError, match=r"--save conf: of a video, expected some of frames, masks"):
+    with raises("E-input-output-kind", "`save` conf: .* frames, masks"):
         segment(tmp_path / "a.mp4", tmp_path / "out", extras=("conf",))
 
 
@@ -219,7 +222,7 @@ def test_videos_of_one_name_in_two_folders_have_two_results(tmp_path):
     assert [str(path.relative_to(tmp_path / "out/vis")) for path in sorted((tmp_path / "out/vis").rglob("*.mp4"))] == [
         "north/a.mp4", "south/a.mp4",
     ]  # fmt: skip
-    with pytest.raises(ValueError, match=r"a\.avi and .*a\.mp4 would both write a\.mp4; rename one of them$"):
+    with raises("E-input-same-name", r"a\.avi and .*a\.mp4 .* a\.mp4; rename one of them$"):
         (tmp_path / "a.avi").touch()
         (tmp_path / "a.mp4").touch()
         find_videos(tmp_path / "a.avi", tmp_path / "a.mp4")
