@@ -17,7 +17,7 @@ from semseg import compat
 from semseg.checkpoints.loading import load_strictly
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config.errors import explained
-from semseg.inference.precision import made_fast
+from semseg.inference.precision import make_fast
 
 
 class ModelOpener:
@@ -52,7 +52,7 @@ class ModelOpener:
         with explained(self._cfg):
             model = MODELS.build(self._cfg.copy().model)
         load_strictly(model, content, self._checkpoint)
-        return made_fast(model.to(self._device).eval().requires_grad_(False), precision)
+        return make_fast(model.to(self._device).eval().requires_grad_(False), precision)
 
     def open_again(self, precision: str) -> tuple[nn.Module, bool]:
         """Read the checkpoint again and return what `open` returns."""

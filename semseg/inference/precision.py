@@ -55,7 +55,7 @@ def _cpu_flags() -> set[str]:
     return set()
 
 
-def made_fast(model: nn.Module, precision: str) -> tuple[nn.Module, bool]:
+def make_fast(model: nn.Module, precision: str) -> tuple[nn.Module, bool]:
     """Return a segmentor that predicts the same in less time, and whether its batch norms are fused.
 
     Batch norms are fused into the convolutions before them if the scores of a random image stay the same: a norm that
@@ -87,13 +87,13 @@ def made_fast(model: nn.Module, precision: str) -> tuple[nn.Module, bool]:
     return model, is_fused
 
 
-def compiled(network: Callable, model: nn.Module, precision: str) -> Callable:
+def compile_network(network: Callable, model: nn.Module, precision: str) -> Callable:
     """Return a network for which PyTorch generates code; that takes about a minute per size of images.
 
     Args:
         network: `Scorer.network`.
-        model: that it belongs to, from `made_fast`.
-        precision: that `made_fast` got.
+        model: that it belongs to, from `make_fast`.
+        precision: that `make_fast` got.
 
     Raises:
         ValueError: PyTorch cannot generate the code, for example because there is no C++ compiler, or the model is no
@@ -122,7 +122,7 @@ def compiled(network: Callable, model: nn.Module, precision: str) -> Callable:
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """Return the context manager that a model from `made_fast` has to run in."""
+    """Return the context manager that a model from `make_fast` has to run in."""
     if precision == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, _DTYPES[precision], cache_enabled=False)

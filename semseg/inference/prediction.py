@@ -112,7 +112,7 @@ def check_image(image: np.ndarray) -> None:
         raise InvalidInputError(f"image of {image.dtype} {image.shape} holds no pixel", code="E-input-image")
 
 
-def decide(scores: torch.Tensor, scorer: Scorer, wanted: Wanted) -> Prediction:
+def predict_from_scores(scores: torch.Tensor, scorer: Scorer, wanted: Wanted) -> Prediction:
     """Return the prediction that scores lead to.
 
     Args:
@@ -173,11 +173,11 @@ def split_images(batch: Prediction) -> list[Prediction]:
     ]
 
 
-def join(bands: Iterable[Prediction], size: tuple[int, int]) -> list[Prediction]:
+def join_bands(bands: Iterable[Prediction], size: tuple[int, int]) -> list[Prediction]:
     """Join rows of N images, from top to bottom.
 
     Args:
-        bands: from `decide`; at least one.
+        bands: from `predict_from_scores`; at least one.
         size: of the images: height, width.
 
     Returns:

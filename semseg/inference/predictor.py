@@ -22,8 +22,8 @@ from semseg.evaluation.finite import NotFiniteError, refuse_not_finite
 from semseg.inference.memory import Portion, is_out_of_memory, smaller_portion
 from semseg.inference.model_opener import ModelOpener
 from semseg.inference.pipeline import ArrayPipeline, read_test_pipeline, without_resize
-from semseg.inference.precision import autocast, choose_precision, compiled
-from semseg.inference.prediction import Prediction, Wanted, check_image, decide, join, split_images
+from semseg.inference.precision import autocast, choose_precision, compile_network
+from semseg.inference.prediction import Prediction, Wanted, check_image, join_bands, predict_from_scores, split_images
 from semseg.inference.scoring import ImageWindows, Scorer, parse_views
 from semseg.inference.tiles import check_tiles
 
@@ -110,7 +110,7 @@ class Predictor:
         scorer = Scorer(self.model, self._scored_pipeline, self.precision, *self._views)
         if self._compiles:
             self._note("compiling: that takes a minute, and as much again for the first images of other sizes")
-            scorer.network = compiled(scorer.network, self.model, self.precision)
+            scorer.network = compile_network(scorer.network, self.model, self.precision)
         self._scorer = scorer
 
     def _use_fp32(self, error: NotFiniteError, overflown: Scorer) -> None:
@@ -219,7 +219,7 @@ class Predictor:
         scorer = self._scorer
         try:
             for scores in scorer.tiled([image], self.tile, self._overlap):
-                (rows,) = split_images(decide(scores, scorer, Wanted(confidence, probabilities)))
+                (rows,) = split_images(predict_from_scores(scores, scorer, Wanted(confidence, probabilities)))
                 yield rows
         except NotFiniteError as error:  # earlier rows were already returned in the smaller precision
             self._use_fp32(error, scorer)
@@ -274,10 +274,8 @@ class Predictor:
                 torch.cuda.empty_cache()
         if portion != start:
             self._fitting_portions[size] = portion
-            count, window_px = portion
-            how = (
-                f"{count} at a time" if window_px == self.tile else f"one by one in tiles of {window_px} x {window_px}"
-            )
+            num_images, side = portion
+            how = f"{num_images} at a time" if side == self.tile else f"one by one in tiles of {side} x {side}"
             self._note(f"out of memory with images of {size[1]} x {size[0]}: they go on {how}")
         return predictions
 
@@ -289,7 +287,9 @@ class Predictor:
             bands = scorer.tiled(images, window_px or self.tile, self._overlap)
         else:
             bands = scorer.whole(images, window_px, self._overlap)
-        return join((decide(scores, scorer, wanted) for scores in bands), (images[0].shape[0], images[0].shape[1]))
+        return join_bands(
+            (predict_from_scores(scores, scorer, wanted) for scores in bands), (images[0].shape[0], images[0].shape[1])
+        )
 
     def _note(self, sentence: str) -> None:
         self.notes.append(sentence)

@@ -23,7 +23,7 @@ def rows_at_once(num_images: int, num_classes: int, width: int, device: torch.de
     return max(8, (_BAND_BYTES_ON_GPU if device.type == "cuda" else _BAND_BYTES) // row_bytes)
 
 
-def resized(
+def resize_bands(
     bands: Iterable[torch.Tensor],
     old_size: tuple[int, int],
     new_size: tuple[int, int],
@@ -83,7 +83,7 @@ def _sources(old: int, new: int, align_corners: bool) -> tuple[torch.Tensor, tor
     return low, (low + 1).clamp_max(old - 1), (source - low).clamp(0, 1)
 
 
-def without_padding(
+def crop_bands(
     bands: Iterable[torch.Tensor], padding: tuple[int, int, int, int], size: tuple[int, int]
 ) -> Iterator[torch.Tensor]:
     """Remove the padding of an image.

@@ -19,8 +19,8 @@ from torch.nn import functional
 from semseg.errors import InvalidInputError
 from semseg.inference.precision import autocast
 from semseg.inference.probabilities import kind_of_scores
-from semseg.inference.row_bands import probabilities_of, resized, rows_at_once, without_padding
-from semseg.inference.tiles import blended
+from semseg.inference.row_bands import crop_bands, probabilities_of, resize_bands, rows_at_once
+from semseg.inference.tiles import blend_windows
 
 
 def parse_views(tta: str | None) -> tuple[tuple[bool, ...], tuple[float, ...]]:
@@ -61,10 +61,10 @@ class Scorer:
     """Compute the scores of every class at every pixel, of one view of an image or as the mean over several views.
 
     Args:
-        model: a segmentor of MMSegmentation, from `made_fast`. A segmentor that is no EncoderDecoder scores whole
+        model: a segmentor of MMSegmentation, from `make_fast`. A segmentor that is no EncoderDecoder scores whole
             images only, with its `test_step`.
         pipeline: from BGR arrays to what the model's data preprocessor takes.
-        precision: that `made_fast` got.
+        precision: that `make_fast` got.
         flips: of the views: not flipped, or not flipped and flipped horizontally.
         scales: of the views.
 
@@ -72,7 +72,7 @@ class Scorer:
         kind: of the scores, see `probabilities_of`.
         threshold: of the second class, if one channel decides between two classes.
         pipeline: may be replaced.
-        network: from inputs, shape (N, 3, H, W), and their metas to scores; may be replaced, see `compiled`.
+        network: from inputs, shape (N, 3, H, W), and their metas to scores; may be replaced, see `compile_network`.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class Scorer:
 
         stride = max(1, round(tile * (1 - overlap)))
         size = (images[0].shape[0], images[0].shape[1])
-        return blended(scores_of, size, (tile, tile), (stride, stride), smooth=True)
+        return blend_windows(scores_of, size, (tile, tile), (stride, stride), smooth=True)
 
     def _network(self, inputs: torch.Tensor, metas: list[dict]) -> torch.Tensor:
         """Return scores in the resolution of the head if only resizing follows it, else in that of the inputs."""
@@ -210,22 +210,22 @@ class Scorer:
             scores = self._scores(inputs)
             bands, size = iter([scores]), (scores.shape[2], scores.shape[3])
         else:
-            bands, size = blended(lambda *box: self._window(inputs, *box), input_size, *windows), input_size
+            bands, size = blend_windows(lambda *box: self._window(inputs, *box), input_size, *windows), input_size
         align_corners = self._model.align_corners
         num_rows = rows_at_once(len(inputs), self._model.out_channels, max(input_size[1], image_size[1]), self._device)
         if size != input_size:
-            bands = resized(bands, size, input_size, align_corners, num_rows)
+            bands = resize_bands(bands, size, input_size, align_corners, num_rows)
         left, right, top, bottom = meta.get("img_padding_size", meta.get("padding_size", (0, 0, 0, 0)))
         size = (input_size[0] - top - bottom, input_size[1] - left - right)
-        bands = without_padding(bands, (left, right, top, bottom), size)
+        bands = crop_bands(bands, (left, right, top, bottom), size)
         if flip:
             bands = (band.flip(3) for band in bands)
-        return resized(bands, size, image_size, align_corners, num_rows)
+        return resize_bands(bands, size, image_size, align_corners, num_rows)
 
     def _windows(
         self, input_size: tuple[int, int], window: float | None, overlap: float
     ) -> tuple[tuple[int, int], tuple[int, int], bool] | None:
-        """Return the arguments `window`, `stride`, `smooth` of `blended`; None: the whole input is scored at once."""
+        """Return `window`, `stride` and `smooth` for `blend_windows`; None: the whole input is scored at once."""
         test_cfg = self._model.test_cfg
         if window is None and test_cfg.get("mode", "whole") == "slide":
             return tuple(test_cfg.crop_size), tuple(test_cfg.stride), False

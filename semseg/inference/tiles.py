@@ -24,13 +24,13 @@ def check_tiles(tile: int | None, overlap: float) -> None:
         )
 
 
-def starts(length: int, window: int, stride: int) -> list[int]:
+def window_starts(length: int, window: int, stride: int) -> list[int]:
     """Return where the windows start along one side, as in MMSegmentation: the last one ends at the edge."""
     count = max(length - window + stride - 1, 0) // stride + 1
     return [max(min(i * stride, length - window), 0) for i in range(count)]
 
 
-def ramp(length: int, overlap: int) -> torch.Tensor:
+def window_weights(length: int, overlap: int) -> torch.Tensor:
     """Return the weights of a window along one side: they increase over the overlap, and are 1 in between.
 
     Returns:
@@ -40,7 +40,7 @@ def ramp(length: int, overlap: int) -> torch.Tensor:
     return (from_edge / (overlap + 1)).clamp_max(1.0)
 
 
-def blended(
+def blend_windows(
     scores_of: Callable[[int, int, int, int], torch.Tensor],
     size: tuple[int, int],
     window: tuple[int, int],
@@ -62,11 +62,11 @@ def blended(
         float32, shape (N, C, some rows, width of the image), from top to bottom.
     """
     height, width = min(window[0], size[0]), min(window[1], size[1])
-    tops, lefts = starts(size[0], height, stride[0]), starts(size[1], width, stride[1])
+    tops, lefts = window_starts(size[0], height, stride[0]), window_starts(size[1], width, stride[1])
     weights = torch.ones(height, width)
     if smooth:
         sides = zip((height, width), stride, strict=True)
-        down, across = (ramp(side, max(0, side - step)) for side, step in sides)
+        down, across = (window_weights(side, max(0, side - step)) for side, step in sides)
         weights = down[:, None] * across
     total: torch.Tensor | None = None
     total_weights = torch.zeros(height, size[1])

@@ -16,7 +16,7 @@ from semseg import labels
 from semseg.config import for_inference, load_config
 from semseg.datasets.toycity.write import plan_cityscapes, write_picture
 from semseg.inference import Predictor, precision
-from semseg.inference.precision import choose_precision, made_fast
+from semseg.inference.precision import choose_precision, make_fast
 from tests.checkpoints.described import checkpoint, save, small_config
 from tests.conftest import CONFIG, REPO, raises
 from tests.inference.test_predictor import lively_checkpoint, picture, predictor_of
@@ -64,7 +64,7 @@ def test_fused_batch_norms_are_gone_and_the_scores_stay():
     inputs = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = model(inputs)
-        fast, fused = made_fast(model, "fp32")
+        fast, fused = make_fast(model, "fp32")
         assert fused
         assert not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in fast.backbone.modules())
         assert not any(weights.requires_grad for weights in fast.parameters())
@@ -77,7 +77,7 @@ def test_batch_norms_that_stand_elsewhere_stay():
     torch.nn.init.normal_(stray.bias)
     model.decode_head.stray = stray.requires_grad_(False)
     before = model.state_dict()
-    fast, fused = made_fast(model, "fp32")
+    fast, fused = make_fast(model, "fp32")
     assert not fused
     assert fast.state_dict().keys() == before.keys()
 

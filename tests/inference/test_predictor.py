@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from semseg.config import for_inference
 from semseg.inference import Predictor
 from semseg.inference.prediction import Prediction
-from semseg.inference.row_bands import resized
+from semseg.inference.row_bands import resize_bands
 from tests.checkpoints.described import checkpoint, save, small_config
 from tests.conftest import raises
 
@@ -149,7 +149,7 @@ def test_resizing_by_bands_is_resizing_at_once(align_corners, old, new):
     scores = torch.randn(2, 3, *old, generator=torch.Generator().manual_seed(0))
     expected = torch.nn.functional.interpolate(scores, new, mode="bilinear", align_corners=align_corners)
     for cut, num_rows in ((old[0], 5), (2, 3), (3, new[0])):
-        bands = list(resized(scores.split(cut, dim=2), old, new, align_corners, num_rows))
+        bands = list(resize_bands(scores.split(cut, dim=2), old, new, align_corners, num_rows))
         assert {band.shape[2] for band in bands[:-1]} <= {num_rows}
         assert torch.allclose(torch.cat(bands, dim=2), expected, atol=1e-5)
 

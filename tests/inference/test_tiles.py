@@ -14,21 +14,21 @@ from PIL import Image
 
 from semseg.inference import Outputs, find_images, infer
 from semseg.inference.tiff import TiffImage, segment_tiff
-from semseg.inference.tiles import blended, ramp, starts
+from semseg.inference.tiles import blend_windows, window_starts, window_weights
 from tests.conftest import REPO, raises
 from tests.inference.brightness import save
 from tests.inference.test_predictor import AS_IT_IS, SMALLER, picture, predictor_of
 
 
 def test_windows_cover_everything_and_end_at_the_edge():
-    assert starts(100, 40, 30) == [0, 30, 60]
-    assert starts(101, 40, 30) == [0, 30, 60, 61]
-    assert starts(40, 40, 30) == starts(30, 30, 30) == [0]
+    assert window_starts(100, 40, 30) == [0, 30, 60]
+    assert window_starts(101, 40, 30) == [0, 30, 60, 61]
+    assert window_starts(40, 40, 30) == window_starts(30, 30, 30) == [0]
 
 
 def test_a_window_counts_less_towards_its_edges():
-    assert ramp(6, 2).tolist() == pytest.approx([1 / 3, 2 / 3, 1, 1, 2 / 3, 1 / 3])
-    assert ramp(3, 0).tolist() == [1, 1, 1]
+    assert window_weights(6, 2).tolist() == pytest.approx([1 / 3, 2 / 3, 1, 1, 2 / 3, 1 / 3])
+    assert window_weights(3, 0).tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("smooth", [False, True])
@@ -39,7 +39,7 @@ def test_windows_that_agree_give_the_picture_back(smooth, size, stride):
     def scores_of(top, bottom, left, right):
         return scores[:, :, top:bottom, left:right].clone()
 
-    bands = list(blended(scores_of, size, (32, 32), (stride, stride), smooth))
+    bands = list(blend_windows(scores_of, size, (32, 32), (stride, stride), smooth))
     assert torch.allclose(torch.cat(bands, dim=2), scores, atol=1e-5)
 
 
@@ -49,7 +49,7 @@ def test_windows_that_disagree_pass_into_one_another_without_a_seam():
 
     size, window, stride = (200, 200), (64, 64), (48, 48)
     hard, soft = (
-        torch.cat(list(blended(scores_of, size, window, stride, smooth)), dim=2)[0, 0] for smooth in (False, True)
+        torch.cat(list(blend_windows(scores_of, size, window, stride, smooth)), dim=2)[0, 0] for smooth in (False, True)
     )
 
     def steepest(scores):
