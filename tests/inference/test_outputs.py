@@ -25,7 +25,7 @@ def written(out_dir, kind, classes=CLASSES, palette=PALETTE, **options):
     return np.load(path) if path.suffix == ".npz" else Image.open(path)
 
 
-def test_masks_are_indices_with_the_palette_inside(tmp_path):
+def test_masks_are_index_files_with_a_palette(tmp_path):
     mask = written(tmp_path, "pred")
     assert (mask.mode, mask.getpalette()[:6]) == ("P", np.ravel(PALETTE).tolist())
     assert (np.asarray(mask) == TRAIN_IDS).all()

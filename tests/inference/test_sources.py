@@ -18,7 +18,7 @@ def names(*sources, **options):
     return [str(image.name) for image in find_images(*sources, **options)]
 
 
-def test_folders_are_walked_in_natural_order_and_foreign_files_left_out(tmp_path):
+def test_folders_are_read_in_natural_order_and_other_files_left_out(tmp_path):
     touch(tmp_path, "img10.jpg", "img2.JPG", "sub/a.png", "notes.txt", ".hidden.png", ".cache/b.png", "._img2.jpg")
     assert names(tmp_path) == ["img2", "img10", "sub/a"]
 
@@ -59,7 +59,7 @@ def test_a_list_names_images_relative_to_itself(tmp_path):
     found = find_images(tmp_path / "lists/mine.txt")
     assert [(image.path, str(image.name)) for image in found] == [
         (tmp_path / "lists/b.jpg", "b"),
-        (tmp_path / "lists/gone.jpg", "gone"),  # reading will say so
+        (tmp_path / "lists/gone.jpg", "gone"),  # missing; reading it will fail
     ]
     (tmp_path / "lists/mine.txt").write_text("b.jpg\n../other/c.png\n")
     assert names(tmp_path / "lists/mine.txt") == ["lists/b", "other/c"]
@@ -100,7 +100,7 @@ def test_wrong_inputs_say_what_was_expected(tmp_path):
         find_images(tmp_path / "a.csv")
 
 
-def test_two_images_that_would_write_one_mask_are_an_error_with_a_way_out(tmp_path):
+def test_two_images_with_the_same_result_are_an_error_with_a_remedy(tmp_path):
     touch(tmp_path, "a.jpg", "a.png")
     with raises("E-input-same-name", r"a\.jpg and .*a\.png .* a\.png; .* \(`keep_suffix`\)"):
         find_images(tmp_path)
@@ -108,7 +108,7 @@ def test_two_images_that_would_write_one_mask_are_an_error_with_a_way_out(tmp_pa
 
 
 @pytest.mark.parametrize("source", ["0", "rtsp://10.0.0.1/live", "street.MP4", "a/b.webm"])
-def test_cameras_streams_and_videos_are_told_from_images(source):
+def test_cameras_streams_and_videos_are_distinguished_from_images(source):
     assert is_video(source)
     assert not is_video("street.jpg")
 
@@ -130,7 +130,7 @@ def test_results_of_earlier_runs_are_no_photographs(tmp_path):
     assert left_out.named_like_images == [tmp_path / "ph/album.jpg"]
     assert len(left_out.lines()) == 3
     assert names(f"{tmp_path}/ph/**/*.*g") == ["a", "album.jpg/c", "b"]
-    assert names(tmp_path / "ph/out1/vis") == ["a"]  # a folder that is named is read
+    assert names(tmp_path / "ph/out1/vis") == ["a"]  # a folder that is given itself is read
     assert names(tmp_path / "ph/out1") == ["pred/a", "vis/a"]
 
 
@@ -155,7 +155,7 @@ def test_a_text_file_that_names_no_file_is_called_a_list(tmp_path):
         find_images(tmp_path / "readme.txt")
 
 
-def test_a_part_of_a_name_with_brackets_finds_it(tmp_path, monkeypatch):
+def test_a_pattern_with_a_part_of_a_name_with_brackets_matches_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     touch(tmp_path, "site [A]/1.jpg", "site [A]/[b]2.jpg", "site A/3.jpg", "c1.jpg")
     assert names("site [A]/*.jpg") == ["1", "[b]2"]

@@ -1,4 +1,4 @@
-"""Clips that are drawn here: a bright square that wanders over a dark street."""
+"""Videos that are drawn here: a bright square that moves over a dark street."""
 
 import csv
 import re
@@ -76,7 +76,7 @@ def test_a_video_becomes_a_video_of_its_size_and_speed(tmp_path, capsys):
     assert "street.mp4: 12 frames in " in capsys.readouterr().out
 
 
-def test_smoothing_takes_flicker_away(tmp_path):
+def test_smoothing_reduces_flicker(tmp_path):
     path = draw(tmp_path / "street.mp4", 30, flicker=60)
     flips = []
     for smooth in (0, 0.5, 0.8):
@@ -86,7 +86,7 @@ def test_smoothing_takes_flicker_away(tmp_path):
     assert flips[0] > 2 * flips[1] > 4 * flips[2] > 0, flips
 
 
-def test_smoothing_lets_the_past_fade():
+def test_the_weight_of_the_past_decreases():
     smoother = Smoother(0.5)
     sky = np.array([0.0, 1.0], np.float16).reshape(2, 1, 1)
     road = 1 - sky
@@ -95,7 +95,7 @@ def test_smoothing_lets_the_past_fade():
     assert [int(smoother(seen)[0, 0]) for seen in (sky, *[road] * 5)] == [1, 1, 1, 1, 0, 0]
 
 
-def test_a_stream_drops_frames_rather_than_fall_behind(tmp_path, capsys):
+def test_a_stream_drops_frames_and_does_not_fall_behind(tmp_path, capsys):
     path = draw(tmp_path / "street.mp4", 60)
     predictor = Brightness(0.05)
     segment(f"file://{path}", tmp_path / "out", predictor)
@@ -105,7 +105,7 @@ def test_a_stream_drops_frames_rather_than_fall_behind(tmp_path, capsys):
     assert f"{60 - len(predictor.batches)} dropped" in said
 
 
-def test_existing_videos_are_left_alone(tmp_path):
+def test_videos_with_complete_results_are_skipped(tmp_path):
     path = draw(tmp_path / "street.mp4", 3)
     segment(path, tmp_path / "out")
     predictor = Brightness()
@@ -115,7 +115,7 @@ def test_existing_videos_are_left_alone(tmp_path):
     assert len(predictor.batches) == 3
 
 
-def test_what_is_no_video_is_one_sentence(tmp_path):
+def test_a_file_that_is_no_video_is_an_error(tmp_path):
     with raises("E-input-missing", r"no video or folder .*none\.mp4"):
         segment(tmp_path / "none.mp4", tmp_path / "out")
     with raises("E-input-video", r"tcp://127.0.0.1:1/x"):
@@ -125,7 +125,7 @@ def test_what_is_no_video_is_one_sentence(tmp_path):
         segment(tmp_path / "a.mp4", tmp_path / "out", extras=("conf",))
 
 
-def test_a_broken_video_is_skipped_a_cut_one_is_partial_and_the_others_go_on(tmp_path, capfd):
+def test_a_broken_video_is_skipped_and_a_truncated_one_is_partial(tmp_path, capfd):
     (tmp_path / "text.mp4").write_text("no video")
     whole = draw(tmp_path / "whole.avi", 40)
     (tmp_path / "cut.avi").write_bytes(whole.read_bytes()[:-2000])
@@ -174,7 +174,7 @@ def test_each_frame_is_shown_as_long_as_in_the_source(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_live_stream_lasts_as_long_as_it_was_watched(tmp_path):
+def test_the_overlay_of_a_live_stream_lasts_as_long_as_it_was_recorded(tmp_path):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
     server.sent = 0
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -220,8 +220,9 @@ def test_videos_of_one_name_in_two_folders_have_two_results(tmp_path):
     sources = find_videos(tmp_path)
     segment_videos(Brightness(), sources, Outputs(tmp_path / "out", CLASSES, PALETTE))
     assert [str(path.relative_to(tmp_path / "out/vis")) for path in sorted((tmp_path / "out/vis").rglob("*.mp4"))] == [
-        "north/a.mp4", "south/a.mp4",
-    ]  # fmt: skip
+        "north/a.mp4",
+        "south/a.mp4",
+    ]
     with raises("E-input-same-name", r"a\.avi and .*a\.mp4 .* a\.mp4; rename one of them$"):
         (tmp_path / "a.avi").touch()
         (tmp_path / "a.mp4").touch()
@@ -239,7 +240,7 @@ def test_folders_and_patterns_of_videos_are_videos_and_folders_with_odd_names_ar
 
 
 class Camera(BaseHTTPRequestHandler):
-    """Sends 20 JPEG pictures a second, as network cameras do, until the other side has enough."""
+    """Sends 20 JPEG images per second, as network cameras do, until the other side disconnects."""
 
     def do_GET(self):
         self.send_response(200)
@@ -259,7 +260,7 @@ class Camera(BaseHTTPRequestHandler):
 
 
 @pytest.mark.slow
-def test_a_camera_in_the_network_runs_until_ctrl_c_and_its_pictures_are_the_newest(tmp_path):
+def test_a_network_camera_runs_until_ctrl_c_and_the_newest_frames_are_used(tmp_path):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
     server.sent = 0
     threading.Thread(target=server.serve_forever, daemon=True).start()
