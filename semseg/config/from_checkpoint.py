@@ -7,7 +7,7 @@ of registered classes, which are looked up and never imported. Everything else a
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,14 @@ def existing_checkpoint(path: str | Path) -> Path:
     raise MissingCheckpointError(f"no checkpoint {path}{hint}", code="E-checkpoint-missing")
 
 
-def config_of_checkpoint(path: Path) -> tuple[Config, str]:
+def config_of_checkpoint(path: Path, content: Mapping[str, Any] | None = None) -> tuple[Config, str]:
     """Build a config from the description in a checkpoint; no code in it is executed.
 
     If checkpoints are trusted (`--trust-checkpoint`), the modules that its config imports are imported.
 
     Args:
         path: an existing checkpoint.
+        content: of the checkpoint, from `read_checkpoint`; default: it is read here.
 
     Returns:
         The config for testing and predicting, and the name of the config that it was trained with.
@@ -67,7 +68,7 @@ def config_of_checkpoint(path: Path) -> tuple[Config, str]:
     Raises:
         ValueError: the file has no description, or names something that is not registered; the sentence says which.
     """
-    description = description_of(read_checkpoint(path, mmap=True), path)
+    description = description_of(read_checkpoint(path, mmap=True) if content is None else content, path)
     config = description.get("config")
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
         raise InvalidCheckpointError(

@@ -10,7 +10,7 @@ import argparse
 import copy
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ def load_config(
     launcher: str = "none",
     seed: int | None = None,
     data: str | Path | Sequence[str | Path] | None = None,
+    content: Mapping[str, Any] | None = None,
 ) -> Config:
     """Read a config file, check it, and apply the command line to it.
 
@@ -63,6 +64,7 @@ def load_config(
         seed: default: the config's own, else drawn by MMEngine and logged.
         data: a dataset.yaml that replaces the config's own data set, its splits and its classes. Several files with
             the same classes are read as one set.
+        content: of the checkpoint `path`, from `read_checkpoint`; default: it is read here.
 
     Raises:
         FileNotFoundError: no such file; the sentence names the nearest one.
@@ -79,7 +81,7 @@ def load_config(
     compat.repair()
     import_modules_from_strings(["semseg.plugins"])  # every run uses hooks of this project
     if is_checkpoint(path):
-        cfg, name = config_of_checkpoint(existing_checkpoint(path))
+        cfg, name = config_of_checkpoint(existing_checkpoint(path), content)
     else:
         cfg, name = _read_config(path), path.stem
     concatenate_lists(cfg)
@@ -116,12 +118,13 @@ def _make_window_sizes_pairs(cfg: Config) -> None:
             test_cfg[name] = (test_cfg[name], test_cfg[name])
 
 
-def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
+def for_inference(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any] | None = None) -> Config:
     """Return the config of a model that only predicts; it needs no data set and no network.
 
     Args:
         cfg: from `load_config`; not changed.
         checkpoint: file of the weights that will be loaded.
+        content: of the checkpoint, from `read_checkpoint`; default: it is read here.
 
     Raises:
         FileNotFoundError: no such checkpoint; the sentence lists the others in its folder.
@@ -134,7 +137,7 @@ def for_inference(cfg: Config, checkpoint: str | Path) -> Config:
     cfg = copy.deepcopy(cfg)
     checkpoint = existing_checkpoint(checkpoint)
     check_packages(cfg)
-    check_class_count(cfg, checkpoint, read_checkpoint(checkpoint, mmap=True))
+    check_class_count(cfg, checkpoint, read_checkpoint(checkpoint, mmap=True) if content is None else content)
     leave_out_class_weights(cfg)
     leave_out_pretrained(cfg.model)
     return cfg

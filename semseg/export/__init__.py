@@ -1,1 +1,1 @@
-"""Hand a model on to other runtimes."""
+"""Export a model for other runtimes."""

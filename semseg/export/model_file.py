@@ -1,10 +1,10 @@
-"""Hand a model on to other runtimes as one file, which is kept only if it predicts what PyTorch predicts."""
+"""Export a model as one file for other runtimes; the file is only kept if its predictions agree with PyTorch's."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +16,13 @@ from semseg.checkpoints.description import description_of
 from semseg.checkpoints.plain import plain
 from semseg.errors import InvalidInputError
 from semseg.export.traceable import Traceable
-from semseg.inference.onnx_predictor import INPUT, METADATA_KEY, OUTPUTS, SCHEMA, OnnxPredictor, needs
+from semseg.inference.onnx_predictor import INPUT, METADATA_KEY, OUTPUTS, SCHEMA, OnnxPredictor, require_packages
 from semseg.inference.predictor import Predictor
 from semseg.system.atomic import atomic_path
 
 SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2"}
 REQUIRED = {"fp32": 0.999, "fp16": 0.995, "int8": 0.95}
-"""Share of the pixels in which a file has to agree with PyTorch, by precision."""
+"""Smallest share of the pixels with the same class as in PyTorch, by precision."""
 
 
 class Exported(NamedTuple):
@@ -30,7 +30,7 @@ class Exported(NamedTuple):
 
     Attributes:
         agreement: share of the pixels with the same class as PyTorch's, of each image.
-        facts: what the file says of itself.
+        facts: the description in the file.
     """
 
     agreement: list[float]
@@ -38,19 +38,19 @@ class Exported(NamedTuple):
 
 
 class Disagreement(Exception):
-    """The file predicted something else than PyTorch, and was not kept."""
+    """The predictions of the file differ too much from PyTorch's; the file was not kept."""
 
 
 def facts_of(predictor: Predictor, content: Mapping[str, Any], checkpoint: str | Path) -> dict[str, Any]:
-    """Return what a file says of its model: plain data.
+    """Return the description of a model that is stored in the file: plain data.
 
     Args:
         predictor: the model.
         content: of the checkpoint.
-        checkpoint: its name.
+        checkpoint: its path.
     """
     description = description_of(content, checkpoint)
-    prepare = predictor.model.data_preprocessor
+    prepare: Any = predictor.model.data_preprocessor
     normalizes = prepare._enable_normalize
     return {
         "schema": SCHEMA,
@@ -85,35 +85,36 @@ def export(
     precision: str = "fp32",
     calibration: Sequence[np.ndarray] = (),
 ) -> Exported:
-    """Write a model as one file, if that predicts what PyTorch predicts.
+    """Write a model as one file, if the predictions of the file agree with PyTorch's.
 
     Args:
-        predictor: what the file has to agree with.
+        predictor: the model in PyTorch.
         facts: from `facts_of`.
         out: the file; replaced.
         kind: `onnx` or `torch-export`.
         images: to compare on; RGB, uint8, shape (height, width, 3).
-        network: of the predictor's model, in the type of the numbers.
+        network: of the predictor's model, in the data type of the precision.
         size: (height, width) of all images; None for any size.
         precision: `fp32`, `fp16`, or `int8` (of ONNX only).
-        calibration: images that show an int8 model which numbers occur.
+        calibration: images from which the ranges of the numbers are measured, for int8.
 
     Raises:
-        ValueError: a package is missing, or the model cannot be written like that.
-        Disagreement: fewer pixels agree than REQUIRED; there is no file.
+        ValueError: a package is not installed, or the model cannot be exported with these arguments.
+        Disagreement: fewer pixels agree than REQUIRED; no file is written.
     """
     if kind == "onnx":
-        needs("onnx", "onnxscript", "onnxruntime")
+        require_packages("onnx", "onnxscript", "onnxruntime")
     if network.slides and size is None:
         raise InvalidInputError(
-            "this model looks through sliding windows, as many as the size asks for: give --size H,W"
+            "this model uses sliding windows, whose number depends on the size: give `size` H,W",
+            code="E-input-export",
         )
     facts = {**facts, "precision": precision, "size": size and list(size)}
     program = trace(network, size)
     with atomic_path(out) as temporary:
         if kind == "torch-export":
             torch.export.save(program, temporary, extra_files={f"{METADATA_KEY}.json": json.dumps(facts)})
-            run = _loaded(temporary)
+            run = _load_program(temporary)
         else:
             write_onnx(program, facts, temporary)
             if precision == "int8":
@@ -130,10 +131,10 @@ def export(
 
 
 def trace(network: Traceable, size: tuple[int, int] | None) -> torch.export.ExportedProgram:
-    """Record what a network does, for any number of images, and any size unless one is given.
+    """Trace a network, for any number of images, and for any size unless one is given.
 
     Raises:
-        ValueError: it does something that cannot be recorded.
+        ValueError: it has operations that cannot be traced.
     """
     any_size = torch.export.Dim.DYNAMIC
     axes = {0: any_size} if size else {0: any_size, 2: any_size, 3: any_size}
@@ -141,54 +142,57 @@ def trace(network: Traceable, size: tuple[int, int] | None) -> torch.export.Expo
     with torch.no_grad(), _quiet():
         try:
             program = torch.export.export(network.eval(), (example,), dynamic_shapes=(axes,), strict=False)
-        except Exception as error:  # whatever a model does; the first line says it
-            way_out = "" if size else "; try a fixed one, --size H,W"
+        except Exception as error:  # models raise many types; the first line has the cause
+            hint = "" if size else "; try a fixed one, `size` H,W"
             cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InvalidInputError(
-                f"the model cannot be exported for {size or 'any size'}{way_out}: {cause}"
+                f"the model cannot be exported for {size or 'any size'}{hint}: {cause}", code="E-input-export"
             ) from error
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # paths on this machine
+        node.meta.pop("stack_trace", None)  # contains paths of this machine
     return program
 
 
 def write_onnx(program: torch.export.ExportedProgram, facts: Mapping[str, Any], path: Path) -> None:
-    """Write a recorded network as ONNX, with what it says of itself in the metadata."""
+    """Write a traced network as ONNX, with its description in the metadata."""
     import onnx
 
     with torch.no_grad(), _quiet():
         onnx_program = torch.onnx.export(
             program, (), dynamo=True, verbose=False, input_names=[INPUT], output_names=list(OUTPUTS)
         )
+    assert onnx_program is not None  # with dynamo=True
     model = onnx_program.model_proto
     for part in (model.graph, *model.functions):
         for node in part.node:
-            del node.metadata_props[:]  # the code that each came from
+            del node.metadata_props[:]  # the source code of the node
             node.doc_string = ""
     for value in (*model.graph.input, *model.graph.output):
         names = ("N", None, "height", "width") if value.name == INPUT else ("N", "height", "width")
         for dimension, name in zip(value.type.tensor_type.shape.dim, names, strict=True):
-            if dimension.dim_param:
+            if dimension.dim_param and name:
                 dimension.dim_param = name
         del value.metadata_props[:]
-    del model.graph.metadata_props[:], model.graph.value_info[:]  # of the exporter, and sizes by their former names
+    del model.graph.metadata_props[:], model.graph.value_info[:]  # sizes by their old names
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(facts)})
     onnx.save(model, path)
 
 
 def quantize(path: Path, facts: Mapping[str, Any], calibration: Sequence[np.ndarray]) -> None:
-    """Let an ONNX file compute its convolutions in 8-bit integers, but the last one, which decides.
+    """Quantize the convolutions of an ONNX file to 8-bit integers, except the last one, which computes the scores.
 
     Args:
         path: of the file; replaced.
         facts: for its metadata.
-        calibration: RGB, uint8, shape (height, width, 3).
+        calibration: images, RGB, uint8, shape (height, width, 3).
 
     Raises:
         ValueError: there are no images.
     """
     if not calibration:
-        raise InvalidInputError("int8 needs photographs that show which numbers occur: --images DIR")
+        raise InvalidInputError(
+            "int8 needs photographs from which the ranges of numbers are measured: `images` DIR", code="E-input-export"
+        )
     import onnx
     from onnxruntime import quantization
 
@@ -196,7 +200,8 @@ def quantize(path: Path, facts: Mapping[str, Any], calibration: Sequence[np.ndar
         def __init__(self) -> None:
             self.images = iter(calibration)
 
-        def get_next(self) -> dict[str, np.ndarray] | None:
+        # None is how this class of ONNX Runtime ends, which its annotation does not say
+        def get_next(self) -> dict[str, np.ndarray] | None:  # pyrefly: ignore[bad-override]
             image = next(self.images, None)
             return None if image is None else {INPUT: np.ascontiguousarray(image.transpose(2, 0, 1)[None])}
 
@@ -221,8 +226,11 @@ def _rounded(values: torch.Tensor) -> list[float]:
     return [round(value, 4) for value in values.flatten().tolist()]
 
 
-def _loaded(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """Return how to run an archive that this process has just written; a foreign one may run code when loaded."""
+def _load_program(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that runs an archive which this process has just written.
+
+    Archives from elsewhere must not be loaded, because loading them can run code.
+    """
     module = torch.export.load(path).module()
 
     def run(image: np.ndarray) -> np.ndarray:
@@ -233,8 +241,8 @@ def _loaded(path: Path) -> Callable[[np.ndarray], np.ndarray]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporters' progress and advice to themselves."""
+def _quiet() -> Generator[None]:
+    """Suppress the log lines and warnings of the exporters."""
     import warnings
 
     disabled = logging.root.manager.disable

@@ -1,9 +1,10 @@
-"""A segmentor as one graph: from the bytes of photographs to the class of every pixel."""
+"""A segmentor that can be exported as one graph: photographs in, the class of every pixel out."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,10 +22,10 @@ _IN_UNITS = 2048  # OpenCV's weights of 8-bit bilinear resizing are integers, in
 
 
 class Traceable(nn.Module):
-    """What a model does between a photograph and its prediction, without Python in between.
+    """A network with everything between a photograph and its prediction.
 
-    Resizing as the test pipeline does it, order of channels, normalisation, the network, scores in the size of the
-    photograph, the winning class.
+    It resizes as the test pipeline does, reorders and normalizes the channels, runs the model, resizes the scores to
+    the size of the photograph, and chooses the winning class.
 
     Args:
         model: the segmentor of a `Predictor` in fp32; copied.
@@ -32,24 +33,29 @@ class Traceable(nn.Module):
         dtype: of the network; scores become float32 before they are resized and compared.
 
     Raises:
-        ValueError: the model or its pipeline does something that has no place in the graph.
+        ValueError: the model or its pipeline has steps that cannot be part of the graph.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, model: nn.Module, cfg: Config, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.kind = kind_of_scores(model)
         self.scale, self.keep_ratio = _resizing(inner_datasets(cfg.test_dataloader.dataset)[0])
-        prepare = model.data_preprocessor
+        prepare: Any = model.data_preprocessor
         if prepare.test_cfg:
             raise InvalidInputError(
-                "the data_preprocessor pads in the test (test_cfg), which is not exported; leave it out"
+                "the data_preprocessor pads in the test (test_cfg), which is not exported; leave it out",
+                code="E-input-export",
             )
-        model = copy.deepcopy(model).cpu().to(memory_format=torch.contiguous_format)
-        if model.with_auxiliary_head:
-            del model.auxiliary_head  # of the training
-        self.model = _with_explicit_pooling(model).to(dtype)
+        copied: Any = copy.deepcopy(model).cpu().to(memory_format=torch.contiguous_format)
+        if copied.with_auxiliary_head:
+            del copied.auxiliary_head  # only used in training
+        _replace_pooling(copied)
+        self.model: Any = copied.to(dtype)
         self.dtype = dtype
-        # pipelines give BGR, and this graph is given RGB
+        # pipelines give BGR; the input of this graph is RGB
         self.swaps_channels = not prepare._channel_conversion
         normalizes = prepare._enable_normalize
         self.register_buffer("mean", prepare.mean.float().cpu() if normalizes else torch.zeros(3, 1, 1))
@@ -57,7 +63,7 @@ class Traceable(nn.Module):
 
     @property
     def slides(self) -> bool:
-        """Whether it looks through windows, whose number depends on the size of the photograph."""
+        """Whether it uses sliding windows, whose number depends on the size of the photograph."""
         return self.model.test_cfg.get("mode", "whole") == "slide"
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,20 +73,19 @@ class Traceable(nn.Module):
             images: RGB, uint8, shape (N, 3, height, width).
 
         Returns:
-            Train ids, uint8, shape (N, height, width), 255 where the scores are no numbers; the probability of that
-            class, float32, the same shape, 0 to 1.
+            Train ids, uint8, shape (N, height, width), 255 where the scores are NaN or infinite; the probability of
+            that class, float32, the same shape, 0 to 1.
         """
         height, width = images.shape[2:]
         inputs = images.flip(1) if self.swaps_channels else images
         if self.scale is not None:
-            inputs = resize_like_opencv(inputs, *self._size(height, width))
+            inputs = resize_like_opencv(inputs, *self._resized_size(self.scale, height, width))
         inputs = ((inputs.float() - self.mean) / self.std).to(self.dtype)
-        scores = self._slide(inputs) if self.slides else self._look(inputs)
+        scores = self._slide(inputs) if self.slides else self._score(inputs)
         scores = F.interpolate(scores.float(), (height, width), mode="bilinear", align_corners=self.model.align_corners)
         if self.kind == "binary":
             second = scores[:, 0].sigmoid()
-            wins = second > self.model.decode_head.threshold
-            train_ids = wins.to(torch.uint8)
+            train_ids = (second > self.model.decode_head.threshold).to(torch.uint8)
             return _where_finite(scores[:, 0], train_ids), torch.maximum(second, 1 - second)
         top = scores.amax(dim=1)
         if self.kind == "sigmoid":
@@ -89,44 +94,51 @@ class Traceable(nn.Module):
             confidence = 1 / (scores - top[:, None]).exp().sum(dim=1)
         return _where_finite(top, scores.argmax(dim=1).to(torch.uint8)), confidence
 
-    def _size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the size that the test pipeline gives a photograph, by MMCV's rule, in whole numbers."""
+    def _resized_size(self, scale: tuple[int, int], height: int, width: int) -> tuple[int, int]:
+        """Return height and width after the test pipeline, by MMCV's rule, with integer arithmetic.
+
+        Args:
+            scale: of the pipeline: width, height.
+            height: of the photograph.
+            width: of the photograph.
+        """
         if not self.keep_ratio:
-            return self.scale[1], self.scale[0]
+            return scale[1], scale[0]
         long_px, short_px = torch.sym_max(height, width), torch.sym_min(height, width)
 
-        def resized(side_px: int) -> int:  # rounds half up; the smaller of the two factors counts
-            by_long = (2 * side_px * max(self.scale) + long_px) // (2 * long_px)
-            return torch.sym_min(by_long, (2 * side_px * min(self.scale) + short_px) // (2 * short_px))
+        def resized(side_px: int) -> Any:  # rounds half up; the smaller of the two factors is used
+            by_long = (2 * side_px * max(scale) + long_px) // (2 * long_px)
+            return torch.sym_min(by_long, (2 * side_px * min(scale) + short_px) // (2 * short_px))
 
         return _as_symbol(resized(height)), _as_symbol(resized(width))
 
-    def _look(self, inputs: Tensor) -> Tensor:
+    def _score(self, inputs: Tensor) -> Tensor:
         size = tuple(inputs.shape[2:])
         return self.model.encode_decode(inputs, [dict(img_shape=size, pad_shape=size, ori_shape=size)])
 
     def _slide(self, inputs: Tensor) -> Tensor:
-        """Average over overlapping windows, as MMSegmentation does; of a size known before."""
+        """Average over overlapping windows, as MMSegmentation does; the size must be fixed."""
         height, width = inputs.shape[2:]
         (tall, wide), (down, along) = self.model.test_cfg.crop_size, self.model.test_cfg.stride
-        total, count = 0, torch.zeros(1, 1, height, width)
+        total: Any = 0
+        count = torch.zeros(1, 1, height, width)
         for row in range(max(height - tall + down - 1, 0) // down + 1):
             for column in range(max(width - wide + along - 1, 0) // along + 1):
                 bottom, right = min(row * down + tall, height), min(column * along + wide, width)
                 top, left = max(bottom - tall, 0), max(right - wide, 0)
                 edges = (left, width - right, top, height - bottom)
                 window = inputs[:, :, top:bottom, left:right]
-                total = total + F.pad(self._look(window).float(), edges)
+                total = total + F.pad(self._score(window).float(), edges)
                 count = count + F.pad(torch.ones(1, 1, bottom - top, right - left), edges)
         return total / count
 
 
 class ExplicitPooling(nn.Module):
-    """nn.AdaptiveAvgPool2d as two products with matrices, which exist for every size and in every format."""
+    """nn.AdaptiveAvgPool2d as two matrix products, which can be exported for every size and format."""
 
-    def __init__(self, size: int | Sequence[int | None]) -> None:
+    def __init__(self, size: int | Sequence[int | None] | None) -> None:
         super().__init__()
-        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        self.size = (size, size) if size is None or isinstance(size, int) else tuple(size)
 
     def forward(self, features: Tensor) -> Tensor:
         rows, columns = (_bins(features.shape[axis], self.size[axis - 2], features.dtype) for axis in (2, 3))
@@ -134,24 +146,26 @@ class ExplicitPooling(nn.Module):
 
 
 def _bins(length: int, num_bins: int | None, dtype: torch.dtype) -> Tensor:
-    """Return what each place weighs in each bin, shape (num_bins, length); PyTorch's bins may overlap by one."""
+    """Return the weight of each position in each bin, shape (num_bins, length); PyTorch's bins may overlap by one."""
     num_bins = length if num_bins is None else num_bins
-    number, place = torch.arange(num_bins)[:, None], torch.arange(length)[None]
-    start, end = number * length // num_bins, ((number + 1) * length + num_bins - 1) // num_bins
-    return ((place >= start) & (place < end)).to(dtype) / (end - start).to(dtype)
+    index, position = torch.arange(num_bins)[:, None], torch.arange(length)[None]
+    start, end = index * length // num_bins, ((index + 1) * length + num_bins - 1) // num_bins
+    return ((position >= start) & (position < end)).to(dtype) / (end - start).to(dtype)
 
 
-def _with_explicit_pooling(module: nn.Module) -> nn.Module:
+def _replace_pooling(module: nn.Module) -> None:
+    """Replace adaptive pooling by `ExplicitPooling`. Modifies `module`."""
     for name, child in module.named_children():
         if isinstance(child, nn.AdaptiveAvgPool2d):
             setattr(module, name, ExplicitPooling(child.output_size))
         else:
-            _with_explicit_pooling(child)
-    return module
+            _replace_pooling(child)
 
 
 def resize_like_opencv(images: Tensor, height: int, width: int) -> Tensor:
-    """Resize bilinearly, to the bit as OpenCV resizes bytes: it cuts off where others round, 0.12 grey levels darker.
+    """Resize bilinearly, with exactly the same values as OpenCV for uint8.
+
+    OpenCV truncates intermediate values that other libraries round, which is 0.12 grey levels darker on average.
 
     Args:
         images: uint8, shape (N, channels, any height, any width).
@@ -161,8 +175,8 @@ def resize_like_opencv(images: Tensor, height: int, width: int) -> Tensor:
     Returns:
         int32, 0 to 255.
     """
-    left, right, left_units, right_units = _neighbours(images.shape[3], width, stops=True)
-    top, bottom, top_units, bottom_units = _neighbours(images.shape[2], height, stops=False)
+    left, right, left_units, right_units = _neighbours(images.shape[3], width, clamps=True)
+    top, bottom, top_units, bottom_units = _neighbours(images.shape[2], height, clamps=False)
     images = images.to(torch.int32)
     rows = images.index_select(3, left) * left_units + images.index_select(3, right) * right_units
     rows = rows // 16
@@ -171,14 +185,15 @@ def resize_like_opencv(images: Tensor, height: int, width: int) -> Tensor:
     return (above + below + 2) // 4
 
 
-def _neighbours(length: int, new_length: int, stops: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return of each new place the two old ones around it, and what they weigh.
+def _neighbours(length: int, new_length: int, clamps: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return for each new position the two old positions around it, and their weights in units of 1/2048.
 
-    Beyond the edge there is the edge: OpenCV `stops` there along a row, and takes it twice along a column.
+    A position beyond the edge is replaced by the edge. OpenCV clamps the exact position along a row (`clamps`); along a
+    column it clamps the two neighbours, and so uses the edge twice.
     """
     exact = (torch.arange(new_length, dtype=torch.float64) + 0.5) * length / new_length - 0.5
     exact = exact.to(torch.float32)
-    if stops:
+    if clamps:
         exact = exact.clamp(0, length - 1)
     first = exact.floor()
     second_units = ((exact - first) * _IN_UNITS).round().to(torch.int32)
@@ -188,10 +203,10 @@ def _neighbours(length: int, new_length: int, stops: bool) -> tuple[Tensor, Tens
 
 
 def _as_symbol(length: int) -> int:
-    """Hide where a length comes from: the formula would be carried through every layer, which takes minutes."""
+    """Replace the formula of a symbolic length by a new symbol: tracing formulas through every layer takes minutes."""
     if isinstance(length, int):
         return length
-    symbol = torch.scalar_tensor(length, dtype=torch.int64).item()
+    symbol: Any = torch.scalar_tensor(length, dtype=torch.int64).item()
     torch._check(symbol >= 2)
     return symbol
 
@@ -208,12 +223,14 @@ def _resizing(dataset: Config) -> tuple[tuple[int, int] | None, bool]:
         if step.type == "Resize" and step.get("scale") is not None and scale is None:
             if step.get("interpolation", "bilinear") != "bilinear" or step.get("backend", "cv2") != "cv2":
                 raise InvalidInputError(
-                    "the test pipeline does not resize bilinearly by OpenCV, which alone is exported"
+                    "the test pipeline does not resize bilinearly by OpenCV, which alone is exported",
+                    code="E-input-export",
                 )
             scale, keep_ratio = tuple(step.scale), step.get("keep_ratio", False)
         elif step.type not in (*PHOTOGRAPH_LOADERS, "PackSegInputs", *_TRUTH):
             raise InvalidInputError(
                 f"the test pipeline has a step {step.type}, which is not exported; exported are one Resize to a scale,"
-                " and the data_preprocessor"
+                " and the data_preprocessor",
+                code="E-input-export",
             )
     return scale, keep_ratio

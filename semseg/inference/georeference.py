@@ -1,6 +1,6 @@
-"""Where on the earth a picture lies: the tags of a GeoTIFF, or the world file beside a picture.
+"""The place of an image on the earth, from the tags of a GeoTIFF or the world file beside an image.
 
-A mask gets the same place: as tags of a TIFF file, and as a world file beside it where the picture had one.
+The mask of an image gets the same place: as tags of a TIFF file, and as a world file if the image has one.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _WORLD_LETTERS = {".tif": "tf", ".tiff": "tf", ".jpg": "jg", ".jpeg": "jg", ".pn
 
 
 class Place(NamedTuple):
-    """Where on the earth the pixels of a picture lie.
+    """The place of the pixels of an image on the earth.
 
     Attributes:
-        tags: of a GeoTIFF, as `tifffile` takes them: code, type, number of values, values, only once. Empty if a world
-            file says it.
-        world: the text of the world file beside the picture; empty if there is none.
-        is_tiff: whether the picture is a TIFF file, so that the mask is one, too.
+        tags: of a GeoTIFF, as `tifffile` takes them: code, type, number of values, values, write once. Empty if the
+            place comes from a world file.
+        world: the text of the world file beside the image; empty if there is none.
+        is_tiff: whether the image is a TIFF file, so that the mask is written as one, too.
     """
 
     tags: tuple[tuple[int, int, int, Any, bool], ...] = ()
@@ -35,20 +35,20 @@ class Place(NamedTuple):
 
     @property
     def mask_suffix(self) -> str:
-        """Suffix of the mask that can hold this place."""
+        """Suffix of the mask, whose format has to hold this place."""
         return ".tif" if self.is_tiff else ".png"
 
 
 def find_place(path: Path, exif: str = "apply") -> Place | None:
-    """Return where on the earth a picture lies; None if nothing says so.
+    """Return the place of an image on the earth; None if it is not known.
 
     Args:
-        path: of the picture.
-        exif: whether its pixels are turned by its EXIF orientation: `apply` or `ignore`.
+        path: of the image.
+        exif: whether its pixels are rotated by its EXIF orientation: `apply` or `ignore`.
 
     Raises:
-        ValueError: it has a world file that cannot be used, or is turned by EXIF and has a place, which contradict
-            each other.
+        ValueError: its world file cannot be used, or it has a place and is rotated by EXIF, so that the place of its
+            pixels is not known.
     """
     tags: tuple = ()
     orientation = 1
@@ -67,39 +67,40 @@ def find_place(path: Path, exif: str = "apply") -> Place | None:
     if orientation in _TURNED_ONLY_BY_EXIF:
         raise InvalidInputError(
             f"has a place on the earth and is turned by its orientation ({orientation}), so the place of its pixels is"
-            " not known; save it upright"
+            " not known; save it upright",
+            code="E-input-place",
         )
     return Place(tags, world, is_tiff)
 
 
 def as_extra_tags(stored: dict[int, tiff_tags.Tag]) -> tuple[tuple[int, int, int, Any, bool], ...]:
-    """Return the tags of a GeoTIFF that say where it lies, as `tifffile` takes them."""
-    found = []
+    """Return the tags of a GeoTIFF about its place, as `tifffile` takes them."""
+    tags = []
     for code in tiff_tags.PLACE_TAGS:
         if code in stored and stored[code].values:
             kind, values = stored[code]
             if kind == 2:
-                found.append((code, kind, 0, values[0], True))
+                tags.append((code, kind, 0, values[0], True))
             else:
-                found.append((code, kind, len(values), values, True))
-    return tuple(found)
+                tags.append((code, kind, len(values), values, True))
+    return tuple(tags)
 
 
 def world_file_of(path: Path) -> Path:
-    """Return where the world file of a picture lies: a.tif has a.tfw, a.jpg has a.jgw, a.png has a.pgw."""
+    """Return the path of the world file of an image: a.tif has a.tfw, a.jpg has a.jgw, a.png has a.pgw."""
     suffix = path.suffix.lower()
     return path.with_suffix(f".{_WORLD_LETTERS[suffix]}w" if suffix in _WORLD_LETTERS else f"{suffix}w")
 
 
 def write_world_file(mask_path: Path, place: Place | None) -> None:
-    """Write the world file of a mask, if its picture had one."""
+    """Write the world file of a mask, if its image has one."""
     if place is not None and place.world:
         with atomic_path(world_file_of(mask_path)) as temporary:
             temporary.write_text(place.world, encoding="ascii")
 
 
 def _read_world_file(path: Path) -> str:
-    """Return the text of the world file beside a picture; empty if there is none."""
+    """Return the text of the world file beside an image; empty if there is none."""
     short = world_file_of(path).suffix
     long = f"{path.suffix}w"
     kinds = (short, ".tifw") if path.suffix.lower() in TIFF_SUFFIXES else (short,)
@@ -114,7 +115,8 @@ def _read_world_file(path: Path) -> str:
             numbers = []
         if len(numbers) != 6:
             raise InvalidInputError(
-                f"its world file {world_path.name} does not hold six numbers; mend it, or remove it"
+                f"its world file {world_path.name} does not hold six numbers; mend it, or remove it",
+                code="E-input-place",
             )
         return "".join(f"{number!r}\n" for number in numbers)
     return ""

@@ -1,4 +1,4 @@
-"""The account of a run: which image led to which files, and what is in it."""
+"""Tables of a run: which files were written for which image, and the share of each class in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -18,32 +18,31 @@ from semseg.system.folders import absolute_path
 
 MANIFEST_COLUMNS = (*("source", "name", "outputs", "bytes", "width", "height", "seconds", "status", "mean_confidence"),)
 STATS_COLUMNS = ("source", "name", "latitude", "longitude", "time")  # and the classes
-_NEW_COLUMNS = ("name", "bytes")  # accounts of older versions lack them
 _OTHER_RESULTS = {"gap.json": b'"semseg.gap/', "explain.json": b'"semseg.explain/', "results.json": b'"semseg.'}
 OK = "ok"
-_TEXT = dict(encoding="utf-8", errors="surrogateescape", newline="")  # any name that a file system allows
+_ENCODING, _ERRORS = "utf-8", "surrogateescape"  # for every name that a file system allows
 
 Row = Mapping[str, str]
 
 
 class Manifest:
-    """`manifest.csv` and `stats.csv`, which grow with every image, by whole lines.
+    """Writes `manifest.csv` and `stats.csv`, to which every image appends whole lines.
 
-    An image has one row in each, found by the name of its results: whatever way its path is written, and whichever run
-    wrote them. Several processes may share a folder: each appends to parts of its own, and whoever ends puts them
-    together.
+    An image has one row in each table. The name of its results identifies it, however its path is written, in this run
+    and in earlier runs. Several processes may share a folder: each appends to its own parts of the tables, and a
+    process that ends merges the parts.
 
     Args:
         out_dir: made if missing.
         classes: names, in the order of their train ids.
-        rank: which process this is.
-        num_ranks: how many there are.
+        rank: of this process.
+        num_ranks: number of processes.
 
     Attributes:
-        num_replaced: results of other images that had the names of those of this run, after `begin`.
+        num_replaced: results of other images with the names of those of this run; known after `begin`.
 
     Raises:
-        ValueError: the folder holds the account of a model with other classes.
+        ValueError: the folder holds the tables of a model with other classes.
     """
 
     def __init__(self, out_dir: Path, classes: Sequence[str], rank: int = 0, num_ranks: int = 1) -> None:
@@ -55,23 +54,25 @@ class Manifest:
         self.num_replaced = 0
         path = out_dir / "stats.csv"
         if path.is_file():
-            with path.open(**_TEXT) as file:
-                found = next(csv.reader(file), None)
-            if found and not _same_columns(found, self._columns["stats"]):
-                raise InvalidInputError(f"{path} is of a model with other classes; choose another --out-dir")
+            with path.open(encoding=_ENCODING, errors=_ERRORS, newline="") as file:
+                columns = next(csv.reader(file), None)
+            if columns and not _same_columns(columns, self._columns["stats"]):
+                raise InvalidInputError(
+                    f"{path} is of a model with other classes; choose another `out_dir`", code="E-input-used"
+                )
 
     def begin(self, sources: Mapping[str, str], is_done: Callable[[str, Row], bool]) -> list[str]:
-        """Forget what will be done anew.
+        """Remove the rows of images that will be segmented.
 
         Args:
             sources: path of each image of this process, by the name of its results.
-            is_done: called with the name and the row of an image that is in the account as done: whether it is to be
-                left alone.
+            is_done: called with the name and the row of an image that was segmented before; returns whether to keep its
+                results.
 
         Returns:
-            The names of what is to be done.
+            The names of the images to segment.
         """
-        with self._alone():
+        with self._locked():
             rows = {row["name"]: row for row in self._rows("manifest")}
             same = {name for name in sources if name in rows and _is_same(rows[name]["source"], sources[name])}
             self.num_replaced = sum(name in rows and name not in same for name in sources)
@@ -85,20 +86,20 @@ class Manifest:
         return todo
 
     def add(self, row: Mapping[str, object], stats: Mapping[str, object] | None = None) -> None:
-        """Append an image, from any thread; `stats` first, so that whatever is in the manifest has them."""
+        """Append the rows of an image; thread-safe. `stats` comes first, so that every row of the manifest has one."""
         with self._lock:
             if stats is not None:
                 self._append("stats", stats)
             self._append("manifest", row)
 
     def finish(self, order: Sequence[str]) -> None:
-        """Bring the account into the order of the names; other images, from runs before, come first."""
-        with self._alone():
+        """Sort the tables by the order of the names; images of earlier runs come first."""
+        with self._locked():
             for table in self._columns:
                 self._fold(table, {}, {name: place for place, name in enumerate(order)})
 
     def write_geojson(self, path: Path) -> int:
-        """Write the images that say where they were taken as points, and return how many these are."""
+        """Write images whose metadata have a position as points, and return their number."""
         features = [
             {
                 "type": "Feature",
@@ -124,9 +125,9 @@ class Manifest:
         path = self._path(table)
         if not path.exists():
             self._write(path, table, [])
-        # one write at the end of the file: a kill leaves whole lines
+        # one write at the end of the file, so that a process that is killed leaves whole lines
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
-        text = line.getvalue().encode(_TEXT["encoding"], _TEXT["errors"])
+        text = line.getvalue().encode(_ENCODING, _ERRORS)
         try:
             while text:
                 text = text[os.write(descriptor, text) :]
@@ -137,8 +138,8 @@ class Manifest:
         return sorted(self._out_dir.glob(f".{table}.part*.csv"))
 
     def _rows(self, table: str) -> list[Row]:
-        """Return all rows, of the parts too; the last word about an image counts."""
-        rows = {}
+        """Return all rows, also those of the parts; of several rows of an image the last one counts."""
+        rows: dict[str, Row] = {}
         names = {} if table == "manifest" else {row["source"]: row["name"] for row in self._rows("manifest")}
         for path in (self._out_dir / f"{table}.csv", *self._parts(table)):
             for row in _read(path) if path.is_file() else ():
@@ -147,9 +148,15 @@ class Manifest:
         return list(rows.values())
 
     def _fold(self, table: str, without: Mapping[str, str], order: Mapping[str, int] | None = None) -> None:
-        """Put everything into the one file, and remove the parts whose process has ended or is this one."""
+        """Merge the parts into one file, and remove those of this process and of processes that have ended.
+
+        Args:
+            table: `manifest` or `stats`.
+            without: images whose rows are left out: paths by name.
+            order: position of each image, by name; default: as the rows are.
+        """
         rows = [row for row in self._rows(table) if row["name"] not in without]
-        # what failed in an older version had no name
+        # rows of failed images from older versions have the path in place of the name
         paths = {str(absolute_path(source)) for source in without.values()}
         rows = [row for row in rows if row["name"] != row["source"] or str(absolute_path(row["source"])) not in paths]
         if order is not None:
@@ -161,14 +168,17 @@ class Manifest:
                 path.unlink()
 
     def _write(self, path: Path, table: str, rows: Sequence[Row]) -> None:
-        with atomic_path(path) as temporary, temporary.open("w", **_TEXT) as file:
+        with (
+            atomic_path(path) as temporary,
+            temporary.open("w", encoding=_ENCODING, errors=_ERRORS, newline="") as file,
+        ):
             writer = csv.DictWriter(file, self._columns[table], lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep the other processes out."""
+    def _locked(self) -> Generator[None]:
+        """Hold a lock that the other processes wait for."""
         descriptor = os.open(self._out_dir, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -178,7 +188,7 @@ class Manifest:
 
 
 def describe_outputs(paths: Sequence[Path], out_dir: Path) -> dict[str, str]:
-    """Return the columns about the files that an image led to: their paths below `out_dir`, and their sizes.
+    """Return the columns about the files that were written for an image: their paths below `out_dir`, and their sizes.
 
     Args:
         paths: files, or folders, whose size is that of the files in them.
@@ -191,12 +201,12 @@ def describe_outputs(paths: Sequence[Path], out_dir: Path) -> dict[str, str]:
 
 
 def whole_outputs(row: Row, out_dir: Path) -> set[Path]:
-    """Return the outputs of a row that have the size on the disk that they had when they were written.
+    """Return the outputs of a row that still have the size that they had when they were written.
 
-    Of a row without sizes, which an older version wrote, none has.
+    For a row without sizes, which an older version wrote, the result is empty.
     """
     sizes = row["bytes"].split(";") if row["bytes"] else []
-    # the name may hold semicolons itself
+    # the name may contain semicolons
     outputs = row["outputs"].replace(row["name"], "\0").split(";")
     paths = [out_dir / output.replace("\0", row["name"]) for output in outputs]
     if len(sizes) != len(paths):
@@ -205,12 +215,12 @@ def whole_outputs(row: Row, out_dir: Path) -> set[Path]:
 
 
 def holds_results(folder: Path) -> bool:
-    """Return whether a folder holds what this project wrote about images, and so pictures that are no photographs."""
+    """Return whether a folder holds results of this project, whose images are no photographs."""
     manifest = folder / "manifest.csv"
     if manifest.is_file():
-        with manifest.open(**_TEXT) as file:
-            head = next(csv.reader(file), [])
-        if {"source", "outputs", "status"} <= set(head):
+        with manifest.open(encoding=_ENCODING, errors=_ERRORS, newline="") as file:
+            columns = next(csv.reader(file), [])
+        if {"source", "outputs", "status"} <= set(columns):
             return True
     if any(folder.glob(".manifest.part*.csv")):
         return True
@@ -232,21 +242,21 @@ def _is_same(recorded: str, source: str) -> bool:
 
 
 def _name_of(outputs: str) -> str:
-    """Return the name of an image in the account of an older version, which has only the paths of its results."""
+    """Return the name of an image from the paths of its results; tables of older versions have no names."""
     first = PurePosixPath(outputs.split(";")[0])
     return str(PurePosixPath(*first.parts[1:-1], first.stem)) if len(first.parts) > 1 else ""
 
 
-def _same_columns(found: Sequence[str], expected: Sequence[str]) -> bool:
-    return [name for name in found if name != "name"] == [name for name in expected if name != "name"]
+def _same_columns(columns: Sequence[str], expected: Sequence[str]) -> bool:
+    return [name for name in columns if name != "name"] == [name for name in expected if name != "name"]
 
 
 def _read(path: Path) -> Iterator[Row]:
-    """Read the whole rows of a table; a line that was cut off is none."""
-    with path.open(**_TEXT) as file:
+    """Yield the complete rows of a table; a line that was cut off is left out."""
+    with path.open(encoding=_ENCODING, errors=_ERRORS, newline="") as file:
         text = file.read()
     text = text[: text.rfind("\n") + 1]
-    head, *rows = csv.reader(io.StringIO(text, newline="")) if text else [()]
+    columns, *rows = csv.reader(io.StringIO(text, newline="")) if text else [[]]
     for values in rows:
-        if len(values) == len(head):
-            yield dict(zip(head, values, strict=True))
+        if len(values) == len(columns):
+            yield dict(zip(columns, values, strict=True))

@@ -1,4 +1,4 @@
-"""Masks as files: a PNG, or a TIFF file where the picture is one that has a place on the earth."""
+"""Write masks: as PNG, or as TIFF if the image is a TIFF file with a place on the earth."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ _TEXT = 2  # type of a TIFF tag
 
 
 def write_mask(path: Path, train_ids: np.ndarray, palette: Sequence, place: Place | None = None) -> None:
-    """Write train ids with the colours of the classes, and where on the earth they lie.
+    """Write train ids with the colours of the classes, and their place on the earth.
 
     Args:
         path: ends with `.png` or `.tif`.
         train_ids: uint8, shape (height, width); 255 without data.
         palette: RGB, shape (num_classes, 3).
-        place: of the picture.
+        place: of the image.
 
     Raises:
-        ValueError: a TIFF file is asked for, and `tifffile` is not installed.
+        ValueError: the path ends with `.tif`, and `tifffile` is not installed.
     """
     if path.suffix == ".png":
         write_index_png(path, train_ids, palette)
     else:
-        write_tiff_mask(path, [train_ids], train_ids.shape, palette, place)
+        write_tiff_mask(path, [train_ids], (train_ids.shape[0], train_ids.shape[1]), palette, place)
     write_world_file(path, place)
 
 
 def write_tiff_mask(
     path: Path, bands: Iterable[np.ndarray], size: tuple[int, int], palette: Sequence, place: Place | None = None
 ) -> None:
-    """Write a mask that need not fit into memory: a tiled, compressed BigTIFF, which appears when it is whole.
+    """Write a mask that need not fit into memory, as a tiled, compressed BigTIFF; it appears when it is complete.
 
     Args:
         path: of the file; replaced.
         bands: rows of train ids from top to bottom, uint8, shape (rows, width).
         size: of the mask: height, width.
         palette: RGB, shape (num_classes, 3).
-        place: of the picture on the earth; the mask gets its tags.
+        place: of the image on the earth; the mask gets its tags.
 
     Raises:
         ValueError: `tifffile` is not installed.
@@ -77,7 +77,7 @@ def import_tifffile(what: str) -> ModuleType:
     """Return the module `tifffile`.
 
     Args:
-        what: needs it: the beginning of a sentence.
+        what: what needs it, as the beginning of a sentence for the message.
 
     Raises:
         ValueError: it is not installed.
@@ -85,20 +85,22 @@ def import_tifffile(what: str) -> ModuleType:
     try:
         import tifffile
     except ImportError:
-        raise InvalidInputError(f"{what} tifffile, which is not installed: pip install -e '.[tiff]'") from None
+        raise InvalidInputError(
+            f"{what} tifffile, which is not installed: pip install -e '.[tiff]'", code="E-input-package"
+        ) from None
     return tifffile
 
 
 def _tiles(bands: Iterable[np.ndarray], width: int) -> Iterator[np.ndarray]:
-    """Cut rows into square tiles, from left to right and from top to bottom; those at the edge are filled up."""
-    held = np.empty((0, width), np.uint8)
+    """Cut rows into square tiles, from left to right and from top to bottom; those at the edge are padded with 0."""
+    rows = np.empty((0, width), np.uint8)
     for band in bands:
-        held = np.concatenate([held, band])
-        while len(held) >= _TILE_PX:
-            yield from _row_of_tiles(held[:_TILE_PX])
-            held = held[_TILE_PX:]
-    if len(held):
-        yield from _row_of_tiles(held)
+        rows = np.concatenate([rows, band])
+        while len(rows) >= _TILE_PX:
+            yield from _row_of_tiles(rows[:_TILE_PX])
+            rows = rows[_TILE_PX:]
+    if len(rows):
+        yield from _row_of_tiles(rows)
 
 
 def _row_of_tiles(rows: np.ndarray) -> Iterator[np.ndarray]:

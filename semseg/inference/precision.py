@@ -1,4 +1,4 @@
-"""Numbers of fewer bits, and fewer steps: a model made ready to predict fast."""
+"""Make a model predict faster: numbers of fewer bits, fused batch norms, generated code."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import copy
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,22 +16,24 @@ from semseg.errors import InvalidInputError
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-_WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)  # what autocast computes with fewer bits
+_WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)  # the layers that autocast computes with fewer bits
 _TRIAL_PX = 128
-_LARGEST_SHIFT = 1e-3  # of the scores by fusing, as a share of the largest one; rounding alone stays far below
+_LARGEST_SHIFT = 1e-3  # of the scores by fusing, as a share of the largest score; rounding alone is far below it
 
 
 def choose_precision(precision: str, device: torch.device) -> tuple[str, str]:
-    """Return the precision to compute with, and a word on why.
+    """Return the precision to compute with, and the reason in a few words.
 
-    `auto` is bf16 where the hardware multiplies it faster than fp32: CPUs with AMX or AVX-512 BF16, GPUs from
-    Ampere on. fp16 overflows at 65504 and is never chosen by itself.
+    `auto` is bf16 if the hardware multiplies it faster than fp32: CPUs with AMX or AVX-512 BF16, GPUs from Ampere on.
+    fp16 overflows at 65504 and is never chosen automatically.
 
     Raises:
         ValueError: no such precision.
     """
     if precision not in PRECISIONS:
-        raise InvalidInputError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+        raise InvalidInputError(
+            f"`precision` {precision!r}: expected one of {', '.join(PRECISIONS)}", code="E-input-choice"
+        )
     if precision != "auto":
         return precision, "as asked"
     if device.type == "cuda":
@@ -39,8 +42,10 @@ def choose_precision(precision: str, device: torch.device) -> tuple[str, str]:
         return ("bf16", f"{name} is fast at it") if major >= 8 else ("fp32", f"{name} is not fast at bf16")
     if device.type != "cpu":
         return "fp32", f"nothing is known of {device.type} and bf16"
-    found = sorted(_cpu_flags() & {"amx_bf16", "avx512_bf16"})
-    return ("bf16", f"the CPU has {found[0]}") if found else ("fp32", "the CPU has neither amx_bf16 nor avx512_bf16")
+    instructions = sorted(_cpu_flags() & {"amx_bf16", "avx512_bf16"})
+    if instructions:
+        return "bf16", f"the CPU has {instructions[0]}"
+    return "fp32", "the CPU has neither amx_bf16 nor avx512_bf16"
 
 
 def _cpu_flags() -> set[str]:
@@ -50,72 +55,81 @@ def _cpu_flags() -> set[str]:
     return set()
 
 
-def made_fast(model: nn.Module, precision: str) -> tuple[nn.Module, bool]:
+def make_fast(model: nn.Module, precision: str) -> tuple[nn.Module, bool]:
     """Return a segmentor that predicts the same in less time, and whether its batch norms are fused.
 
-    Batch norms go into the convolutions before them, if the scores for a random picture stay the same: a norm that
-    stands after a convolution need not belong to it. Weights lie channels-last, and have the bits of the precision.
+    Batch norms are fused into the convolutions before them if the scores of a random image stay the same: a norm that
+    follows a convolution in the list of modules need not follow it in the network. The weights get the memory format
+    channels-last, and the data type of the precision.
+
+    Modifies `model`.
 
     Args:
-        model: on its device, in evaluation mode, without gradients; may be changed.
+        model: on its device, in evaluation mode, without gradients.
         precision: fp32, bf16 or fp16.
     """
     from mmcv.cnn import fuse_conv_bn
 
     before = _scores_of_noise(model)
-    fused = before is not None
-    if fused:
+    is_fused = False
+    if before is not None:
         candidate = fuse_conv_bn(copy.deepcopy(model)).requires_grad_(False)
-        shift = (_scores_of_noise(candidate) - before).abs().max()
-        fused = bool(shift <= _LARGEST_SHIFT * before.abs().max())
-        model = candidate if fused else model
+        after = _scores_of_noise(candidate)
+        assert after is not None
+        shift = (after - before).abs().max()
+        is_fused = bool(shift <= _LARGEST_SHIFT * before.abs().max())
+        model = candidate if is_fused else model
     model.to(memory_format=torch.channels_last)
     if precision != "fp32":
         for module in model.modules():
             if isinstance(module, _WEIGHTED):
                 module.to(_DTYPES[precision])
-    return model, fused
+    return model, is_fused
 
 
-def compiled(network: Callable, model: nn.Module, precision: str) -> Callable:
-    """Return a network for which PyTorch generates code; that takes about a minute per size of pictures.
+def compile_network(network: Callable, model: nn.Module, precision: str) -> Callable:
+    """Return a network for which PyTorch generates code; that takes about a minute per size of images.
 
     Args:
         network: `Scorer.network`.
-        model: that it belongs to, from `made_fast`.
-        precision: that `made_fast` got.
+        model: that it belongs to, from `make_fast`.
+        precision: that `make_fast` got.
 
     Raises:
-        ValueError: PyTorch cannot, for want of a C++ compiler, or the model is none that it understands.
+        ValueError: PyTorch cannot generate the code, for example because there is no C++ compiler, or the model is no
+            EncoderDecoder.
     """
     from mmseg.models.segmentors import EncoderDecoder
 
     if not isinstance(model, EncoderDecoder):
-        raise InvalidInputError(f"--compile: {type(model).__name__} is no EncoderDecoder; leave it out")
+        raise InvalidInputError(
+            f"`compile`: {type(model).__name__} is no EncoderDecoder; leave it out", code="E-input-model"
+        )
     network = torch.compile(network)
     device = next(model.parameters()).device
     meta = dict.fromkeys(("ori_shape", "img_shape", "pad_shape"), (_TRIAL_PX, _TRIAL_PX))
     try:
         with torch.inference_mode(), autocast(precision, device):
             network(torch.zeros(1, 3, _TRIAL_PX, _TRIAL_PX, device=device), [meta])
-    except Exception as error:  # of many types, from the generators of code
+    except Exception as error:  # code generators raise many types
         cause = str(error).strip().splitlines()[0]
         raise InvalidInputError(
-            f"--compile: PyTorch cannot generate code for this model here ({type(error).__name__}: {cause}); it needs a"
-            " C++ compiler such as g++. Leave --compile out, or install one"
+            f"`compile`: PyTorch cannot generate code for this model here ({type(error).__name__}: {cause}); it needs a"
+            " C++ compiler such as g++. Leave `compile` out, or install one",
+            code="E-input-compile",
         ) from error
     return network
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """Return the context that a model from `made_fast` computes in."""
+    """Return the context manager that a model from `make_fast` has to run in."""
     if precision == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, _DTYPES[precision], cache_enabled=False)
 
 
-def _scores_of_noise(model: nn.Module) -> torch.Tensor | None:
-    """Return what a small random picture gets, None if the model does not take one."""
+def _scores_of_noise(model: Any) -> torch.Tensor | None:
+    """Return the scores of a small random image; None if the model cannot compute them."""
     device = next(model.parameters()).device
     try:
         height, width = model.test_cfg.get("crop_size") or (_TRIAL_PX, _TRIAL_PX)

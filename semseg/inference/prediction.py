@@ -1,4 +1,4 @@
-"""What a model says of images: decided some rows at a time, and put together."""
+"""Predictions: made from scores some rows at a time, and joined to whole images."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 
 
 class Prediction(NamedTuple):
-    """What a model says of an image, or of some rows of it.
+    """What a model predicts for an image, or for some rows of it.
+
+    All but the train ids are None unless they were requested.
 
     Attributes:
         train_ids: uint8, shape (height, width), in the size of the image that was given; 255 where it has no data.
         confidence: probability of the winning class, float32, shape (height, width), 0 to 1; 0 where the image has no
-            data; if asked for.
-        probabilities: float16, shape (num_classes, height, width); if asked for.
-        doubt: 1 minus the probability of the winning class, float16, shape (height, width); if asked for, as the next
-            two.
-        entropy: how much the classes share each pixel, see `bands.entropy_of`, float16, shape (height, width).
+            data.
+        probabilities: float16, shape (num_classes, height, width).
+        doubt: 1 minus the probability of the winning class, float16, shape (height, width).
+        entropy: how evenly the probability is spread over the classes, see `row_bands.entropy_of`, float16, shape
+            (height, width).
         mass: sum of the probabilities of each class over the pixels, float64, shape (num_classes,).
     """
 
@@ -39,7 +41,7 @@ class Prediction(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What is computed besides the train ids: see `Predictor.predict`."""
+    """What is computed in addition to the train ids: see `Predictor.predict`."""
 
     confidence: bool = False
     probabilities: bool = False
@@ -47,99 +49,152 @@ class Wanted(NamedTuple):
 
 
 class ImagePredictor(Protocol):
-    """What segments images, whatever it was opened from: a checkpoint (`Predictor`) or a file (`OnnxPredictor`).
+    """The interface of `Predictor`, which opens a checkpoint, and `OnnxPredictor`, which opens an exported file."""
 
-    Attributes:
-        classes: names, in the order of their train ids.
-        palette: RGB, shape (num_classes, 3).
-        exif: what the set that it learnt from does with EXIF orientation: `apply` or `ignore`.
-        bits: how many are in use of the 16 of a value, in photographs that store 16; None: what the file says.
-        notes: lines for a person: what runs it, what had to be done.
-        tile: side in pixels of the windows that images are cut into; None: whole images.
-        has_probabilities: whether its scores are, or become, probabilities.
-        gives_all_probabilities: whether it gives them for every class, and not for the winning one only.
-    """
+    @property
+    def classes(self) -> Sequence[str]:
+        """Names, in the order of their train ids."""
+        ...
 
-    classes: tuple[str, ...]
-    palette: Sequence
-    exif: str
-    bits: int | None
-    notes: Sequence[str]
-    tile: int | None
-    has_probabilities: bool
-    gives_all_probabilities: bool
+    @property
+    def palette(self) -> Sequence:
+        """Colours, RGB, shape (num_classes, 3)."""
+        ...
+
+    @property
+    def exif(self) -> str:
+        """What the model's data set does with EXIF orientation: `apply` or `ignore`."""
+        ...
+
+    @property
+    def bits(self) -> int | None:
+        """How many bits are in use of the 16 of a value, in photographs that store 16; None: what the file says."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for the user."""
+        ...
+
+    @property
+    def tile(self) -> int | None:
+        """Side in pixels of the windows that images are cut into; None: whole images."""
+        ...
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether its scores are probabilities or can become probabilities."""
+        ...
+
+    @property
+    def gives_all_probabilities(self) -> bool:
+        """Whether it returns the probabilities of every class, and not only that of the winning class."""
+        ...
 
     def predict(
         self, images: Sequence[np.ndarray], *, confidence: bool = False, probabilities: bool = False
     ) -> list[Prediction]:
         """Segment images of one size: RGB, uint8, shape (height, width, 3)."""
+        ...
 
 
 def check_image(image: np.ndarray) -> None:
-    """Refuse what is no image for a predictor.
+    """Raise unless an array is an image.
 
     Raises:
         ValueError: it is not RGB, uint8, shape (height, width, 3), or has no pixel.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise InvalidInputError(f"image of {image.dtype} {image.shape}; expected uint8 (height, width, 3)")
+        raise InvalidInputError(
+            f"image of {image.dtype} {image.shape}; expected uint8 (height, width, 3)", code="E-input-image"
+        )
     if not image.size:
-        raise InvalidInputError(f"image of {image.dtype} {image.shape} holds no pixel")
+        raise InvalidInputError(f"image of {image.dtype} {image.shape} holds no pixel", code="E-input-image")
 
 
-def decide(scores: torch.Tensor, scorer: Scorer, wanted: Wanted) -> Prediction:
-    """Return what the scores say, float32, shape (N, C, H, W): a prediction with a first axis for the N images."""
+def predict_from_scores(scores: torch.Tensor, scorer: Scorer, wanted: Wanted) -> Prediction:
+    """Return the prediction that scores lead to.
+
+    Args:
+        scores: float32, shape (N, C, H, W).
+        scorer: that computed them.
+        wanted: what to compute in addition to the train ids.
+
+    Returns:
+        A prediction whose arrays have a first axis for the N images, see `split_images`.
+    """
     train_ids = classify(scores, scorer.kind, scorer.threshold).cpu().numpy()
     if not any(wanted):
         return Prediction(train_ids)
-    likely = probabilities_of(scores, scorer.probability_kind)
-    if likely.shape[1] == 1:
-        likely = torch.cat([1 - likely, likely], dim=1)
-    top = likely.amax(dim=1).clamp_(max=1)  # a mean over views may be rounded above
-    sure = top.cpu().numpy() if wanted.confidence else None
-    stored = likely.half().cpu().numpy() if wanted.probabilities else None
+    probabilities = probabilities_of(scores, scorer.probability_kind)
+    if probabilities.shape[1] == 1:
+        probabilities = torch.cat([1 - probabilities, probabilities], dim=1)
+    top = probabilities.amax(dim=1).clamp_(max=1)  # rounding can make a mean over views larger than 1
+    confidence = top.cpu().numpy() if wanted.confidence else None
+    stored = probabilities.half().cpu().numpy() if wanted.probabilities else None
     if not wanted.uncertainty:
-        return Prediction(train_ids, sure, stored)
-    doubt, entropy = (part.half().cpu().numpy() for part in (1 - top, entropy_of(likely)))
-    return Prediction(train_ids, sure, stored, doubt, entropy, likely.sum(dim=(2, 3)).double().cpu().numpy())
+        return Prediction(train_ids, confidence, stored)
+    doubt, entropy = (part.half().cpu().numpy() for part in (1 - top, entropy_of(probabilities)))
+    mass = probabilities.sum(dim=(2, 3)).double().cpu().numpy()
+    return Prediction(train_ids, confidence, stored, doubt, entropy, mass)
 
 
 def without_nodata(prediction: Prediction, nodata: np.ndarray | None) -> Prediction:
-    """Return a prediction that says nothing of pixels without data: 255, no confidence, no probability of any class.
+    """Return a prediction in which pixels without data have train id 255, and confidence and probabilities of 0.
 
     Args:
-        prediction: of an image, without `mass`, which is a sum over all its pixels.
+        prediction: of an image; its `mass`, a sum over all pixels, stays as it is.
         nodata: True where the image has no data, bool, shape (height, width); None: nowhere.
     """
     if nodata is None:
         return prediction
-    zeroed = [None if part is None else np.where(nodata, part.dtype.type(0), part) for part in prediction[1:-1]]
-    train_ids = np.where(nodata, np.uint8(IGNORED), prediction.train_ids)
-    return Prediction(train_ids, *zeroed, prediction.mass)
+
+    def zeroed(values: np.ndarray | None) -> np.ndarray | None:
+        return None if values is None else np.where(nodata, values.dtype.type(0), values)
+
+    return Prediction(
+        np.where(nodata, np.uint8(IGNORED), prediction.train_ids),
+        zeroed(prediction.confidence),
+        zeroed(prediction.probabilities),
+        zeroed(prediction.doubt),
+        zeroed(prediction.entropy),
+        prediction.mass,
+    )
 
 
-def join(bands: Iterable[Prediction], size: tuple[int, int]) -> list[Prediction]:
-    """Put rows of N images, from top to bottom, together.
+def split_images(batch: Prediction) -> list[Prediction]:
+    """Return the predictions of single images, from one whose arrays have a first axis for the images."""
+    return [
+        Prediction(
+            batch.train_ids[index],
+            *(None if values is None else values[index] for values in batch[1:]),
+        )
+        for index in range(len(batch.train_ids))
+    ]
+
+
+def join_bands(bands: Iterable[Prediction], size: tuple[int, int]) -> list[Prediction]:
+    """Join rows of N images, from top to bottom.
 
     Args:
-        bands: from `decide`.
+        bands: from `predict_from_scores`; at least one.
         size: of the images: height, width.
 
     Returns:
         A prediction per image.
     """
-    whole, top = None, 0
+    maps: list[np.ndarray | None] = []
+    mass: np.ndarray | None = None
+    top = 0
     for band in bands:
-        *maps, mass = band
-        if whole is None:
-            whole = [None if part is None else np.empty((*part.shape[:-2], *size), part.dtype) for part in maps]
-            masses = None if mass is None else np.zeros_like(mass)
+        *band_maps, band_mass = band
+        if not maps:
+            maps = [None if part is None else np.empty((*part.shape[:-2], *size), part.dtype) for part in band_maps]
         rows = slice(top, top + band.train_ids.shape[1])
-        for all_rows, part in zip(whole, maps, strict=True):
-            if part is not None:
-                all_rows[..., rows, :] = part
-        if mass is not None:
-            masses += mass
+        for joined, part in zip(maps, band_maps, strict=True):
+            if joined is not None and part is not None:
+                joined[..., rows, :] = part
+        if band_mass is not None:
+            mass = band_mass if mass is None else mass + band_mass
         top = rows.stop
-    nothing = [None] * len(whole[0])
-    return [Prediction(*parts) for parts in zip(*(nothing if k is None else k for k in (*whole, masses)), strict=True)]
+    return split_images(Prediction._make([*maps, mass]))

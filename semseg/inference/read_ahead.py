@@ -1,4 +1,4 @@
-"""Photographs that are read before the model comes to them."""
+"""Read photographs in threads, before the model needs them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,33 @@ from semseg.inference.reading import Photograph
 from semseg.inference.sources import SourceImage
 
 NUM_READERS = 2
-_AHEAD_PIXELS = 2**26  # that are decoded and wait for the model: 200 MB
+_AHEAD_PIXELS = 2**26  # that are decoded and wait for the model; 200 MB
 
 
 class ReadImage(NamedTuple):
-    """A photograph, and the seconds that reading it took."""
+    """A photograph that was read.
+
+    Attributes:
+        source: the file.
+        photograph: None for a TIFF file that is too large for the memory, which is segmented by tiles.
+        seconds: that reading took.
+    """
 
     source: SourceImage
-    photograph: Photograph | None  # None: a TIFF file too large for that, which goes by tiles
+    photograph: Photograph | None
     seconds: float
 
     @property
     def size(self) -> tuple[int, int] | None:
-        return self.photograph.image.shape[:2] if self.photograph else None
+        """Height and width; None if there is no photograph."""
+        if self.photograph is None:
+            return None
+        height, width = self.photograph.image.shape[:2]
+        return height, width
 
 
 class Readers:
-    """A few threads that read."""
+    """Reads in a few threads."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(NUM_READERS)
@@ -38,15 +48,16 @@ class Readers:
         read: Callable[[SourceImage], ReadImage | None],
         batch_of: Callable[[int], int],
     ) -> Iterator[list[ReadImage]]:
-        """Read ahead, and yield images of one size together; the oldest is always among them.
+        """Read ahead, and yield groups of images of one size; each group has the oldest image that was not yielded.
 
         Args:
             images: in order.
-            read: called in the threads; None leaves an image out.
-            batch_of: says how many images of a number of pixels go together at most.
+            read: called in the threads; an image for which it returns None is left out.
+            batch_of: returns the largest number of images in a group, for a number of pixels per image.
         """
-        rest, waiting = iter(images), deque()
-        num_ahead, batch = 2, 1
+        rest = iter(images)
+        waiting: deque[Future[ReadImage | None]] = deque()
+        num_ahead = 2
 
         def fill() -> None:
             while len(waiting) < num_ahead and (source := next(rest, None)) is not None:
@@ -55,32 +66,35 @@ class Readers:
         fill()
         while waiting:
             first = waiting.popleft().result()
-            if first is not None and first.size is None:
+            if first is not None and first.photograph is None:
                 yield [first]
-            elif first is not None:
-                height, width = first.size
+            elif first is not None and first.photograph is not None:
+                height, width = first.photograph.image.shape[:2]
                 batch = batch_of(height * width)
-                # a photograph that fills the memory has few others wait behind it
+                # the larger the photographs, the fewer are read ahead
                 num_ahead = max(1, min(NUM_READERS + 2 * batch, _AHEAD_PIXELS // (height * width)))
                 fill()
-                group = [first, *_alike(first, waiting, batch - 1)]
+                group = [first, *_take_same_size(first, waiting, batch - 1)]
                 fill()
                 yield group
             fill()
 
     def stop(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _alike(first: ReadImage, waiting: deque[Future], num_wanted: int) -> list[ReadImage]:
-    """Take up to `num_wanted` images of the same size out of those that wait."""
-    found = []
+def _take_same_size(first: ReadImage, waiting: deque[Future[ReadImage | None]], num_wanted: int) -> list[ReadImage]:
+    """Remove up to `num_wanted` images of the size of the first from those that wait, and return them.
+
+    Modifies `waiting`.
+    """
+    same_size: list[ReadImage] = []
     for future in list(waiting):
-        if len(found) == num_wanted:
+        if len(same_size) == num_wanted:
             break
         read = future.result()
         if read is None or read.size == first.size:
             waiting.remove(future)
-            found += [read] if read is not None else []
-    return found
+            same_size += [read] if read is not None else []
+    return same_size

@@ -1,4 +1,4 @@
-"""One photograph of any kind, as the model takes it."""
+"""Read one photograph of any kind, and what its metadata say about place and time."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _DATE_TIME, _EXIF_IFD, _GPS_IFD, _DATE_TIME_ORIGINAL = 0x0132, 0x8769, 0x8825, 0
 
 
 class Photograph(NamedTuple):
-    """A photograph, and where and when it was taken, if it says so.
+    """A photograph, and where and when it was taken if its metadata say so.
 
     Attributes:
         image: RGB, uint8, shape (height, width, 3).
         latitude: in degrees, north is positive; None if unknown.
         longitude: in degrees, east is positive.
-        time: such as 2024-05-01T12:30:00, as the camera's clock had it; empty if unknown.
+        time: of the camera's clock, such as 2024-05-01T12:30:00; empty if unknown.
         nodata: True where there is no data (transparent, or GDAL_NODATA), bool, shape (height, width); None if there
             is no such pixel.
-        place: where each pixel lies on the earth; None if neither the file nor a world file beside it says so.
+        place: where the pixels are on the earth; None if neither the file nor a world file beside it says so.
         is_deep: whether the file stores 16 bits.
     """
 
@@ -44,23 +44,28 @@ class Photograph(NamedTuple):
 def read_photograph(
     source: str | Path | bytes, exif: str = "apply", max_pixels: int = MAX_PIXELS, bits: int | None = None
 ) -> Photograph:
-    """Read a photograph, and what it says of itself; see `decode_photograph`.
+    """Read a photograph and its metadata; see `decode_photograph`.
 
     Args:
-        source: a path, or what a file holds.
-        exif: `apply` turns it upright by its EXIF orientation, `ignore` takes it as stored.
-        max_pixels: more are not decoded.
-        bits: how many are in use of the 16 of a value, where the file stores 16.
+        source: a path, or the content of a file.
+        exif: `apply` rotates it by its EXIF orientation, `ignore` keeps it as stored.
+        max_pixels: larger images are not decoded.
+        bits: how many are in use of the 16 of a value, in a file that stores 16.
 
     Raises:
         TooManyPixelsError: it is larger than `max_pixels`.
-        ValueError: it cannot be read: one sentence without the path, whatever is wrong with the file.
+        ValueError: it cannot be read; the message is one sentence without the path.
     """
-    taken = []
+    capture = _Capture()
+
+    def read_metadata(image: Image.Image) -> None:
+        nonlocal capture
+        capture = _read_capture(image)
+
     source = source if isinstance(source, bytes) else Path(source)
-    pixels = decode_photograph(source, exif, bits, max_pixels, on_open=lambda image: taken.extend(_taken(image)))
+    pixels = decode_photograph(source, exif, bits, max_pixels, on_open=read_metadata)
     place = None if isinstance(source, bytes) else find_place(source, exif)
-    return Photograph(pixels.image, *taken, pixels.nodata, place, pixels.depth is not None)
+    return Photograph(pixels.image, *capture, pixels.nodata, place, pixels.depth is not None)
 
 
 def read_image(path: str | Path, exif: str = "apply", bits: int | None = None) -> np.ndarray:
@@ -72,8 +77,16 @@ def read_image(path: str | Path, exif: str = "apply", bits: int | None = None) -
     return read_photograph(path, exif, bits=bits).image
 
 
-def _taken(image: Image.Image) -> tuple[float | None, float | None, str]:
-    """Return latitude, longitude and time out of the EXIF."""
+class _Capture(NamedTuple):
+    """Where and when a photograph was taken, see `Photograph`."""
+
+    latitude: float | None = None
+    longitude: float | None = None
+    time: str = ""
+
+
+def _read_capture(image: Image.Image) -> _Capture:
+    """Return what the EXIF data say."""
     try:
         exif = image.getexif()
         gps = exif.get_ifd(_GPS_IFD)
@@ -82,12 +95,12 @@ def _taken(image: Image.Image) -> tuple[float | None, float | None, str]:
         if latitude is None or longitude is None:
             latitude = longitude = None
         stamp = str(exif.get_ifd(_EXIF_IFD).get(_DATE_TIME_ORIGINAL) or exif.get(_DATE_TIME) or "").strip("\0 ")
-    except Exception:  # the metadata is broken, the picture is not
-        return None, None, ""
+    except Exception:  # broken metadata raise many types, and the pixels are good
+        return _Capture()
     try:
-        return latitude, longitude, datetime.strptime(stamp, "%Y:%m:%d %H:%M:%S").isoformat()
+        return _Capture(latitude, longitude, datetime.strptime(stamp, "%Y:%m:%d %H:%M:%S").isoformat())
     except ValueError:
-        return latitude, longitude, ""
+        return _Capture(latitude, longitude)
 
 
 def _degrees(parts: tuple | None, side: str | None, bound: int) -> float | None:

@@ -1,4 +1,4 @@
-"""Scores of many pixels, some rows at a time: what is decided by them needs no picture of scores in full size.
+"""Functions on scores that work on some rows at a time, so that the scores of a whole image are never in memory.
 
 Shapes: N images, C classes, H rows, W columns.
 """
@@ -13,34 +13,34 @@ from torch.nn import functional
 
 from semseg.evaluation.finite import refuse_not_finite
 
-_BAND_BYTES = 8 << 20  # of scores, on a CPU: what stays in its cache while it is decided
+_BAND_BYTES = 8 << 20  # of scores, on a CPU: they stay in its cache while they are used
 _BAND_BYTES_ON_GPU = 256 << 20
 
 
 def rows_at_once(num_images: int, num_classes: int, width: int, device: torch.device) -> int:
-    """Return how many rows of scores are worked on together."""
+    """Return how many rows of scores are processed at a time."""
     row_bytes = 4 * num_images * num_classes * width
     return max(8, (_BAND_BYTES_ON_GPU if device.type == "cuda" else _BAND_BYTES) // row_bytes)
 
 
-def resized(
+def resize_bands(
     bands: Iterable[torch.Tensor],
     old_size: tuple[int, int],
     new_size: tuple[int, int],
     align_corners: bool | None,
     num_rows: int,
 ) -> Iterator[torch.Tensor]:
-    """Resize scores bilinearly, as `torch.nn.functional.interpolate` does for the whole picture.
+    """Resize scores bilinearly, as `torch.nn.functional.interpolate` does for the whole image.
 
-    Every row is taken from the coordinates that it has in the whole picture, so that nothing is seen of the bands;
-    sums are rounded in another order, which changes the last bits.
+    Every row is computed with its coordinates in the whole image, so that the bands leave no trace in the result; sums
+    are rounded in another order, which changes the last bits.
 
     Args:
         bands: float32, shape (N, C, any number of rows, old width), from top to bottom.
-        old_size: of the picture: height, width.
+        old_size: of the image: height, width.
         new_size: height, width.
         align_corners: as for `interpolate`.
-        num_rows: of each band that is returned; the last one may have fewer.
+        num_rows: of each band of the result; the last one may have fewer.
 
     Yields:
         float32, shape (N, C, num_rows, new width), from top to bottom.
@@ -71,7 +71,7 @@ def resized(
 
 
 def _sources(old: int, new: int, align_corners: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return for each new row the two old ones that it lies between, and the share of the second."""
+    """Return for each new row the two old rows around it, and the weight of the second."""
     new_rows = torch.arange(new, dtype=torch.float32)
     if old == new:
         return new_rows.long(), new_rows.long(), torch.zeros(new)
@@ -83,10 +83,10 @@ def _sources(old: int, new: int, align_corners: bool) -> tuple[torch.Tensor, tor
     return low, (low + 1).clamp_max(old - 1), (source - low).clamp(0, 1)
 
 
-def without_padding(
+def crop_bands(
     bands: Iterable[torch.Tensor], padding: tuple[int, int, int, int], size: tuple[int, int]
 ) -> Iterator[torch.Tensor]:
-    """Cut off what was added to a picture.
+    """Remove the padding of an image.
 
     Args:
         bands: shape (N, C, any number of rows, W), from top to bottom.
@@ -105,30 +105,30 @@ def without_padding(
 
 
 def classify(scores: torch.Tensor, kind: str, threshold: float | None) -> torch.Tensor:
-    """Return the train ids that scores speak for, as MMSegmentation decides.
+    """Return the train ids of the classes that win, by the rules of MMSegmentation.
 
     Args:
         scores: float32, shape (N, C, H, W).
         kind: of the scores, see `probabilities_of`.
-        threshold: of the second class, where one channel decides between two.
+        threshold: of the second class; None if there is not one channel that decides between two classes.
 
     Returns:
         uint8, shape (N, H, W).
 
     Raises:
-        NotFiniteError: the scores are no numbers.
+        NotFiniteError: the scores are NaN or infinite.
     """
     if scores.shape[1] == 1:
         refuse_not_finite(scores)
-    if kind == "binary":
-        return (scores[:, 0].sigmoid() > threshold).to(torch.uint8)
-    if scores.shape[1] == 1:  # the mean of such probabilities
-        return (scores[:, 0] > threshold).to(torch.uint8)
+        assert threshold is not None
+        # without "binary": probabilities of the second class, the mean over several views
+        second = scores[:, 0].sigmoid() if kind == "binary" else scores[:, 0]
+        return (second > threshold).to(torch.uint8)
     if scores.device.type == "cuda":
         best, train_ids = scores.max(dim=1)
         refuse_not_finite(best)
         return train_ids.to(torch.uint8)
-    # argmax goes through memory class by class at every pixel: four times slower on a CPU
+    # argmax visits all classes of a pixel before the next pixel, which is four times slower on a CPU
     best = scores[:, 0].clone()
     train_ids = torch.zeros(best.shape, dtype=torch.uint8)
     for index in range(1, scores.shape[1]):
@@ -143,10 +143,11 @@ def probabilities_of(scores: torch.Tensor, kind: str) -> torch.Tensor:
 
     Args:
         scores: float32, shape (N, C, H, W).
-        kind: `softmax`, `sigmoid`, `binary`, as `kind_of_scores` names it, or `probabilities`: they are some.
+        kind: `softmax`, `sigmoid` or `binary` as from `kind_of_scores`, or `probabilities`: the scores are
+            probabilities already.
 
     Returns:
-        float32, shape (N, C, H, W); with two classes on one channel: of the second.
+        float32, shape (N, C, H, W); if one channel decides between two classes: of the second.
     """
     if kind == "probabilities":
         return scores
@@ -154,12 +155,12 @@ def probabilities_of(scores: torch.Tensor, kind: str) -> torch.Tensor:
         return scores.sigmoid()
     if kind == "softmax":
         return scores.softmax(dim=1)
-    found = scores.sigmoid()
-    return found.div_(found.sum(dim=1, keepdim=True))
+    probabilities = scores.sigmoid()
+    return probabilities.div_(probabilities.sum(dim=1, keepdim=True))
 
 
 def entropy_of(probabilities: torch.Tensor) -> torch.Tensor:
-    """Return how much the classes share each pixel: 0 one class alone, 1 all of them alike.
+    """Return how evenly the probability is spread over the classes: 0 one class has all of it, 1 all have the same.
 
     Shannon's entropy in natural logarithms, divided by the logarithm of the number of classes.
 

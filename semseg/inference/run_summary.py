@@ -1,4 +1,4 @@
-"""What a run did, while it goes on and at its end."""
+"""Progress of a run, and its summary."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from semseg.inference.outputs import Outputs
 
 @dataclass
 class Summary:
-    """What a run did.
+    """Counts and times of a run.
 
     Attributes:
-        num_images: asked for.
+        num_images: that this process had to segment.
+        shares: mean share of each class over the images, 0 to 1, shape (num_classes,); their sum until the end.
         num_done: segmented and written.
-        num_with_data: of those, images that are not without data throughout.
+        num_with_data: of those, images with at least one pixel that has data.
         num_deep: of those, images that store 16 bits.
-        num_left: left alone, since their results were there.
-        num_replaced: results of other images that had the same names, and are replaced.
-        kinds: of results that are there: those that were written, or were there before.
+        num_left: skipped because their results existed.
+        num_replaced: results of other images with the same names, which were replaced.
+        kinds: of results that exist, from this run or before it.
         failed: the images that could not be read, segmented or written.
         seconds: from the first image to the last.
         busy: seconds of work by stage, per thread: read, predict, write.
-        shares: mean share of each class over the images, 0 to 1.
     """
 
     num_images: int
+    shares: np.ndarray
     num_done: int = 0
     num_left: int = 0
     num_replaced: int = 0
@@ -42,10 +43,9 @@ class Summary:
     failed: list[Path] = field(default_factory=list)
     seconds: float = 0.0
     busy: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "predict": 0.0, "write": 0.0})
-    shares: np.ndarray | float = 0.0
 
     def lines(self, outputs: Outputs) -> list[str]:
-        """Say it to a person."""
+        """Return the lines that are printed at the end of a run."""
         folders = ", ".join(f"{outputs.out_dir}/{kind}" for kind in outputs.kinds if kind in self.kinds)
         left = f", {self.num_left} were there" if self.num_left else ""
         lines = [f"{self.num_done} of {self.num_images} images segmented{left}" + (f": {folders}" if folders else "")]
@@ -55,7 +55,7 @@ class Summary:
                 " another --out-dir"
             )
         if self.num_done:
-            slowest = max(self.busy, key=self.busy.get)
+            slowest = max(self.busy, key=lambda stage: self.busy[stage])
             stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.busy.items())
             speed = f"{self.seconds:.1f} s, {self.num_done / self.seconds:.3g} images/s"
             lines.append(f"{speed}; slowest stage: {slowest} ({stages})")
@@ -67,7 +67,7 @@ class Summary:
 
 
 def progress_bar(console: Console, what: str = "images") -> Progress:
-    """Return a bar with speed and time left; nothing is shown where nobody watches."""
+    """Return a bar with speed and time left, which is only shown on a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(what), TimeRemainingColumn())
     return Progress(*columns, console=console, disable=not sys.stderr.isatty())
 

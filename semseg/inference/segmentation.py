@@ -1,4 +1,4 @@
-"""What `Segmenter` returns for an image."""
+"""The result of a `Segmenter` for one image."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from semseg.visualization import drawing
 
 @dataclass(frozen=True)
 class Segmentation:
-    """An image, and what a model sees in it.
+    """An image and its segmentation.
 
     Attributes:
         image: RGB, uint8, shape (height, width, 3).
         train_ids: index of the class of each pixel, uint8, shape (height, width), 0 to num_classes - 1; 255 where the
             image has no data: transparent pixels, and those with the value of GDAL_NODATA.
         confidence: probability of that class, float32, shape (height, width), 0 to 1, 0 where the image has no data;
-            None unless asked for, or if the model has no probabilities.
-        probabilities: of each class, float16, shape (num_classes, height, width), 0 to 1; None unless asked for.
+            None if it was not requested, or the model has no probabilities.
+        probabilities: of each class, float16, shape (num_classes, height, width), 0 to 1; None if not requested.
         classes: names, in the order of their train ids.
         palette: RGB, uint8, shape (num_classes, 3).
-        path: of the image; None if it came as an array.
+        path: of the image; None if the image was no file.
     """
 
     image: np.ndarray
@@ -46,11 +46,11 @@ class Segmentation:
         Returns:
             RGB, uint8, shape (height, width, 3).
         """
-        return drawing.overlay(self.image, self.train_ids, self.palette, opacity)
+        return drawing.overlay(self.image, self.train_ids, self.palette.tolist(), opacity)
 
     def _repr_png_(self) -> bytes:
-        """Return the overlay and its legend as a PNG: what a notebook shows."""
-        picture = drawing.add_legend(self.overlay(), self.train_ids, self.classes, self.palette)
+        """Return the overlay and its legend as a PNG, which notebooks show."""
+        picture = drawing.add_legend(self.overlay(), self.train_ids, self.classes, self.palette.tolist())
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "PNG")
         return file.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -12,16 +12,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from semseg import compat
-from semseg.config import for_inference, load_config
-from semseg.config.from_checkpoint import existing_checkpoint
+from semseg.config.options import names_of
 from semseg.datasets.photographs import decode_photograph, pixels_of
 from semseg.datasets.scaling import TooNarrowError
-from semseg.errors import InvalidInputError, MissingInputError
+from semseg.errors import InvalidInputError, MissingInputError, SemsegError
 from semseg.evaluation.finite import NotFiniteError
-from semseg.inference.onnx_predictor import OnnxPredictor
+from semseg.inference.opening import open_predictor
+from semseg.inference.options import SegmenterOptions
 from semseg.inference.prediction import without_nodata
-from semseg.inference.predictor import Predictor
 from semseg.inference.segmentation import Segmentation
 from semseg.inference.sources import find_images
 
@@ -40,31 +38,33 @@ class Segmenter:
     ```
 
     Args:
-        checkpoint: weights (.pth, .pt, .ckpt, .pth.tar, .safetensors), or an exported model (.onnx), which has no use
-            for what follows but the device.
-        config: that they were trained with; not needed for a checkpoint that describes itself.
+        checkpoint: weights (.pth, .pt, .ckpt, .pth.tar, .safetensors), or an exported model (.onnx), for which only
+            `device`, `bits` and `on_note` have an effect.
+        config: that the weights were trained with; not needed for a checkpoint that describes itself.
         device: such as 'cuda:0' or 'cpu'; default: the GPU if there is one.
-        precision: auto, fp32, bf16 or fp16; auto takes what the hardware is fast at.
-        tta: more views of each image, such as 'flip' or 'flip,0.75,1,1.25'; slower, and a little better.
-        tile: side in pixels of overlapping windows for images that are too large in one piece.
-        overlap: share of a tile that the next one covers, too, 0 to below 1.
-        compile: let PyTorch generate code for the model: minutes at the start, for long runs.
-        bits: how many are in use of the 16 of a value, in photographs that store 16 (12 for a 12-bit camera); default:
-            what the set says that the model was trained on.
-        data: the dataset.yaml that the model was trained on, if any.
-        cfg_options: config values to override, as KEY=VALUE.
-        trust_checkpoint: load it even if it carries code, and run that.
-        on_note: called with what a user should know, such as the precision, memory that did not suffice, or an image
-            that was skipped; None: skipped images give a warning.
+        precision: auto (default), fp32, bf16 or fp16; auto is bf16 if the hardware is fast at it, else fp32.
+        options: the other fields of `SegmenterOptions`:
+            tta: more views of each image, such as 'flip' or 'flip,0.75,1,1.25'; slower, and a little better.
+            tile: side in pixels of overlapping windows, for images that are too large to be segmented whole.
+            overlap: share of a tile that the next one covers, too, 0 to below 1; default: 0.25.
+            compile: let PyTorch generate code for the model; takes minutes at the start, for long runs.
+            bits: how many are in use of the 16 of a value, in photographs that store 16 (12 for a 12-bit camera);
+                default: what the data set says that the model was trained on.
+            data: the dataset.yaml that the model was trained on, if any.
+            cfg_options: config values to override, as KEY=VALUE.
+            trust_checkpoint: load the checkpoint even if it carries code, and run that code.
+            on_note: called with sentences for the user, such as the precision, images that did not fit into memory, or
+                an image that was skipped; default: skipped images give a warning.
 
     Attributes:
-        predictor: what does the work, for whoever feeds it.
+        predictor: the model; it takes arrays only.
         classes: names, in the order of their train ids.
         palette: RGB, uint8, shape (num_classes, 3).
 
     Raises:
+        TypeError: there is no such option.
         FileNotFoundError: no such checkpoint or config.
-        ValueError: the checkpoint does not fit the config, or does not describe itself and there is none; or an
+        ValueError: the checkpoint does not fit the config, or does not describe itself and there is no config; or an
             argument is out of range.
     """
 
@@ -73,25 +73,17 @@ class Segmenter:
         checkpoint: str | Path,
         config: str | Path | None = None,
         device: str | None = None,
-        precision: str = "auto",
-        *,
-        tta: str | None = None,
-        tile: int | None = None,
-        overlap: float = 0.25,
-        compile: bool = False,
-        bits: int | None = None,
-        data: str | Path | None = None,
-        cfg_options: Sequence[str] = (),
-        trust_checkpoint: bool = False,
-        on_note: Callable[[str], None] | None = None,
+        precision: str = SegmenterOptions.precision,
+        **options: Any,
     ) -> None:
-        options = dict(
-            precision=precision, tta=tta, tile=tile, overlap=overlap, compile=compile, bits=bits, on_note=on_note
-        )
-        # what is trusted here is trusted by this call only
-        context = contextvars.copy_context()
-        self.predictor = context.run(_open, checkpoint, config, device, data, cfg_options, trust_checkpoint, options)
-        self._on_note = on_note
+        unknown = options.keys() - names_of(SegmenterOptions)
+        if unknown:
+            known = ", ".join(sorted(names_of(SegmenterOptions)))
+            raise TypeError(f"Segmenter has no option {min(unknown)!r}; expected some of {known}")
+        chosen = SegmenterOptions(config=config, device=device, precision=precision, **options)
+        # in a context of its own: `trust_checkpoint` is for this call only
+        self.predictor = contextvars.copy_context().run(open_predictor, checkpoint, chosen)
+        self._on_note = chosen.on_note
         self.classes: tuple[str, ...] = tuple(self.predictor.classes)
         self.palette = np.asarray(self.predictor.palette, np.uint8)
 
@@ -158,41 +150,44 @@ class Segmenter:
                 iterable, or the path of a folder, of which all images are taken, in natural order.
             confidence: whether to compute it.
             probabilities: whether to compute them; 2 bytes per class and pixel.
-            on_error: of many images, what to do when one cannot be segmented: `stop` raises its error; `skip` says so
-                by `on_note` or a warning, and goes on: a folder gives one result less, a list, tuple or other iterable
-                None in its place.
+            on_error: what to do if one of many images cannot be segmented: `stop` raises its error; `skip` reports it
+                by `on_note` or a warning, and continues. The results of a folder then have one item less; those of a
+                list, tuple or other iterable have None at its position.
 
         Returns:
-            A Segmentation; for a list or tuple a list of them; otherwise an iterator, which reads and segments the
-            next image when it is asked for it.
+            A Segmentation; for a list or tuple a list of them; otherwise an iterator, which reads and segments each
+            image when it is needed.
 
         Raises:
             FileNotFoundError: no such file, or no image in the folder.
-            ValueError: a file that is no readable image, an array of another type or shape, or scores that are no
-                numbers; or `on_error` is another word, or `skip` for one image.
+            ValueError: a file that is no readable image, an array of another type or shape, or scores that are NaN or
+                infinite; or `on_error` is another word, or `skip` for one image.
         """
         if on_error not in ("stop", "skip"):
-            raise InvalidInputError(f"on_error {on_error!r}: expected 'stop' or 'skip'")
+            raise InvalidInputError(f"`on_error` {on_error!r}: expected 'stop' or 'skip'", code="E-input-choice")
         skips = on_error == "skip"
         wanted = dict(confidence=confidence and self.predictor.has_probabilities, probabilities=probabilities)
         if isinstance(source, (str, Path)) and Path(source).is_dir():
-            paths = (found.path for found in find_images(source, keep_suffix=True))
-            return (result for result in self._each(paths, wanted, skips) if result is not None)
+            paths = (image.path for image in find_images(source, keep_suffix=True))
+            return (result for result in self._segment_each(paths, wanted, skips) if result is not None)
         if isinstance(source, (str, Path, Image.Image, np.ndarray, torch.Tensor)):
             if skips:
                 raise InvalidInputError(
-                    "on_error 'skip' is for a folder or many images; one image gives its result or raises"
+                    "`on_error` 'skip' is for a folder or many images; one image gives its result or raises",
+                    code="E-input-no-effect",
                 )
             return self._segment(source, wanted)
         if isinstance(source, (bytes, bytearray, memoryview)) or hasattr(source, "read"):  # iterable, but no images
-            raise _no_image(source)
+            raise _no_image_error(source)
         if isinstance(source, Sequence):
-            return list(self._each(source, wanted, skips))
+            return list(self._segment_each(source, wanted, skips))
         if isinstance(source, Iterable) and not isinstance(source, Mapping):
-            return self._each(source, wanted, skips)
-        raise _no_image(source)
+            return self._segment_each(source, wanted, skips)
+        raise _no_image_error(source)
 
-    def _each(self, sources: Iterable[OneImage], wanted: dict[str, bool], skips: bool) -> Iterator[Segmentation | None]:
+    def _segment_each(
+        self, sources: Iterable[OneImage], wanted: dict[str, bool], skips: bool
+    ) -> Iterator[Segmentation | None]:
         for index, source in enumerate(sources):
             result = None
             try:
@@ -213,23 +208,24 @@ class Segmenter:
     def _segment(self, source: OneImage, wanted: dict[str, bool]) -> Segmentation:
         image, nodata, path = self._read(source)
         try:
-            (found,) = self.predictor.predict([image], **wanted)
+            (prediction,) = self.predictor.predict([image], **wanted)
         except (NotFiniteError, TooNarrowError) as error:
-            raise (type(error)(f"{path}: {error}") if path else error) from error
-        found = without_nodata(found, nodata)
-        return Segmentation(image, *found[:3], self.classes, self.palette, path)
+            raise (type(error)(f"{path}: {error}", code=error.code) if path else error) from error
+        train_ids, confidence, probabilities, *_ = without_nodata(prediction, nodata)
+        return Segmentation(image, train_ids, confidence, probabilities, self.classes, self.palette, path)
 
     def _read(self, source: OneImage) -> tuple[np.ndarray, np.ndarray | None, Path | None]:
-        """Return RGB, uint8, shape (height, width, 3), where it has no data, and where it lies."""
+        """Return the pixels, RGB, uint8, shape (height, width, 3); where they have no data, see `Pixels`; the path."""
         if isinstance(source, (str, Path)):
             path = Path(source)
             if not path.is_file():
-                raise MissingInputError(f"no image or folder {path}")
+                raise MissingInputError(f"no image or folder {path}", code="E-input-missing")
             try:
                 pixels = decode_photograph(path, self.predictor.exif, self.predictor.bits)
                 return pixels.image, pixels.nodata, path
             except ValueError as error:
-                raise InvalidInputError(f"{path}: {error}") from error
+                code = error.code if isinstance(error, SemsegError) else "E-input-unreadable"
+                raise InvalidInputError(f"{path}: {error}", code=code) from error
         if isinstance(source, Image.Image):
             pixels = pixels_of(source, self.predictor.exif, self.predictor.bits)
             return pixels.image, pixels.nodata, None
@@ -237,51 +233,25 @@ class Segmenter:
             if source.dtype != torch.uint8 or source.ndim != 3 or source.shape[0] != 3:
                 shape = tuple(source.shape)
                 raise InvalidInputError(
-                    f"tensor of {source.dtype} {shape}; expected torch.uint8 (3, height, width), RGB"
+                    f"tensor of {source.dtype} {shape}; expected torch.uint8 (3, height, width), RGB",
+                    code="E-input-image",
                 )
             return source.permute(1, 2, 0).contiguous().cpu().numpy(), None, None
         if isinstance(source, np.ndarray):
             if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
                 raise InvalidInputError(
-                    f"array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB"
+                    f"array of {source.dtype} {source.shape}; expected uint8 (height, width, 3), RGB",
+                    code="E-input-image",
                 )
             return source, None, None
-        raise _no_image(source)
+        raise _no_image_error(source)
 
 
-def _no_image(source: Any) -> ValueError:
+def _no_image_error(source: Any) -> InvalidInputError:
+    """Return the error for an object that holds no image."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         hint = "; open encoded bytes by PIL.Image.open(io.BytesIO(...))"
     else:
         hint = "; open it by PIL.Image.open(...)" if hasattr(source, "read") else ""
     expected = "expected a path, a PIL image, an array, a tensor, or a list or other iterable of them"
-    return InvalidInputError(f"{type(source).__name__} is no image; {expected}{hint}")
-
-
-def _open(
-    checkpoint: str | Path,
-    config: str | Path | None,
-    device: str | None,
-    data: str | Path | None,
-    cfg_options: Sequence[str],
-    trust_checkpoint: bool,
-    options: dict[str, Any],
-) -> Predictor | OnnxPredictor:
-    if not isinstance(checkpoint, (str, Path)):
-        raise InvalidInputError(f"the checkpoint is a {type(checkpoint).__name__}; expected the path of a file")
-    if str(checkpoint).lower().endswith((".onnx", ".pt2")):
-        defaults = dict(precision="auto", overlap=0.25, bits=options["bits"], on_note=options["on_note"])
-        given = [name for name, value in options.items() if value != defaults.get(name) and value]
-        given += [name for name, value in dict(config=config, data=data, cfg_options=cfg_options).items() if value]
-        if given:
-            flags = ", ".join(name.replace("_", "-") for name in given)
-            raise InvalidInputError(f"{checkpoint} is an exported model, which has no use for {flags}: leave it out")
-        predictor = OnnxPredictor(checkpoint, device, options["bits"])
-        for note in predictor.notes if options["on_note"] else ():
-            options["on_note"](note)
-        return predictor
-    if trust_checkpoint:
-        compat.trust_checkpoints()
-    checkpoint = existing_checkpoint(checkpoint)
-    cfg = for_inference(load_config(config or checkpoint, cfg_options, data=data), checkpoint)
-    return Predictor(cfg, checkpoint, device, **options)
+    return InvalidInputError(f"{type(source).__name__} is no image; {expected}{hint}", code="E-input-image")

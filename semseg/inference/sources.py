@@ -1,4 +1,4 @@
-"""Which images an input names, and what their results are called."""
+"""Find the images that the inputs of a run name, and the names of their results."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from semseg.errors import InvalidInputError, MissingInputError
 from semseg.inference.manifest import holds_results
 from semseg.system.folders import IMAGE_SUFFIXES, absolute_path, natural_key, walk_files
 from semseg.system.path_lists import read_path_list, resolve_listed_path
+from semseg.system.wording import listing
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".3gp", ".wmv", ".flv"),
@@ -25,17 +26,17 @@ class SourceImage(NamedTuple):
     """An image to segment."""
 
     path: Path
-    name: Path  # relative, without suffix: what its results are called
+    name: Path  # of its results: relative, without suffix
 
 
 @dataclass
 class LeftOut:
-    """What lies in the folders of the inputs and is not segmented, for a note.
+    """Files and folders in the inputs that are not segmented, for a note.
 
     Attributes:
         result_folders: folders that this project wrote results to.
         other_files: files that are no images by their suffix.
-        named_like_images: folders that are called as an image is, such as `a.jpg`; what is in them is read.
+        named_like_images: folders with the name of an image, such as `a.jpg`; the files in them are read.
     """
 
     result_folders: list[Path] = field(default_factory=list)
@@ -43,14 +44,14 @@ class LeftOut:
     named_like_images: list[Path] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """Say it to a person; nothing where there is nothing."""
+        """Return the lines of the note; empty if nothing was left out."""
         lines = []
         if self.result_folders:
-            lines.append(f"left out: {_few(self.result_folders)}, which holds results of an earlier run")
+            lines.append(f"left out: {listing(self.result_folders)}, which holds results of an earlier run")
         if self.other_files:
-            lines.append(f"left out: {len(self.other_files)} files that are no images: {_few(self.other_files)}")
+            lines.append(f"left out: {len(self.other_files)} files that are no images: {listing(self.other_files)}")
         if self.named_like_images:
-            lines.append(f"folders, not images, in spite of their names: {_few(self.named_like_images)}")
+            lines.append(f"folders, not images, in spite of their names: {listing(self.named_like_images)}")
         return lines
 
 
@@ -59,20 +60,20 @@ def find_images(
 ) -> list[SourceImage]:
     """List the images that files, folders, globs and lists name, each once, in the order of the sources.
 
-    Folders are walked with their sub-folders, in natural order (img2 before img10). Left out are hidden files, other
-    suffixes, the folders `leave_out`, and folders inside that hold results of an earlier run. A list (.txt) names one
-    image per line, relative to itself. The images of one folder are named relative to it, those of several sources
-    relative to the folder above all of them.
+    Folders are read with their sub-folders, in natural order (img2 before img10). Hidden files, files with other
+    suffixes, the folders `leave_out`, and sub-folders that hold results of an earlier run are left out. A list (.txt)
+    names one image per line, relative to its own folder. The images of one folder are named relative to it, those of
+    several sources relative to the folder above all of them.
 
     Args:
         sources: paths, or patterns such as `photos/*/*.jpg`.
-        leave_out: folders in which results lie.
-        keep_suffix: name `a.jpg` so, and not `a`.
-        left_out: gets what is left out.
+        leave_out: folders of results.
+        keep_suffix: the results of `a.jpg` are named `a.jpg`, and not `a`.
+        left_out: modified: the files and folders that are left out are added.
 
     Raises:
         FileNotFoundError: there is no such path, or it holds no image.
-        ValueError: a file is no image by its suffix, or two images would get one result.
+        ValueError: a file is no image by its suffix, or the results of two images would have the same name.
     """
     return _find(sources, leave_out, keep_suffix, left_out, IMAGE_SUFFIXES, ".png")
 
@@ -80,11 +81,11 @@ def find_images(
 def find_videos(
     *sources: str | Path, leave_out: Iterable[Path] = (), left_out: LeftOut | None = None
 ) -> list[SourceImage]:
-    """List the video files that files, folders and patterns name; as `find_images` lists images.
+    """List the videos that files, folders and patterns name; see `find_images`.
 
     Raises:
         FileNotFoundError: there is no such path, or it holds no video.
-        ValueError: two videos would get one result.
+        ValueError: the results of two videos would have the same name.
     """
     return _find(sources, leave_out, False, left_out, VIDEO_SUFFIXES, ".mp4")
 
@@ -97,8 +98,7 @@ def _find(
     suffixes: Sequence[str],
     result_suffix: str,
 ) -> list[SourceImage]:
-    found: dict[Path, None] = {}  # absolute path; each once, in order
-    shown: dict[Path, Path] = {}  # as the person wrote it
+    given: dict[Path, Path] = {}  # the path as the user wrote it, by absolute path; each file once, in order
     left_out = LeftOut() if left_out is None else left_out
     roots = []
     closed = set(map(absolute_path, leave_out))
@@ -106,24 +106,22 @@ def _find(
         root, paths = _expand(source, closed, left_out, suffixes)
         roots.append(absolute_path(root))
         for path in paths:
-            absolute = absolute_path(path)
-            found.setdefault(absolute)
-            shown.setdefault(absolute, path)
-    # a list may name images that lie elsewhere
-    outside = [path.parent for path in found if not any(path.is_relative_to(root) for root in roots)]
+            given.setdefault(absolute_path(path), path)
+    # a list may name images in other folders
+    outside = [path.parent for path in given if not any(path.is_relative_to(root) for root in roots)]
     root = os.path.commonpath([*roots, *outside])
-    taken: dict[Path, Path] = {}
-    for absolute in found:
+    by_name: dict[Path, Path] = {}
+    for absolute, path in given.items():
         name = absolute.relative_to(root)
         name = name.with_suffix("") if _ends_with(name, suffixes) and not keep_suffix else name
-        if name in taken:
-            way_out = ", or keep the suffix in the names (--keep-suffix)" if suffixes is IMAGE_SUFFIXES else ""
+        if name in by_name:
+            hint = ", or keep the suffix in the names (`keep_suffix`)" if suffixes is IMAGE_SUFFIXES else ""
             raise InvalidInputError(
-                f"{shown[taken[name]]} and {shown[absolute]} would both write {name}{result_suffix}; rename one of"
-                f" them{way_out}"
+                f"{by_name[name]} and {path} would both write {name}{result_suffix}; rename one of them{hint}",
+                code="E-input-same-name",
             )
-        taken[name] = absolute
-    return [SourceImage(shown[absolute], name) for name, absolute in taken.items()]
+        by_name[name] = path
+    return [SourceImage(path, name) for name, path in by_name.items()]
 
 
 def is_video(source: str) -> bool:
@@ -143,12 +141,15 @@ def is_video(source: str) -> bool:
 
 
 def is_live(source: str) -> bool:
-    """Return whether an input goes on until it is stopped: a camera (a number) or a stream (an address)."""
+    """Return whether an input is a camera (a number) or a stream (an address), which run until they are stopped."""
     return (source.isdecimal() and not Path(source).exists()) or "://" in source
 
 
 def _expand(source: str, closed: set[Path], left_out: LeftOut, suffixes: Sequence[str]) -> tuple[Path, list[Path]]:
-    """Return the folder that the images of an input are named relative to, and their paths."""
+    """Return the paths of the images of an input, after the folder that they are named relative to.
+
+    Modifies `left_out`, as do the functions below.
+    """
     path, kind = Path(source), "video" if suffixes is VIDEO_SUFFIXES else "image"
     if path.is_dir():
         return path, _walk(path, closed, left_out, suffixes)
@@ -158,22 +159,23 @@ def _expand(source: str, closed: set[Path], left_out: LeftOut, suffixes: Sequenc
         if not _ends_with(path, suffixes):
             raise InvalidInputError(
                 f"{source} is not an image; expected one of {' '.join(IMAGE_SUFFIXES)}, a folder of them, a list (.txt)"
-                f" or a video ({' '.join(VIDEO_SUFFIXES)})"
+                f" or a video ({' '.join(VIDEO_SUFFIXES)})",
+                code="E-input-unreadable",
             )
         return path.parent, [path]
     if not glob.has_magic(source):
-        raise MissingInputError(f"no {kind} or folder {source}")
+        raise MissingInputError(f"no {kind} or folder {source}", code="E-input-missing")
     fixed, pattern = _split_pattern(path)
-    found = glob.glob(str(pattern), root_dir=fixed, recursive=True)  # noqa: PTH207  that of pathlib finds hidden files
-    if not found:  # names with brackets, of which only a part is given
+    names = glob.glob(str(pattern), root_dir=fixed, recursive=True)  # noqa: PTH207  that of pathlib finds hidden files
+    if not names:  # the brackets may be part of a name
         literal = str(pattern).replace("[", "[[]")
-        found = glob.glob(literal, root_dir=fixed, recursive=True)  # noqa: PTH207
-    matches = sorted((fixed / name for name in found), key=natural_key)
+        names = glob.glob(literal, root_dir=fixed, recursive=True)  # noqa: PTH207
+    matches = sorted((fixed / name for name in names), key=natural_key)
     holds = lru_cache(maxsize=None)(holds_results)
     paths = []
     for match in matches:
-        inside = next((folder for folder in match.parents if folder != fixed and fixed in folder.parents
-                       and holds(folder)), None)  # fmt: skip
+        below_fixed = (folder for folder in match.parents if folder != fixed and fixed in folder.parents)
+        inside = next(filter(holds, below_fixed), None)
         if inside is not None:
             left_out.result_folders += [inside] if inside not in left_out.result_folders else []
         elif match.is_dir():
@@ -184,12 +186,12 @@ def _expand(source: str, closed: set[Path], left_out: LeftOut, suffixes: Sequenc
         elif _ends_with(match, suffixes):
             paths.append(match)
     if not paths:
-        raise MissingInputError(f"no {kind} matches {source}")
+        raise MissingInputError(f"no {kind} matches {source}", code="E-input-missing")
     return fixed, list(dict.fromkeys(paths))
 
 
 def _split_pattern(path: Path) -> tuple[Path, Path]:
-    """Split a pattern into the folder that it starts from and the rest; brackets in names that exist are no pattern."""
+    """Split a path into the folder before the first wildcard, and the rest; an existing name has no wildcards."""
     fixed, *parts = path.parts
     fixed = Path(fixed)
     if not fixed.exists():
@@ -222,7 +224,7 @@ def _walk(root: Path, closed: set[Path], left_out: LeftOut, suffixes: Sequence[s
     if not images:
         others = sorted({path.suffix or path.name for path in files})
         hint = f"found only {', '.join(others[:5])}" if others else "it is empty"
-        raise MissingInputError(f"no {kind} in {root} ({hint}); expected {' '.join(suffixes)}")
+        raise MissingInputError(f"no {kind} in {root} ({hint}); expected {' '.join(suffixes)}", code="E-input-missing")
     return images
 
 
@@ -230,20 +232,20 @@ def _read_list(path: Path) -> list[Path]:
     paths = [resolve_listed_path(line, path.parent) for _, line in read_path_list(path)]
     for named in paths:
         if named.is_dir():
-            raise InvalidInputError(f"{path} names the folder {named}; expected one image per line")
+            raise InvalidInputError(
+                f"{path} names the folder {named}; expected one image per line", code="E-input-list"
+            )
     if not paths:
-        raise MissingInputError(f"{path} names no image; expected one path per line, relative to the list")
+        raise MissingInputError(
+            f"{path} names no image; expected one path per line, relative to the list", code="E-input-list"
+        )
     if not any(named.exists() for named in paths):
         raise MissingInputError(
             f"{path} was read as a list of images, and no line of it names a file, first {paths[0]}; expected one path"
-            " per line, relative to the list"
+            " per line, relative to the list",
+            code="E-input-list",
         )
     return paths
-
-
-def _few(paths: Sequence[Path], num_shown: int = 3) -> str:
-    more = f" and {len(paths) - num_shown} more" if len(paths) > num_shown else ""
-    return ", ".join(map(str, paths[:num_shown])) + more
 
 
 def _ends_with(path: Path, suffixes: Sequence[str]) -> bool:

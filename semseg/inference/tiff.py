@@ -1,4 +1,4 @@
-"""TIFF files larger than the memory: read by tiles, segmented by tiles, written by tiles."""
+"""Segment TIFF files that are larger than the memory: they are read, segmented and written by tiles."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from semseg.inference.prediction import without_nodata
 from semseg.inference.predictor import Predictor
 from semseg.labels import IGNORED
 
-_KEPT_BYTES = 256 << 20  # of decoded pieces: the next row of windows overlaps with the last one
+_CACHE_BYTES = 256 << 20  # of decoded pieces: rows of windows overlap, and need some pieces twice
 _OVERVIEW_PX = 2048
 
 
 class TiffImage:
-    """The first picture of a TIFF file, of which only what is asked for is read.
+    """The first image of a TIFF file, of which windows are read when they are needed.
 
     Args:
         path: RGB or grey, with or without transparency, of 8 or 16 bits, of any size.
-        bits: how many are in use of the 16 of a value, where the file stores 16.
+        bits: how many are in use of the 16 of a value, in a file that stores 16.
 
     Attributes:
         shape: height, width, 3.
         is_deep: whether it stores 16 bits.
 
     Raises:
-        ValueError: `tifffile` is missing, or the file holds something else.
+        ValueError: `tifffile` is not installed, or the file is of another kind.
     """
 
     def __init__(self, path: str | Path, bits: int | None = None) -> None:
@@ -43,24 +43,25 @@ class TiffImage:
         with self._path.open("rb") as file:
             self._kind = read_kind(file)
         if self._kind.refusal:
-            raise InvalidInputError(self._kind.refusal)
+            raise InvalidInputError(self._kind.refusal, code="E-input-unreadable")
         try:
             self._file = tifffile.TiffFile(path)
             page = self._page = self._file.pages[0]
         except (tifffile.TiffFileError, IndexError) as error:
-            raise InvalidInputError(f"not a readable TIFF file ({error})") from error
+            raise InvalidInputError(f"not a readable TIFF file ({error})", code="E-input-unreadable") from error
         color = getattr(page.photometric, "name", page.photometric)
         self._bits = bits or self._kind.stated_bits
         plane_by_plane = page.planarconfig == 2 and page.samplesperpixel > 1
-        fault = ""
+        fault, code = "", "E-input-unreadable"
         if page.dtype not in (np.uint8, np.uint16) or color not in ("RGB", "MINISBLACK", "YCBCR") or plane_by_plane:
             how = " plane by plane" if plane_by_plane else ""
             fault = f"holds {color} of {page.dtype}{how}; by tiles, RGB or grey of 8 or 16 bits can be read"
         elif page.dtype == np.uint16 and self._bits is None:
-            fault = "stores 16 bits; by tiles, say how many of them are in use: --bits 12, or --bits 16 for all"
+            fault = "stores 16 bits; by tiles, say with `bits` how many of them are in use, such as 12, or 16 for all"
+            code = "E-input-bits"
         if fault:
             self._file.close()
-            raise InvalidInputError(fault)
+            raise InvalidInputError(fault, code=code)
         self.is_deep = page.dtype == np.uint16
         self.shape = (page.imagelength, page.imagewidth, 3)
         # a piece: a tile, or a strip of whole rows
@@ -81,33 +82,34 @@ class TiffImage:
         """
         values, nodata = self._values(*where)
         if values.dtype == np.uint16:
+            assert self._bits is not None  # checked when the file was opened
             check_highest(int(values[~nodata].max(initial=0)), self._bits)
             values = scale_to_8_bits(values, self._bits)
         return np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values
 
     def nodata(self, rows: slice) -> np.ndarray:
-        """Return where whole rows have no data: bool, shape (rows, width)."""
+        """Return which pixels of whole rows have no data: bool, shape (rows, width)."""
         return self._values(rows, slice(None))[1]
 
     def _values(self, *where: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Read a window as it is stored: shape (height, width, 1 or 3), and where it has no data."""
+        """Read the stored values of a window, shape (height, width, 1 or 3), and which pixels have no data."""
         (top, bottom, _), (left, right, _) = (part.indices(side) for part, side in zip(where, self.shape, strict=False))
         height, width = self._piece
         num_bands = self._page.samplesperpixel
-        found = np.empty((bottom - top, right - left, num_bands), self._page.dtype)
+        stored = np.empty((bottom - top, right - left, num_bands), self._page.dtype)
         for row in range(top // height, -(-bottom // height)):
             for column in range(left // width, -(-right // width)):
                 piece = self._decoded(row * -(-self.shape[1] // width) + column)
                 y, x = row * height, column * width
                 rows = slice(max(top, y), min(bottom, y + height))
                 columns = slice(max(left, x), min(right, x + width))
-                found[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = piece[
+                stored[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = piece[
                     rows.start - y : rows.stop - y, columns.start - x : columns.stop - x
                 ]
-        values = found[..., : self._kind.bands]
-        nodata = np.zeros(found.shape[:2], bool)
+        values = stored[..., : self._kind.bands]
+        nodata = np.zeros(stored.shape[:2], bool)
         if self._kind.has_alpha:
-            nodata |= found[..., -1] == 0
+            nodata |= stored[..., -1] == 0
         if self._kind.nodata is not None:
             nodata |= (values == self._kind.nodata).all(axis=2)
         return values, nodata
@@ -120,26 +122,26 @@ class TiffImage:
         raw = file.read(page.databytecounts[index])
         try:
             piece = page.decode(raw, index, jpegtables=page.jpegtables)[0]
-        except Exception as error:  # of every kind, from the decoders
-            raise InvalidInputError(f"piece {index} cannot be read ({error})") from error
-        if piece is None:  # a hole in a sparse file: GDAL fills it with the value of no data
+        except Exception as error:  # decoders raise many types
+            raise InvalidInputError(f"piece {index} cannot be read ({error})", code="E-input-unreadable") from error
+        if piece is None:  # not stored in a sparse file: GDAL fills it with the value of no data
             piece = np.full((1, *self._piece, page.samplesperpixel), self._kind.nodata or 0, page.dtype)
         self._pieces[index] = piece[0]
-        while len(self._pieces) > 1 and len(self._pieces) * self._pieces[index].nbytes > _KEPT_BYTES:
+        while len(self._pieces) > 1 and len(self._pieces) * self._pieces[index].nbytes > _CACHE_BYTES:
             del self._pieces[next(iter(self._pieces))]  # the oldest one
         return self._pieces[index]
 
 
 class TiffSegmentation(NamedTuple):
-    """What was found in a TIFF file.
+    """The result of `segment_tiff`.
 
     Attributes:
-        shape: of the picture: height, width.
+        shape: of the image: height, width.
         is_deep: whether it stores 16 bits.
         counts: pixels per train id, int64, shape (256,).
-        confidence: the mean over the pixels with data, 0 to 1; None if there are none, or the model has none.
-        overview: the picture made small, RGB, uint8, shape (height, width, 3), at most 2048 pixels a side.
-        overview_train_ids: uint8, in its size.
+        confidence: the mean over the pixels with data, 0 to 1; None if there are none, or the model has no confidence.
+        overview: the image reduced to at most 2048 pixels a side, RGB, uint8, shape (height, width, 3).
+        overview_train_ids: uint8, in the size of the overview.
     """
 
     shape: tuple[int, int]
@@ -158,34 +160,34 @@ def segment_tiff(
 ) -> TiffSegmentation:
     """Segment a TIFF file that need not fit into memory.
 
-    The mask is a TIFF file, see `write_tiff_mask`, with the place on the earth of the picture.
+    The mask is a TIFF file, see `write_tiff_mask`, with the same place on the earth as the image.
 
     Args:
         predictor: with a `tile`.
-        image_path: of the picture, see `TiffImage`.
+        image_path: of the image, see `TiffImage`.
         mask_path: of the train ids; replaced.
-        on_progress: is told which share of the rows has just been done.
+        on_progress: called with the share of the rows that was done since the last call.
 
     Raises:
         ValueError: the file cannot be read, or the predictor has no `tile`.
     """
     counts = np.zeros(256, np.int64)
-    sure = 0.0
+    confidence_sum = 0.0
     place = find_place(Path(image_path), predictor.exif)
     with TiffImage(image_path, predictor.bits) as image:
         height, width = image.shape[:2]
         step = -(-max(height, width) // _OVERVIEW_PX)
-        # in one piece from the start: rows kept one by one would lie scattered over the memory, and keep it all
+        # allocated at the start: single rows that are kept would fragment the memory, and none of it would be freed
         overview_train_ids = np.empty((-(-height // step), -(-width // step)), np.uint8)
         overview = np.empty((*overview_train_ids.shape, 3), np.uint8)
 
         def rows() -> Iterator[np.ndarray]:
-            nonlocal sure
+            nonlocal confidence_sum
             top = 0
             for part in predictor.predict_rows(image, confidence=predictor.has_probabilities):
                 part = without_nodata(part, image.nodata(slice(top, top + len(part.train_ids))))
                 np.add(counts, np.bincount(part.train_ids.ravel(), minlength=256), out=counts)
-                sure += 0 if part.confidence is None else float(part.confidence.sum(dtype=np.float64))
+                confidence_sum += 0 if part.confidence is None else float(part.confidence.sum(dtype=np.float64))
                 bottom = top + len(part.train_ids)
                 for row in range(-(-top // step) * step, bottom, step):
                     strip = image[row : row + step, :]
@@ -199,5 +201,5 @@ def segment_tiff(
         write_tiff_mask(Path(mask_path), rows(), (height, width), predictor.palette, place)
     write_world_file(Path(mask_path), place)
     num_valid = height * width - counts[IGNORED]
-    confidence = float(sure / num_valid) if predictor.has_probabilities and num_valid else None
+    confidence = float(confidence_sum / num_valid) if predictor.has_probabilities and num_valid else None
     return TiffSegmentation((height, width), image.is_deep, counts, confidence, overview, overview_train_ids)

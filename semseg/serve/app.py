@@ -19,9 +19,9 @@ from PIL import Image, UnidentifiedImageError
 from starlette.exceptions import HTTPException
 
 from semseg.datasets.index_png import index_image
+from semseg.inference.memory import is_out_of_memory
 from semseg.inference.outputs import Outputs, class_shares, mean_confidence
 from semseg.inference.prediction import ImagePredictor, without_nodata
-from semseg.inference.predictor import is_out_of_memory
 from semseg.inference.reading import Photograph, TooManyPixelsError, read_photograph
 from semseg.serve.access import Guard, refusal
 from semseg.serve.uploads import Limits, Refused, read_upload

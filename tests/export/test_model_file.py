@@ -1,4 +1,4 @@
-"""A small model of random weights, exported: the file must say what PyTorch says."""
+"""A small model with random weights is exported: the file must predict what PyTorch predicts."""
 
 import json
 import sys
@@ -19,6 +19,7 @@ from semseg.export.traceable import ExplicitPooling, Traceable, resize_like_open
 from semseg.inference import Predictor
 from semseg.inference.onnx_predictor import OnnxPredictor
 from tests.checkpoints.described import checkpoint, save, small_config
+from tests.conftest import raises
 
 pytestmark = pytest.mark.slow
 
@@ -30,19 +31,19 @@ def model_of(folder, change=lambda cfg: None, seed=1):
     content = checkpoint(cfg)
     generator = torch.Generator().manual_seed(seed)
     for name, weights in content["state_dict"].items():
-        if name.startswith("decode_head.") and weights.ndim == 4:  # as lively as those of a trained model
+        if name.startswith("decode_head.") and weights.ndim == 4:  # as different as those of a trained model
             weights.normal_(generator=generator)
     save(folder / "model.pth", content)
     cfg = for_inference(cfg, folder / "model.pth")
     predictor = Predictor(cfg, folder / "model.pth", "cpu")
-    scores, _ = predictor.scores(noise(96, 192))  # every class shall win somewhere
+    scores, _ = predictor.scores(noise(96, 192))  # so that every class wins somewhere
     middle = scores.flatten(1).median(dim=1).values
     predictor.model.decode_head.conv_seg.bias -= middle.logit() - np.log(0.4 / 0.6) if len(middle) == 1 else middle
     return predictor, cfg, facts_of(predictor, read_checkpoint(folder / "model.pth"), "model.pth")
 
 
 def noise(height, width, seed=0):
-    """A picture of blurred noise."""
+    """An image of blurred noise."""
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     return cv2.normalize(cv2.GaussianBlur(picture, (0, 0), 6), None, 0, 255, cv2.NORM_MINMAX)
 
@@ -60,14 +61,14 @@ def exported(tmp_path_factory):
 
 @pytest.mark.parametrize("bins", [1, 2, 3, 6, (2, None)])
 @pytest.mark.parametrize("size", [(6, 12), (7, 11), (5, 4), (64, 129)])
-def test_explicit_pooling_is_adaptive_pooling_at_any_size(bins, size):
+def test_explicit_pooling_equals_adaptive_pooling_at_any_size(bins, size):
     features = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(ExplicitPooling(bins)(features), nn.AdaptiveAvgPool2d(bins)(features))
 
 
 @pytest.mark.parametrize("size", [(256, 512), (131, 333), (640, 480), (40, 30)])
 @pytest.mark.parametrize("new_size", [(160, 320), (126, 77)])
-def test_bytes_are_resized_as_by_opencv(size, new_size):
+def test_bytes_are_resized_exactly_as_by_opencv(size, new_size):
     picture = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     ours = resize_like_opencv(torch.from_numpy(picture).permute(2, 0, 1)[None], *new_size)[0].permute(1, 2, 0)
     np.testing.assert_array_equal(ours.numpy(), cv2.resize(picture, new_size[::-1]))
@@ -103,7 +104,7 @@ CHANGES = [as_it_is, in_windows, stretched, in_bgr, of_two_classes, of_sigmoids]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_the_graph_does_what_the_predictor_does(tmp_path, change):
+def test_the_graph_predicts_the_same_as_the_predictor(tmp_path, change):
     predictor, cfg, _ = model_of(tmp_path, change)
     image = noise(131, 211)
     expected = predictor.predict([image], confidence=True)[0]
@@ -126,7 +127,7 @@ def test_one_file_is_for_any_size_and_number_of_images(exported, size):
         assert np.quantile(np.abs(ours.confidence - expected.confidence), 0.999) <= 1e-3
 
 
-def test_a_file_says_what_it_is_and_nothing_of_the_machine(exported):
+def test_a_file_describes_its_model_and_not_the_machine(exported):
     predictor, path = exported
     model = onnx.load(path)
     onnx.checker.check_model(model)
@@ -155,7 +156,7 @@ def test_int8_and_an_archive_of_torch_export(tmp_path):
     quantize(tmp_path / "b.onnx", done.facts, images)
     assert "QuantizeLinear" in {node.op_type for node in onnx.load(tmp_path / "b.onnx").graph.node}
     ours = OnnxPredictor(tmp_path / "b.onnx")
-    assert np.mean([(ours(image) == predictor(image)).mean() for image in images]) > 0.8  # of random weights
+    assert np.mean([(ours(image) == predictor(image)).mean() for image in images]) > 0.8  # the weights are random
 
 
 def test_a_file_that_disagrees_is_not_kept(tmp_path):
@@ -169,31 +170,31 @@ def test_a_file_that_disagrees_is_not_kept(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_what_is_not_exported_is_refused(tmp_path, monkeypatch):
+def test_models_that_cannot_be_exported_are_refused(tmp_path, monkeypatch):
     predictor, cfg, facts = model_of(tmp_path, in_windows)
     network = Traceable(predictor.model, cfg)
     arguments = (predictor, facts, tmp_path / "a.onnx", "onnx", [])
-    with pytest.raises(ValueError, match="looks through sliding windows, as many as the size asks for: give --size"):
+    with raises("E-input-export", "sliding windows.*: give `size`"):
         export(*arguments, network=network)
-    with pytest.raises(ValueError, match="int8 needs photographs"):
+    with raises("E-input-export", "int8 needs photographs .* `images`"):
         quantize(tmp_path / "a.onnx", facts, [])
     network.model.decode_head.forward = lambda features: features[2].nonzero()
-    with pytest.raises(ValueError, match=r"cannot be exported for \(64, 128\)"):
+    with raises("E-input-export", r"\(64, 128\)"):
         trace(network, (64, 128))
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(ValueError, match=r"needs onnxscript, which is not installed: pip install -e '\.\[export\]'"):
+    with raises("E-input-package", r"onnxscript, .*: pip install -e '\.\[export\]'"):
         export(*arguments, network=network, size=(64, 128))
 
 
 def test_steps_of_the_pipeline_that_are_not_exported_are_refused(tmp_path):
     predictor, cfg, _ = model_of(tmp_path)
     cfg.test_dataloader.dataset.pipeline.insert(2, ConfigDict(type="Pad", size_divisor=32))
-    with pytest.raises(ValueError, match="has a step Pad, which is not exported"):
+    with raises("E-input-export", "step Pad"):
         Traceable(predictor.model, cfg)
     cfg.test_dataloader.dataset.pipeline[1].interpolation = "nearest"
-    with pytest.raises(ValueError, match="does not resize bilinearly by OpenCV"):
+    with raises("E-input-export", "bilinearly by OpenCV"):
         Traceable(predictor.model, cfg)
     predictor.model.data_preprocessor.test_cfg = dict(size_divisor=32)
     del cfg.test_dataloader.dataset.pipeline[1:3]
-    with pytest.raises(ValueError, match="the data_preprocessor pads in the test"):
+    with raises("E-input-export", r"pads in the test \(test_cfg\)"):
         Traceable(predictor.model, cfg)

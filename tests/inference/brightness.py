@@ -1,4 +1,4 @@
-"""A predictor without a model: what is bright is sky, what is dark is road."""
+"""A predictor without a model: bright pixels are sky, dark pixels are road."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ CLASSES, PALETTE = ("road", "sky"), [[128, 64, 128], [70, 130, 180]]
 
 
 class Prediction(NamedTuple):
-    """As that of `semseg.inference.predictor`, which needs PyTorch."""
+    """The same as in `semseg.inference.prediction`, which needs PyTorch."""
 
     train_ids: np.ndarray
     confidence: np.ndarray | None
@@ -44,7 +44,7 @@ class Brightness:
 
 
 def save(path, width=48, height=32, color=(200, 200, 200), **options):
-    """Write a picture whose lower half is black."""
+    """Write an image whose lower half is black."""
     picture = np.zeros((height, width, 3), np.uint8)
     picture[: height // 2] = color
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One Segmenter used from several threads, and sent to other processes."""
+"""One Segmenter is used in several threads, and sent to other processes."""
 
 import multiprocessing
 import pickle
@@ -11,6 +11,7 @@ import torch
 from semseg import Segmenter
 from tests.checkpoints.described import save, small_config
 from tests.compat.test_compat import RunsCode
+from tests.conftest import raises
 from tests.inference.test_predictor import lively_checkpoint, picture
 
 IMAGES = [picture(60 + 7 * number, 90 + 5 * number, number) for number in range(8)]
@@ -34,7 +35,7 @@ def test_four_threads_get_the_masks_of_one_thread(seg):
             assert all(np.array_equal(a, b) for a, b in zip(found, expected * 3, strict=True))
 
 
-def test_a_call_changes_nothing_that_others_share(seg):
+def test_a_call_does_not_change_the_modules_of_the_model(seg):
     before = {name: dict(vars(module)) for name, module in seg.predictor.model.named_modules()}
     seen = []
     head = seg.predictor.model.decode_head
@@ -67,10 +68,10 @@ def test_trust_is_for_one_call_only(tmp_path, monkeypatch, seg):
         pool.submit(Segmenter, tmp_path / "stranger.pth", device="cpu").result()
 
 
-def test_what_is_no_path_is_refused(seg):
+def test_a_checkpoint_that_is_no_path_is_refused(seg):
     import io
 
-    with pytest.raises(ValueError, match="the checkpoint is a BytesIO; expected the path of a file"):
+    with raises("E-input-path", "BytesIO"):
         Segmenter(io.BytesIO(b""))
-    with pytest.raises(ValueError, match=r"image of uint8 \(0, 5, 3\) holds no pixel"):
+    with raises("E-input-image", r"uint8 \(0, 5, 3\)"):
         seg(np.zeros((0, 5, 3), np.uint8))

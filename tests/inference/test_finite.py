@@ -1,4 +1,4 @@
-"""Scores that are no numbers: refused by name, or computed again in fp32; never the first class."""
+"""Scores that are NaN or infinite are an error, or are computed again in fp32; the first class never wins by them."""
 
 import os
 
@@ -33,7 +33,7 @@ def checkpoint_with(path, largest):
     return save(path, content)
 
 
-def test_weights_that_are_no_numbers_are_refused_with_the_name_of_the_tensor(tmp_path):
+def test_weights_that_are_not_finite_are_refused_with_the_name_of_the_tensor(tmp_path):
     content = lively_checkpoint(small_config())
     content["state_dict"][LAST][0, :3] = float("nan")
     content["state_dict"]["backbone.stem.1.running_var"][0] = float("nan")
@@ -43,7 +43,7 @@ def test_weights_that_are_no_numbers_are_refused_with_the_name_of_the_tensor(tmp
 
 
 @pytest.mark.slow
-def test_an_overflow_in_fp16_is_computed_again_in_fp32_and_told(tmp_path):
+def test_an_overflow_in_fp16_is_computed_again_in_fp32_with_a_note(tmp_path):
     path = checkpoint_with(tmp_path / "a.pth", 6e4)
     notes = []
     half = Segmenter(path, device="cpu", precision="fp16", on_note=notes.append)
@@ -58,7 +58,7 @@ def test_an_overflow_in_fp16_is_computed_again_in_fp32_and_told(tmp_path):
 
 @MODELS.register_module()
 class CarefulBackbone(ResNetV1c):
-    """Notes each time how careful its building is."""
+    """Records at each construction which checkpoints are trusted."""
 
     seen = []
 
@@ -68,7 +68,7 @@ class CarefulBackbone(ResNetV1c):
 
 
 @pytest.mark.slow
-def test_the_second_opening_is_as_careful_as_the_first(tmp_path):
+def test_opening_again_has_the_same_trust_as_the_first_time(tmp_path):
     cfg = small_config()
     content = {**checkpoint(cfg), "state_dict": torch.load(checkpoint_with(tmp_path / "w.pth", 6e4))["state_dict"]}
     content["meta"]["semseg"]["config"]["model"]["backbone"]["type"] = "CarefulBackbone"
@@ -81,7 +81,7 @@ def test_the_second_opening_is_as_careful_as_the_first(tmp_path):
 
 
 class AsksForTheProcess:
-    """Code in a file, which does no harm however often it is run."""
+    """Harmless code in a file, which may run several times."""
 
     def __reduce__(self):
         return (os.getpid, ())
@@ -111,7 +111,7 @@ def test_by_tiles_the_next_call_computes_in_fp32(tmp_path):
     assert (rows == Predictor(cfg, path, "cpu", tile=96).predict([image])[0].train_ids).all()
 
 
-def test_what_overflows_in_fp32_too_is_a_failed_image(tmp_path):
+def test_an_overflow_in_fp32_is_a_failed_image(tmp_path):
     path = checkpoint_with(tmp_path / "a.pth", 3e38)
     (tmp_path / "photos").mkdir()
     Image.fromarray(picture(120, 200)).save(tmp_path / "photos/a.png")
@@ -136,13 +136,13 @@ def test_the_metric_refuses_a_prediction_from_scores_that_are_no_numbers(value):
         metric.process({}, [{**fields, "img_path": "x.png"}])
 
 
-def test_an_exported_model_marks_them_and_they_are_refused(tmp_path):
+def test_scores_of_an_exported_model_that_are_not_finite_are_refused(tmp_path):
     path = checkpoint_with(tmp_path / "a.pth", 3e38)
     cfg = for_inference(small_config(), path)
     network = Traceable(Predictor(cfg, path, "cpu").model, cfg)
     train_ids, _ = network(torch.from_numpy(picture(64, 128).transpose(2, 0, 1)[None].copy()))
     assert (train_ids == 255).any()
     image = np.zeros((4, 5, 3), np.uint8)
-    image[0, 0] = 255  # this file says the red as train id
+    image[0, 0] = 255  # this model returns the red channel as train ids
     with pytest.raises(NotFiniteError, match=r"at 5 % of the pixels; export the checkpoint in fp32 \(.*is fp32\)"):
         OnnxPredictor(write(tmp_path / "red.onnx"), "cpu").predict([image])

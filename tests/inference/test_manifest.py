@@ -1,9 +1,8 @@
 import csv
 import json
 
-import pytest
-
 from semseg.inference.manifest import Manifest, describe_outputs, holds_results, whole_outputs
+from tests.conftest import raises
 
 CLASSES = ("road", "sky")
 
@@ -23,7 +22,7 @@ def sources(path, table="manifest"):
         return [row["source"] for row in csv.DictReader(file)]
 
 
-def test_lines_appear_as_they_come_and_end_in_the_order_of_the_sources(tmp_path):
+def test_rows_appear_at_once_and_are_sorted_by_the_sources_at_the_end(tmp_path):
     manifest, todo = begin(tmp_path, "a", "b", "c")
     assert todo == ["a", "b", "c"]
     for source in "cab":
@@ -34,12 +33,12 @@ def test_lines_appear_as_they_come_and_end_in_the_order_of_the_sources(tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_what_is_done_anew_is_there_once_and_other_folders_stay(tmp_path):
+def test_an_image_that_is_segmented_again_has_one_row_and_other_rows_stay(tmp_path):
     manifest, _ = begin(tmp_path, "a", "b", "x")
     for source, status in (("a", "ok"), ("b", "failed: why"), ("x", "ok")):
         add(manifest, source, status)
     manifest, todo = begin(tmp_path, "a", "b", "c", done={"a", "b", "c"})
-    assert todo == ["b", "c"]  # b had failed, c is not in the account
+    assert todo == ["b", "c"]  # b had failed, c has no row
     for source in todo:
         add(manifest, source)
     manifest.finish(["a", "b", "c"])
@@ -49,7 +48,7 @@ def test_what_is_done_anew_is_there_once_and_other_folders_stay(tmp_path):
     assert sources(tmp_path) == sources(tmp_path, "stats") == ["x"]
 
 
-def test_a_line_that_was_cut_off_is_none(tmp_path):
+def test_a_line_that_was_cut_off_is_ignored(tmp_path):
     manifest, _ = begin(tmp_path, "a", "b")
     add(manifest, "a")
     with (tmp_path / "manifest.csv").open("a") as file:
@@ -60,7 +59,7 @@ def test_a_line_that_was_cut_off_is_none(tmp_path):
     assert sources(tmp_path) == ["a", "b"]
 
 
-def test_any_name_can_be_told(tmp_path):
+def test_any_file_name_can_be_written(tmp_path):
     names = ["a,b", 'quote "', "line\nbreak", "ñandú ☀", b"\xff\xfe.jpg".decode(errors="surrogateescape")]
     manifest, _ = begin(tmp_path, *names)
     for name in names:
@@ -71,7 +70,7 @@ def test_any_name_can_be_told(tmp_path):
     assert manifest.write_geojson(tmp_path / "map.json") == 5
 
 
-def test_processes_keep_parts_and_put_them_together(tmp_path):
+def test_processes_write_parts_that_are_merged(tmp_path):
     first, _ = begin(tmp_path, "a", "c", rank=0, num_ranks=2)
     second, _ = begin(tmp_path, "b", "d", rank=1, num_ranks=2)
     for manifest, source in ((second, "d"), (first, "a"), (second, "b"), (first, "c")):
@@ -83,7 +82,7 @@ def test_processes_keep_parts_and_put_them_together(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.csv", "stats.csv"]
 
 
-def test_what_a_killed_process_left_is_found_whatever_goes_on(tmp_path):
+def test_the_part_of_a_killed_process_is_merged_by_any_number_of_processes(tmp_path):
     for num_ranks in (1, 2, 3):
         folder = tmp_path / str(num_ranks)
         killed, _ = begin(folder, "a", "b", rank=1, num_ranks=2)
@@ -100,7 +99,7 @@ def test_what_a_killed_process_left_is_found_whatever_goes_on(tmp_path):
         assert len(list(folder.iterdir())) == 2
 
 
-def test_places_become_points(tmp_path):
+def test_positions_become_points(tmp_path):
     manifest, _ = begin(tmp_path, "a", "b")
     add(manifest, "a", latitude=-32.9, longitude=-60.6, time="2024-05-01T12:00:00", sky=0.25)
     add(manifest, "b")
@@ -110,9 +109,9 @@ def test_places_become_points(tmp_path):
     assert feature["properties"] == {"source": "a", "time": "2024-05-01T12:00:00", "road": 0.5, "sky": 0.25}
 
 
-def test_the_account_of_another_model_is_not_mixed_in(tmp_path):
+def test_a_folder_with_the_tables_of_another_model_is_refused(tmp_path):
     add(begin(tmp_path, "a")[0], "a")
-    with pytest.raises(ValueError, match=r"stats\.csv is of a model with other classes; choose another --out-dir"):
+    with raises("E-input-used", r"stats\.csv .* `out_dir`"):
         Manifest(tmp_path, ("fish",))
 
 
@@ -136,7 +135,7 @@ def test_results_of_another_image_of_the_same_name_are_replaced_and_counted(tmp_
     assert manifest.num_replaced == 1
 
 
-def test_outputs_are_whole_if_they_have_the_size_that_was_written(tmp_path):
+def test_outputs_are_complete_if_they_have_the_size_that_was_written(tmp_path):
     paths = [tmp_path / "pred/a.png", tmp_path / "masks/clip"]
     for folder in (paths[0].parent, paths[1]):
         folder.mkdir(parents=True)
@@ -153,7 +152,7 @@ def test_outputs_are_whole_if_they_have_the_size_that_was_written(tmp_path):
     assert whole_outputs({**row, "bytes": ""}, tmp_path) == set()  # of an older version
 
 
-def test_outputs_with_a_semicolon_in_their_name_are_whole_too(tmp_path):
+def test_outputs_with_a_semicolon_in_their_name_can_be_complete(tmp_path):
     paths = [tmp_path / "pred/a;b.png", tmp_path / "conf/a;b.png"]
     for path in paths:
         path.parent.mkdir()
@@ -161,7 +160,7 @@ def test_outputs_with_a_semicolon_in_their_name_are_whole_too(tmp_path):
     assert whole_outputs({"name": "a;b", **describe_outputs(paths, tmp_path)}, tmp_path) == set(paths)
 
 
-def test_an_account_of_an_older_version_is_read(tmp_path):
+def test_tables_of_an_older_version_are_read(tmp_path):
     (tmp_path / "manifest.csv").write_text(
         "source,outputs,width,height,seconds,status,mean_confidence\nph/a.jpg,pred/s/a.png;vis/s/a.jpg,4,3,0.1,ok,0.9\n"
         "ph/b.jpg,,,,,failed: why,\n"
@@ -174,10 +173,10 @@ def test_an_account_of_an_older_version_is_read(tmp_path):
     assert (row["name"], row["bytes"], row["status"]) == ("s/a", "", "ok")
 
 
-def test_folders_that_hold_results_are_known(tmp_path):
+def test_folders_with_results_are_recognized(tmp_path):
     assert not holds_results(tmp_path)
     begin(tmp_path / "out", "a")
     assert holds_results(tmp_path / "out")
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/manifest.csv").write_text("name,price\n")  # of somebody else
+    (tmp_path / "mine/manifest.csv").write_text("name,price\n")  # of another program
     assert not holds_results(tmp_path / "mine")

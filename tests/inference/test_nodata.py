@@ -1,6 +1,7 @@
-"""Pixels without data get no class, no confidence and no share; a mask lies where its picture lies on the earth."""
+"""Pixels without data have no class, confidence and share; a mask has the same place on the earth as its image."""
 
 import csv
+import re
 import sys
 
 import numpy as np
@@ -66,7 +67,7 @@ def segmented(tmp_path, *names, kinds=("pred", "vis"), **options):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.webp", "alpha.tif", "gdal.tif"])
-def test_what_has_no_data_has_no_class_no_confidence_and_no_share(tmp_path, name):
+def test_pixels_without_data_have_no_class_no_confidence_and_no_share(tmp_path, name):
     write(tmp_path / name, "gdal" if name == "gdal.tif" else "alpha")
     kinds = ("pred", "vis", "color", "conf", "probs")
     summary, out = segmented(tmp_path, name, kinds=kinds)
@@ -85,7 +86,7 @@ def test_what_has_no_data_has_no_class_no_confidence_and_no_share(tmp_path, name
     assert summary.shares.tolist() == [0.5, 0.5]
 
 
-def test_an_image_without_any_data_counts_in_no_mean(tmp_path):
+def test_an_image_without_any_data_is_not_part_of_means(tmp_path):
     write(tmp_path / "a.png", "alpha")
     Image.fromarray(np.zeros((HEIGHT, WIDTH, 4), np.uint8)).save(tmp_path / "b.png")
     summary, out = segmented(tmp_path, "a.png", "b.png")
@@ -97,7 +98,7 @@ def test_an_image_without_any_data_counts_in_no_mean(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["gdal", "alpha"])
-def test_by_tiles_it_is_the_same(tmp_path, kind):
+def test_tiles_treat_pixels_without_data_in_the_same_way(tmp_path, kind):
     image = picture(120, 200)
     nodata = np.zeros(image.shape[:2], bool)
     nodata[40:100, 30:150] = True
@@ -122,7 +123,7 @@ def test_by_tiles_it_is_the_same(tmp_path, kind):
     assert (found.overview_train_ids == expected).all()
 
 
-def test_a_segmenter_says_nothing_of_pixels_without_data(tmp_path, checkpoint_path):
+def test_a_segmenter_has_no_result_for_pixels_without_data(tmp_path, checkpoint_path):
     seg = Segmenter(checkpoint_path, device="cpu")
     path = write(tmp_path / "a.png", "alpha")
     with Image.open(path) as opened:
@@ -140,7 +141,7 @@ def test_bits_of_a_segmenter_and_of_infer_scale_16_bits(tmp_path, checkpoint_pat
     Image.fromarray(bright(100)[:, :, 0]).save(tmp_path / "plain.png")
     with pytest.raises(ValueError, match=r"deep\.png: stores 16 bits and never exceeds 4095 \(highest value 3840\)"):
         Segmenter(checkpoint_path, device="cpu")(tmp_path / "deep.png")
-    with pytest.raises(ValueError, match="bits 5: expected how many of 16 bits are in use"):
+    with pytest.raises(ValueError, match=r"bits.* 5: .* 8 to 16"):
         Segmenter(checkpoint_path, device="cpu", bits=5)
     seg = Segmenter(checkpoint_path, device="cpu", bits=12)
     assert np.abs(seg(tmp_path / "deep.png").image.astype(int) - seg(tmp_path / "plain.png").image).max() <= 1
@@ -149,12 +150,12 @@ def test_bits_of_a_segmenter_and_of_infer_scale_16_bits(tmp_path, checkpoint_pat
     assert [path.name for path in summary.failed] == ["deep.png"]
     status = rows(out / "manifest.csv")[0]["status"]
     assert status.startswith("failed: stores 16 bits and never exceeds 4095 (highest value 3840)")
-    assert "--bits 12" in status
+    assert re.search("bits.* 12", status)
     assert not (out / "pred/deep.png").exists()
 
 
-def test_a_photograph_is_measured_where_it_has_data(tmp_path):
-    """What has no data is left out of every number of a gap."""
+def test_only_pixels_with_data_are_measured(tmp_path):
+    """Pixels without data are left out of all measures of a gap."""
     image = picture(64, 96)
     alpha = np.zeros((64, 96), np.uint8)
     alpha[:, :48] = 255
@@ -202,7 +203,7 @@ def test_a_small_geotiff_gives_a_mask_with_the_same_place_and_palette(tmp_path):
         ("a.jpg", "a.JGW", "a.png", "a.pgw"),
     ],
 )
-def test_a_world_file_goes_with_the_mask(tmp_path, name, world, mask, mask_world):
+def test_the_mask_gets_a_world_file(tmp_path, name, world, mask, mask_world):
     Image.fromarray(bright(100)).save(tmp_path / name)
     (tmp_path / world).write_text(WORLD)
     _, out = segmented(tmp_path, name)
@@ -218,7 +219,7 @@ def test_without_a_place_the_mask_of_a_tiff_is_a_png(tmp_path):
     assert [path.name for path in (out / "pred").iterdir()] == ["a.png"]
 
 
-def test_a_place_that_cannot_be_kept_is_one_sentence(tmp_path, monkeypatch):
+def test_a_place_that_cannot_be_kept_is_an_error(tmp_path, monkeypatch):
     Image.fromarray(bright(100)).save(tmp_path / "broken.png")
     (tmp_path / "broken.pgw").write_text("0.5\n0\n")
     exif = Image.Exif()

@@ -1,4 +1,4 @@
-"""Files as `tools/model.py export` writes them, and others: here the class of a pixel is its red."""
+"""Files in the format of `tools/model.py export`, and others; train ids are the values of the red channel."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ from onnx import TensorProto, helper
 
 from semseg.datasets.scaling import TooNarrowError
 from semseg.inference.onnx_predictor import METADATA_KEY, SCHEMA, OnnxPredictor
+from tests.conftest import raises
 
 FACTS = {
     "schema": SCHEMA,
@@ -22,7 +23,7 @@ FACTS = {
 
 
 def write(path, facts=FACTS, text=None):
-    """Write a model; without `facts` one that says nothing of itself."""
+    """Write a model; without `facts` it has no description."""
     sizes = ["N", "height", "width"]
     nodes = [
         helper.make_node("Constant", [], ["first"], value=helper.make_tensor("", TensorProto.INT64, [], [0])),
@@ -42,7 +43,7 @@ def write(path, facts=FACTS, text=None):
     return path
 
 
-def test_it_is_what_a_predictor_is(tmp_path):
+def test_it_has_the_interface_of_a_predictor(tmp_path):
     predictor = OnnxPredictor(write(tmp_path / "red.onnx"), "cpu")
     assert predictor.classes == ("road", "sky")
     assert predictor.palette == ((128, 64, 128), (70, 130, 180))
@@ -58,7 +59,7 @@ def test_it_is_what_a_predictor_is(tmp_path):
     assert predictor.predict([]) == []
 
 
-def test_a_file_of_the_first_version_gives_bytes_that_become_shares(tmp_path):
+def test_confidences_of_the_first_version_are_bytes_and_become_shares(tmp_path):
     image = np.full((2, 3, 3), 51, np.uint8)
     old = OnnxPredictor(write(tmp_path / "old.onnx", {**FACTS, "schema": "semseg.export/1"}), "cpu")
     (found,) = old.predict([image], confidence=True)
@@ -66,17 +67,17 @@ def test_a_file_of_the_first_version_gives_bytes_that_become_shares(tmp_path):
     np.testing.assert_allclose(found.confidence, 0.2, rtol=1e-6)
 
 
-def test_images_that_it_cannot_take_are_refused(tmp_path):
+def test_unsuitable_images_are_refused(tmp_path):
     predictor = OnnxPredictor(write(tmp_path / "red.onnx", {**FACTS, "size": [4, 6]}))
-    with pytest.raises(ValueError, match=r"red.onnx is for images of 6 x 4 pixels, this one has 8 x 4; export it with"):
+    with raises("E-input-sizes", r"red\.onnx .* 6 x 4 pixels, .* 8 x 4"):
         predictor(np.zeros((4, 8, 3), np.uint8))
-    with pytest.raises(ValueError, match=r"image of float64 \(4, 6, 3\); expected uint8"):
+    with raises("E-input-image", r"float64 \(4, 6, 3\); expected uint8"):
         predictor(np.zeros((4, 6, 3)))
-    with pytest.raises(ValueError, match=r"image of uint8 \(0, 6, 3\) holds no pixel"):
+    with raises("E-input-image", r"uint8 \(0, 6, 3\)"):
         predictor(np.zeros((0, 6, 3), np.uint8))
-    with pytest.raises(ValueError, match="expected one size"):
+    with raises("E-input-sizes", r"\(4, 6\) and \(5, 6\)"):
         predictor.predict([np.zeros((4, 6, 3), np.uint8), np.zeros((5, 6, 3), np.uint8)])
-    with pytest.raises(ValueError, match="for all name the checkpoint"):
+    with raises("E-input-no-probabilities", r"red\.onnx"):
         predictor.predict([np.zeros((4, 6, 3), np.uint8)], probabilities=True)
 
 
@@ -92,29 +93,29 @@ def test_images_that_it_cannot_take_are_refused(tmp_path):
         ({"facts": {**FACTS, "size": ["a", 2]}}, "cannot be used"),
     ],
 )
-def test_a_foreign_file_is_refused(tmp_path, change, message):
-    with pytest.raises(ValueError, match=message):
+def test_a_file_without_a_valid_description_is_refused(tmp_path, change, message):
+    with raises("E-input-exported-file", message):
         OnnxPredictor(write(tmp_path / "red.onnx", **change))
 
 
-def test_what_is_no_model_is_refused(tmp_path, monkeypatch):
+def test_a_file_that_is_no_model_is_refused(tmp_path, monkeypatch):
     (tmp_path / "text.onnx").write_text("no model")
-    with pytest.raises(ValueError, match=r"text\.onnx is not an ONNX model that ONNX Runtime can run"):
+    with raises("E-input-exported-file", r"text\.onnx"):
         OnnxPredictor(tmp_path / "text.onnx")
-    with pytest.raises(FileNotFoundError, match=r"no file .*none\.onnx"):
+    with raises("E-input-missing", r"none\.onnx"):
         OnnxPredictor(tmp_path / "none.onnx")
     (tmp_path / "archive.pt2").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"archive\.pt2 is not loaded: an archive of torch\.export can run code"):
+    with raises("E-input-exported-file", r"archive\.pt2 is not loaded"):
         OnnxPredictor(tmp_path / "archive.pt2")
-    with pytest.raises(ValueError, match="an ONNX file runs on cpu or cuda:N"):
+    with raises("E-input-device", "`device` tpu: .* cpu or cuda:N"):
         OnnxPredictor(write(tmp_path / "red.onnx"), "tpu")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ValueError, match=r"needs onnxruntime, which is not installed: pip install -e '\.\[export\]'"):
+    with raises("E-input-package", r"onnxruntime, .*: pip install -e '\.\[export\]'"):
         OnnxPredictor(tmp_path / "red.onnx")
 
 
-def test_an_image_of_which_the_model_leaves_no_pixel_is_refused(tmp_path):
-    """Here the model halves every side, without rounding up, as a test pipeline scales a narrow picture to nothing."""
+def test_an_image_that_the_model_scales_to_nothing_is_refused(tmp_path):
+    """This model halves every side and rounds down, as a test pipeline may scale a narrow image to nothing."""
     factors = helper.make_tensor("", TensorProto.FLOAT, [4], [1, 1, 0.5, 0.5])
     weights = helper.make_tensor("", TensorProto.FLOAT, [1, 3, 1, 1], [1, 0, 0])
     nodes = [

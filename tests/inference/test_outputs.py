@@ -6,6 +6,7 @@ from PIL import Image
 
 from semseg.inference.outputs import Outputs, class_shares
 from semseg.labels import CITYSCAPES
+from tests.conftest import raises
 from tests.inference.brightness import CLASSES, PALETTE, Prediction
 
 IMAGE = np.full((20, 80, 3), 100, np.uint8)
@@ -24,7 +25,7 @@ def written(out_dir, kind, classes=CLASSES, palette=PALETTE, **options):
     return np.load(path) if path.suffix == ".npz" else Image.open(path)
 
 
-def test_masks_are_indices_with_the_palette_inside(tmp_path):
+def test_masks_are_index_files_with_a_palette(tmp_path):
     mask = written(tmp_path, "pred")
     assert (mask.mode, mask.getpalette()[:6]) == ("P", np.ravel(PALETTE).tolist())
     assert (np.asarray(mask) == TRAIN_IDS).all()
@@ -42,7 +43,7 @@ def test_colours_confidence_and_probabilities(tmp_path):
 def test_label_ids_are_those_of_cityscapes(tmp_path):
     assert CITYSCAPES.by_name["sky"].label_id == 23
     assert np.unique(written(tmp_path, "labelids")).tolist() == [7, 23]
-    with pytest.raises(ValueError, match="--save labelids: 'fish' is no class of Cityscapes, and has no label id"):
+    with raises("E-input-output-kind", "`save` labelids: 'fish'"):
         Outputs(tmp_path, ("road", "fish"), PALETTE, ["labelids"])
 
 
@@ -64,14 +65,18 @@ def test_outlines_are_white_between_the_classes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "code", "values"),
     [
-        (dict(kinds=["pred", "colour"]), "--save colour: expected some of color, conf, probs, labelids, side-by-side"),
-        (dict(opacity=1.5), "--opacity 1.5: expected 0 to 1"),
+        (
+            dict(kinds=["pred", "colour"]),
+            "E-input-output-kind",
+            "`save` colour: .* color, conf, probs, labelids, side-by-side",
+        ),
+        (dict(opacity=1.5), "E-input-range", "`opacity` 1.5: expected 0 to 1"),
     ],
 )
-def test_wrong_wishes_are_named(tmp_path, options, message):
-    with pytest.raises(ValueError, match=message):
+def test_wrong_options_are_named(tmp_path, options, code, values):
+    with raises(code, values):
         Outputs(tmp_path, CLASSES, PALETTE, **options)
 
 

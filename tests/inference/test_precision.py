@@ -1,4 +1,4 @@
-"""Fewer bits and fewer steps, against the same model without."""
+"""Models that were made faster, compared with the original ones."""
 
 import os
 import shutil
@@ -16,9 +16,9 @@ from semseg import labels
 from semseg.config import for_inference, load_config
 from semseg.datasets.toycity.write import plan_cityscapes, write_picture
 from semseg.inference import Predictor, precision
-from semseg.inference.precision import choose_precision, made_fast
+from semseg.inference.precision import choose_precision, make_fast
 from tests.checkpoints.described import checkpoint, save, small_config
-from tests.conftest import CONFIG, REPO
+from tests.conftest import CONFIG, REPO, raises
 from tests.inference.test_predictor import lively_checkpoint, picture, predictor_of
 
 CPU = torch.device("cpu")
@@ -47,7 +47,7 @@ def small_model(**backbone):
         ({"avx2", "avx512f"}, ("fp32", "the CPU has neither amx_bf16 nor avx512_bf16")),
     ],
 )
-def test_auto_takes_what_the_cpu_is_fast_at(tmp_path, monkeypatch, flags, expected):
+def test_auto_is_bf16_on_a_cpu_that_is_fast_at_it(tmp_path, monkeypatch, flags, expected):
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {' '.join(flags)}\nbugs\t\t:\n")
     monkeypatch.setattr(precision, "Path", lambda _: tmp_path / "cpuinfo")
     assert choose_precision("auto", CPU) == expected
@@ -55,48 +55,48 @@ def test_auto_takes_what_the_cpu_is_fast_at(tmp_path, monkeypatch, flags, expect
 
 def test_other_precisions_are_refused(tmp_path):
     assert choose_precision("fp16", CPU) == ("fp16", "as asked")
-    with pytest.raises(ValueError, match="precision 'int8': expected one of auto, fp32, bf16, fp16"):
+    with raises("E-input-choice", "`precision` 'int8': .* auto, fp32, bf16, fp16"):
         predictor_of(tmp_path, precision="int8")
 
 
-def test_fused_batch_norms_are_gone_and_the_scores_stay():
+def test_fusing_removes_batch_norms_and_keeps_the_scores():
     model = small_model()
     inputs = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = model(inputs)
-        fast, fused = made_fast(model, "fp32")
+        fast, fused = make_fast(model, "fp32")
         assert fused
         assert not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in fast.backbone.modules())
         assert not any(weights.requires_grad for weights in fast.parameters())
         assert (fast(inputs) - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
-def test_batch_norms_that_stand_elsewhere_stay():
+def test_batch_norms_at_other_positions_stay():
     model = small_model()
-    stray = torch.nn.BatchNorm2d(19).eval()  # follows the classifier in the list of modules, and nowhere else
+    stray = torch.nn.BatchNorm2d(19).eval()  # follows the classifier in the list of modules, but not in the network
     torch.nn.init.normal_(stray.bias)
     model.decode_head.stray = stray.requires_grad_(False)
     before = model.state_dict()
-    fast, fused = made_fast(model, "fp32")
+    fast, fused = make_fast(model, "fp32")
     assert not fused
     assert fast.state_dict().keys() == before.keys()
 
 
 @pytest.mark.parametrize("kind", ["bf16", "fp16"])
-def test_fewer_bits_decide_nearly_the_same(tmp_path, kind):
+def test_fewer_bits_predict_nearly_the_same(tmp_path, kind):
     exact, rounded = predictor_of(tmp_path), predictor_of(tmp_path, precision=kind)
     assert rounded.notes[0].startswith(f"precision: {kind} (as asked), fused batch norms, channels-last")
     assert rounded.model.backbone.stem[0].weight.dtype == (torch.bfloat16 if kind == "bf16" else torch.float16)
     image = picture(128, 256)
     expected, found = (p.predict([image], confidence=True)[0] for p in (exact, rounded))
-    assert (found.train_ids == expected.train_ids).mean() > 0.95  # of random weights, which doubt every pixel
+    assert (found.train_ids == expected.train_ids).mean() > 0.95  # random weights are uncertain at every pixel
     assert np.abs(found.confidence - expected.confidence).mean() < 0.02
     assert rounded(image).dtype == np.uint8
 
 
 @pytest.fixture(scope="module")
 def streets(tmp_path_factory):
-    """Photographs of ToyCity and their train ids; as many again are learnt from."""
+    """Photographs of ToyCity and their train ids; the same number again to learn from."""
     root = tmp_path_factory.mktemp("toycity")
     found = {"train": [], "val": []}
     for planned in plan_cityscapes(root, {"train": 6, "val": 4}, (320, 160), seed=0):
@@ -113,8 +113,14 @@ def streets(tmp_path_factory):
 @pytest.fixture(scope="module")
 def learnt(streets, tmp_path_factory):
     """A checkpoint whose classifier is fitted to the photographs, by least squares on random features."""
-    widths = ["backbone.base_channels=16", "backbone.stem_channels=16", "decode_head.in_channels=64",
-              "decode_head.channels=64", "auxiliary_head.in_channels=32", "decode_head.in_index=1"]  # fmt: skip
+    widths = [
+        "backbone.base_channels=16",
+        "backbone.stem_channels=16",
+        "decode_head.in_channels=64",
+        "decode_head.channels=64",
+        "auxiliary_head.in_channels=32",
+        "decode_head.in_index=1",
+    ]
     cfg = load_config(CONFIG, [f"model.{width}" for width in widths])
     cfg.model.decode_head.in_channels = 32
     content = lively_checkpoint(cfg)
@@ -147,7 +153,7 @@ def mean_iou(predicted, target):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bf16", "fp16"])
-def test_on_toycity_fewer_bits_cost_next_to_nothing(learnt, streets, kind):
+def test_on_toycity_fewer_bits_hardly_change_the_score(learnt, streets, kind):
     cfg, path = learnt
     exact, rounded = (Predictor(for_inference(cfg, path), path, "cpu", precision=p) for p in ("fp32", kind))
     expected, found = (
@@ -191,7 +197,7 @@ def test_generated_code_predicts_the_same(tmp_path):
     assert float(done.stdout.splitlines()[-1]) > 0.999
 
 
-def test_what_pytorch_cannot_compile_is_one_sentence(tmp_path, monkeypatch):
+def test_a_model_that_pytorch_cannot_compile_is_an_error(tmp_path, monkeypatch):
     def refuse(function):
         def call(*_):
             raise RuntimeError("No working C++ compiler found\nin many lines")
@@ -199,6 +205,6 @@ def test_what_pytorch_cannot_compile_is_one_sentence(tmp_path, monkeypatch):
         return call
 
     monkeypatch.setattr(torch, "compile", refuse)
-    said = r"--compile: PyTorch cannot .* \(RuntimeError: No working C\+\+ compiler found\); it needs a C\+\+ compiler"
-    with pytest.raises(ValueError, match=said):
+    said = r"`compile`: PyTorch cannot .* \(RuntimeError: No working C\+\+ compiler found\); it needs a C\+\+ compiler"
+    with raises("E-input-compile", said):
         predictor_of(tmp_path, compile=True)

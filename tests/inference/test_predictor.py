@@ -1,4 +1,4 @@
-"""What is computed in bands, views and pieces, against MMSegmentation's own way in one piece."""
+"""Predictions from bands, views and windows, compared with MMSegmentation's own on whole images."""
 
 import cv2
 import numpy as np
@@ -9,11 +9,12 @@ from mmseg.registry import MODELS
 
 from semseg.config import for_inference
 from semseg.inference import Predictor
-from semseg.inference.predictor import Prediction
-from semseg.inference.row_bands import resized
+from semseg.inference.prediction import Prediction
+from semseg.inference.row_bands import resize_bands
 from tests.checkpoints.described import checkpoint, save, small_config
+from tests.conftest import raises
 
-ROUNDING = 5e-5  # of all pixels: two classes that share a pixel to the last bit
+ROUNDING = 5e-5  # share of the pixels where two classes have nearly equal scores
 
 
 def predictor_of(folder, model=None, pipeline=None, **options):
@@ -30,7 +31,7 @@ def predictor_of(folder, model=None, pipeline=None, **options):
 
 @torch.no_grad()
 def lively_checkpoint(cfg):
-    """Make all classes likely: with the initial weights every pixel is of one."""
+    """Make all classes likely: with the initial weights one class wins everywhere."""
     content = checkpoint(cfg)
     model = MODELS.build(cfg.copy().model).eval()
     generator = torch.Generator().manual_seed(0)
@@ -52,18 +53,27 @@ def picture(height, width, seed=0):
 
 
 def assert_same(found, expected):
-    """The same train ids, but for ties; of several classes, so that it says something."""
+    """Assert that train ids are equal except for ties, and have several classes."""
     assert found.dtype == np.uint8
     assert found.shape == expected.shape
     assert len(np.unique(expected)) > 2
     assert (found != expected).mean() <= ROUNDING
 
 
-SMALLER = [dict(type="LoadImageFromFile"), dict(type="Resize", scale=(160, 90), keep_ratio=True),
-           dict(type="PackSegInputs")]  # fmt: skip
+SMALLER = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=(160, 90), keep_ratio=True),
+    dict(type="PackSegInputs"),
+]
 AS_IT_IS = [dict(type="LoadImageFromFile"), dict(type="PackSegInputs")]
-PADDED = dict(type="SegDataPreProcessor", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375],
-              bgr_to_rgb=True, size=(64, 128), test_cfg=dict(size_divisor=64))  # fmt: skip
+PADDED = dict(
+    type="SegDataPreProcessor",
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True,
+    size=(64, 128),
+    test_cfg=dict(size_divisor=64),
+)
 SLIDE = dict(mode="slide", crop_size=(96, 96), stride=(64, 64))
 
 
@@ -81,7 +91,7 @@ SLIDE = dict(mode="slide", crop_size=(96, 96), stride=(64, 64))
     ],
     ids=str,
 )
-def test_bands_predict_what_the_stock_path_predicts(tmp_path, case):
+def test_bands_predict_the_same_as_mmsegmentation(tmp_path, case):
     case = {key: dict(value) if key == "model" else value for key, value in case.items()}
     align_corners = case.get("model", {}).pop("align_corners", None)
     predictor = predictor_of(tmp_path, **case)
@@ -126,7 +136,7 @@ def test_one_channel_decides_between_two_classes(tmp_path):
     assert np.abs(found.confidence - found.probabilities.max(axis=0)).max() < 1e-3
 
 
-def test_images_of_one_size_go_together_and_others_are_refused(tmp_path):
+def test_images_of_one_size_are_a_batch_and_others_are_refused(tmp_path):
     predictor = predictor_of(tmp_path)
     images = [picture(128, 256, seed) for seed in range(3)]
     together = predictor.predict(images)
@@ -134,9 +144,9 @@ def test_images_of_one_size_go_together_and_others_are_refused(tmp_path):
     for image, found in zip(images, together, strict=True):
         assert_same(found.train_ids, predictor(image))
     assert predictor.predict([]) == []
-    with pytest.raises(ValueError, match=r"images of 2 sizes \(height, width\).*expected one"):
+    with raises("E-input-sizes", r"2 sizes \(height, width\): \[\(100, .*\]"):
         predictor.predict([images[0], images[0][:100]])
-    with pytest.raises(ValueError, match=r"image of float32 \(4, 4, 3\); expected uint8"):
+    with raises("E-input-image", r"float32 \(4, 4, 3\); expected uint8"):
         predictor.predict([np.zeros((4, 4, 3), np.float32)])
 
 
@@ -144,22 +154,22 @@ def test_images_of_one_size_go_together_and_others_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new"), [((8, 16), (64, 128)), ((9, 7), (41, 30)), ((40, 30), (7, 11)), ((5, 5), (5, 9))]
 )
-def test_resizing_by_bands_is_resizing_at_once(align_corners, old, new):
+def test_resizing_in_bands_equals_resizing_at_once(align_corners, old, new):
     scores = torch.randn(2, 3, *old, generator=torch.Generator().manual_seed(0))
     expected = torch.nn.functional.interpolate(scores, new, mode="bilinear", align_corners=align_corners)
     for cut, num_rows in ((old[0], 5), (2, 3), (3, new[0])):
-        bands = list(resized(scores.split(cut, dim=2), old, new, align_corners, num_rows))
+        bands = list(resize_bands(scores.split(cut, dim=2), old, new, align_corners, num_rows))
         assert {band.shape[2] for band in bands[:-1]} <= {num_rows}
         assert torch.allclose(torch.cat(bands, dim=2), expected, atol=1e-5)
 
 
 def flipped(predictor, image):
-    """What MMSegmentation makes of the mirror image, mirrored back."""
+    """MMSegmentation's scores of the mirror image, mirrored back."""
     scores, _ = predictor.scores(np.ascontiguousarray(image[:, ::-1]))
     return scores.softmax(dim=0).flip(2)
 
 
-def test_a_mirror_image_is_averaged_in(tmp_path):
+def test_flip_averages_with_the_mirror_image(tmp_path):
     plain, predictor = predictor_of(tmp_path), predictor_of(tmp_path, tta="flip")
     image = picture(128, 256)
     expected = (plain.scores(image)[0].softmax(dim=0) + flipped(plain, image)) / 2
@@ -170,7 +180,7 @@ def test_a_mirror_image_is_averaged_in(tmp_path):
 
 
 @pytest.mark.slow
-def test_scales_are_averaged_too(tmp_path):
+def test_scales_are_averaged(tmp_path):
     image = picture(120, 240)
     views = []
     for scale in (0.5, 1.0):
@@ -186,12 +196,12 @@ def test_scales_are_averaged_too(tmp_path):
 
 @pytest.mark.parametrize("tta", ["", "flop", "flip,0", "1,-1", "nan"])
 def test_other_views_are_refused(tmp_path, tta):
-    with pytest.raises(ValueError, match=r"tta '.*': expected 'flip', scales above 0, or both"):
+    with raises("E-input-views", f"`tta` {tta!r}"):
         predictor_of(tmp_path, tta=tta)
 
 
-def short_of_memory(predictor, most_pixels):
-    """Let the backbone fail as PyTorch does when it gets more pixels than that at a time."""
+def limit_memory(predictor, most_pixels):
+    """Make the backbone run out of memory with more pixels than `most_pixels` at a time."""
 
     def look(module, inputs):
         if inputs[0].shape[0] * inputs[0].shape[2] * inputs[0].shape[3] > most_pixels:
@@ -200,12 +210,12 @@ def short_of_memory(predictor, most_pixels):
     predictor.model.backbone.register_forward_pre_hook(look)
 
 
-def test_without_memory_for_all_images_fewer_go_together(tmp_path):
+def test_without_memory_for_all_images_fewer_are_segmented_at_a_time(tmp_path):
     heard = []
     predictor = predictor_of(tmp_path, pipeline=AS_IT_IS, on_note=heard.append)
     images = [picture(128, 256, seed) for seed in range(5)]
     expected = [predictor(image) for image in images]
-    short_of_memory(predictor, 2 * 128 * 256)
+    limit_memory(predictor, 2 * 128 * 256)
     for _ in range(2):
         for found, train_ids in zip(predictor.predict(images), expected, strict=True):
             assert_same(found.train_ids, train_ids)
@@ -213,17 +223,28 @@ def test_without_memory_for_all_images_fewer_go_together(tmp_path):
     assert heard[1:] == ["out of memory with images of 256 x 128: they go on 2 at a time"]
 
 
-def test_without_memory_for_one_image_it_goes_on_in_tiles(tmp_path):
+def test_a_single_image_after_a_batch_can_run_out_of_memory(tmp_path):
+    predictor = predictor_of(tmp_path, pipeline=AS_IT_IS)
+    images = [picture(260, 512, seed) for seed in range(4)]
+    limit_memory(predictor, 2 * 260 * 512)
+    assert len(predictor.predict(images)) == 4  # two at a time
+    limit_memory(predictor, 256 * 256)
+    (prediction,) = predictor.predict(images[:1])
+    assert prediction.train_ids.shape == (260, 512)
+    assert predictor.notes[-1].endswith("one by one in tiles of 256 x 256")
+
+
+def test_without_memory_for_one_image_it_is_cut_into_tiles(tmp_path):
     predictor = predictor_of(tmp_path, pipeline=AS_IT_IS)
     images = [picture(260, 512, seed) for seed in range(2)]
     expected = [predictor(image) for image in images]
-    short_of_memory(predictor, 256 * 256)
+    limit_memory(predictor, 256 * 256)
     for found, train_ids in zip(predictor.predict(images), expected, strict=True):
         assert (found.train_ids == train_ids).mean() > 0.5  # its context is smaller
     assert predictor.notes[1:] == [
         "out of memory with images of 512 x 260: they go on one by one in tiles of 256 x 256"
     ]
-    short_of_memory(predictor, 100)
+    limit_memory(predictor, 100)
     with pytest.raises(torch.OutOfMemoryError):
         predictor.predict(images)
 
@@ -241,7 +262,7 @@ def test_other_errors_of_the_model_are_not_hidden(tmp_path):
 
 @MODELS.register_module()
 class SegmentorWithoutParts(BaseSegmentor):
-    """A segmentor as MMSegmentation defines one, and no more."""
+    """A segmentor with only the methods that MMSegmentation requires."""
 
     def __init__(self, inner, data_preprocessor):
         super().__init__(data_preprocessor)
@@ -263,7 +284,7 @@ class SegmentorWithoutParts(BaseSegmentor):
         return self.inner.encode_decode(inputs, batch_data_samples)
 
 
-def test_a_segmentor_that_is_no_encoder_decoder_predicts_whole_pictures(tmp_path):
+def test_a_segmentor_that_is_no_encoder_decoder_predicts_whole_images(tmp_path):
     inside = predictor_of(tmp_path)
     cfg = small_config()
     content = lively_checkpoint(cfg)
@@ -276,11 +297,11 @@ def test_a_segmentor_that_is_no_encoder_decoder_predicts_whole_pictures(tmp_path
     for found, expected in zip(predictor.predict(images), inside.predict(images), strict=True):
         assert_same(found.train_ids, expected.train_ids)
     assert not predictor.has_probabilities
-    with pytest.raises(ValueError, match="tta: SegmentorWithoutParts is no EncoderDecoder"):
+    with raises("E-input-model", "`tta`: SegmentorWithoutParts"):
         Predictor(for_inference(cfg, path), path, "cpu", tta="flip")
 
 
-def test_an_image_of_which_resizing_leaves_no_pixel_is_refused_with_both_sizes(tmp_path):
+def test_an_image_that_is_scaled_to_nothing_is_refused_with_both_sizes(tmp_path):
     steps = [
         {"type": "LoadImageFromFile"},
         {"type": "Resize", "scale": (256, 128), "keep_ratio": True},

@@ -1,4 +1,4 @@
-"""A zoo of photographs."""
+"""Photographs of all formats and kinds."""
 
 import io
 import os
@@ -47,11 +47,11 @@ def differs_by(path, expected=RGB):
         ("weird näme ☀ \n.png", "RGB", {}, 0),
     ],
 )
-def test_colours_arrive_whatever_the_file(tmp_path, name, mode, options, tolerance):
+def test_colours_are_the_same_in_all_formats(tmp_path, name, mode, options, tolerance):
     assert differs_by(saved(tmp_path / name, Image.fromarray(RGB).convert(mode), **options)) <= tolerance
 
 
-def test_bytes_are_read_as_a_file_is(tmp_path):
+def test_bytes_are_read_like_a_file(tmp_path):
     path = saved(tmp_path / "a.jpg")
     np.testing.assert_array_equal(read_photograph(path.read_bytes()).image, read_image(path))
     for content, message in ((b"", r"the file is empty"), (b"x", r"^not a readable image$")):
@@ -59,7 +59,7 @@ def test_bytes_are_read_as_a_file_is(tmp_path):
             read_photograph(content)
 
 
-def test_postscript_is_not_run_whatever_it_is_called(tmp_path):
+def test_postscript_is_not_run_whatever_its_suffix(tmp_path):
     path = tmp_path / "a.jpg"
     Image.fromarray(RGB).save(path, "EPS")
     for source in (path, path.read_bytes()):
@@ -71,7 +71,7 @@ def test_a_tile_that_is_larger_than_its_picture_counts(tmp_path):
     tifffile = pytest.importorskip("tifffile")
     tifffile.imwrite(tmp_path / "a.tif", RGB, tile=(1024, 2048), compression="zlib", photometric="rgb")
     assert read_image(tmp_path / "a.tif").shape == RGB.shape
-    with pytest.raises(TooManyPixelsError, match="2048x1024 are more pixels than --max-pixels 1000000"):
+    with pytest.raises(TooManyPixelsError, match=r"2048x1024 .* 1000000"):
         read_photograph(tmp_path / "a.tif", max_pixels=1_000_000)
 
 
@@ -80,7 +80,7 @@ def test_a_suffix_need_not_fit(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
-def test_16_bits_become_the_nearest_of_8(tmp_path, name):
+def test_16_bits_are_rounded_to_8(tmp_path, name):
     grey = (np.arange(WIDTH * HEIGHT, dtype=np.uint32) * 170).astype(np.uint16).reshape(HEIGHT, WIDTH)
     expected = np.repeat(np.rint(grey / 257).astype(np.uint8)[..., None], 3, axis=2)
     assert differs_by(saved(tmp_path / name, Image.fromarray(grey)), expected) == 0
@@ -93,7 +93,7 @@ def test_grey_becomes_three_equal_channels(tmp_path, mode):
     assert differs_by(path, np.repeat(grey[..., None], 3, axis=2)) == 0
 
 
-def test_of_an_animation_the_first_picture_is_taken(tmp_path):
+def test_the_first_image_of_an_animation_is_read(tmp_path):
     frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     assert differs_by(tmp_path / "a.gif") == 0
@@ -102,21 +102,21 @@ def test_of_an_animation_the_first_picture_is_taken(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)])
-def test_slivers_are_images(tmp_path, size):
+def test_very_narrow_images_are_read(tmp_path, size):
     assert read_image(saved(tmp_path / "a.png", Image.new("RGB", size))).shape == (*size[::-1], 3)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
-def test_photographs_are_turned_upright_unless_the_model_learnt_otherwise(tmp_path, suffix):
+def test_exif_orientation_is_applied_or_ignored(tmp_path, suffix):
     exif = Image.Exif()
     exif[0x0112] = 6
     path = saved(tmp_path / f"a.{suffix}", exif=exif)
     assert read_image(path).shape == (WIDTH, HEIGHT, 3)
-    if suffix != "tif":  # Pillow's reader turns it
+    if suffix != "tif":  # Pillow rotates TIFF itself
         assert read_image(path, "ignore").shape == (HEIGHT, WIDTH, 3)
 
 
-def test_broken_metadata_spoils_no_picture(tmp_path):
+def test_an_image_with_broken_metadata_is_read(tmp_path):
     path = saved(tmp_path / "a.jpg", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff\xff\xff")
     assert read_image(path).shape == RGB.shape
     exif = Image.Exif()
@@ -146,7 +146,7 @@ def test_place_and_time_are_read(tmp_path):
         located((32, 57, 3.6), (60, 38, 24.0), north=""),
     ],
 )
-def test_an_impossible_place_is_none(tmp_path, exif):
+def test_an_impossible_position_is_none(tmp_path, exif):
     assert read_photograph(saved(tmp_path / "a.jpg", exif=exif))[1:3] == (None, None)
 
 
@@ -184,19 +184,19 @@ HEIC = b"\0\0\0\x18ftypheic" + bytes(50)  # and then nothing
         (encoded("webp")[:-5000], "^not a readable image"),
         (encoded("tiff")[:-50_000], "^not a readable image"),
         (encoded("gif")[:-5000], "^not a readable image"),
-        (encoded("eps"), "^not a readable image$"),  # a program, which Pillow would have Ghostscript run
-        (giant_png(), "^60000x60000 are more pixels than --max-pixels 178956970$"),
+        (encoded("eps"), "^not a readable image$"),  # a program, which Pillow would run with Ghostscript
+        (giant_png(), "^60000x60000 .* 178956970$"),
         (HEIC, "^not a readable image$"),
     ],
 )
-def test_what_cannot_be_read_is_one_sentence(tmp_path, content, message):
+def test_an_unreadable_file_is_one_sentence(tmp_path, content, message):
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_photograph(path)
 
 
-def test_what_is_no_file_is_one_sentence(tmp_path):
+def test_a_path_that_is_no_file_is_one_sentence(tmp_path):
     with pytest.raises(ValueError, match=r"^no such file or directory$"):
         read_image(tmp_path / "none.jpg")
     (tmp_path / "x.jpg").mkdir()
@@ -222,19 +222,19 @@ def test_a_file_without_permission_is_one_sentence(tmp_path):
         os.seteuid(0)
 
 
-def test_what_has_no_8_bits_is_refused(tmp_path):
+def test_pixels_of_32_bits_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"holds 1 band of floating-point numbers of 32 bits; expected 1 or 3 bands"):
         read_image(saved(tmp_path / "a.tif", np.ones((4, 4), np.float32)))
     with pytest.raises(ValueError, match=r"holds 1 band of signed numbers of 32 bits; expected 1 or 3 bands"):
         read_image(saved(tmp_path / "b.tif", np.full((4, 4), 70_000, np.int32)))
 
 
-def test_the_bound_of_pixels_is_ours_alone(tmp_path):
+def test_the_limit_of_pixels_does_not_change_that_of_pillow(tmp_path):
     path = saved(tmp_path / "a.png", Image.new("1", (14_000, 13_000)))
     bound = Image.MAX_IMAGE_PIXELS
-    with pytest.raises(ValueError, match=r"^14000x13000 are more pixels than --max-pixels 178956970$"):
+    with pytest.raises(ValueError, match=r"^14000x13000 .* 178956970$"):
         read_image(path)
-    with pytest.raises(ValueError, match=r"^24x16 are more pixels than --max-pixels 383$"):
+    with pytest.raises(ValueError, match=r"^24x16 .* 383$"):
         read_photograph(saved(tmp_path / "b.png"), max_pixels=383)
     assert read_photograph(tmp_path / "b.png", max_pixels=384).image.shape == RGB.shape
     assert bound == Image.MAX_IMAGE_PIXELS
@@ -247,7 +247,7 @@ def test_without_the_plugin_heic_is_one_sentence(tmp_path, monkeypatch):
         read_image(tmp_path / "a.heic")
 
 
-def test_heic_is_read_where_the_plugin_is(tmp_path):
+def test_heic_is_read_with_the_plugin(tmp_path):
     pillow_heif.from_pillow(Image.fromarray(RGB).resize((240, 160))).save(tmp_path / "a.heic", quality=100)
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.heic").read_bytes())
     for name in ("a.heic", "a.jpg"):

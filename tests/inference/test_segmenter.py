@@ -1,6 +1,8 @@
-"""What Python users call, with all that can hold an image."""
+"""The Python interface, with everything that can hold an image."""
 
+import dataclasses
 import io
+import re
 import subprocess
 import sys
 
@@ -11,8 +13,10 @@ from PIL import Image
 
 import semseg
 from semseg import Segmenter, labels
+from semseg.inference.options import SegmenterOptions
 from semseg.visualization import drawing
 from tests.checkpoints.described import save, small_config
+from tests.conftest import raises
 from tests.inference.test_onnx_predictor import write
 from tests.inference.test_predictor import lively_checkpoint, picture
 
@@ -51,14 +55,14 @@ def test_an_image_gets_train_ids_confidence_overlay_and_shares(seg, street):
     assert shares["car"] == (result.train_ids == result.classes.index("car")).mean()
 
 
-def test_the_confidence_is_that_of_the_scores_and_not_rounded_to_bytes(seg, street):
+def test_the_confidence_is_computed_from_the_scores_without_rounding_to_bytes(seg, street, checkpoint_path):
     image = picture(120, 200)
     expected = seg.predictor.scores(image)[0].softmax(dim=0).amax(dim=0).numpy()
     found = seg(street).confidence
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert len(np.unique(found)) > 256
     assert 0 < found.min() <= found.max() <= 1
-    tta = Segmenter(seg.predictor._checkpoint, device="cpu", precision="fp32", tta="flip,0.75,1,1.25")
+    tta = Segmenter(checkpoint_path, device="cpu", precision="fp32", tta="flip,0.75,1,1.25")
     assert tta(street).confidence.max() <= 1
 
 
@@ -70,13 +74,13 @@ def test_an_image_without_data_has_no_confidence_there(seg):
     assert (found.confidence[:, 20:] > 0).all()
 
 
-def test_what_is_not_wanted_is_not_computed(seg, street):
+def test_only_requested_results_are_computed(seg, street):
     result = seg(street, confidence=False, probabilities=True)
     assert result.confidence is None
     assert (result.probabilities.dtype, result.probabilities.shape) == (np.float16, (19, 120, 200))
 
 
-def test_an_image_may_come_as_anything(seg, street):
+def test_an_image_may_be_a_path_a_pil_image_an_array_or_a_tensor(seg, street):
     image = picture(120, 200)
     expected = seg(street)
     for source in (str(street), Image.fromarray(image), image, torch.from_numpy(image.transpose(2, 0, 1).copy())):
@@ -90,7 +94,7 @@ def test_an_image_may_come_as_anything(seg, street):
     assert seg(turned).train_ids.shape == (200, 120)
 
 
-def test_many_images_are_a_list_or_come_one_by_one(seg, street):
+def test_many_images_give_a_list_or_an_iterator(seg, street):
     assert [result.path for result in seg([street, picture(64, 64)])] == [street, None]
     assert seg([]) == []
     taken = []
@@ -107,7 +111,7 @@ def test_many_images_are_a_list_or_come_one_by_one(seg, street):
     assert [result.train_ids.shape[0] for result in results] == [96, 128]
 
 
-def test_a_folder_comes_in_natural_order_with_its_sub_folders(seg, street):
+def test_a_folder_is_read_in_natural_order_with_its_sub_folders(seg, street):
     for name in ("img10.png", "img2.png", "deep/a.png", "img2.bmp"):
         (street.parent / name).parent.mkdir(exist_ok=True)
         Image.fromarray(picture(32, 32)).save(street.parent / name)
@@ -137,8 +141,8 @@ def test_a_folder_comes_in_natural_order_with_its_sub_folders(seg, street):
         ([None], "NoneType is no image; expected a path"),
     ],
 )
-def test_other_things_are_refused(seg, source, message):
-    with pytest.raises(ValueError, match=message):
+def test_objects_that_are_no_images_are_refused(seg, source, message):
+    with raises("E-input-image", message):
         seg(source)
 
 
@@ -147,11 +151,11 @@ def photographs_with_faults(tmp_path):
     for number in (1, 3):
         Image.fromarray(picture(32, 48, number)).save(tmp_path / f"{number}.png")
     (tmp_path / "2.png").write_text("no picture")
-    Image.new("RGB", (3000, 1)).save(tmp_path / "4.png")  # test pipelines leave no pixel of it
+    Image.new("RGB", (3000, 1)).save(tmp_path / "4.png")  # test pipelines scale it to nothing
     return tmp_path
 
 
-def test_of_a_folder_images_with_faults_are_left_out_if_asked_for(checkpoint_path, seg, photographs_with_faults):
+def test_on_error_skip_leaves_unreadable_images_of_a_folder_out(checkpoint_path, seg, photographs_with_faults):
     heard = []
     segment = Segmenter(checkpoint_path, device="cpu", precision="fp32", on_note=heard.append)
     heard.clear()
@@ -170,7 +174,7 @@ def test_of_a_folder_images_with_faults_are_left_out_if_asked_for(checkpoint_pat
         segment(photographs_with_faults / "4.png")
 
 
-def test_of_a_list_they_are_none_so_that_results_and_images_keep_their_order(seg, photographs_with_faults):
+def test_on_error_skip_gives_none_for_unreadable_images_of_a_list(seg, photographs_with_faults):
     images = [photographs_with_faults / "1.png", photographs_with_faults / "2.png", np.zeros((4, 4)), picture(32, 48)]
     with pytest.warns(UserWarning, match="skipped") as told:
         found = seg(images, on_error="skip")
@@ -184,40 +188,51 @@ def test_of_a_list_they_are_none_so_that_results_and_images_keep_their_order(seg
 
 
 def test_an_on_error_without_effect_is_refused(seg, street):
-    with pytest.raises(ValueError, match="on_error 'skip' is for a folder or many images"):
+    with raises("E-input-no-effect", "`on_error` 'skip'"):
         seg(street, on_error="skip")
-    with pytest.raises(ValueError, match="on_error 'ignore': expected 'stop' or 'skip'"):
+    with raises("E-input-choice", "`on_error` 'ignore': expected 'stop' or 'skip'"):
         seg(street.parent, on_error="ignore")
 
 
-def test_files_that_are_none_are_named(seg, tmp_path):
+def test_unreadable_and_missing_files_are_named(seg, tmp_path):
     (tmp_path / "note.jpg").write_text("no picture")
     with pytest.raises(ValueError, match=r"note\.jpg: not a readable image"):
         seg(tmp_path / "note.jpg")
-    with pytest.raises(FileNotFoundError, match=r"no image or folder none\.jpg"):
+    with raises("E-input-missing", r"none\.jpg"):
         seg("none.jpg")
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*none\.pth"):
         Segmenter(tmp_path / "none.pth")
 
 
-def test_an_exported_model_opens_as_well(tmp_path):
+def test_an_exported_model_can_be_opened(tmp_path):
     path = write(tmp_path / "red.onnx")
     heard = []
-    image = np.minimum(picture(120, 200), 200)  # this file says the red as train id, and 255 is none
+    image = np.minimum(picture(120, 200), 200)  # the model returns the red channel as train ids; 255 is none
     result = Segmenter(path, device="cpu", on_note=heard.append)(image)
     assert (result.train_ids == image[:, :, 0]).all()
     assert result.classes == ("road", "sky")
     assert heard[0].startswith("ONNX Runtime ")
     for what, options in (
         ("config", {"config": "x.py"}),
-        ("tile", {"tile": 64}),
-        ("precision", {"precision": "bf16"}),
+        ("`tile`", {"tile": 64}),
+        ("`precision`", {"precision": "bf16"}),
+        ("`overlap`", {"overlap": 0.5, "bits": 12}),
     ):
-        with pytest.raises(ValueError, match=rf"red\.onnx is an exported model, which has no use for {what}: leave it"):
+        with raises("E-input-no-effect", rf"red\.onnx .* {what}: leave it"):
             Segmenter(path, **options)
 
 
-def test_notes_are_told(checkpoint_path):
+def test_an_unknown_option_is_refused_with_the_known_ones(checkpoint_path):
+    with pytest.raises(TypeError, match=r"no option 'tiles'; expected some of bits, .*, tile, .*, tta"):
+        Segmenter(checkpoint_path, device="cpu", tiles=64)
+
+
+def test_the_docstring_explains_every_option():
+    documented = set(re.findall(r"^ +(\w+): ", Segmenter.__doc__, re.MULTILINE))
+    assert {field.name for field in dataclasses.fields(SegmenterOptions)} <= documented
+
+
+def test_on_note_gets_the_notes(checkpoint_path):
     heard = []
     Segmenter(checkpoint_path, device="cpu", precision="bf16", tta="flip", on_note=heard.append)
     assert heard[0].startswith("precision: bf16 (as asked)")

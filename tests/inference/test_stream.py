@@ -1,4 +1,4 @@
-"""The pipeline with a predictor that needs no model; in processes of their own where these are killed."""
+"""Segmenting many images, with a predictor that needs no model; tests that kill a process start one."""
 
 import csv
 import os
@@ -15,6 +15,7 @@ from PIL import Image
 
 from semseg.inference import Outputs, find_images, infer
 from semseg.inference.stream import Stopped
+from tests.conftest import raises
 from tests.inference.brightness import CLASSES, PALETTE, Brightness, save
 
 REPO = Path(__file__).parents[2]
@@ -54,7 +55,7 @@ def folder(tmp_path):
     return tmp_path / "photos"
 
 
-def test_every_image_is_written_accounted_for_and_summed_up(folder, tmp_path):
+def test_every_image_is_written_and_part_of_the_tables_and_the_summary(folder, tmp_path):
     summary = segment(folder, tmp_path / "out")
     assert files(tmp_path / "out") == [
         *("manifest.csv", "pred/a.png", "pred/north/b.png", "pred/north/c.png"),
@@ -84,7 +85,7 @@ def test_every_image_is_written_accounted_for_and_summed_up(folder, tmp_path):
     assert lines[2] == "mean class shares: sky 50.0 %, road 50.0 %"
 
 
-def test_what_cannot_be_read_is_recorded_and_the_rest_goes_on(folder, tmp_path, capfd):
+def test_an_unreadable_image_is_recorded_and_the_others_are_segmented(folder, tmp_path, capfd):
     (folder / "empty.jpg").touch()
     (folder / "gone.jpg").symlink_to("nowhere")
     save(folder / "giant.png", 200, 100)
@@ -102,7 +103,7 @@ def test_what_cannot_be_read_is_recorded_and_the_rest_goes_on(folder, tmp_path, 
     assert f"skipped {folder}/gone.jpg: no such file or directory\n" in capfd.readouterr().err
 
 
-def test_a_size_that_the_model_cannot_take_stops_no_other(folder, tmp_path):
+def test_an_image_that_the_model_cannot_segment_does_not_stop_the_others(folder, tmp_path):
     class Picky(Brightness):
         def predict(self, images, **kinds):
             if any(image.mean() < 10 for image in images):
@@ -115,7 +116,7 @@ def test_a_size_that_the_model_cannot_take_stops_no_other(folder, tmp_path):
     assert rows(tmp_path / "out")["dark.png"]["status"] == "failed: cannot be segmented (RuntimeError: too dark)"
 
 
-def test_a_name_that_is_too_long_stops_no_other(folder, tmp_path):
+def test_a_name_that_is_too_long_does_not_stop_the_others(folder, tmp_path):
     save(folder / f"{'x' * 250}.png")
     summary = segment(folder, tmp_path / "out")
     assert (summary.num_done, len(summary.failed)) == (3, 1)
@@ -144,7 +145,7 @@ def test_images_of_one_size_are_segmented_together(tmp_path):
         assert path.read_bytes() == (tmp_path / "alone/pred" / path.name).read_bytes()
 
 
-def test_existing_results_are_left_alone_if_they_are_all_there(folder, tmp_path):
+def test_images_with_complete_results_are_skipped(folder, tmp_path):
     out_dir = tmp_path / "out"
     segment(folder, out_dir)
     (out_dir / "vis/a.jpg").unlink()
@@ -157,7 +158,7 @@ def test_existing_results_are_left_alone_if_they_are_all_there(folder, tmp_path)
     assert segment(folder, out_dir).num_left == 0
 
 
-def test_a_result_that_was_cut_on_the_disk_is_written_again(folder, tmp_path):
+def test_a_truncated_result_is_written_again(folder, tmp_path):
     out_dir = tmp_path / "out"
     segment(folder, out_dir)
     mask = out_dir / "pred/north/b.png"
@@ -168,7 +169,7 @@ def test_a_result_that_was_cut_on_the_disk_is_written_again(folder, tmp_path):
     assert mask.read_bytes() == whole
 
 
-def test_another_way_to_write_a_folder_does_nothing_again(folder, tmp_path, monkeypatch):
+def test_another_spelling_of_a_path_does_not_repeat_the_work(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     segment("photos", Path("out"))
     for way in ("./photos", "photos/../photos", str(folder), "../" + tmp_path.name + "/photos"):
@@ -177,7 +178,7 @@ def test_another_way_to_write_a_folder_does_nothing_again(folder, tmp_path, monk
         assert len((tmp_path / "out/stats.csv").read_text().splitlines()) == 4
 
 
-def test_two_images_that_get_one_name_in_two_runs_are_told(tmp_path):
+def test_results_that_replace_those_of_another_image_are_counted(tmp_path):
     for place in ("north", "south"):
         save(tmp_path / place / "a.png", color=(200, 0, 0) if place == "north" else (200, 200, 200))
     segment(tmp_path / "north", tmp_path / "out")
@@ -204,15 +205,13 @@ def test_the_summary_names_the_folders_that_were_written(folder, tmp_path):
 def test_no_image_is_replaced_by_its_own_result(tmp_path):
     photograph = save(tmp_path / "vis/a.jpg")
     before = photograph.read_bytes()
-    with pytest.raises(
-        ValueError, match=r"would replace the image .*vis/a\.jpg by another one; choose another --out-dir"
-    ):
+    with raises("E-input-overwrite", r"vis/a\.jpg .* `out_dir`"):
         segment(tmp_path / "vis", tmp_path)
     assert photograph.read_bytes() == before
 
 
 @pytest.mark.slow
-def test_killed_and_called_again_it_is_as_if_nothing_had_happened(tmp_path):
+def test_a_run_that_was_killed_can_be_completed(tmp_path):
     for number in range(30):
         save(tmp_path / f"photos/{number}.png", color=(8 * number,) * 3)
     process = start(tmp_path / "photos", tmp_path / "out", 0.05)
@@ -232,7 +231,7 @@ def test_killed_and_called_again_it_is_as_if_nothing_had_happened(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_it_says_how_to_go_on(tmp_path, number, code):
+def test_an_interrupted_run_says_how_to_continue(tmp_path, number, code):
     for name in range(30):
         save(tmp_path / f"photos/{name}.png")
     process = start(tmp_path / "photos", tmp_path / "out", 0.05)
@@ -249,7 +248,7 @@ def test_interrupted_it_says_how_to_go_on(tmp_path, number, code):
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_one_sentence(tmp_path):
+def test_a_full_disk_is_an_error_in_one_sentence(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     (tmp_path / "photos").mkdir()
     Image.fromarray(noise).save(tmp_path / "photos/a.png")
@@ -282,11 +281,11 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
     assert peaks[1] < 1.2 * peaks[0], peaks
 
 
-def test_a_model_without_probabilities_leaves_the_confidence_open(folder, tmp_path):
+def test_a_model_without_probabilities_has_no_confidence(folder, tmp_path):
     class Undecided(Brightness):
         has_probabilities = False
 
     segment(folder, tmp_path / "out", Undecided())
     assert {row["mean_confidence"] for row in rows(tmp_path / "out").values()} == {""}
-    with pytest.raises(ValueError, match="--save conf: this model has no probabilities; leave it out"):
+    with raises("E-input-no-probabilities", "`save` conf"):
         segment(folder, tmp_path / "out", Undecided(), kinds=("pred", "conf"))

@@ -1,4 +1,4 @@
-"""Clips that are drawn here: a bright square that wanders over a dark street."""
+"""Videos that are drawn here: a bright square that moves over a dark street."""
 
 import csv
 import re
@@ -17,8 +17,11 @@ from PIL import Image
 
 from semseg.inference import Outputs, is_video
 from semseg.inference.sources import find_videos, is_live
-from semseg.inference.video import Clip, Smoother, VideoWriter, segment_videos
+from semseg.inference.video import Smoother, segment_videos
+from semseg.inference.video_reader import VideoReader
+from semseg.inference.video_writer import VideoWriter
 from semseg.system.stopping import Stopped
+from tests.conftest import raises
 from tests.inference.brightness import CLASSES, PALETTE, Brightness
 
 WIDTH, HEIGHT, FPS = 96, 64, 10
@@ -45,7 +48,7 @@ def segment(source, out_dir, predictor=None, **options):
 
 
 def frames_of(path):
-    return [frame for frame, _ in Clip(str(path)).frames()]
+    return [frame for frame, _ in VideoReader(str(path)).frames()]
 
 
 def masks_in(folder):
@@ -54,9 +57,9 @@ def masks_in(folder):
 
 def test_a_video_becomes_a_video_of_its_size_and_speed(tmp_path, capsys):
     segment(draw(tmp_path / "street.mp4"), tmp_path / "out", extras=("frames", "masks"))
-    clip = Clip(str(tmp_path / "out/vis/street.mp4"))
-    overlays = [frame for frame, _ in clip.frames()]
-    assert (clip.fps, len(overlays), overlays[0].shape) == (FPS, 12, (HEIGHT, WIDTH, 3))
+    reader = VideoReader(str(tmp_path / "out/vis/street.mp4"))
+    overlays = [frame for frame, _ in reader.frames()]
+    assert (reader.fps, len(overlays), overlays[0].shape) == (FPS, 12, (HEIGHT, WIDTH, 3))
     assert np.abs(overlays[5][50, 50].astype(int) - PALETTE[0]).max() < 20  # RGB, not BGR
     assert np.abs(overlays[5][3, 80].astype(int) - PALETTE[1]).max() < 20
     masks = masks_in(tmp_path / "out/masks/street")
@@ -73,7 +76,7 @@ def test_a_video_becomes_a_video_of_its_size_and_speed(tmp_path, capsys):
     assert "street.mp4: 12 frames in " in capsys.readouterr().out
 
 
-def test_smoothing_takes_flicker_away(tmp_path):
+def test_smoothing_reduces_flicker(tmp_path):
     path = draw(tmp_path / "street.mp4", 30, flicker=60)
     flips = []
     for smooth in (0, 0.5, 0.8):
@@ -83,7 +86,7 @@ def test_smoothing_takes_flicker_away(tmp_path):
     assert flips[0] > 2 * flips[1] > 4 * flips[2] > 0, flips
 
 
-def test_smoothing_lets_the_past_fade():
+def test_the_weight_of_the_past_decreases():
     smoother = Smoother(0.5)
     sky = np.array([0.0, 1.0], np.float16).reshape(2, 1, 1)
     road = 1 - sky
@@ -92,7 +95,7 @@ def test_smoothing_lets_the_past_fade():
     assert [int(smoother(seen)[0, 0]) for seen in (sky, *[road] * 5)] == [1, 1, 1, 1, 0, 0]
 
 
-def test_a_stream_drops_frames_rather_than_fall_behind(tmp_path, capsys):
+def test_a_stream_drops_frames_and_does_not_fall_behind(tmp_path, capsys):
     path = draw(tmp_path / "street.mp4", 60)
     predictor = Brightness(0.05)
     segment(f"file://{path}", tmp_path / "out", predictor)
@@ -102,7 +105,7 @@ def test_a_stream_drops_frames_rather_than_fall_behind(tmp_path, capsys):
     assert f"{60 - len(predictor.batches)} dropped" in said
 
 
-def test_existing_videos_are_left_alone(tmp_path):
+def test_videos_with_complete_results_are_skipped(tmp_path):
     path = draw(tmp_path / "street.mp4", 3)
     segment(path, tmp_path / "out")
     predictor = Brightness()
@@ -112,17 +115,17 @@ def test_existing_videos_are_left_alone(tmp_path):
     assert len(predictor.batches) == 3
 
 
-def test_what_is_no_video_is_one_sentence(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no video or folder .*none\.mp4"):
+def test_a_file_that_is_no_video_is_an_error(tmp_path):
+    with raises("E-input-missing", r"no video or folder .*none\.mp4"):
         segment(tmp_path / "none.mp4", tmp_path / "out")
-    with pytest.raises(ValueError, match=r"tcp://127.0.0.1:1/x is not a video, camera or stream that OpenCV can open"):
+    with raises("E-input-video", r"tcp://127.0.0.1:1/x"):
         segment("tcp://127.0.0.1:1/x", tmp_path / "out")
     draw(tmp_path / "a.mp4")
-    with pytest.raises(ValueError, match=r"--save conf: of a video, expected some of frames, masks"):
+    with raises("E-input-output-kind", "`save` conf: .* frames, masks"):
         segment(tmp_path / "a.mp4", tmp_path / "out", extras=("conf",))
 
 
-def test_a_broken_video_is_skipped_a_cut_one_is_partial_and_the_others_go_on(tmp_path, capfd):
+def test_a_broken_video_is_skipped_and_a_truncated_one_is_partial(tmp_path, capfd):
     (tmp_path / "text.mp4").write_text("no video")
     whole = draw(tmp_path / "whole.avi", 40)
     (tmp_path / "cut.avi").write_bytes(whole.read_bytes()[:-2000])
@@ -171,7 +174,7 @@ def test_each_frame_is_shown_as_long_as_in_the_source(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_live_stream_lasts_as_long_as_it_was_watched(tmp_path):
+def test_the_overlay_of_a_live_stream_lasts_as_long_as_it_was_recorded(tmp_path):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
     server.sent = 0
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -217,9 +220,10 @@ def test_videos_of_one_name_in_two_folders_have_two_results(tmp_path):
     sources = find_videos(tmp_path)
     segment_videos(Brightness(), sources, Outputs(tmp_path / "out", CLASSES, PALETTE))
     assert [str(path.relative_to(tmp_path / "out/vis")) for path in sorted((tmp_path / "out/vis").rglob("*.mp4"))] == [
-        "north/a.mp4", "south/a.mp4",
-    ]  # fmt: skip
-    with pytest.raises(ValueError, match=r"a\.avi and .*a\.mp4 would both write a\.mp4; rename one of them$"):
+        "north/a.mp4",
+        "south/a.mp4",
+    ]
+    with raises("E-input-same-name", r"a\.avi and .*a\.mp4 .* a\.mp4; rename one of them$"):
         (tmp_path / "a.avi").touch()
         (tmp_path / "a.mp4").touch()
         find_videos(tmp_path / "a.avi", tmp_path / "a.mp4")
@@ -236,7 +240,7 @@ def test_folders_and_patterns_of_videos_are_videos_and_folders_with_odd_names_ar
 
 
 class Camera(BaseHTTPRequestHandler):
-    """Sends 20 JPEG pictures a second, as network cameras do, until the other side has enough."""
+    """Sends 20 JPEG images per second, as network cameras do, until the other side disconnects."""
 
     def do_GET(self):
         self.send_response(200)
@@ -256,7 +260,7 @@ class Camera(BaseHTTPRequestHandler):
 
 
 @pytest.mark.slow
-def test_a_camera_in_the_network_runs_until_ctrl_c_and_its_pictures_are_the_newest(tmp_path):
+def test_a_network_camera_runs_until_ctrl_c_and_the_newest_frames_are_used(tmp_path):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
     server.sent = 0
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,0 +1,57 @@
+"""Options of a `Segmenter`: its keyword arguments, and the flags of `tools/infer.py` and `tools/serve.py`.
+
+They have a file of their own that does not import PyTorch, so that `--help` answers at once. A field without `option`
+is an argument of `Segmenter` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from semseg.config.options import option
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """How the model is opened."""
+
+    data: str | Path | None = option(metavar="FILE", help="the dataset.yaml that the model was trained on, if any")
+    device: str | None = option(help="such as cuda:1 or cpu; default: the GPU if there is one")
+    bits: int | None = option(
+        type=int,
+        metavar="N",
+        help="how many bits of photographs that store 16 are in use, such as 12; default: what the model's set says",
+    )
+    cfg_options: Sequence[str] = option(
+        (), nargs="+", action="extend", metavar="KEY=VALUE", help="override config values"
+    )
+    trust_checkpoint: bool = option(False, action="store_true", help="load it even if it carries code, and run that")
+
+
+@dataclass(frozen=True)
+class PredictionOptions:
+    """How the model predicts."""
+
+    precision: str = option(
+        "auto",
+        choices=["auto", "fp32", "bf16", "fp16"],
+        help="of the model's numbers; default: what the hardware does well",
+    )
+    compile: bool = option(
+        False,
+        action="store_true",
+        help="let PyTorch generate code for the model, which takes minutes: for long runs",
+    )
+    tta: str | None = option(metavar="VIEWS", help="average more views of each image: flip, or flip,0.75,1,1.25")
+    tile: int | None = option(type=int, metavar="PX", help="cut images into windows of this size, at full size")
+    overlap: float = option(0.25, type=float, help="of the windows, as a share; default: 0.25")
+
+
+@dataclass(frozen=True)
+class SegmenterOptions(PredictionOptions, ModelOptions):
+    """All options of a `Segmenter`; its docstring explains them."""
+
+    config: str | Path | None = None
+    on_note: Callable[[str], None] | None = None
