@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.utils import get_object_from_string
 
@@ -150,6 +151,22 @@ def test_defect_every_rank_still_writes_the_scores():
     from mmengine.hooks import LoggerHook
 
     assert hasattr(LoggerHook.after_test_epoch, "__wrapped__")
+
+
+def test_defect_mmengine_still_formats_a_config_at_every_access(monkeypatch):
+    from yapf.yapflib import yapf_api
+
+    texts, stock = [], inspect.unwrap(yapf_api.FormatCode)
+    monkeypatch.setattr(yapf_api, "FormatCode", lambda text, **style: texts.append(text) or stock(text, **style))
+    cfg = Config(dict(model=dict(type="A"), sizes=[1, 2]))
+    stock_text = inspect.unwrap(Config.pretty_text.fget)
+    assert stock_text(cfg) == stock_text(cfg)
+    assert len(texts) == 2, "format_configs_once may go"
+    compat.format_configs_once()
+    assert cfg.pretty_text == cfg.pretty_text == stock_text(cfg)
+    assert len(texts) == 3
+    cfg.sizes = [3]
+    assert cfg.pretty_text == "model = dict(type='A')\nsizes = [\n    3,\n]\n"
 
 
 def test_defect_san_still_blames_something_else_where_the_weights_of_clip_are_left_out():
