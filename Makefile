@@ -4,8 +4,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# one thread in each process: PyTorch's threads would wait for each other's CPUs
-PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
+# one thread in each process: PyTorch's threads would wait for each other's CPUs;
+# bytecode is kept: hundreds of processes would compile the package again
+PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .PHONY: help install demo test test-quick check clean
 
