@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import json
 import os
 import subprocess
@@ -27,6 +28,12 @@ CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--no-first-run",
 ]  # fmt: skip
+
+
+def pytest_collection_finish():
+    """Let no garbage collection look through the modules that were imported so far."""
+    gc.collect()
+    gc.freeze()
 
 
 def run(cwd, *command, code=0, fresh=False):
