@@ -56,6 +56,22 @@ def run(cwd, *command, code=0, fresh=False):
     return done
 
 
+def run_code(folder, code, **environment):
+    """Run Python code where MMSegmentation is imported as it is installed, and nothing of this project; return it.
+
+    Args:
+        folder: the working folder; the code is written to a file there.
+        code: of the program.
+        environment: variables that it gets.
+    """
+    program = Path(folder, "code.py")
+    program.write_text(f"import os\nos.environ.update({environment!r})\n{code}")
+    if _warm_programs().can_run(program):
+        return _warm_programs().run(folder, str(program))
+    command = [sys.executable, "-W", "ignore", program]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
 @functools.cache
 def _warm_programs():
     return WarmPrograms()
