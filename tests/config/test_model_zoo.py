@@ -164,6 +164,8 @@ def narrow_options(model):
         if key.rpartition(".")[2] in ("in_channels", "embed_dim", "embed_dims") and widths.intersection(values):
             narrow = [width // divisor for width in values]
             options.append(f"{key}={narrow if value is values else narrow[0]}".replace(" ", ""))
+    if (model.get("neck") or {}).get("type") == "JPU":  # the width of what it puts together
+        options.append(f"model.neck.mid_channels={model.neck.mid_channels // divisor}")
     return options
 
 
