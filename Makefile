@@ -19,7 +19,7 @@ demo: .venv/installed  ## the whole line: draw, convert, train, test, infer (min
 	$(BIN)/python tools/demo.py
 
 test: .venv/installed-test  ## run all tests, in up to 4 processes
-	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-quick: .venv/installed-test  ## run the tests that take no second each
 	$(PYTEST) -n auto --maxprocesses 4 -m "not slow"
