@@ -4,8 +4,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# one thread in each process: PyTorch's threads would wait for each other's CPUs
-PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
+# one thread in each process: PyTorch's threads would wait for each other's CPUs;
+# bytecode is kept: hundreds of processes would compile the package again
+PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .PHONY: help install demo test test-quick check clean
 
@@ -18,7 +19,7 @@ demo: .venv/installed  ## the whole line: draw, convert, train, test, infer (min
 	$(BIN)/python tools/demo.py
 
 test: .venv/installed-test  ## run all tests, in up to 4 processes
-	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-quick: .venv/installed-test  ## run the tests that take no second each
 	$(PYTEST) -n auto --maxprocesses 4 -m "not slow"

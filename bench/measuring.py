@@ -12,16 +12,16 @@ from pathlib import Path
 PACKAGES = ("torch", "onedl-mmsegmentation", "onedl-mmcv", "onedl-mmengine", "numpy", "pillow")
 
 
-def measure(contenders: dict, num_rounds: int) -> dict:
-    """Run all contenders in turns; the first round is not counted."""
+def measure(contenders: dict, num_rounds: int, num_warm_up: int) -> dict:
+    """Run all contenders in turns; the first `num_warm_up` rounds are not counted."""
     sides = {side: {"times_s": [], "peak_mib": [], "work": contender.work} for side, contender in contenders.items()}
-    for round_index in range(num_rounds + 1):
+    for round_index in range(num_warm_up + num_rounds):
         for side, contender in contenders.items():
             contender.prepare()
             start_s = time.perf_counter()
             peak_mib = contender.run()
             time_s = time.perf_counter() - start_s
-            if round_index:
+            if round_index >= num_warm_up:
                 sides[side]["times_s"].append(time_s)
                 if peak_mib is not None:
                     sides[side]["peak_mib"].append(peak_mib)

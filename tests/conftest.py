@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import json
 import os
 import subprocess
@@ -34,6 +35,28 @@ CHROMIUM_FLAGS = [
 ]  # fmt: skip
 
 
+_LONGEST_FIRST = (  # so that no process is left with one of them at the end; those that take 20 s or more
+    "config/test_model_zoo.py", "cli/test_line.py", "cli/test_survival.py", "cli/test_benchmark.py", "cli/test_main.py",
+    "cli/test_demo.py", "cli/test_infer.py", "checkpoints/test_old_files.py", "export/test_model_file.py",
+    "cli/test_model_export.py", "test_examples.py", "cli/test_data_option.py", "cli/test_slurm.py", "cli/test_gap.py",
+    "cli/test_launch.py", "cli/test_machines.py", "cli/test_overfit.py", "cli/test_model.py", "cli/test_fine_tuning.py",
+    "cli/test_tracking.py", "cli/test_wrapped_sets.py", "cli/test_preflight.py", "cli/test_analyze.py",
+    "cli/test_balance.py", "compat/test_compat.py", "inference/test_precision.py", "training/preflight/test_hook.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest; pytest-xdist keeps the order with --no-loadscope-reorder."""
+    places = {REPO / "tests" / name: place for place, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_collection_finish():
+    """Let no garbage collection look through the modules that were imported so far."""
+    gc.collect()
+    gc.freeze()
+
+
 def run(cwd, *command, code=0, fresh=False):
     """Run a program of `tools/` in `cwd` and return it; fail with its output unless it exits with `code`.
 
@@ -52,6 +75,22 @@ def run(cwd, *command, code=0, fresh=False):
     if code == 2:
         assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+def run_code(folder, code, **environment):
+    """Run Python code where MMSegmentation is imported as it is installed, and nothing of this project; return it.
+
+    Args:
+        folder: the working folder; the code is written to a file there.
+        code: of the program.
+        environment: variables that it gets.
+    """
+    program = Path(folder, "code.py")
+    program.write_text(f"import os\nos.environ.update({environment!r})\n{code}")
+    if _warm_programs().can_run(program):
+        return _warm_programs().run(folder, str(program))
+    command = [sys.executable, "-W", "ignore", program]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 @functools.cache

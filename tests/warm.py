@@ -1,11 +1,14 @@
-"""Programs that start without importing PyTorch again.
+"""Programs that start without importing PyTorch and MMSegmentation again, which takes 7 s.
 
-A process imports PyTorch and its companions once, nothing of this project and nothing that greets or is repaired,
-and forks for every program. What the fork then does, a fresh interpreter would do.
+A process imports them once, and nothing of this project, and forks for every program. The fork then does what a fresh
+interpreter would do, except that importing MMSegmentation prints nothing and warns of nothing. That the programs keep
+this off the screen is tested with fresh interpreters: `fresh=True` of `tests.conftest.run`, and the tests of the demo.
 """
 
 import atexit
+import contextlib
 import gc
+import io
 import json
 import os
 import random
@@ -13,6 +16,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 
@@ -46,13 +50,11 @@ def _settings():
 
 
 def _serve():
-    import cv2  # noqa: F401
-    import scipy.optimize  # noqa: F401
+    _import_libraries()
+    assert not any(name.partition(".")[0] == "semseg" for name in sys.modules)
     import torch
-    import torch.utils.tensorboard
-    import torchvision  # noqa: F401
 
-    assert not any(name.partition(".")[0] in ("mmengine", "mmcv", "mmseg", "semseg") for name in sys.modules)
+    gc.collect()
     gc.freeze()  # a fork need not look through all of it, and copy it
     for order in sys.stdin.buffer:
         environment, cwd, stdout, stderr, *command = json.loads(order)
@@ -69,6 +71,22 @@ def _serve():
             return command[0]
         print(os.waitpid(pid, 0)[1], flush=True)
     return None
+
+
+def _import_libraries():
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import cv2  # noqa: F401
+        import matplotlib.backends.backend_agg  # noqa: F401
+        import mmengine.runner  # noqa: F401
+        import mmseg.datasets
+        import mmseg.evaluation
+        import mmseg.models
+        import mmseg.visualization  # noqa: F401
+        import scipy.optimize  # noqa: F401
+        import torch.utils.tensorboard  # noqa: F401
+        import torchvision  # noqa: F401
+        import yapf.yapflib.yapf_api  # noqa: F401
 
 
 def _run(program):

@@ -30,7 +30,8 @@ def main() -> int:
     )
     parser.add_argument("station", help="what to measure, see below")
     parser.add_argument("--against", choices=["stock"], help="run in turns with MMSegmentation's own code")
-    parser.add_argument("--repeat", type=int, default=7, help="rounds, after one to warm up (default: 7)")
+    parser.add_argument("--repeat", type=int, default=7, help="rounds that count (default: 7)")
+    parser.add_argument("--warm-up", type=int, default=1, help="rounds before, which do not count (default: 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all times and the summary here")
     add_debug_flag(parser)
     args = parser.parse_args()
@@ -38,6 +39,8 @@ def main() -> int:
         raise ValueError(f"no station {args.station!r}; bench/ holds {', '.join(stations)}")
     if args.repeat < 1:
         raise ValueError(f"--repeat is {args.repeat}; expected 1 or more")
+    if args.warm_up < 0:
+        raise ValueError(f"--warm-up is {args.warm_up}; expected 0 or more")
     if args.json and not args.json.parent.is_dir():
         raise FileNotFoundError(f"no folder {args.json.parent} for --json")
 
@@ -52,7 +55,7 @@ def main() -> int:
             print(", ".join(f"{name} {value}" for name, value in describe_machine().items()))
             return 0
         for case, contenders in station.cases(args.against == "stock", Path(folder)).items():
-            results[case] = summarize(measure(contenders, args.repeat))
+            results[case] = summarize(measure(contenders, args.repeat, args.warm_up))
             print_case(case, results[case])
     machine = describe_machine()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from semseg.cli.program import ArgumentParser, add_debug_flag
+from semseg.cli.toycity import ROSARIO_COUNTS, TOYCITY_COUNTS
+from semseg.errors import InvalidInputError
 
 RECIPE = "pspnet_r18-d8_1xb4-1000_toycity-128x256"
 ROSARIO = "data/rosario_labelled/dataset.yaml"
@@ -59,6 +61,16 @@ def scores(results: Path) -> str:
     return "   ".join(f"{name} {found[name]['value']:5.2f} %" for name in ("mIoU", "aAcc", "mAcc"))
 
 
+def _counts(defaults: dict[str, int], num_train: int | None) -> list[str]:
+    """Return the options for the numbers of pictures that go with `num_train` pictures to train on."""
+    if num_train is None:
+        return []
+    if num_train < 1:
+        raise InvalidInputError(f"`pictures` is {num_train}; expected 1 or more", code="E-input-range")
+    counts = {name: max(1, count * num_train // TOYCITY_COUNTS["train"]) for name, count in defaults.items()}
+    return [word for name, count in counts.items() for word in (f"--{name}", str(count))]
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the demo."""
     from semseg.system.machine import num_cpus
@@ -72,13 +84,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="KEY=VALUE",
         help="for the training, such as train_cfg.max_iters=20",
     )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        metavar="N",
+        help="draw N pictures to train on, and in proportion fewer or more of the others"
+        f" (default: {TOYCITY_COUNTS['train']})",
+    )
     add_debug_flag(parser)
     args = parser.parse_args(argv)
     config = f"configs/toycity/{RECIPE}.py" if Path("configs").is_dir() else RECIPE
     started = time.monotonic()
 
-    run("data", "toycity", "data/toycity")
-    run("data", "toycity", "data/rosario", "--style", "rosario")
+    run("data", "toycity", "data/toycity", *_counts(TOYCITY_COUNTS, args.pictures))
+    run("data", "toycity", "data/rosario", "--style", "rosario", *_counts(ROSARIO_COUNTS, args.pictures))
     run("data", "convert-cityscapes", "data/toycity", "--nproc", str(num_cpus()))
     overrides = ["--cfg-options", *args.cfg_options] if args.cfg_options else []
     # a demo that was ended goes on; one that is repeated has its model already

@@ -8,12 +8,8 @@ from pathlib import Path
 from semseg.cli.progress import show_progress
 from semseg.errors import InvalidInputError
 
-_TOYCITY_COUNTS = {"train": 200, "val": 40, "test": 20}
-
-
-_ROSARIO_COUNTS = {"photos": 24, "labelled": 20}
-
-
+TOYCITY_COUNTS = {"train": 200, "val": 40, "test": 20}
+ROSARIO_COUNTS = {"photos": 24, "labelled": 20}
 _SIZE = "512x256"
 
 
@@ -36,7 +32,7 @@ def add_toycity(commands: argparse._SubParsersAction) -> None:
         default="toycity",
         help="what to draw (default: %(default)s)",
     )
-    for name, count in _TOYCITY_COUNTS.items():
+    for name, count in TOYCITY_COUNTS.items():
         parser.add_argument(
             f"--{name}",
             type=int,
@@ -46,7 +42,7 @@ def add_toycity(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--size", metavar="WxH", help=f"toycity: width and height of the pictures (default: {_SIZE})")
     for name, what in (("photos", "photographs without labels"), ("labelled", "pictures with masks")):
         parser.add_argument(
-            f"--{name}", type=int, metavar="N", help=f"rosario: {what} (default: {_ROSARIO_COUNTS[name]})"
+            f"--{name}", type=int, metavar="N", help=f"rosario: {what} (default: {ROSARIO_COUNTS[name]})"
         )
     parser.add_argument("--seed", type=int, default=0, help="both: other seeds draw other streets (default: 0)")
     parser.add_argument(
@@ -61,9 +57,9 @@ def add_toycity(commands: argparse._SubParsersAction) -> None:
 def _run_toycity(args: argparse.Namespace) -> int:
     from semseg.system.machine import num_cpus
 
-    counts, others = _TOYCITY_COUNTS, _ROSARIO_COUNTS
+    counts, others = TOYCITY_COUNTS, ROSARIO_COUNTS
     if args.style == "rosario":
-        counts, others = _ROSARIO_COUNTS, {**_TOYCITY_COUNTS, "size": None}
+        counts, others = ROSARIO_COUNTS, {**TOYCITY_COUNTS, "size": None}
     for name in others:
         if getattr(args, name) is not None:
             raise InvalidInputError(

@@ -40,7 +40,7 @@ def test_every_station_measures_both_sides(tmp_path, station, monkeypatch):
     pytest.importorskip("cityscapesscripts")
     monkeypatch.setenv("BENCH_CONFIG", str(CONFIG))  # infer: its own model takes minutes
     monkeypatch.setenv("BENCH_SIZE", "256x128")
-    result = run(station, "--against", "stock", "--repeat", 1, "--json", tmp_path / "report.json")
+    result = run(station, "--against", "stock", "--repeat", 1, "--warm-up", 0, "--json", tmp_path / "report.json")
     assert (result.returncode, result.stderr) == (0, "")
     assert "stock / ours" in result.stdout
     assert result.stdout.splitlines()[-1].startswith("CPU ")
@@ -69,6 +69,16 @@ def test_both_sides_of_convert_make_the_same_images(tmp_path, monkeypatch):
         assert np.array_equal(np.asarray(Image.open(our_path)), np.asarray(Image.open(stock_path)))
 
 
+def test_rounds_to_warm_up_do_not_count(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY)
+    from bench import Contender
+    from bench.measuring import measure
+
+    runs = []
+    sides = measure({"ours": Contender(lambda: runs.append(1))}, 2, 3)
+    assert (len(runs), len(sides["ours"]["times_s"])) == (5, 2)
+
+
 def test_a_missing_reference_is_named_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(REPOSITORY)
     monkeypatch.setitem(sys.modules, "cityscapesscripts", None)
@@ -86,6 +96,7 @@ def test_a_missing_reference_is_named_with_the_remedy(tmp_path, monkeypatch):
     [
         (["speed"], f"error: no station 'speed'; bench/ holds {', '.join(STATIONS)}\n"),
         (["convert", "--repeat", "0"], "error: --repeat is 0; expected 1 or more\n"),
+        (["convert", "--warm-up", "-1"], "error: --warm-up is -1; expected 0 or more\n"),
         (["convert", "--json", "nowhere/x.json"], "error: no folder nowhere for --json\n"),
     ],
 )

@@ -16,11 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.utils import get_object_from_string
 
 from semseg import compat
-from tests.conftest import raises
+from tests.conftest import raises, run_code
 
 pytestmark = pytest.mark.slow
 
@@ -37,10 +38,8 @@ class ReachesOut:
         return (getattr, (np.ndarray, "tofile"))
 
 
-def in_fresh_python(code, **environment):
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env={**os.environ, **environment}
-    )
+def in_fresh_python(code):
+    return subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
 
 
 def test_a_checkpoint_of_mmengine_loads(tmp_path):
@@ -89,11 +88,8 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
 
 def test_defect_mmengine_still_falls_back_to_running_code(tmp_path):
     (tmp_path / "evil.pth").write_bytes(pickle.dumps({"extra": RunsCode()}))
-    in_fresh_python(f"""
-import os; os.chdir({str(tmp_path)!r})
-from mmengine.runner.checkpoint import CheckpointLoader
-CheckpointLoader.load_checkpoint('evil.pth')
-""")
+    load = "from mmengine.runner.checkpoint import CheckpointLoader; CheckpointLoader.load_checkpoint('evil.pth')"
+    run_code(tmp_path, load)
     assert (tmp_path / "code_was_run").exists(), "MMEngine no longer runs code: load_weights_only can be removed"
 
 
@@ -104,21 +100,21 @@ def test_defect_mmseg_still_prints_at_import_and_the_repair_silences_it():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the defects concern machines without a GPU")
-def test_defect_processes_without_a_gpu_still_fail_in_mmengine():
+def test_defect_processes_without_a_gpu_still_fail_in_mmengine(tmp_path):
     lone_rank = dict(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT="29577")
     code = "from mmengine.dist import init_dist; init_dist('pytorch', backend='gloo')"
-    assert in_fresh_python(code, **lone_rank).returncode != 0, "init_cpu_process_group can be removed"
+    assert run_code(tmp_path, code, **lone_rank).returncode != 0, "init_cpu_process_group can be removed"
     code = "from semseg import compat; compat.init_cpu_process_group(); compat.init_cpu_process_group()"
-    assert in_fresh_python(code, **lone_rank).returncode == 0
+    assert run_code(tmp_path, code, **lone_rank).returncode == 0
 
 
-def test_defect_sync_bn_still_refuses_cpu_tensors():
+def test_defect_sync_bn_still_refuses_cpu_tensors(tmp_path):
     code = """
 import torch
 torch.distributed.init_process_group('gloo', init_method='tcp://127.0.0.1:29578', rank=0, world_size=1)
 torch.nn.SyncBatchNorm(3)(torch.ones(2, 3, 4, 4))
 """
-    assert "SyncBatchNorm expected input tensor" in in_fresh_python(code).stderr, "_replace_sync_bn can be removed"
+    assert "SyncBatchNorm expected input tensor" in run_code(tmp_path, code).stderr, "_replace_sync_bn can be removed"
 
 
 def test_sync_bn_becomes_bn_everywhere_for_cpu_processes():
@@ -141,17 +137,17 @@ torch.testing.assert_close(found, expected)
 """
 
 
-def test_defect_class_weights_and_avg_non_ignore_still_break_in_mmseg():
-    assert "IndexError" in in_fresh_python(WEIGHTED_LOSS).stderr, "average_weighted_losses can be removed"
-    repaired = in_fresh_python("from semseg import compat; compat.repair()" + WEIGHTED_LOSS)
+def test_defect_class_weights_and_avg_non_ignore_still_break_in_mmseg(tmp_path):
+    assert "IndexError" in run_code(tmp_path, WEIGHTED_LOSS).stderr, "average_weighted_losses can be removed"
+    repaired = run_code(tmp_path, "from semseg import compat; compat.repair()" + WEIGHTED_LOSS)
     assert repaired.returncode == 0, repaired.stderr
 
 
-def test_defect_every_rank_still_writes_the_scores():
+def test_defect_every_rank_still_writes_the_scores(tmp_path):
     show = (
         "import inspect; from mmengine.hooks import LoggerHook; print(inspect.getsource(LoggerHook.after_test_epoch))"
     )
-    source = in_fresh_python(show).stdout
+    source = run_code(tmp_path, show).stdout
     assert "dump(" in source
     assert "master" not in source, "write_scores_once can be removed"
     compat.repair()
@@ -160,11 +156,27 @@ def test_defect_every_rank_still_writes_the_scores():
     assert hasattr(LoggerHook.after_test_epoch, "__wrapped__")
 
 
-def test_defect_san_still_has_a_misleading_error_without_the_weights_of_clip():
+def test_defect_mmengine_still_formats_a_config_at_every_access(monkeypatch):
+    from yapf.yapflib import yapf_api
+
+    texts, stock = [], inspect.unwrap(yapf_api.FormatCode)
+    monkeypatch.setattr(yapf_api, "FormatCode", lambda text, **style: texts.append(text) or stock(text, **style))
+    cfg = Config(dict(model=dict(type="A"), sizes=[1, 2]))
+    stock_text = inspect.unwrap(Config.pretty_text.fget)
+    assert stock_text(cfg) == stock_text(cfg)
+    assert len(texts) == 2, "format_configs_once can be removed"
+    compat.format_configs_once()
+    assert cfg.pretty_text == cfg.pretty_text == stock_text(cfg)
+    assert len(texts) == 3
+    cfg.sizes = [3]
+    assert cfg.pretty_text == "model = dict(type='A')\nsizes = [\n    3,\n]\n"
+
+
+def test_defect_san_still_blames_something_else_where_the_weights_of_clip_are_left_out(tmp_path):
     build = "; from mmseg.models.decode_heads.san_head import RecWithAttnbias; RecWithAttnbias().init_weights(None)"
-    stock = in_fresh_python("import mmseg.models" + build)
+    stock = run_code(tmp_path, "import mmseg.models" + build)
     assert "'super' object has no attribute 'init_weights'" in stock.stderr, "refuse_san_without_clip can be removed"
-    repaired = in_fresh_python("from semseg import compat; compat.repair()" + build)
+    repaired = run_code(tmp_path, "from semseg import compat; compat.repair()" + build)
     assert "ValueError: SAN cannot learn from scratch: set model.decode_head.init_cfg.checkpoint" in repaired.stderr
 
 

@@ -1,13 +1,11 @@
 """Each `test_stock…` fails when MMSegmentation has fixed a defect: then remove its repair in compat/losses.py."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from mmseg.registry import MODELS
 
 from semseg import compat
+from tests.conftest import run_code
 
 compat.repair()
 NUM_CLASSES = 5
@@ -42,8 +40,9 @@ def batch(labels=(0, 1, 2)):
 
 
 @pytest.mark.slow
-def test_stock_losses_fail_on_a_cpu_or_on_few_pixels():
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", STOCK], capture_output=True, text=True, check=True)
+def test_stock_losses_fail_on_a_cpu_or_on_few_pixels(tmp_path):
+    done = run_code(tmp_path, STOCK)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "The size of tensor a (5) must match the size of tensor b (32) at non-singleton dimension 1",  # focal
         "tensor(nan)",  # Lovász, no pixel

@@ -1,23 +1,22 @@
 """Each `test_defect…` fails when the stack has fixed the defect: then remove the repair in compat/operators.py."""
 
 import importlib
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from semseg import compat
+from tests.conftest import run_code
 
 
 @pytest.mark.slow
-def test_defect_operators_in_python_are_still_not_imported():
+def test_defect_operators_in_python_are_still_not_imported(tmp_path):
     code = (
         "import mmseg.models\n"
         "from mmseg.models.decode_heads import cc_head, point_head, san_head\n"
         "assert cc_head.CrissCrossAttention is None and point_head.point_sample is None\n"
     )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    done = run_code(tmp_path, code)
     assert done.returncode == 0, f"use_operators_in_python can be removed: {done.stderr}"
 
 

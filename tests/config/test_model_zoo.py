@@ -144,6 +144,28 @@ def small_options(path):
             key.endswith(".init_cfg") and "Pretrained" in str(value)
         ):
             options.append(f"{key}=None")
+    return options + narrow_options(cfg.model)
+
+
+def narrow_options(model):
+    """Return the options for a quarter of the channels of a ResNet-50 or -101, and an eighth of those of a ViT-B or -L.
+
+    What goes wrong in a model of 300 million parameters goes wrong in one of 10 million too.
+    """
+    kind = model.get("backbone", {}).get("type", "")
+    if kind in ("ResNetV1c", "ResNet", "ResNeSt") and model.backbone.depth >= 50:
+        widths, divisor, options = {1024, 2048}, 4, ["model.backbone.base_channels=16"]
+    elif kind in ("VisionTransformer", "BEiT", "MAE"):
+        widths, divisor, options = {768, 1024}, 8, []
+    else:
+        return []
+    for key, value in walk(model.to_dict(), "model"):
+        values = value if isinstance(value, (list, tuple)) else [value]
+        if key.rpartition(".")[2] in ("in_channels", "embed_dim", "embed_dims") and widths.intersection(values):
+            narrow = [width // divisor for width in values]
+            options.append(f"{key}={narrow if value is values else narrow[0]}".replace(" ", ""))
+    if (model.get("neck") or {}).get("type") == "JPU":  # the width of what it puts together
+        options.append(f"model.neck.mid_channels={model.neck.mid_channels // divisor}")
     return options
 
 
