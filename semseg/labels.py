@@ -98,9 +98,9 @@ def distinct_colors(count: int) -> list[tuple[int, int, int]]:
 
 def categories_of(classes: Sequence[str]) -> list[str] | None:
     """Return the Cityscapes category of each class; None where a class is not one of Cityscapes."""
-    found = [CITYSCAPES.by_name.get(name) for name in classes]
-    known = all(label is not None and 0 <= label.train_id < IGNORED for label in found)
-    return [label.category for label in found] if known and found else None
+    labels = [CITYSCAPES.by_name[name] for name in classes if name in CITYSCAPES.by_name]
+    is_known = len(labels) == len(classes) and all(0 <= label.train_id < IGNORED for label in labels)
+    return [label.category for label in labels] if is_known and labels else None
 
 
 # fmt: off

@@ -250,17 +250,17 @@ def format_configs_once() -> None:
     """
     from mmengine.config import Config
 
-    stock_pretty_text = Config.pretty_text
-    if hasattr(stock_pretty_text.fget, "__wrapped__"):
+    stock_pretty_text = Config.pretty_text.fget
+    if stock_pretty_text is None or hasattr(stock_pretty_text, "__wrapped__"):
         return
 
-    @functools.wraps(stock_pretty_text.fget)
+    @functools.wraps(stock_pretty_text)
     def pretty_text(self: Config) -> str:
         from yapf.yapflib import yapf_api  # here, because most programs format no config
 
         if not hasattr(yapf_api.FormatCode, "__wrapped__"):
             yapf_api.FormatCode = _remembering_texts(yapf_api.FormatCode)
-        return stock_pretty_text.fget(self)
+        return stock_pretty_text(self)
 
     Config.pretty_text = property(pretty_text)
 

@@ -10,10 +10,13 @@ import argparse
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _FLAG = "flag"
-_Options = TypeVar("_Options")
+_Options = TypeVar("_Options", bound="DataclassInstance")
 
 
 def option(default: Any = None, *, flag: str | None = None, **for_argparse: Any) -> Any:
@@ -42,7 +45,9 @@ def add_options(parser: argparse.ArgumentParser, *kinds: type) -> None:
             if arguments.get("action") == "store_true" and field.default is True:
                 arguments["action"] = "store_false"
             flag = field.metadata[_FLAG] or "--" + field.name.replace("_", "-")
-            default = list(field.default) if arguments.get("action") == "extend" else field.default
+            default: Any = field.default
+            if arguments.get("action") == "extend":
+                default = list(default)
             group.add_argument(flag, dest=field.name, default=default, **arguments)
 
 

@@ -44,7 +44,7 @@ def configure(cfg: Config, options: ResultsOptions) -> Patch:
         ensure_hook(edited, dict(type="ResultsHook", data_name=name, split=split, slices=slices))
         sampler = edited.test_dataloader.get("sampler") or {}
         if sampler.get("type") == "DefaultSampler":
-            sampler.round_up = False  # no image comes twice when the processes do not divide them evenly
+            sampler["round_up"] = False  # no image comes twice when the processes do not divide them evenly
         # an evaluation writes no curves: an empty TensorBoard run beside the real one only confuses
         if edited.get("visualizer") is not None:
             backends = edited.visualizer.get("vis_backends") or []

@@ -41,4 +41,4 @@ def configure(cfg: Config, options: RareCropsOptions) -> Patch:
         return Patch({**values, **{(*key_of(place), "share"): share for place, _ in present}})
     for place, inner in inner_datasets_with_keys(dataset, _PLACE):
         values[(*key_of(place), "pipeline")] = with_rare_crops(inner)
-    return Patch(values, {key_of(_PLACE): dict(type="RareClassDataset", share=share)})
+    return Patch(values, {key_of(_PLACE): (dict(type="RareClassDataset", share=share), "dataset")})

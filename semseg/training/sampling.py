@@ -24,7 +24,7 @@ def configure(cfg: Config, options: NoOptions) -> Patch:
             values[name, "worker_init_fn"] = dict(type="deaf_worker_init_fn")
     loader, by_epoch = cfg.train_dataloader, counts_epochs(cfg)
     kind = type_name(loader.get("sampler") or {})
-    wraps: dict[Key, dict[str, Any]] = {}
+    wraps: dict[Key, tuple[dict[str, Any], str]] = {}
     if by_epoch and kind in ("InfiniteSampler", "SeededSampler", "DefaultSampler"):
         if kind != "DefaultSampler":
             notes = ["an epoch is one pass over the training set, so DefaultSampler takes the place of InfiniteSampler"]
