@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_recorded_and_the_rest_goes_on(folder, tmp_path, 
     found = {name: row["status"] for name, row in rows(tmp_path / "out").items() if row["status"] != "ok"}
     assert found == {
         "empty.jpg": "failed: not a readable image (the file is empty)",
-        "giant.png": "failed: 200x100 are more pixels than --max-pixels 10000",
+        "giant.png": "failed: 200x100 are more pixels than `max_pixels` 10000",
         "gone.jpg": "failed: no such file or directory",
     }
     assert f"skipped {folder}/gone.jpg: no such file or directory\n" in capfd.readouterr().err

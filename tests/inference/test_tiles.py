@@ -194,7 +194,7 @@ def test_a_tiff_larger_than_allowed_goes_by_tiles_among_the_others(tmp_path, cap
     said = capsys.readouterr().err
     assert "odd.tif: " in said
     assert "stores 16 bits; by tiles, say how many of them are in use: --bits 12, or --bits 16 for all" in said
-    assert "wide.png: 530x300 are more pixels than --max-pixels 10000" in said
+    assert "wide.png: 530x300 are more pixels than `max_pixels` 10000" in said
     with (tmp_path / "out/manifest.csv").open() as file:
         row = next(row for row in csv.DictReader(file) if row["source"].endswith("huge.tif"))
     assert (row["outputs"], row["width"], row["height"]) == ("pred/huge.tif;vis/huge.jpg", "530", "300")
@@ -206,7 +206,7 @@ def test_a_tiff_larger_than_allowed_goes_by_tiles_among_the_others(tmp_path, cap
     infer(
         whole, find_images(photos / "huge.tif"), Outputs(tmp_path / "two", whole.classes, whole.palette), max_pixels=9
     )
-    assert "huge.tif: 530x300 are more pixels than --max-pixels 9; with --tile 1024 a" in capsys.readouterr().err
+    assert "huge.tif: 530x300 are more pixels than `max_pixels` 9; with --tile 1024 a" in capsys.readouterr().err
 
 
 CHILD = """
