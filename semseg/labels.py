@@ -67,7 +67,7 @@ class LabelSpace:
             label_ids: uint8, any shape.
 
         Returns:
-            Train ids, uint8, same shape; values that the table does not know become IGNORED.
+            Train ids, uint8, same shape; values that are not in the table become IGNORED.
         """
         table = np.full(256, IGNORED, np.uint8)
         for label in self.evaluated:

@@ -101,7 +101,7 @@ def decode_photograph(
 
 @contextmanager
 def open_photograph(source: Path | bytes) -> Generator[tuple[Image.Image, PhotographKind]]:
-    """Open an image of any size without decoding it, and read what its header says.
+    """Open an image of any size without decoding it, and read its header.
 
     Raises:
         ValueError: it is a folder, a pipe, or of an unsupported kind.

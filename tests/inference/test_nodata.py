@@ -149,7 +149,7 @@ def test_bits_of_a_segmenter_and_of_infer_scale_16_bits(tmp_path, checkpoint_pat
     assert [path.name for path in summary.failed] == ["deep.png"]
     status = rows(out / "manifest.csv")[0]["status"]
     assert status.startswith("failed: stores 16 bits and never exceeds 4095 (highest value 3840)")
-    assert "`bits` 12" in status
+    assert "--bits 12" in status
     assert not (out / "pred/deep.png").exists()
 
 

@@ -206,7 +206,7 @@ def test_a_tiff_larger_than_allowed_goes_by_tiles_among_the_others(tmp_path, cap
     infer(
         whole, find_images(photos / "huge.tif"), Outputs(tmp_path / "two", whole.classes, whole.palette), max_pixels=9
     )
-    assert "huge.tif: 530x300 are more pixels than `max_pixels` 9; with --tile 1024 a" in capsys.readouterr().err
+    assert "huge.tif: 530x300 are more pixels than --max-pixels 9; with --tile 1024 a" in capsys.readouterr().err
 
 
 CHILD = """
