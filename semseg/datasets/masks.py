@@ -261,10 +261,10 @@ def explain_replaced(values: Iterable[int], rules: DatasetFile) -> str:
     chosen = [value for value in sorted(values) if value in replaced]
     if not chosen:
         return ""
-    value, others = chosen[0], replaced[chosen[0]]
+    value, mapped = chosen[0], replaced[chosen[0]]
     name = rules.classes[value]
     return (
-        f"label_map gives {' and '.join(map(str, others))} to {name}, so {value}, the position of {name} in classes,"
+        f"label_map gives {' and '.join(map(str, mapped))} to {name}, so {value}, the position of {name} in classes,"
         f" does not mean {name} any more; add {value} to label_map, as {name}, another class or ignore"
     )
 

@@ -111,23 +111,23 @@ def find_pairs(dataset_file: DatasetFile, split: str) -> Pairing:
     )
 
 
-def name_files(folder: Path, suffixes: Sequence[str], other: Path | None = None) -> dict[str, Path]:
+def name_files(folder: Path, suffixes: Sequence[str], excluded: Path | None = None) -> dict[str, Path]:
     """Return the files with one of these suffixes, any case, by their path below the folder without the suffix.
 
     Args:
         folder: with its sub-folders, linked ones too.
         suffixes: such as `.png` or `_mask.png`.
-        other: a folder whose files are left out if it lies inside.
+        excluded: a folder whose files are left out if it lies inside.
 
     Raises:
         ValueError: two files have the same name.
     """
-    return _by_name(_sort_by_suffix(list(_files_below(folder, other)), (suffixes, ()))[0], folder)
+    return _by_name(_sort_by_suffix(list(_files_below(folder, excluded)), (suffixes, ()))[0], folder)
 
 
-def _files_below(folder: Path, other: Path | None) -> Iterator[Path]:
-    """Yield the visible files, without those of `other` if it lies inside or is linked there."""
-    return walk_files(folder, skip_folder=None if other is None else other.samefile)
+def _files_below(folder: Path, excluded: Path | None) -> Iterator[Path]:
+    """Yield the visible files, without those of `excluded` if it lies inside or is linked there."""
+    return walk_files(folder, skip_folder=None if excluded is None else excluded.samefile)
 
 
 def _sort_by_suffix(

@@ -35,7 +35,7 @@ def read(folder, text):
     return read_dataset_file(folder / "dataset.yaml")
 
 
-def test_a_file_says_all_there_is_to_know(tmp_path):
+def test_all_keys_of_a_file_are_read(tmp_path):
     rules = read(tmp_path, WHOLE)
     assert rules.root == tmp_path
     assert rules.splits.keys() == {"train", "test"}
@@ -47,7 +47,7 @@ def test_a_file_says_all_there_is_to_know(tmp_path):
     assert rules.label_map == {(255, 255, 255): labels.IGNORED, (7, 7, 7): 0}  # in rgb a number is a grey
 
 
-def test_what_is_not_said_has_a_default(tmp_path):
+def test_optional_keys_have_defaults(tmp_path):
     rules = read(tmp_path, yaml.safe_dump(SHORT))
     assert (rules.root, rules.exif, rules.snap, rules.label_map) == (tmp_path, "apply", None, {})
     assert ".jpg" in rules.image_suffix

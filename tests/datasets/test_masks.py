@@ -64,7 +64,7 @@ def test_one_bit_masks_are_zeros_and_ones(tmp_path):
     assert decode_mask(image, rules(tmp_path, "ids")).tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
-def test_the_label_map_goes_before_the_ids(tmp_path):
+def test_the_label_map_overrides_the_ids(tmp_path):
     described = rules(tmp_path, "ids", label_map={0: "ignore", 1: "b", 200: "b", 255: "c"})
     assert decode_mask(save(tmp_path / "m.png", colored((0, 200, 255, 1))), described).tolist() == [[255, 1, 2, 1]]
 
@@ -209,7 +209,7 @@ def test_missing_and_broken_files_are_named(tmp_path):
             read_image(tmp_path / "m.png")
 
 
-def test_exif_turns_images_and_masks_alike_or_not_at_all(tmp_path):
+def test_exif_turns_both_images_and_masks_or_none(tmp_path):
     image = np.repeat(np.repeat(RGB, 8, 0), 8, 1)
     photograph, mask = turned(tmp_path / "p.jpg", image), turned(tmp_path / "m.png", image)
     described = rules(tmp_path, "rgb")

@@ -41,7 +41,7 @@ def test_images_and_masks_pair_by_folder_and_name_without_suffix(tmp_path):
     assert pairing.images_without_mask == pairing.masks_without_image == pairing.ignored_files == ()
 
 
-def test_what_has_no_partner_is_told_and_hidden_files_are_not(tmp_path):
+def test_files_without_partner_are_listed_and_hidden_files_are_not(tmp_path):
     write(tmp_path, "photos/a.jpg", "photos/b.jpg", "photos/notes.txt", "photos/._a.jpg", "photos/.trash/d.jpg")
     write(tmp_path, "annotation/a.png", "annotation/c.png", "annotation/Thumbs.db")
     pairing = pairing_of(tmp_path)

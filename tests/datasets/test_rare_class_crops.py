@@ -102,7 +102,7 @@ def test_images_with_enough_pixels_come_first(streets, tmp_path):
         assert by_class == {"lamp": lamps, "bird": {"2"}}
 
 
-def test_the_pixel_lies_in_the_middle_of_the_crop_where_the_border_lets_it():
+def test_the_pixel_is_in_the_middle_of_the_crop_if_the_border_allows_it():
     crop = TRANSFORMS.build(dict(type="RareClassCrop", crop_size=(8, 16)))
     seg = np.zeros(SIZE, np.uint8)
     seg[20, 30] = 3
@@ -141,7 +141,7 @@ def test_sets_inside_other_wrappers_are_all_drawn_from(streets, tmp_path):
     assert birds == {f"{tmp_path}/set/images/1.png", f"{tmp_path}/other/images/1.png"}
 
 
-def test_a_crop_that_a_transform_refuses_gives_way_to_the_sample_asked_for(streets):
+def test_a_crop_that_a_transform_rejects_is_replaced_by_the_requested_sample(streets):
     dataset = build(streets, share=1.0)
     pipeline = dataset.dataset.pipeline
     dataset.dataset.pipeline = lambda info: None if "rare_class" in info else pipeline(info)

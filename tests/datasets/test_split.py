@@ -56,13 +56,13 @@ def test_no_street_is_in_two_splits_and_none_is_lost(town, tmp_path):
     ]
 
 
-def test_what_else_the_file_says_stays(town, tmp_path):
+def test_other_keys_of_the_file_are_kept(town, tmp_path):
     new = read_dataset_file(divide(town / "dataset.yaml", FRACTIONS, "folder").write(tmp_path / "parted"))
     old = read_dataset_file(town / "dataset.yaml")
     assert (new.classes, new.palette, new.label_map) == (old.classes, old.palette, old.label_map)
 
 
-def test_in_place_keeps_the_old_files(town):
+def test_replaced_files_are_kept_as_bak(town):
     old = (town / "dataset.yaml").read_text()
     assert divide(town, FRACTIONS, "folder").write() == town / "dataset.yaml"
     assert (town / "dataset.yaml.bak").read_text() == old
@@ -73,7 +73,7 @@ def test_in_place_keeps_the_old_files(town):
     assert (town / "train_pairs.csv.bak").read_bytes() == first["train_pairs.csv"]
 
 
-def test_the_same_seed_divides_alike_and_another_does_not(town, tmp_path):
+def test_the_same_seed_gives_the_same_division_and_another_does_not(town, tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         divide(town, FRACTIONS, "folder", seed).write(tmp_path / name)
     assert contents(tmp_path / "a") == contents(tmp_path / "b") != contents(tmp_path / "c")

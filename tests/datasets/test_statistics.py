@@ -73,7 +73,7 @@ def test_the_bound_of_enet_is_what_its_docstring_says():
     assert 35 < weights[1] / weights[0] < 36
 
 
-def test_masks_without_a_label_weigh_nothing():
+def test_masks_without_labelled_pixels_give_no_weights():
     counts = statistics.add_up(statistics.count_masks(as_mask, [[255] * 8]), 2)
     assert counts.shares.tolist() == [0, 0]
     with raises("E-data-empty", "no pixel of 1 masks"):

@@ -68,7 +68,7 @@ def test_other_values_ask_for_a_label_map(tmp_path):
     path = save(tmp_path / "m.png", np.array([[0, 1, 2, 77]], np.uint8))
     with raises("E-data-mask-values", r"0\.\.1 and 255: \{2: 1 px, 77: 1 px\}; .*dataset\.yaml"):
         load(path, num_classes=2)
-    assert load(path, num_classes=None)["gt_seg_map"].max() == 77  # nobody said how many classes there are
+    assert load(path, num_classes=None)["gt_seg_map"].max() == 77  # the number of classes is unknown
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
@@ -105,7 +105,7 @@ def test_masks_of_a_dataset_file_are_decoded_by_its_rules(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_photographs_stand_alike_in_training_and_in_inference(tmp_path, orientation):
+def test_photographs_have_the_same_orientation_in_training_and_in_inference(tmp_path, orientation):
     from semseg.datasets.image_files import read_image
     from semseg.inference.reading import read_image as read_for_inference
 

@@ -154,10 +154,10 @@ def plan(request: Request) -> Plan:
             f"exif: {exif}; give another `out_dir`",
             code="E-data-exif",
         )
-    photos, more = vet_shapes(album.photos, exif, request.skip_broken)
-    notes += more
-    photos, more = _without_empty(request, photos)
-    notes += more + [f"left out: {count} {kind} (no area)" for kind, count in parsed.left_out]
+    photos, notes_on_shapes = vet_shapes(album.photos, exif, request.skip_broken)
+    photos, notes_on_empty = _without_empty(request, photos)
+    notes += notes_on_shapes + notes_on_empty
+    notes += [f"left out: {count} {kind} (no area)" for kind, count in parsed.left_out]
     if not photos:
         raise InvalidDataError(
             "; ".join([f"{request.source}: no image with annotations to import", *notes]), code="E-data-empty"

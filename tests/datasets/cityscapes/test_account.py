@@ -29,7 +29,7 @@ def test_the_environment_comes_first(netrc_path):
     ("given", "absent"),
     [("CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD"), ("CITYSCAPES_PASSWORD", "CITYSCAPES_USERNAME")],
 )
-def test_half_an_account_in_the_environment_is_an_error(given, absent):
+def test_a_name_without_password_in_the_environment_is_an_error(given, absent):
     with raises("E-input-account", f"^{given} is set and {absent} is not"):
         find_account(HOST, never, {given: "secret"})
 
@@ -47,7 +47,7 @@ def test_a_netrc_file_that_others_may_read_is_refused(netrc_path):
         find_account(HOST, never, {"NETRC": str(netrc_path)})
 
 
-def test_a_broken_netrc_file_is_named_without_its_words(netrc_path):
+def test_a_broken_netrc_file_is_named_without_its_content(netrc_path):
     netrc_path.write_text(f"machine {HOST}\nlogin ada\npasword hunter2\n")
     with raises("E-input-account", r"netrc, line 3,") as caught:
         find_account(HOST, never, {"NETRC": str(netrc_path)})

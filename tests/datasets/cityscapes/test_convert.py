@@ -179,7 +179,7 @@ def test_edited_polygons_win_over_label_ids(root):
     assert np.asarray(Image.open(label_path(polygon_path)))[5, 5] == 13
 
 
-def test_damaged_label_ids_leave_the_work_to_the_polygons(root):
+def test_polygons_replace_damaged_label_ids(root):
     polygon_path = root / "gtFine/val/bonn/bonn_000000_000019_gtFine_polygons.json"
     label_ids_path = write_label_ids(polygon_path, BICYCLE)
     label_ids_path.write_bytes(label_ids_path.read_bytes()[:50])
@@ -203,7 +203,7 @@ def test_an_unknown_source_is_an_error(root):
         convert.convert(root, source="masks")
 
 
-def test_the_counts_stand_beside_what_cityscapes_has():
+def test_counts_are_compared_with_those_of_cityscapes():
     counts = {
         "train": convert.Counts(2900, 75),
         "val": convert.Counts(3, 0),

@@ -26,7 +26,7 @@ def sign_in(server, password=PASSWORD):
     return site
 
 
-def test_it_signs_in_lists_and_brings_a_file_or_its_rest(server):
+def test_it_signs_in_lists_packages_and_downloads_a_file_or_its_rest(server):
     site = sign_in(server)
     package = site.packages()[GT]
     content = server.archives[GT]
@@ -75,7 +75,7 @@ def test_errors_of_the_server_are_sentences(server, status, error, message):
         sign_in(server)
 
 
-def test_a_server_that_is_away_is_one_sentence():
+def test_an_unreachable_server_is_one_sentence():
     with serve({}) as gone:
         pass
     message = r"^127.0.0.1 does not answer \(ConnectionError\); check the network, run this again$"

@@ -115,7 +115,7 @@ def test_another_size_is_named(root, predictions, tmp_path):
     )
 
 
-def test_overlays_are_told_from_predictions(root, predictions, tmp_path):
+def test_overlays_are_not_taken_for_predictions(root, predictions, tmp_path):
     write_png(predictions / f"{NAMES[2]}.png", np.zeros((16, 32, 3)))
     fails("E-data-encoding", r"^1 of 3 predictions .*.png \(RGB\)", predictions, tmp_path / "x.zip", root)
 

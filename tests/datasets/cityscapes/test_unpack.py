@@ -42,7 +42,7 @@ def test_files_are_unpacked_beside_those_that_are_there(tmp_path):
     assert not list(tmp_path.glob(".*.unpacking"))
 
 
-def test_what_is_lost_later_is_found(tmp_path):
+def test_missing_files_of_an_archive_are_found(tmp_path):
     assert find_lost(tmp_path, "gt") is None
     unpack(write(tmp_path / "gt.zip", FILES), tmp_path)
     assert find_lost(tmp_path, "gt") == (3, [])
@@ -68,7 +68,7 @@ def test_links_are_refused(tmp_path):
     assert not (tmp_path / "gtFine").exists()
 
 
-def test_what_is_no_archive_is_refused(tmp_path):
+def test_files_that_are_not_archives_are_refused(tmp_path):
     (tmp_path / "gt.zip").write_bytes(b"PK and no more")
     with raises("E-data-archive", r"gt.zip .*\(File is not a zip"):
         unpack(tmp_path / "gt.zip", tmp_path)

@@ -74,7 +74,7 @@ def test_discovered_classes_are_sorted_and_mapped():
         ("a.txt", "\n".join(map(str, range(1000, 1255))), "E-data-classes", r"a\.txt: 255 classes; .*254"),
     ],
 )
-def test_what_is_no_class_list_is_named(tmp_path, name, text, code, values):
+def test_files_that_are_not_class_lists_are_named(tmp_path, name, text, code, values):
     with raises(code, values):
         read_classes(write(tmp_path, text, name))
 
@@ -101,7 +101,7 @@ def test_unknown_labels_are_errors_with_counts_and_the_nearest_class(tmp_path):
     assert train_ids == {"cra": 0, "Traffic Light": 1, "zebra": IGNORED, "car": 0}
 
 
-def test_maps_to_nowhere_are_errors(tmp_path):
+def test_maps_to_unknown_classes_are_errors(tmp_path):
     classes = read_classes(write(tmp_path, "car\nroad"))
     with raises("E-input-value", r"`label_map` x=caar: .*'caar' in .*classes\.txt; did you mean 'car'\?"):
         assign_train_ids(Counter(), classes, {"x": "caar"})

@@ -91,7 +91,7 @@ def test_where_masks_overlap_the_later_class_wins_and_the_pixels_are_counted(roo
     assert "car over road 6 px" in work.describe(work.write())[4]
 
 
-def test_several_masks_may_become_one_class_which_overlaps_with_itself_unseen(root):
+def test_overlaps_of_masks_of_the_same_class_are_not_counted(root):
     save(root / "masks/city/1_lung-left.png", mask(LEFT))
     save(root / "masks/city/1_lung-right.png", mask(TOP))
     save(root / "masks/city/1_void.png", mask(np.s_[:1, :1]))

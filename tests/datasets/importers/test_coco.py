@@ -129,7 +129,7 @@ def test_the_categories_are_declared_and_the_images_are_looked_for_in_cocos_fold
         ({"size": [50, 40], "counts": [2000]}, "run lengths of a 40x50 image; expected 50x40"),
     ],
 )
-def test_what_cannot_be_drawn_is_told(tmp_path, segmentation, problem):
+def test_shapes_that_cannot_be_drawn_are_described(tmp_path, segmentation, problem):
     (shape,) = coco.parse(write(tmp_path / "x.json", annotation(segmentation))).images[0].shapes
     assert shape.problem(SIZE) == problem
 
@@ -149,7 +149,7 @@ def test_what_cannot_be_drawn_is_told(tmp_path, segmentation, problem):
         ({"images": [{"id": 1}], "annotations": []}, "image 1 has no file_name"),
     ],
 )
-def test_what_is_not_cocos_is_named(tmp_path, change, values):
+def test_files_that_are_not_in_the_format_of_coco_are_named(tmp_path, change, values):
     with raises("E-data-annotation", r"x\.json: .*" + values):
         coco.parse(write(tmp_path / "x.json", **change))
 

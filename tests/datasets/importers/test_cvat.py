@@ -81,7 +81,7 @@ def test_z_order_decides_and_then_the_file(tmp_path):
     assert draw(tmp_path, box(0, 0, 9, 9, "b"), box(0, 0, 9, 9, "a"))[4, 4] == 1
 
 
-def test_what_has_no_area_is_counted_and_parts_of_skeletons_are_not(tmp_path):
+def test_shapes_without_area_are_counted_and_parts_of_skeletons_are_not(tmp_path):
     shapes = [
         '<points label="a" points="1,1"/>',
         '<polyline label="a" points="0,4;12,4"/>',
@@ -131,7 +131,7 @@ def test_a_doctype_is_refused_because_entities_could_unfold(tmp_path):
         ),
     ],
 )
-def test_what_is_not_cvats_is_named(tmp_path, text, values):
+def test_files_that_cvat_did_not_write_are_named(tmp_path, text, values):
     (tmp_path / "x.xml").write_text(text)
     with raises("E-data-annotation", rf"x\.xml: .*{values}"):
         cvat.parse(tmp_path / "x.xml")

@@ -118,7 +118,7 @@ def test_the_size_may_be_absent(tmp_path):
         ),
     ],
 )
-def test_what_is_not_labelmes_is_named(tmp_path, text, values):
+def test_files_that_labelme_did_not_write_are_named(tmp_path, text, values):
     (tmp_path / "x.json").write_text(text)
     with raises("E-data-annotation", rf"x\.json: .*{values}"):
         labelme.parse(tmp_path)
@@ -148,7 +148,7 @@ def test_an_image_that_is_only_in_the_json_file_is_written_as_it_was(tmp_path, k
     assert np.asarray(Image.open(mask_path))[0].tolist() == [0] * 4 + [IGNORED] * 4
 
 
-def test_the_file_goes_before_the_image_in_the_json_file(tmp_path):
+def test_an_image_file_is_preferred_to_the_image_in_the_json_file(tmp_path):
     stored = io.BytesIO()
     Image.new("RGB", SIZE, "gray").save(stored, "PNG")
     image_data = base64.b64encode(stored.getvalue()).decode()

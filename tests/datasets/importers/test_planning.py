@@ -62,7 +62,7 @@ def test_what_is_written_is_what_the_reader_reads(source):
     assert share == pytest.approx(1 - 16 / 96)
 
 
-def test_importing_twice_gives_the_same_bytes_and_no_rest(source):
+def test_importing_twice_gives_the_same_files(source):
     out = source.parent / "out"
     plan(request(source)).write()
     first = contents(out)
@@ -82,7 +82,7 @@ def test_nothing_is_written_by_a_plan(source):
     assert not (source.parent / "out").exists()
 
 
-def test_copies_make_a_set_that_stands_alone(source):
+def test_a_set_with_copies_needs_no_other_files(source):
     plan(request(source, copy=True)).write()
     out = source.parent / "out"
     assert (out / "images/train/street/1.jpg").read_bytes() == (source / "street/1.jpg").read_bytes()
@@ -287,7 +287,7 @@ def test_without_pycocotools_the_install_is_named(tmp_path, monkeypatch):
         plan(request(tmp_path / "x.xml", format="cvat"))
 
 
-def test_progress_is_told(source):
+def test_progress_is_reported(source):
     seen = []
     plan(request(source)).write(lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
