@@ -3,7 +3,7 @@
 The Cityscapes table is the one of cityscapesScripts (`helpers/labels.py`); everything else about
 classes in this project is derived from it.
 
-Two encodings of an annotated image exist and must not be mixed up:
+An annotated image has one of two encodings, which must not be confused:
 
 * label ids (`*_labelIds.png`): 0 to 33, every label that was ever annotated;
 * train ids (`*_labelTrainIds.png`): 0 to 18 for the evaluated classes, 255 for all that is ignored.
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 IGNORED = 255
-"""The train id of every pixel that neither trains nor counts."""
+"""The train id of pixels that are left out of the loss and of the scores."""
 
 
 class Label(NamedTuple):
@@ -29,7 +29,7 @@ class Label(NamedTuple):
     label_id: int  # value in label-id images; negative: never drawn
     train_id: int  # value in train-id images; IGNORED or negative: not a class
     category: str
-    has_instances: bool  # single objects are told apart
+    has_instances: bool  # each object has an instance of its own
     color: tuple[int, int, int]  # RGB
 
 
@@ -67,7 +67,7 @@ class LabelSpace:
             label_ids: uint8, any shape.
 
         Returns:
-            Train ids, uint8, same shape; values that the table does not know become IGNORED.
+            Train ids, uint8, same shape; values that are not in the table become IGNORED.
         """
         table = np.full(256, IGNORED, np.uint8)
         for label in self.evaluated:
@@ -75,21 +75,21 @@ class LabelSpace:
         return table[label_ids]
 
     def to_label_ids(self, train_ids: np.ndarray) -> np.ndarray:
-        """Translate a train-id image; what is not a class becomes 0 (unlabeled)."""
+        """Translate a train-id image; values that are not classes become 0 (unlabeled)."""
         table = np.zeros(256, np.uint8)
         for label in self.evaluated:
             table[label.train_id] = label.label_id
         return table[train_ids]
 
 
-def distinct_colors(count: int) -> list[tuple[int, int, int]]:
-    """Return colours for classes that bring none: those of PASCAL VOC (`VOClabelcolormap.m`), without black.
+def distinct_colors(num_colors: int) -> list[tuple[int, int, int]]:
+    """Return colours for classes without a colour: those of PASCAL VOC (`VOClabelcolormap.m`), without black.
 
     Args:
-        count: up to 255.
+        num_colors: up to 255.
     """
     colors = []
-    for number in range(1, count + 1):
+    for number in range(1, num_colors + 1):
         bits = f"{number:024b}"[::-1]  # bit 0, 3, 6, ... is red, most significant first
         red, green, blue = (int(f"{bits[channel::3]:0<8}"[:8], 2) for channel in range(3))
         colors.append((red, green, blue))
@@ -98,9 +98,10 @@ def distinct_colors(count: int) -> list[tuple[int, int, int]]:
 
 def categories_of(classes: Sequence[str]) -> list[str] | None:
     """Return the Cityscapes category of each class; None where a class is not one of Cityscapes."""
-    labels = [CITYSCAPES.by_name[name] for name in classes if name in CITYSCAPES.by_name]
-    is_known = len(labels) == len(classes) and all(0 <= label.train_id < IGNORED for label in labels)
-    return [label.category for label in labels] if is_known and labels else None
+    evaluated = {label.name: label for label in CITYSCAPES.evaluated}
+    if not classes or not all(name in evaluated for name in classes):
+        return None
+    return [evaluated[name].category for name in classes]
 
 
 # fmt: off

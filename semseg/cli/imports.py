@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from semseg.cli.program import add_debug_flag
+from semseg.cli.program import add_debug_flag, for_people
 from semseg.cli.progress import show_count
 from semseg.cli.source import add_nproc, num_processes
 
@@ -58,9 +58,9 @@ def add_import(commands: argparse._SubParsersAction) -> None:
     for name, (source, about) in _IMPORT_FORMATS.items():
         own = formats.add_parser(name, help=about.split(";")[0], description=about)
         own.add_argument("source", type=Path, metavar="SOURCE", help=source)
-        own.add_argument("--out", type=Path, required=True, metavar="DIR", help="such as data/NAME")
+        own.add_argument("--out", dest="out_dir", type=Path, required=True, metavar="DIR", help="such as data/NAME")
         own.add_argument("--split", default="train", help="train, val or test (default: %(default)s)")
-        own.add_argument("--images", type=Path, metavar="DIR", help="where the images are")
+        own.add_argument("--images", dest="images_dir", type=Path, metavar="DIR", help="where the images are")
         own.add_argument(
             "--classes",
             metavar="FILE",
@@ -70,6 +70,7 @@ def add_import(commands: argparse._SubParsersAction) -> None:
         )
         own.add_argument(
             "--map",
+            dest="label_map",
             nargs="+",
             action="extend",
             default=[],
@@ -119,11 +120,11 @@ def _run_import(args: argparse.Namespace) -> int:
         importers.Request(
             format=args.format,
             source=args.source,
-            out_dir=args.out,
+            out_dir=args.out_dir,
             split=args.split,
-            images_dir=args.images,
+            images_dir=args.images_dir,
             classes=args.classes,
-            label_map=tuple(args.map),
+            label_map=tuple(args.label_map),
             background=getattr(args, "background", None),
             order=getattr(args, "order", "area"),
             line_width_px=getattr(args, "line_width", None),
@@ -139,5 +140,5 @@ def _run_import(args: argparse.Namespace) -> int:
     )
     with show_count("painting") as show:
         written = plan.write(show)
-    print("\n".join(plan.describe(written)))
+    print(for_people("\n".join(plan.describe(written))))
     return 0

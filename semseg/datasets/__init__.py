@@ -1,1 +1,1 @@
-"""Labelled sets: dataset.yaml, pairs, photographs and masks, and what is drawn from them on the way into a model."""
+"""Labelled sets: dataset.yaml, pairs, photographs, masks, and the transforms and samplers that a training uses."""

@@ -1,4 +1,4 @@
-"""What the images of a set that MMEngine has built are called, and how they are read."""
+"""The result names of the images of a set that MMEngine has built, and how its photographs are read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from semseg.system.result_names import name_results
 
 
 def names_of_set(dataset: Any) -> dict[str, Path]:
-    """Return what the results of every image of a set are called, by image path; see `name_results`.
+    """Return the names of the results of every image of a set, by image path; see `name_results`.
 
     Args:
         dataset: as MMEngine builds it, wrapped or not.

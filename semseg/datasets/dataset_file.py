@@ -1,4 +1,4 @@
-"""`dataset.yaml`: where a labelled set lies, which classes it has, and how its masks say so."""
+"""`dataset.yaml`: where a labelled set lies, which classes it has, and how its masks store them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from semseg.system.path_lists import read_list_text
 
 Color = tuple[int, int, int]  # RGB
 RawValue = int | Color
-"""What a mask stores: a value, or a colour."""
+"""A stored value or colour of a mask."""
 
 ENCODINGS = ("ids", "palette", "rgb")
 SPLITS = ("train", "val", "test")
 IGNORE = "ignore"
-MAX_CLASSES = 254  # 255 is ignored, 254 marks what is not known yet
+MAX_CLASSES = 254  # 255 is ignored, 254 marks unknown values while a mask is decoded
 
 _REQUIRED = ("splits", "encoding", "classes")
 _OPTIONAL = ("root", "image_suffix", "mask_suffix", "label_map", "unlabelled", "exif", "bits", "snap")
@@ -43,23 +43,24 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class DatasetFile:
-    """What a dataset.yaml says, checked.
+    """The checked content of a dataset.yaml.
 
     Attributes:
         path: the file itself.
         root: folder of the set.
-        splits: by name: train, val, test, as far as the file has them.
+        splits: by name (train, val, test); only those that the file has.
         encoding: `ids` (stored values are positions in `classes`, 255 is ignored), `palette` (the colours of
             a palette PNG), or `rgb`.
         classes: names, in the order of their train ids.
         palette: RGB, in the order of the train ids.
-        label_map: stored value or colour -> train id, 255 for ignored; goes before everything else. A value
-            means the index in a palette PNG, and a grey in an rgb mask.
-        image_suffix: how image names end, any case; the rest of the name is what pairs them with a mask.
+        label_map: stored value or colour -> train id, 255 for ignored; overrides everything else. A value
+            is an index in a palette PNG, and a grey in an rgb mask.
+        image_suffix: ends of image names, in any case; an image and its mask share the rest of the name.
         mask_suffix: as `image_suffix`.
-        unlabelled: train id of all pixels of a photograph that has no mask; None: such a photograph is a fault.
+        unlabelled: train id of all pixels of a photograph that has no mask; None: such a photograph is an error.
         exif: `apply` turns images and masks by their EXIF orientation, `ignore` takes both as stored.
-        bits: how many are in use of the 16 of a value, in photographs that store 16; None: the file says it, or all.
+        bits: how many of the 16 bits of a value are in use, in photographs that store 16; None: as many as the
+            photograph states, or all.
         snap: Euclidean RGB distance within which a colour that is not in the list becomes the nearest in it.
     """
 
@@ -79,25 +80,29 @@ class DatasetFile:
 
 
 def read_dataset_file(path: str | Path) -> DatasetFile:
-    """Read a dataset.yaml; the folders that it names are not looked at.
+    """Read a dataset.yaml, without looking into the folders that it names.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it says what has no meaning; the sentence names the file, the key, and the way out.
+        ValueError: a key or value is wrong; the message names the file, the key, and what to do.
     """
     path = Path(path)
     if not path.is_file():
         inside = path / "dataset.yaml"
-        raise MissingDataError(f"no dataset file {path}" + (f"; did you mean {inside}?" if inside.is_file() else ""))
+        raise MissingDataError(
+            f"no dataset file {path}" + (f"; did you mean {inside}?" if inside.is_file() else ""), code="E-data-missing"
+        )
     try:
         status = path.stat()
         return _read_once(path, path.absolute(), status.st_size, status.st_mtime_ns)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path} line {mark.line + 1}" if mark else f"{path}"
-        raise InvalidDataError(f"{where} is not YAML: {getattr(error, 'problem', None) or error}") from error
+        raise InvalidDataError(
+            f"{where} is not YAML: {getattr(error, 'problem', None) or error}", code="E-data-yaml"
+        ) from error
     except ValueError as error:
-        raise InvalidDataError(f"{path}: {error}") from error
+        raise InvalidDataError(f"{path}: {error}", code=getattr(error, "code", "E-data-yaml")) from error
 
 
 @functools.lru_cache(maxsize=64)
@@ -121,59 +126,65 @@ def parse_color(value: Any) -> Color:
         red, green, blue = bytes.fromhex(value[1:])
         return red, green, blue
     if isinstance(value, (list, tuple)) and len(value) == 3 and all(map(_is_byte, value)):
-        return tuple(value)
+        red, green, blue = value
+        return red, green, blue
     raise InvalidDataError(
-        f"{value!r} is not a colour; expected [red, green, blue] of 0 to 255, or '#rrggbb' in quotes"
+        f"{value!r} is not a colour; expected [red, green, blue] of 0 to 255, or '#rrggbb' in quotes",
+        code="E-data-color",
     )
 
 
 def _parse(path: Path, content: Any) -> DatasetFile:
     if not isinstance(content, dict):
-        raise InvalidDataError(f"expected the keys {', '.join(_REQUIRED)}, found {type(content).__name__}")
+        raise InvalidDataError(
+            f"expected the keys {', '.join(_REQUIRED)}, found {type(content).__name__}", code="E-data-yaml"
+        )
     _check_keys(content, (*_REQUIRED, *_OPTIONAL), "key")
     missing = [key for key in _REQUIRED if content.get(key) is None]
     if missing:
-        raise InvalidDataError(f"{' and '.join(missing)} missing; {', '.join(_REQUIRED)} must be given")
+        raise InvalidDataError(
+            f"{' and '.join(missing)} missing; {', '.join(_REQUIRED)} must be given", code="E-data-yaml"
+        )
     encoding = _choose(content, "encoding", ENCODINGS)
     classes, palette = _read_classes(content["classes"], encoding)
-    more: dict[str, Any] = {}
+    optional: dict[str, Any] = {}
     for key in ("image_suffix", "mask_suffix"):
         if content.get(key) is not None:
-            more[key] = _read_suffixes(key, content[key])
+            optional[key] = _read_suffixes(key, content[key])
     if content.get("unlabelled") is not None:
-        more["unlabelled"] = _read_unlabelled(content["unlabelled"], classes)
+        optional["unlabelled"] = _read_unlabelled(content["unlabelled"], classes)
     if content.get("exif") is not None:
-        more["exif"] = _choose(content, "exif", ("apply", "ignore"))
+        optional["exif"] = _choose(content, "exif", ("apply", "ignore"))
     if content.get("bits") is not None:
-        more["bits"] = check_bits(content["bits"])
+        optional["bits"] = check_bits(content["bits"])
     if content.get("snap") is not None:
-        more["snap"] = _read_snap(content["snap"], encoding)
+        optional["snap"] = _read_snap(content["snap"], encoding)
     root = path.parent / Path(str(content.get("root") or ".")).expanduser()
-    tidy = Path(os.path.normpath(root))  # without `..`, where that is the same folder
+    normalized = Path(os.path.normpath(root))  # without `..`; behind a link this may be another folder
     return DatasetFile(
         path=path,
-        root=tidy if tidy.resolve() == root.resolve() else root,
+        root=normalized if normalized.resolve() == root.resolve() else root,
         splits=_read_splits(content["splits"]),
         encoding=encoding,
         classes=classes,
         palette=palette,
         label_map=_read_label_map(content.get("label_map") or {}, classes, encoding),
-        **more,
+        **optional,
     )
 
 
 def _read_splits(value: Any) -> dict[str, Split]:
     example = "expected such as train: {images: FOLDER, masks: FOLDER}, or {pairs: FILE}"
     if not isinstance(value, dict) or not value:
-        raise InvalidDataError(f"splits: {example}")
+        raise InvalidDataError(f"splits: {example}", code="E-data-yaml")
     _check_keys(value, SPLITS, "split")
     splits = {}
     for name, places in value.items():
         if not isinstance(places, dict):
-            raise InvalidDataError(f"splits.{name}: {example}")
+            raise InvalidDataError(f"splits.{name}: {example}", code="E-data-yaml")
         _check_keys(places, Split._fields, f"key in splits.{name}:")
         if set(places) not in ({"images", "masks"}, {"pairs"}) or not all(isinstance(p, str) for p in places.values()):
-            raise InvalidDataError(f"splits.{name}: {example}")
+            raise InvalidDataError(f"splits.{name}: {example}", code="E-data-yaml")
         splits[name] = Split(**{key: Path(place) for key, place in places.items()})
     return splits
 
@@ -181,64 +192,85 @@ def _read_splits(value: Any) -> dict[str, Split]:
 def _read_classes(value: Any, encoding: str) -> tuple[tuple[str, ...], tuple[Color, ...]]:
     if value == "cityscapes":
         space = labels.CITYSCAPES
-        return space.classes, tuple(tuple(color) for color in space.palette)
+        return space.classes, tuple(label.color for label in space.evaluated)
     if not isinstance(value, list) or not value:
-        raise InvalidDataError("classes: expected a list such as - {name: road, color: [128, 64, 128]}, or cityscapes")
+        raise InvalidDataError(
+            "classes: expected a list such as - {name: road, color: [128, 64, 128]}, or cityscapes", code="E-data-yaml"
+        )
     if len(value) > MAX_CLASSES:
-        raise InvalidDataError(f"classes: {len(value)} of them; a mask of bytes has room for {MAX_CLASSES}")
+        raise InvalidDataError(
+            f"classes: {len(value)} of them; a mask of bytes has room for {MAX_CLASSES}", code="E-data-yaml"
+        )
     names: list[str] = []
     colors: dict[Color, str] = {}
-    drawn = labels.distinct_colors(len(value))
+    default_colors = labels.distinct_colors(len(value))
     for position, row in enumerate(value):
         row = {"name": row} if isinstance(row, str) else row
         if not isinstance(row, dict):
-            raise InvalidDataError(f"classes: {row!r}: expected {{name: road, color: [128, 64, 128]}}")
+            raise InvalidDataError(
+                f"classes: {row!r}: expected {{name: road, color: [128, 64, 128]}}", code="E-data-yaml"
+            )
         _check_keys(row, ("name", "color"), f"key in class {position}:")
         name = row.get("name")
         if not isinstance(name, str) or not name or name == IGNORE:
-            raise InvalidDataError(f"classes: {name!r} is not a class name; expected a word, in quotes if need be")
+            raise InvalidDataError(
+                f"classes: {name!r} is not a class name; expected a word, in quotes if need be", code="E-data-yaml"
+            )
         if name != name.strip():
-            raise InvalidDataError(f"classes: {name!r} begins or ends with a space; write {name.strip()!r}")
+            raise InvalidDataError(
+                f"classes: {name!r} begins or ends with a space; write {name.strip()!r}", code="E-data-yaml"
+            )
         if name in names:
-            raise InvalidDataError(f"classes: {name!r} is listed twice")
+            raise InvalidDataError(f"classes: {name!r} is listed twice", code="E-data-yaml")
         if row.get("color") is None and encoding != "ids":
-            raise InvalidDataError(f"classes: {name!r} has no color; encoding {encoding} is read by colours")
+            raise InvalidDataError(
+                f"classes: {name!r} has no color; encoding {encoding} is read by colours", code="E-data-yaml"
+            )
         try:
-            color = drawn[position] if row.get("color") is None else parse_color(row["color"])
-        except ValueError as error:
-            raise InvalidDataError(f"classes: {name!r}: {error}") from error
+            color = default_colors[position] if row.get("color") is None else parse_color(row["color"])
+        except InvalidDataError as error:
+            raise InvalidDataError(f"classes: {name!r}: {error}", code=error.code) from error
         if color in colors:
-            raise InvalidDataError(f"classes: {colors[color]!r} and {name!r} have one color, {hex_color(color)}")
+            raise InvalidDataError(
+                f"classes: {colors[color]!r} and {name!r} have the same color, {hex_color(color)}", code="E-data-yaml"
+            )
         names.append(name)
         colors[color] = name
     if spellings := spellings_of_one(names):
         raise InvalidDataError(
-            f"classes: {list_names(spellings)} {DIFFERENCE}, and one class would be learnt as {len(spellings)}; keep"
-            " one of them, and give it the values or colours of the others in label_map"
+            f"classes: {list_names(spellings)} {DIFFERENCE}, so one class would be learnt as {len(spellings)}; keep"
+            " one of them, and give it the values or colours of the others in label_map",
+            code="E-data-yaml",
         )
     return tuple(names), tuple(colors)
 
 
 def _read_label_map(value: Any, classes: tuple[str, ...], encoding: str) -> dict[RawValue, int]:
     if not isinstance(value, dict):
-        raise InvalidDataError("label_map: expected such as {7: road, 255: ignore}, or {'#ffffff': ignore}")
+        raise InvalidDataError(
+            "label_map: expected such as {7: road, 255: ignore}, or {'#ffffff': ignore}", code="E-data-yaml"
+        )
     train_ids = {**{name: train_id for train_id, name in enumerate(classes)}, IGNORE: labels.IGNORED}
     label_map: dict[RawValue, int] = {}
     for key, name in value.items():
         if _is_byte(key):
             raw: RawValue = (key,) * 3 if encoding == "rgb" else key
         elif encoding == "ids":
-            raise InvalidDataError(f"label_map: {key!r} is not a value; encoding ids stores 0 to 255")
+            raise InvalidDataError(
+                f"label_map: {key!r} is not a value; encoding ids stores 0 to 255", code="E-data-yaml"
+            )
         else:
             try:
                 raw = parse_color(key)
-            except ValueError as error:
-                raise InvalidDataError(f"label_map: {error}") from error
+            except InvalidDataError as error:
+                raise InvalidDataError(f"label_map: {error}", code=error.code) from error
         if name not in train_ids:
             near = _did_you_mean(name, train_ids)
-            raise InvalidDataError(f"label_map: {key!r} becomes {name!r}, which is neither a class nor {IGNORE}{near}")
+            raise InvalidDataError(
+                f"label_map: {key!r} becomes {name!r}, which is neither a class nor {IGNORE}{near}", code="E-data-yaml"
+            )
         if raw in label_map:
-            raise InvalidDataError(f"label_map: {key!r} stands there twice")
+            raise InvalidDataError(f"label_map: {key!r} is listed twice", code="E-data-yaml")
         label_map[raw] = train_ids[name]
     return label_map
 
@@ -246,44 +278,53 @@ def _read_label_map(value: Any, classes: tuple[str, ...], encoding: str) -> dict
 def _read_unlabelled(name: Any, classes: tuple[str, ...]) -> int:
     if name == IGNORE:
         raise InvalidDataError(
-            "unlabelled: ignore: images without any label teach nothing; name a class, or leave it out"
+            "unlabelled: ignore: nothing can be learnt from images without labels; name a class, or leave it out",
+            code="E-data-yaml",
         )
     if name not in classes:
         near = _did_you_mean(name, classes) or f"; expected one of {', '.join(classes)}"
-        raise InvalidDataError(f"unlabelled: {name!r} is no class{near}")
+        raise InvalidDataError(f"unlabelled: {name!r} is no class{near}", code="E-data-yaml")
     return classes.index(name)
 
 
 def _read_suffixes(key: str, value: Any) -> tuple[str, ...]:
     suffixes = [value] if isinstance(value, str) else value
     if not isinstance(suffixes, list) or not suffixes or not all(isinstance(s, str) for s in suffixes):
-        raise InvalidDataError(f"{key}: {value!r}: expected such as .jpg, or [.jpg, .png]")
+        raise InvalidDataError(f"{key}: {value!r}: expected such as .jpg, or [.jpg, .png]", code="E-data-yaml")
     for suffix in suffixes:
         if "." not in suffix:
-            raise InvalidDataError(f"{key}: {suffix!r} has no dot; did you mean '.{suffix}'?")
+            raise InvalidDataError(f"{key}: {suffix!r} has no dot; did you mean '.{suffix}'?", code="E-data-yaml")
     return tuple(suffixes)
 
 
 def _read_snap(value: Any, encoding: str) -> float:
     if encoding == "ids":
-        raise InvalidDataError("snap has no effect with encoding ids, which stores no colours; leave it out")
+        raise InvalidDataError(
+            "snap has no effect with encoding ids, which stores no colours; leave it out", code="E-data-yaml"
+        )
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 442:
-        raise InvalidDataError(f"snap: {value!r}: expected a distance between colours, above 0, up to 442")
+        raise InvalidDataError(
+            f"snap: {value!r}: expected a distance between colours, above 0, up to 442", code="E-data-yaml"
+        )
     return float(value)
 
 
 def _choose(content: dict, key: str, choices: tuple[str, ...]) -> str:
     value = content[key]
     if value not in choices:
-        raise InvalidDataError(f"{key}: {value!r}; expected {', '.join(choices)}{_did_you_mean(value, choices)}")
+        raise InvalidDataError(
+            f"{key}: {value!r}; expected {', '.join(choices)}{_did_you_mean(value, choices)}", code="E-data-yaml"
+        )
     return value
 
 
-def _check_keys(found: dict, known: Collection[str], what: str) -> None:
-    for key in found:
+def _check_keys(content: dict, known: Collection[str], what: str) -> None:
+    for key in content:
         if key not in known:
             near = _did_you_mean(key, known)
-            raise InvalidDataError(f"unknown {what} {key!r}{near or '; expected ' + ', '.join(known)}")
+            raise InvalidDataError(
+                f"unknown {what} {key!r}{near or '; expected ' + ', '.join(known)}", code="E-data-yaml"
+            )
 
 
 def _did_you_mean(word: Any, known: Collection[str]) -> str:

@@ -13,7 +13,7 @@ from semseg.system.atomic import atomic_path
 
 
 def list_name(split: str) -> str:
-    """Name the list of pairs of a split."""
+    """Return the file name of the list of pairs of a split."""
     return f"{split}_pairs.csv"
 
 
@@ -23,13 +23,14 @@ def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("image", "mask"))
     for pair in pairs:
-        places = (relative_to_folder(member, path.parent) if member is not None else "" for member in pair)
-        writer.writerow([f"./{place}" if place.startswith("#") else place for place in places])  # no comment
+        cells = (relative_to_folder(file, path.parent) if file is not None else "" for file in pair)
+        # a line that starts with # would be a comment
+        writer.writerow([f"./{cell}" if cell.startswith("#") else cell for cell in cells])
     write_text(path, text.getvalue())
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text whole, if it differs from what is there, which is kept as `<name>.bak`."""
+    """Write a text file unless it has this content already; a different file is kept as `<name>.bak`."""
     content = text.encode("utf-8")
     if path.is_file():
         old = path.read_bytes()
@@ -42,5 +43,5 @@ def write_text(path: Path, text: str) -> None:
 
 
 def relative_to_folder(path: Path, folder: Path) -> str:
-    """Write a path as seen from a folder, with slashes, also where that leads out of it."""
+    """Write a path relative to a folder, with slashes; it may start with `..`."""
     return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()

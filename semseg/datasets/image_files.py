@@ -1,10 +1,10 @@
-"""Photographs and masks as files store them: bytes in, arrays out, no rule applied."""
+"""Photographs and masks as files store them: files in, arrays out, without the rules of a dataset.yaml."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, SupportsInt
 
 import cv2
 import numpy as np
@@ -20,43 +20,43 @@ NUM_SHOWN = 4  # examples in a message
 
 
 def read_image(path: str | Path, exif: str = "apply", bits: int | None = None) -> np.ndarray:
-    """Read a photograph: RGB, uint8, shape (height, width, 3); the pixels are those that a training sees.
+    """Read a photograph: RGB, uint8, shape (height, width, 3); with the pixels that a training sees.
 
     Args:
         path: see `decode_photograph`.
         exif: `apply` turns it upright by its EXIF orientation, `ignore` takes it as stored.
-        bits: how many are in use of the 16 of a value, where the file stores 16.
+        bits: how many of the 16 bits of a value are in use, if the file stores 16.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it is not an image, or damaged, or of a kind that is not read.
+        ValueError: it is not an image, or damaged, or of an unsupported kind.
     """
     path = Path(path)
     if not path.is_file():
-        raise MissingDataError(f"no image {path}")
+        raise MissingDataError(f"no image {path}", code="E-data-missing")
     content = path.read_bytes()
-    if is_plain(content):  # as a training decodes it, damaged files too
+    if is_plain(content):  # as in training, also if the file is damaged
         flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if exif == "ignore" else 0)
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
         if image is None:
-            raise InvalidDataError(f"{path}: not a readable image")
+            raise InvalidDataError(f"{path}: not a readable image", code="E-data-unreadable")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     try:
         return decode_photograph(content, exif, bits, MOST_PIXELS).image
     except ValueError as error:
-        raise InvalidDataError(f"{path}: {error}") from error
+        raise InvalidDataError(f"{path}: {error}", code=getattr(error, "code", "E-data-unreadable")) from error
 
 
 def measure_image(path: str | Path | BinaryIO) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return width and height of a picture as stored, and as turned upright by its EXIF orientation.
+    """Return width and height of a picture as stored, and when turned upright by its EXIF orientation.
 
     Raises:
         OSError, SyntaxError, ValueError, Image.DecompressionBombError: it is not a readable image.
     """
     with Image.open(path) as image:
-        # asking a PNG without the chunk would decode all of it
-        known = image.format != "PNG" or "exif" in image.info
-        orientation = image.getexif().get(_ORIENTATION, 1) if known else 1
+        # getexif() of a PNG without an EXIF chunk would decode the whole picture
+        has_exif = image.format != "PNG" or "exif" in image.info
+        orientation = image.getexif().get(_ORIENTATION, 1) if has_exif else 1
         width, height = image.size
     return (width, height), (height, width) if orientation in _SWAPPED else (width, height)
 
@@ -70,12 +70,12 @@ def read_mask(path: str | Path, exif: str = "apply") -> Image.Image:
     """
     path = Path(path)
     if not path.is_file():
-        raise MissingDataError(f"no mask {path}")
+        raise MissingDataError(f"no mask {path}", code="E-data-missing")
     try:
         image = Image.open(path)
         image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InvalidDataError(f"{path} is not a readable image ({error})") from error
+        raise InvalidDataError(f"{path} is not a readable image ({error})", code="E-data-unreadable") from error
     if exif == "apply" and image.getexif().get(_ORIENTATION, 1) != 1:
         turned = ImageOps.exif_transpose(image)
         turned.format = image.format
@@ -88,7 +88,7 @@ def stored_values(image: Image.Image, name: str = "the mask") -> np.ndarray:
 
     Args:
         image: mode L, P (its indices), 1, or 16 and 32 bit as long as no value is above 255.
-        name: how an error calls it.
+        name: of the mask, for error messages.
 
     Raises:
         ValueError: it has several channels, or values above 255.
@@ -100,14 +100,16 @@ def stored_values(image: Image.Image, name: str = "the mask") -> np.ndarray:
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.size and (values.max() > 255 or values.min() < 0):
-            found = most_frequent(*np.unique(values[(values > 255) | (values < 0)], return_counts=True))
-            raise InvalidDataError(f"{name} holds values outside 0..255: {listed(found)}; renumber them")
+            outside = most_frequent(*np.unique(values[(values > 255) | (values < 0)], return_counts=True))
+            raise InvalidDataError(
+                f"{name} holds values outside 0..255: {listed(outside)}; renumber them", code="E-data-mask-values"
+            )
         return values.astype(np.uint8)
-    raise InvalidDataError(f"{name} is {image.mode}, not a mask of one channel")
+    raise InvalidDataError(f"{name} is {image.mode}, not a mask of one channel", code="E-data-encoding")
 
 
-def most_frequent(values: Iterable, counts: Iterable[int]) -> dict[Any, int]:
-    """Pair what a mask stores with its pixels, most frequent first; what occurs twice is added up."""
+def most_frequent(values: Iterable, counts: Iterable[SupportsInt]) -> dict[Any, int]:
+    """Return the number of pixels by stored value, most frequent first; counts of equal values are added up."""
     pixels: dict[Any, int] = {}
     for value, count in zip(values, counts, strict=True):
         value = value.item() if isinstance(value, np.generic) else value

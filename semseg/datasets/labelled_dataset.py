@@ -1,4 +1,4 @@
-"""A labelled set of one's own, as its dataset.yaml describes it."""
+"""The dataset class for a labelled set that a dataset.yaml describes."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class FolderSegDataset(BaseSegDataset):
         split: train, val or test.
         data_root: folder of the set, instead of the one in the file.
         pipeline: transforms, as in every MMSegmentation dataset.
-        indices: take only the first so many, or those.
+        indices: use only the first `indices` samples, or the samples at these indices.
         test_mode: as in MMSegmentation.
-        lazy_init: look for the files later.
+        lazy_init: list the files later, in `full_init()`.
 
     Attributes:
-        exif: what the dataset.yaml says of the orientation of photographs: `apply` or `ignore`.
+        exif: `apply` or `ignore`, how the dataset.yaml treats the EXIF orientation of photographs.
 
     Raises:
         FileNotFoundError: the file, or a folder or file that it names, is missing.
-        ValueError: an image has no mask, or the file says what has no meaning.
+        ValueError: an image has no mask, or the dataset.yaml is wrong.
     """
 
     def __init__(
@@ -62,14 +62,15 @@ class FolderSegDataset(BaseSegDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """Pair the files of the split."""
+        """Return one entry for each pair of the split."""
         pairing = find_pairs(self.rules, self.split)
         unlabelled = pairing.images_without_mask
         if unlabelled:
             raise InvalidDataError(
                 f"{len(unlabelled)} of {len(unlabelled) + len(pairing.pairs)} images have no mask, first"
                 f" {unlabelled[0]}; label them, move them away, list the pairs to use: {self.split}: {{pairs: FILE}} in"
-                f" {self.rules.path}, or say there with unlabelled: CLASS what images without mask show"
+                f" {self.rules.path}, or set unlabelled: CLASS there, the class of images without mask",
+                code="E-data-pairs",
             )
         if pairing.masks_without_image:
             count, first = len(pairing.masks_without_image), pairing.masks_without_image[0]

@@ -1,4 +1,4 @@
-"""From the masks that people draw to train ids, by the rules of a dataset.yaml."""
+"""Turn drawn masks into train ids, by the rules of a dataset.yaml."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from semseg.datasets.image_files import NUM_SHOWN, listed, measure_image, most_f
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import IGNORED
 
-_UNKNOWN = MAX_CLASSES  # marks in a table what no rule names
+_UNKNOWN = MAX_CLASSES  # marks values and colours without a rule in a lookup table
 
 
 class Census(NamedTuple):
-    """What a mask holds.
+    """The content of a mask.
 
     Attributes:
-        train_ids: uint8, shape (height, width); what no rule names is 255 here.
-        unknown: stored value or colour -> pixels, of what no rule names, most frequent first.
-        snapped: colour -> pixels, of those that became the nearest in the list, most frequent first.
+        train_ids: uint8, shape (height, width); 255 also where the value or colour has no rule.
+        unknown: stored value or colour -> number of pixels, for those without a rule, most frequent first.
+        snapped: colour -> number of pixels, for colours that were replaced by the nearest known one, most frequent
+            first.
     """
 
     train_ids: np.ndarray
@@ -45,18 +46,18 @@ def decode_mask(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> np
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the mask is of another kind than the encoding, or holds what no rule names; the sentence
-            names the file, the values or colours, how many pixels, and the nearest that is known.
+        ValueError: the mask does not have the encoding of the rules, or holds values or colours without a rule; the
+            message names the file, the values or colours with their numbers of pixels, and the nearest known one.
     """
     image, name = _open(mask, dataset_file)
     if dataset_file.encoding == "rgb":
-        packed = _packed(image, name)
+        packed = _pack_colors(image, name)
         table = _rgb_table(dataset_file, dataset_file.snap is not None)
         train_ids = table[packed]
         unseen = train_ids == _UNKNOWN
         if dataset_file.snap is not None and unseen.any():
             colors = np.unique(packed[unseen])
-            table[colors] = _snap(colors, dataset_file)  # so that each colour is looked up once
+            table[colors] = _snap(colors, dataset_file)  # so that the nearest colour is searched once per colour
             train_ids[unseen] = table[packed[unseen]]
             unseen = train_ids == _UNKNOWN
     else:
@@ -64,35 +65,38 @@ def decode_mask(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> np
         train_ids = cv2.LUT(values, _value_table(image, dataset_file)[0])
         unseen = train_ids == _UNKNOWN
     if unseen.any():
-        raise InvalidDataError(_complaint(name, census(image, dataset_file).unknown, dataset_file))
+        raise InvalidDataError(
+            _describe_unknown(name, census(image, dataset_file).unknown, dataset_file), code="E-data-mask-values"
+        )
     return train_ids
 
 
 def decode_pair(image_path: str | Path, mask_path: str | Path | None, dataset_file: DatasetFile) -> np.ndarray:
-    """Return the train ids of a photograph: those of its mask, or without one the class `unlabelled` everywhere.
+    """Return the train ids of a photograph: those of its mask, or the class `unlabelled` everywhere if it has no mask.
 
     Args:
-        image_path: the photograph; it is opened for its size where there is no mask.
-        mask_path: None: it has none.
-        dataset_file: the rules; without a mask it has `unlabelled`.
+        image_path: the photograph; only opened if there is no mask, to read its size.
+        mask_path: its mask; None: it has none.
+        dataset_file: the rules; `unlabelled` must be set if there is no mask.
 
     Raises:
-        FileNotFoundError, ValueError: those of `decode_mask`; the photograph is missing, or not readable.
+        FileNotFoundError, ValueError: as in `decode_mask`; or the photograph is missing or not readable.
     """
     if mask_path is not None:
         return decode_mask(mask_path, dataset_file)
     try:
         stored, upright = measure_image(image_path)
     except FileNotFoundError:
-        raise MissingDataError(f"no image {image_path}") from None
+        raise MissingDataError(f"no image {image_path}", code="E-data-missing") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InvalidDataError(f"{image_path} is not a readable image ({error})") from error
+        raise InvalidDataError(f"{image_path} is not a readable image ({error})", code="E-data-unreadable") from error
+    assert dataset_file.unlabelled is not None
     width, height = upright if dataset_file.exif == "apply" else stored
     return np.full((height, width), dataset_file.unlabelled, np.uint8)
 
 
 def census(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> Census:
-    """Turn a mask into train ids and count what is wrong with it, instead of refusing it.
+    """Turn a mask into train ids and count its unknown values, instead of raising an error for them.
 
     Args:
         mask: a file, or an image that PIL opened.
@@ -100,17 +104,17 @@ def census(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> Census:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the mask is of another kind than the encoding.
+        ValueError: the mask does not have the encoding of the rules.
     """
     image, name = _open(mask, dataset_file)
     if dataset_file.encoding == "rgb":
-        packed = _packed(image, name)
+        packed = _pack_colors(image, name)
         train_ids = _rgb_table(dataset_file, False)[packed]
         unseen = train_ids == _UNKNOWN
         colors, inverse, counts = np.unique(packed[unseen], return_inverse=True, return_counts=True)
         nearest = _snap(colors, dataset_file)
         train_ids[unseen] = nearest[inverse]
-        keys: list[RawValue] = [_unpacked(color) for color in colors]
+        keys: list[RawValue] = [_unpack_color(color) for color in colors]
         is_snapped = nearest != _UNKNOWN
     else:
         values = stored_values(image, name)
@@ -120,10 +124,14 @@ def census(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> Census:
         chosen = np.flatnonzero((all_counts > 0) & (was_snapped | (table == _UNKNOWN)))
         keys, counts, is_snapped = [all_keys[i] for i in chosen], all_counts[chosen], was_snapped[chosen]
     train_ids[train_ids == _UNKNOWN] = IGNORED
-    found: dict[bool, list[tuple[RawValue, int]]] = {False: [], True: []}
-    for key, count, snapped in zip(keys, counts, is_snapped, strict=True):
-        found[bool(snapped)].append((key, count))
-    unknown, snapped = (most_frequent([k for k, _ in rows], [n for _, n in rows]) for rows in found.values())
+    rows = list(zip(keys, counts, is_snapped, strict=True))
+    unknown, snapped = (
+        most_frequent(
+            [key for key, _, is_near in rows if is_near == wanted],
+            [count for _, count, is_near in rows if is_near == wanted],
+        )
+        for wanted in (False, True)
+    )
     return Census(train_ids, unknown, snapped)
 
 
@@ -131,11 +139,17 @@ def _open(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> tuple[Im
     image = mask if isinstance(mask, Image.Image) else read_mask(mask, dataset_file.exif)
     name = str(getattr(image, "filename", "") or mask) if isinstance(mask, Image.Image) else str(mask)
     if image.format == "JPEG" and dataset_file.snap is None:
-        raise InvalidDataError(f"{name} is a JPEG, which changes labels near edges; export PNG, or set snap")
+        raise InvalidDataError(
+            f"{name} is a JPEG, which changes labels near edges; export PNG, or set snap", code="E-data-encoding"
+        )
     if dataset_file.encoding == "palette" and image.mode != "P":
-        raise InvalidDataError(f"{name} is {image.mode}, not a palette PNG; set encoding: {_encoding_for(image)}")
+        raise InvalidDataError(
+            f"{name} is {image.mode}, not a palette PNG; set encoding: {_encoding_for(image)}", code="E-data-encoding"
+        )
     if dataset_file.encoding == "ids" and image.mode in ("RGB", "RGBA", "LA", "CMYK"):
-        raise InvalidDataError(f"{name} is {image.mode}, not a mask of one channel; set encoding: rgb, and colours")
+        raise InvalidDataError(
+            f"{name} is {image.mode}, not a mask of one channel; set encoding: rgb, and colours", code="E-data-encoding"
+        )
     return image, name
 
 
@@ -143,21 +157,21 @@ def _encoding_for(image: Image.Image) -> str:
     return "rgb" if image.mode in ("RGB", "RGBA", "CMYK") else "ids"
 
 
-# colours of a whole mask as one number each: 0xBBGGRR
-
-
-def _packed(image: Image.Image, name: str) -> np.ndarray:
-    if image.mode[0] in "IF":  # which `convert` would cut off at 255
+def _pack_colors(image: Image.Image, name: str) -> np.ndarray:
+    """Return the colour of each pixel as one number: uint32, 0xBBGGRR, shape (height, width)."""
+    if image.mode[0] in "IF":  # `convert` would clip these values at 255
         image = Image.fromarray(stored_values(image, name))
     rgba = np.asarray(image.convert("RGBA"))
     packed = rgba.view("<u4")[..., 0]
     if (image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info) and rgba[..., 3].min() < 255:
         count = int((rgba[..., 3] < 255).sum())
-        raise InvalidDataError(f"{name} has {count} pixels that are not opaque; export it without transparency")
+        raise InvalidDataError(
+            f"{name} has {count} pixels that are not opaque; export it without transparency", code="E-data-encoding"
+        )
     return packed & 0xFFFFFF
 
 
-def _unpacked(packed: int) -> Color:
+def _unpack_color(packed: np.integer) -> Color:
     return int(packed) & 255, int(packed) >> 8 & 255, int(packed) >> 16 & 255
 
 
@@ -167,8 +181,8 @@ def _known_colors(dataset_file: DatasetFile) -> dict[Color, int]:
 
 
 @lru_cache(maxsize=4)
-def _rgb_table(dataset_file: DatasetFile, learns: bool) -> np.ndarray:
-    """Return packed colour -> train id or _UNKNOWN; one that `learns` is filled with snapped colours too."""
+def _rgb_table(dataset_file: DatasetFile, with_snapped: bool) -> np.ndarray:
+    """Return packed colour -> train id or _UNKNOWN; `decode_mask` adds snapped colours to the table `with_snapped`."""
     table = np.full(1 << 24, _UNKNOWN, np.uint8)
     for (red, green, blue), train_id in _known_colors(dataset_file).items():
         table[red | green << 8 | blue << 16] = train_id
@@ -189,14 +203,15 @@ def _nearest(packed: np.ndarray, dataset_file: DatasetFile) -> tuple[np.ndarray,
     best = np.full(packed.shape, 1 << 20, np.int32)
     train_ids = np.zeros(packed.shape, np.uint8)
     for color, train_id in _known_colors(dataset_file).items():
-        square = sum((channel - part) ** 2 for channel, part in zip(channels, color, strict=True))
+        red, green, blue = ((channel - part) ** 2 for channel, part in zip(channels, color, strict=True))
+        square = red + green + blue
         closer = square < best
         best[closer], train_ids[closer] = square[closer], train_id
     return train_ids, best
 
 
 def _value_table(image: Image.Image, rules: DatasetFile) -> tuple[np.ndarray, np.ndarray, list[RawValue]]:
-    """Return for the 256 values of a mask: train id or _UNKNOWN, if it is snapped, and what it stands for."""
+    """Return for each of the 256 values: train id or _UNKNOWN, whether it was snapped, and its value or colour."""
     table = np.full(256, _UNKNOWN, np.uint8)
     snapped = np.zeros(256, bool)
     keys: list[RawValue] = list(range(256))
@@ -205,10 +220,13 @@ def _value_table(image: Image.Image, rules: DatasetFile) -> tuple[np.ndarray, np
         table[list(replaced_positions(rules))] = _UNKNOWN
         table[IGNORED] = IGNORED
     else:
-        colors = np.reshape(image.getpalette("RGB"), (-1, 3)).astype(np.uint32)
-        keys[: len(colors)] = [tuple(map(int, color)) for color in colors]
+        palette = image.getpalette("RGB")
+        assert palette is not None  # `_open` lets only palette pictures through
+        colors = np.reshape(palette, (-1, 3)).astype(np.uint32)
+        palette_colors: list[Color] = [(int(red), int(green), int(blue)) for red, green, blue in colors]
+        keys[: len(colors)] = palette_colors
         known = _known_colors(rules)
-        table[: len(colors)] = [known.get(key, _UNKNOWN) for key in keys[: len(colors)]]
+        table[: len(colors)] = [known.get(color, _UNKNOWN) for color in palette_colors]
         nearest = _snap(colors @ np.array([1, 1 << 8, 1 << 16], np.uint32), rules)
         snapped[: len(colors)] = (table[: len(colors)] == _UNKNOWN) & (nearest != _UNKNOWN)
         table[snapped] = nearest[snapped[: len(colors)]]
@@ -219,52 +237,52 @@ def _value_table(image: Image.Image, rules: DatasetFile) -> tuple[np.ndarray, np
 
 
 def replaced_positions(rules: DatasetFile) -> dict[int, tuple[int, ...]]:
-    """Return the stored values that no longer mean the class at their position, because label_map names others for it.
+    """Return the stored values that do not mean the class at their position, because label_map gives it other values.
 
-    With `encoding: ids` a value means the class at its position in `classes`. Where label_map gives other values to a
-    class, this one does not mean it any more, unless label_map lists it as well: without that, a set that stores
-    0 sky, 3 road, read with `classes: [road]` and `label_map: {3: road}`, would count sky as road.
+    With `encoding: ids`, a value means the class at its position in `classes`. If label_map gives other values to that
+    class, the position itself is unknown, unless label_map lists it as well. Otherwise a set that stores 0 for sky and
+    3 for road, read with `classes: [road]` and `label_map: {3: road}`, would count sky as road.
 
     Returns:
         By position: the values that label_map gives to its class. Empty for the other encodings.
     """
     if rules.encoding != "ids":
         return {}
-    named: dict[int, tuple[int, ...]] = {}
+    replaced: dict[int, tuple[int, ...]] = {}
     for value, train_id in rules.label_map.items():
         if isinstance(value, int) and train_id != IGNORED and train_id not in rules.label_map:
-            named[train_id] = (*named.get(train_id, ()), value)
-    return named
+            replaced[train_id] = (*replaced.get(train_id, ()), value)
+    return replaced
 
 
 def explain_replaced(values: Iterable[int], rules: DatasetFile) -> str:
-    """Say why values that are positions of classes are not known; empty if none of them is one."""
+    """Explain why values are unknown although they are positions of classes; empty if none of them is a position."""
     replaced = replaced_positions(rules)
     chosen = [value for value in sorted(values) if value in replaced]
     if not chosen:
         return ""
-    value, others = chosen[0], replaced[chosen[0]]
+    value, mapped = chosen[0], replaced[chosen[0]]
     name = rules.classes[value]
     return (
-        f"label_map gives {' and '.join(map(str, others))} to {name}, so {value}, the position of {name} in classes,"
+        f"label_map gives {' and '.join(map(str, mapped))} to {name}, so {value}, the position of {name} in classes,"
         f" does not mean {name} any more; add {value} to label_map, as {name}, another class or ignore"
     )
 
 
-def _complaint(name: str, unknown: dict[RawValue, int], dataset_file: DatasetFile) -> str:
+def _describe_unknown(name: str, unknown: dict[RawValue, int], dataset_file: DatasetFile) -> str:
     names = {**dict(enumerate(dataset_file.classes)), IGNORED: "ignore"}
     first, *_ = unknown
     if isinstance(first, int):
         if reason := explain_replaced((key for key in unknown if isinstance(key, int)), dataset_file):
-            return f"{name} holds values that nothing names: {listed(unknown)}; {reason}"
-        known = {key for key in dataset_file.label_map if isinstance(key, int)} | {IGNORED}
+            return f"{name} holds values without a rule: {listed(unknown)}; {reason}"
+        known_values = {key for key in dataset_file.label_map if isinstance(key, int)} | {IGNORED}
         if dataset_file.encoding == "ids":
-            known |= set(range(len(dataset_file.classes))) - set(replaced_positions(dataset_file))
-        close = min(known, key=lambda value: abs(value - first))
-        close_id = dataset_file.label_map.get(close, close)
+            known_values |= set(range(len(dataset_file.classes))) - set(replaced_positions(dataset_file))
+        nearest = min(known_values, key=lambda value: abs(value - first))
+        nearest_id = dataset_file.label_map.get(nearest, nearest)
         return (
             f"{name} holds values outside 0..{len(dataset_file.classes) - 1} and 255: {listed(unknown)};"
-            f" nearest known is {close} ({names[close_id]}); name them in label_map, as a class or as ignore"
+            f" nearest known is {nearest} ({names[nearest_id]}); name them in label_map, as a class or as ignore"
         )
     colors = [key for key in list(unknown)[:NUM_SHOWN] if isinstance(key, tuple)]
     packed = np.array([red | green << 8 | blue << 16 for red, green, blue in colors], np.uint32)

@@ -1,6 +1,6 @@
-"""What the header of a photograph says about its values: how many bands, how many bits, and whether they are read.
+"""Read the header of a photograph: how many bands, how many bits, and whether such files are supported.
 
-Everything that reads photographs asks here first, so that a file is refused, or scaled, in the same way everywhere.
+Everything that reads photographs calls `read_kind` first, so that all readers refuse or scale a file in the same way.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EXPECTED = "expected 1 or 3 bands of 8 or 16 bits, or with transparency one more
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_BANDS = {0: 1, 2: 3, 3: 1, 4: 1, 6: 3}  # by colour type, without alpha
 _PNG_ALPHA = (4, 6)
-_MOST_HEAD = 1 << 16  # bytes in which the size of a JPEG, and the chunks before the pixels of a PNG, are looked for
+_HEAD_BYTES = 1 << 16  # searched for the size of a JPEG, and for the chunks before the pixels of a PNG
 _MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _SAMPLES = {
     2: "signed numbers of ",
@@ -28,15 +28,15 @@ _SAMPLES = {
 
 
 class PhotographKind(NamedTuple):
-    """What a header says.
+    """The facts of a header.
 
     Attributes:
-        bands: without alpha.
-        bits: of a value.
-        has_alpha: whether there is a band of transparency, or another sign for it.
-        refusal: what it holds, and why that is not read as RGB; empty if it is.
-        stated_bits: how many of 16 bits are in use, if the file says so.
-        nodata: the stored value that means no data, if the file says so.
+        bands: number of bands, without alpha.
+        bits: number of bits of a value.
+        has_alpha: whether there is a band of transparency, or a transparent colour.
+        refusal: what the file holds, and why it cannot be read as RGB; empty if it can.
+        stated_bits: how many of 16 bits are in use, if the file states it.
+        nodata: the stored value that means no data, if the file states it.
     """
 
     bands: int = 3
@@ -48,29 +48,29 @@ class PhotographKind(NamedTuple):
 
 
 def is_plain(content: bytes) -> bool:
-    """Return whether every reader makes the same 8-bit RGB of a file, however it is decoded.
+    """Return whether every decoder gives the same 8-bit RGB for a file.
 
-    So for PNG, WebP and BMP of up to 8 bits, and for JPEG of grey or three bands.
+    This holds for PNG, WebP and BMP of up to 8 bits, and for JPEG of one or three bands.
     """
     if content[:2] == b"\xff\xd8":
-        return _jpeg_frame(content) in ((8, 1), (8, 3), None)  # None: damaged, and the decoder says so
+        return _jpeg_frame(content) in ((8, 1), (8, 3), None)  # None: damaged, which the decoder reports
     if content[:8] == _PNG:
         return len(content) > 24 and content[24] <= 8
     return content[:2] == b"BM" or (content[:4] == b"RIFF" and content[8:12] == b"WEBP")
 
 
 def read_kind(file: BinaryIO) -> PhotographKind:
-    """Read the header of a photograph; a format that has only one kind, or an unknown one, counts as plain.
+    """Read the header of a photograph; formats that have only one kind, and unknown formats, count as 8-bit RGB.
 
     Args:
-        file: seekable; left at its beginning.
+        file: seekable; its position is 0 afterwards.
     """
     file.seek(0)
-    head = file.read(_MOST_HEAD)
+    head = file.read(_HEAD_BYTES)
     try:
         if tiff_tags.is_tiff(head):
             return _tiff_kind(tiff_tags.read_tiff_tags(file))
-    except ValueError:  # Pillow says what is wrong with it
+    except ValueError:  # Pillow reports the error later
         return PhotographKind()
     finally:
         file.seek(0)
@@ -81,16 +81,18 @@ def read_kind(file: BinaryIO) -> PhotographKind:
         refusal = "" if bits == 8 else f"is a JPEG of {bits} bits; expected 8: save it as PNG or TIFF of 16 bits"
         return PhotographKind(bands, bits, refusal=refusal)
     if head[:4] == b"\0\0\0\x0c" or head[:4] == b"\xff\x4f\xff\x51":
-        place = head.find(b"\xff\x51")  # SIZ: sizes, then the number of bands and the bits of each, less 1
-        if place >= 0 and len(head) > place + 40:
-            bits = (head[place + 40] & 127) + 1
+        start = head.find(b"\xff\x51")  # SIZ: sizes, then the number of bands and the bits of each, less 1
+        if start >= 0 and len(head) > start + 40:
+            bits = (head[start + 40] & 127) + 1
             refusal = "" if bits <= 8 else f"is a JPEG 2000 of {bits} bits, which is not read; save it as PNG or TIFF"
             return PhotographKind(bits=bits, refusal=refusal)
     if netpbm := re.match(rb"P[2356]\s+(?:#.*\s+)*\d+\s+(?:#.*\s+)*\d+\s+(?:#.*\s+)*(\d{1,5})\s", head):
         highest = int(netpbm[1])
         bits = 8 if highest < 256 else 16
-        is_even = highest & (highest + 1) == 0  # 1023, 4095, …
-        refusal = "" if bits == 8 or is_even else f"has the highest value {highest}; expected 255, 1023, 4095 or 65535"
+        is_all_ones = highest & (highest + 1) == 0  # 1023, 4095, …
+        refusal = (
+            "" if bits == 8 or is_all_ones else f"has the highest value {highest}; expected 255, 1023, 4095 or 65535"
+        )
         return PhotographKind(bits=bits, refusal=refusal, stated_bits=highest.bit_length() if bits == 16 else None)
     return PhotographKind()
 
@@ -120,7 +122,7 @@ def _png_chunks(head: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _jpeg_frame(content: bytes) -> tuple[int, int] | None:
-    """Return the bits and bands of a JPEG."""
+    """Return the bits and bands of a JPEG; None if it is damaged."""
     start = 2
     while start + 10 <= len(content) and content[start] == 0xFF:
         marker = content[start + 1]
@@ -142,39 +144,39 @@ def _tiff_kind(tags: dict[int, tiff_tags.Tag]) -> PhotographKind:
         return int(tags[code].values[0]) if code in tags and tags[code].values else default
 
     bands, color = first(tiff_tags.NUM_BANDS, 1), first(tiff_tags.COLOR, _MINISBLACK)
-    widths = set(tags[tiff_tags.BITS].values if tiff_tags.BITS in tags else (1,))
-    bits, sample = max(widths), _SAMPLES.get(first(tiff_tags.SAMPLE_FORMAT, 1), "")
+    bits_of_bands = set(tags[tiff_tags.BITS].values if tiff_tags.BITS in tags else (1,))
+    bits, sample = max(bits_of_bands), _SAMPLES.get(first(tiff_tags.SAMPLE_FORMAT, 1), "")
     extra = tags[tiff_tags.EXTRA_BANDS].values if tiff_tags.EXTRA_BANDS in tags else ()
     has_alpha = len(extra) == 1 and extra[0] in (1, 2)
-    own = bands - has_alpha
-    what = f"holds {own} {'band' if own == 1 else 'bands'} of {sample}{bits} bits"
-    planes = first(tiff_tags.PLANES, 1) == 2 and bands > 1
+    num_colors = bands - has_alpha
+    what = f"holds {num_colors} {'band' if num_colors == 1 else 'bands'} of {sample}{bits} bits"
+    is_planar = first(tiff_tags.PLANES, 1) == 2 and bands > 1
     refusal = ""
-    if own not in ({_CMYK: (4,), _RGB: (3,), _YCBCR: (3,)}.get(color, (1,))):
-        named = {_MINISBLACK: " marked as grey", _RGB: "", _CMYK: " marked as CMYK"}.get(color, "")
-        if own == 3:
-            refusal = f"{what}{named}; {EXPECTED}: mark them as RGB (gdal_translate -co PHOTOMETRIC=RGB)"
+    if num_colors not in ({_CMYK: (4,), _RGB: (3,), _YCBCR: (3,)}.get(color, (1,))):
+        marking = {_MINISBLACK: " marked as grey", _RGB: "", _CMYK: " marked as CMYK"}.get(color, "")
+        if num_colors == 3:
+            refusal = f"{what}{marking}; {EXPECTED}: mark them as RGB (gdal_translate -co PHOTOMETRIC=RGB)"
         else:
-            refusal = f"{what}{named}; {EXPECTED}: choose one or three (such as gdal_translate -b 1 -b 2 -b 3)"
-    elif sample or len(widths) > 1 or bits > 16:
+            refusal = f"{what}{marking}; {EXPECTED}: choose one or three (such as gdal_translate -b 1 -b 2 -b 3)"
+    elif sample or len(bits_of_bands) > 1 or bits > 16:
         refusal = f"{what}; {EXPECTED}: scale them to whole numbers from 0 (gdal_translate -ot Byte -scale)"
-    elif 8 < bits < 16 and (bits, own) != (12, 1):
+    elif 8 < bits < 16 and (bits, num_colors) != (12, 1):
         refusal = f"{what}; {EXPECTED}: store them in 16 bits (gdal_translate -co NBITS=16)"
-    elif bits > 8 and (color not in (_MINISBLACK, _RGB) or (has_alpha and own == 1)):
+    elif bits > 8 and (color not in (_MINISBLACK, _RGB) or (has_alpha and num_colors == 1)):
         names = {_MINISWHITE: "white is 0", _PALETTE: "a palette", _CMYK: "CMYK", _YCBCR: "YCbCr"}
         refusal = f"{what} ({names.get(color, 'transparency' if has_alpha else f'colour space {color}')}); {EXPECTED}"
-    elif bits > 8 and planes:
+    elif bits > 8 and is_planar:
         refusal = f"{what}, band by band; expected pixel by pixel (gdal_translate -co INTERLEAVE=PIXEL)"
     stated = bits if 8 < bits < 16 else None
     for code in (tiff_tags.HIGHEST, tiff_tags.HIGHEST_BY_TYPE):
         highest = first(code, 0) + 1
         if bits == 16 and 1 << 8 <= highest < 1 << 16 and highest & (highest - 1) == 0:
             stated = highest.bit_length() - 1
-    return PhotographKind(own, bits, has_alpha, refusal, stated, _nodata(tags, bits))
+    return PhotographKind(num_colors, bits, has_alpha, refusal, stated, _nodata(tags, bits))
 
 
 def _nodata(tags: dict[int, tiff_tags.Tag], bits: int) -> int | None:
-    """Return the value of the tag of GDAL, if a pixel can have it."""
+    """Return the value of GDAL's tag for no data, if a pixel can have it."""
     try:
         value = float(tags[tiff_tags.GDAL_NODATA].values[0])
     except (KeyError, IndexError, ValueError):

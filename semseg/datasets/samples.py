@@ -1,10 +1,10 @@
-"""Samples of a labelled set, as the network receives them or as they lie on disk."""
+"""Samples of a labelled set, as the network receives them or as they are stored."""
 
 from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,11 +20,11 @@ from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.image_files import read_image
 from semseg.datasets.masks import decode_pair
 from semseg.datasets.pairs import find_pairs
-from semseg.errors import InvalidDataError
+from semseg.errors import InvalidConfigError, InvalidDataError, InvalidInputError
 from semseg.labels import IGNORED
 from semseg.visualization.drawing import Sample
 
-_PADDING_GREY = 116  # models pad with 0 after normalising, which is the mean colour; ImageNet's is near this
+_PADDING_GREY = 116  # models pad with 0 after normalising, the mean colour; that of ImageNet is close to this
 
 
 class Selection(NamedTuple):
@@ -44,12 +44,12 @@ class Selection(NamedTuple):
 
 
 def from_config(cfg: Config, split: str, num_samples: int, seed: int = 0) -> Selection:
-    """Take samples out of a dataloader's set, through its pipeline.
+    """Take samples from the set of a dataloader, through its pipeline.
 
     Args:
         cfg: from `load_config`; not changed.
         split: train, val or test.
-        num_samples: at most.
+        num_samples: at most this many.
         seed: of the choice and of the augmentation.
 
     Raises:
@@ -57,24 +57,25 @@ def from_config(cfg: Config, split: str, num_samples: int, seed: int = 0) -> Sel
     """
     loader = cfg.get(f"{split}_dataloader")
     if loader is None:
-        raise InvalidDataError(f"the config has no {split}_dataloader, so nothing to see of split {split}")
+        raise InvalidConfigError(
+            f"the config has no {split}_dataloader, so it has no samples of split {split}", code="E-config-key"
+        )
     init_default_scope(cfg.get("default_scope", "mmseg"))
     dataset = DATASETS.build(copy.deepcopy(loader.dataset))
     return from_dataset(dataset, num_samples, seed, padded_size(cfg) if split == "train" else None)
 
 
 def padded_size(cfg: Config) -> tuple[int, int] | None:
-    """Return the height and width to which the model pads the pictures that it trains on, if it does."""
+    """Return the height and width to which the model pads its training pictures; None if it does not pad."""
     return cfg.model.get("data_preprocessor", {}).get("size")
 
 
 def from_dataset(dataset: Any, num_samples: int, seed: int = 0, size: tuple[int, int] | None = None) -> Selection:
-    """Take samples out of a set as MMSegmentation builds it; the global random state stays what it was.
+    """Take samples from a set that MMSegmentation has built; the global random state is not changed.
 
     Args:
-        dataset: its items hold `inputs` (BGR as every loader gives it, shape (channels, height, width)) and
-            `data_samples`.
-        num_samples: at most.
+        dataset: its items hold `inputs` (BGR, shape (channels, height, width)) and `data_samples`.
+        num_samples: at most this many.
         seed: of the choice and of the augmentation.
         size: height and width to pad to.
 
@@ -82,17 +83,17 @@ def from_dataset(dataset: Any, num_samples: int, seed: int = 0, size: tuple[int,
         ValueError: `num_samples` is below 1.
     """
     indices = _choose(len(dataset), num_samples, seed)
-    with _own_randomness(seed):
+    with _temporary_seed(seed):
         samples = [as_sample(dataset[i], size) for i in indices]
     return Selection(samples, len(dataset), dataset.metainfo["classes"], dataset.metainfo["palette"])
 
 
 def from_dataset_file(path: str | Path, split: str, num_samples: int, seed: int = 0) -> Selection:
-    """Take pairs out of the set of a dataset.yaml, as they are.
+    """Take pairs from the set of a dataset.yaml, as they are stored.
 
     Raises:
-        FileNotFoundError, ValueError: those of `read_dataset_file`, `find_pairs`, `decode_pair`; a pair whose
-            sizes differ; `num_samples` is below 1.
+        FileNotFoundError, ValueError: as in `read_dataset_file`, `find_pairs` and `decode_pair`; or image and mask of a
+            pair differ in size; or `num_samples` is below 1.
     """
     rules = read_dataset_file(path)
     pairs = find_pairs(rules, split).pairs
@@ -104,7 +105,8 @@ def from_dataset_file(path: str | Path, split: str, num_samples: int, seed: int 
             (height, width), (mask_height, mask_width) = image.shape[:2], train_ids.shape
             raise InvalidDataError(
                 f"{pairs[i].mask_path} is {mask_width}x{mask_height}, its image {pairs[i].image_path} is"
-                f" {width}x{height}; masks are drawn at the size of their image"
+                f" {width}x{height}; masks are drawn at the size of their image",
+                code="E-data-size",
             )
         samples.append(Sample(image, train_ids, pairs[i].image_path.name))
     return Selection(samples, len(pairs), rules.classes, rules.palette)
@@ -112,16 +114,16 @@ def from_dataset_file(path: str | Path, split: str, num_samples: int, seed: int 
 
 def _choose(num_all: int, num_samples: int, seed: int) -> list[int]:
     if num_samples < 1:
-        raise InvalidDataError(f"the number of samples is 1 or more, got {num_samples}")
+        raise InvalidInputError(f"the number of samples is 1 or more, got {num_samples}", code="E-input-range")
     if not num_all:
-        raise InvalidDataError("the set is empty: there is no sample to show")
+        raise InvalidDataError("the set is empty: there is no sample to show", code="E-data-empty")
     chosen = np.random.default_rng(seed).choice(num_all, min(num_samples, num_all), replace=False)
     return sorted(map(int, chosen))
 
 
 @contextmanager
-def _own_randomness(seed: int) -> Iterator[None]:
-    """Seed what transforms draw from, and put everything back."""
+def _temporary_seed(seed: int) -> Generator[None]:
+    """Seed the generators that transforms use, and restore their states afterwards."""
     states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
     try:
         random.seed(seed)
@@ -135,7 +137,7 @@ def _own_randomness(seed: int) -> Iterator[None]:
 
 
 def as_sample(item: dict, size: tuple[int, int] | None) -> Sample:
-    """Turn an item of a dataset, see `from_dataset`, into a picture with its truth, padded to `size`."""
+    """Turn an item of a dataset (see `from_dataset`) into a picture with its target, padded to `size`."""
     inputs, data_sample = item["inputs"], item["data_samples"]
     image = np.ascontiguousarray(inputs.numpy()[2::-1].transpose(1, 2, 0))  # to RGB
     image = np.clip(image, 0, 255).astype(np.uint8)
@@ -145,12 +147,12 @@ def as_sample(item: dict, size: tuple[int, int] | None) -> Sample:
         train_ids = data_sample.gt_sem_seg.data.squeeze(0).numpy().astype(np.uint8)
     else:
         train_ids = np.full(image.shape[:2], IGNORED, np.uint8)
-    if train_ids.shape != image.shape[:2]:  # in a test pipeline the truth keeps its own size
+    if train_ids.shape != image.shape[:2]:  # in a test pipeline the target is not resized
         train_ids = cv2.resize(train_ids, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     if size is not None:
-        missing = [(0, max(0, wanted - found)) for wanted, found in zip(size, train_ids.shape, strict=True)]
-        image = np.pad(image, [*missing, (0, 0)], constant_values=_PADDING_GREY)
-        train_ids = np.pad(train_ids, missing, constant_values=IGNORED)
+        padding = [(0, max(0, padded - length)) for padded, length in zip(size, train_ids.shape, strict=True)]
+        image = np.pad(image, [*padding, (0, 0)], constant_values=_PADDING_GREY)
+        train_ids = np.pad(train_ids, padding, constant_values=IGNORED)
     name = Path(data_sample.img_path).name
-    rare_class = data_sample.get("rare_class")  # which RareClassDataset cropped around
+    rare_class = data_sample.get("rare_class")  # the class that RareClassDataset cropped around
     return Sample(image, train_ids, name if rare_class is None else f"{rare_class}: {name}")

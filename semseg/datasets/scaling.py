@@ -1,4 +1,4 @@
-"""What the resizing steps of a pipeline make of the size of a picture: MMCV's rule, without a picture."""
+"""Compute the size of a picture after the resizing steps of a pipeline, by MMCV's rule and without the picture."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ Size = tuple[int, int]  # width, height
 
 
 class TooNarrowError(InvalidDataError):
-    """An image of which a pipeline would leave no pixel."""
+    """An image is so narrow that a pipeline would scale it to no pixel."""
+
+    code = "E-data-too-narrow"
 
 
 def find_resizes(node: Any) -> Iterator[Mapping]:
-    """Yield the steps of a pipeline, of its branches too, that scale a picture in proportion to its size."""
+    """Yield the steps of a pipeline and its branches that scale a picture in proportion to its size."""
     if isinstance(node, Mapping):
         kind = str(node.get("type")).rpartition(".")[2]
         if kind in ("Resize", "RandomResize", "RandomChoiceResize") and (
@@ -30,7 +32,7 @@ def find_resizes(node: Any) -> Iterator[Mapping]:
 def smallest_size(size: Size, step: Mapping) -> Size:
     """Return the smallest size that a step of `find_resizes` may give a picture.
 
-    A picture that is very narrow may lose its last pixel: 3000x1 becomes 256x0.
+    A very narrow picture may lose its last pixel: 3000x1 becomes 256x0.
     """
     width, height = size
     if step.get("scale_factor") is not None:
@@ -42,7 +44,7 @@ def smallest_size(size: Size, step: Mapping) -> Size:
     ratio = min(step.get("ratio_range") or (1,))
     sizes = []
     for scale in scales:
-        if isinstance(scale, int) and "scales" in step:  # which RandomChoiceResize takes for a factor
+        if isinstance(scale, int) and "scales" in step:  # RandomChoiceResize uses an integer as a factor
             factor = scale
         else:
             long, short = (int(side * ratio) for side in (max(_pair(scale)), min(_pair(scale))))

@@ -1,13 +1,13 @@
-"""Randomness that follows from the seed and the position, so that a resumed run draws what an uninterrupted one draws.
+"""Random states computed from the seed and the position, so that a resumed run draws the same as an uninterrupted one.
 
-Nothing random is stored in a checkpoint: every sample and every iteration begins with a state that is computed
-from the seed and its number. The number of data loader workers changes nothing.
+A checkpoint stores no random states: every sample and every iteration starts with states that are computed from the
+seed and its number. The number of data loader workers makes no difference.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,10 +22,10 @@ from mmseg.registry import DATASETS, HOOKS
 
 
 class Draw(int):
-    """The index of a sample, with the place of its draw in the run.
+    """The index of a sample, with the number of its draw in the run.
 
     Attributes:
-        key: seed of the sampler and number of the draw, over all processes.
+        key: seed of the sampler, and number of the draw, counted over all processes.
     """
 
     key: tuple[int, int]
@@ -33,7 +33,7 @@ class Draw(int):
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(InfiniteSampler):
-    """MMEngine's InfiniteSampler, the same indices; each is a `Draw`, from which SeededDataset takes its seed."""
+    """Yield the indices of MMEngine's InfiniteSampler, each as a `Draw`, whose key seeds SeededDataset."""
 
     def _infinite_indices(self) -> Iterator[Draw]:
         for number, index in enumerate(super()._infinite_indices()):
@@ -44,10 +44,10 @@ class SeededSampler(InfiniteSampler):
 
 @DATASETS.register_module()
 class SeededDataset:
-    """A dataset whose random transforms depend on the draw alone, in whichever process they run.
+    """A dataset whose random transforms depend only on the draw, not on the process that runs them.
 
     Args:
-        dataset: to be wrapped, or its config. Its transforms draw from `random`, `numpy.random` or `torch`.
+        dataset: the dataset to wrap, or its config. Its transforms draw from `random`, `numpy.random` or `torch`.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -57,30 +57,30 @@ class SeededDataset:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> dict:
-        """Return a sample; a plain index draws from the present random states, as the dataset alone would."""
+        """Return a sample; an index that is no `Draw` uses the current random states, as without the wrapper."""
         if not isinstance(index, Draw):
             return self.dataset[index]
         with seeded(*index.key):
             return self.dataset[int(index)]
 
     def __getattr__(self, name: str) -> Any:
-        if name == "dataset":  # not there yet: a copy is being made
+        if name == "dataset":  # the attribute is missing while a copy is made
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
 
 @HOOKS.register_module()
 class SeedHook(Hook):
-    """Begin every iteration with random states of its own, and validate with one set of buffers.
+    """Seed the random states before every iteration, and validate with the same buffers in all processes.
 
-    Without a GPU every process keeps its own running statistics (BN instead of SyncBN); the checkpoint holds
-    those of the first process, so all validate with these.
+    Without a GPU every process has its own running statistics (BN instead of SyncBN). The checkpoint holds those of
+    the first process, so all processes validate with these.
     """
 
     priority = "VERY_HIGH"
 
     def before_train(self, runner: Runner) -> None:
-        """Say when a resumed run cannot be the same, bit for bit."""
+        """Warn if a resumed run cannot be the same, bit for bit."""
         now = {
             "processes": get_world_size(),
             "images per process": runner.train_dataloader.batch_size,
@@ -93,7 +93,7 @@ class SeedHook(Hook):
         runner.message_hub.update_info("batch_parts", now)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Seed this process's random numbers for this iteration."""
+        """Seed the random states of this process for this iteration."""
         _seed_all(runner.seed, runner.iter, get_rank())
 
     def before_val_epoch(self, runner: Runner) -> None:
@@ -104,8 +104,8 @@ class SeedHook(Hook):
 
 
 @contextmanager
-def seeded(*key: int) -> Iterator[None]:
-    """Run a block with random states that follow from `key`; afterwards they are what they were before."""
+def seeded(*key: int) -> Generator[None]:
+    """Run a block with random states that are computed from `key`, and restore the states afterwards."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     _seed_all(*key)
     try:

@@ -1,4 +1,4 @@
-"""Names of classes that differ in nothing but their spelling: `Car`, `car` and `car ` are one class."""
+"""Find class names that differ only in their spelling: `Car`, `car` and `car ` are one class."""
 
 from __future__ import annotations
 

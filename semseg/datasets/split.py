@@ -1,4 +1,4 @@
-"""Divide a data set into splits by group, so that neighbours never stand in two of them."""
+"""Divide a data set into splits by group, so that similar neighbouring images stay in the same split."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import yaml
 from semseg.datasets.dataset_file import SPLITS, DatasetFile, read_dataset_file
 from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs, write_text
 from semseg.datasets.pairs import Pair, find_pairs
-from semseg.errors import InvalidDataError
+from semseg.errors import InvalidDataError, InvalidInputError
 from semseg.system.path_lists import read_list_text
 
-_NUM_ORDERS = 100  # random orders of the groups that are tried; more come no nearer to the fractions
+_NUM_ORDERS = 100  # random orders of the groups to try; more do not come closer to the fractions
 
 
 @dataclass(frozen=True)
 class Division:
-    """A data set divided anew, not yet written.
+    """A new division of a data set, not yet written.
 
     Attributes:
         source: the dataset.yaml that was divided.
         members: split -> group -> its pairs.
-        fractions: split -> asked share of the images.
-        num_without_mask: images that are in no split, because they have no mask.
+        fractions: split -> requested share of the images.
+        num_without_mask: images that are in no split because they have no mask.
     """
 
     source: Path
@@ -37,10 +37,10 @@ class Division:
     num_without_mask: int
 
     def write(self, out_dir: Path | None = None) -> Path:
-        """Write the lists of pairs and dataset.yaml, which is written last.
+        """Write the lists of pairs, then dataset.yaml.
 
         Args:
-            out_dir: where to; None replaces the source. What is replaced is kept as `<name>.bak`.
+            out_dir: folder to write to; None replaces the source. Replaced files are kept as `<name>.bak`.
 
         Returns:
             The path of the new dataset.yaml.
@@ -56,7 +56,7 @@ class Division:
         return path
 
     def table(self) -> list[str]:
-        """Write groups, images and shares per split, against the asked ones, as lines of text."""
+        """Return lines of text with the groups, images, share and requested share of each split."""
         num_images = {split: sum(len(pairs) for pairs in groups.values()) for split, groups in self.members.items()}
         lines = [f"{'split':<8}{'groups':>8}{'images':>8}{'share':>10}{'asked':>10}"]
         for split, groups in self.members.items():
@@ -69,17 +69,17 @@ class Division:
 
 
 def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: int = 0) -> Division:
-    """Divide all pairs of a data set, whatever splits they are in now; nothing is written.
+    """Divide all pairs of a data set, ignoring its current splits; nothing is written.
 
     Args:
         source: a dataset.yaml, or the folder that holds one.
         fractions: split -> share of the images.
         group_by: `folder`, `prefix`, or `regex:PATTERN`; see `group_rule`.
-        seed: other seeds divide otherwise.
+        seed: of the random orders; another seed gives another division.
 
     Raises:
         FileNotFoundError: no dataset.yaml, or files that it names are missing.
-        ValueError: there are fewer groups than splits, an image is listed twice, or a rule has no meaning.
+        ValueError: there are fewer groups than splits, an image is listed twice, or `group_by` is not a rule.
     """
     path = source / "dataset.yaml" if source.is_dir() else source
     rule = group_rule(group_by)
@@ -96,16 +96,18 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
             groups.setdefault(group, []).append(pair)
     if unmatched:
         raise InvalidDataError(
-            f"--group-by {group_by} does not match {len(unmatched)} of {len(pairs)} images, "
-            f"first {unmatched[0]}; give a pattern that matches all"
+            f"`group_by` {group_by} does not match {len(unmatched)} of {len(pairs)} images, "
+            f"first {unmatched[0]}; give a pattern that matches all",
+            code="E-data-groups",
         )
     if len(groups) < len(fractions):
         only = ", ".join(repr(group) for group in sorted(groups))
         others = [other for other in ("folder", "prefix") if other != group_by]
         raise InvalidDataError(
-            f"--group-by {group_by} finds {len(groups)} group{'s' * (len(groups) != 1)} ({only}) for "
-            f"{len(fractions)} splits; ask for fewer splits, or give --group-by {', '.join(others)} "
-            "or regex:PATTERN"
+            f"`group_by` {group_by} finds {len(groups)} group{'s' * (len(groups) != 1)} ({only}) for "
+            f"{len(fractions)} splits; ask for fewer splits, or give `group_by` {', '.join(others)} "
+            "or regex:PATTERN",
+            code="E-data-groups",
         )
     sizes = {group: len(members) for group, members in groups.items()}
     split_of = assign(sizes, fractions, seed)
@@ -123,25 +125,27 @@ def parse_fractions(pairs: Iterable[str]) -> dict[str, float]:
         Shares in the order train, val, test; their sum is 1.
 
     Raises:
-        ValueError: one is not such a pair, or the sum is not 1.
+        ValueError: a pair is wrong, or the sum is not 1.
     """
     fractions: dict[str, float] = {}
     for pair in pairs:
         split, _, share = pair.partition("=")
         if split not in SPLITS or split in fractions or not re.fullmatch(r"0?\.\d*[1-9]\d*|1(\.0*)?", share):
-            raise InvalidDataError(f"--fractions expects such as train=0.7 val=0.15 test=0.15, got {pair!r}")
+            raise InvalidInputError(
+                f"`fractions`: expected for example train=0.7 val=0.15 test=0.15, got {pair!r}", code="E-input-value"
+            )
         fractions[split] = float(share)
     if abs(sum(fractions.values()) - 1) > 1e-6:
-        raise InvalidDataError(f"--fractions sum up to {sum(fractions.values()):g}; expected 1")
+        raise InvalidInputError(f"`fractions` sum up to {sum(fractions.values()):g}; expected 1", code="E-input-value")
     return {split: fractions[split] for split in SPLITS if split in fractions}
 
 
 def group_rule(group_by: str) -> Callable[[str], str | None]:
-    """Return the function from an image's path, with slashes, to its group.
+    """Return the function from the path of an image, with slashes, to its group (None: the pattern does not match).
 
-    `folder`: its folder. `prefix`: its name up to the last number that stands alone, else without the digits
-    at its end: `street3_0007_left.jpg` is of `street3`, `frame0007.jpg` of `frame`. `regex:PATTERN`: what
-    the pattern's brackets match anywhere in the path, joined by `/`, or without brackets all that matches.
+    `folder`: the folder of the image. `prefix`: its name up to the last part that is a number, else without the digits
+    at its end: `street3_0007_left.jpg` belongs to `street3`, `frame0007.jpg` to `frame`. `regex:PATTERN`: the texts
+    that the groups of the pattern match anywhere in the path, joined by `/`; without groups, the whole match.
 
     Raises:
         ValueError: it is none of these.
@@ -151,29 +155,33 @@ def group_rule(group_by: str) -> Callable[[str], str | None]:
     if group_by == "prefix":
         return _find_prefix
     if not group_by.startswith("regex:"):
-        raise InvalidDataError(f"--group-by is folder, prefix, or regex:PATTERN, got {group_by!r}")
+        raise InvalidInputError(
+            f"`group_by`: expected folder, prefix, or regex:PATTERN, got {group_by!r}", code="E-input-value"
+        )
     try:
         pattern = re.compile(group_by.removeprefix("regex:"))
     except re.error as error:
-        raise InvalidDataError(f"--group-by {group_by}: not a pattern ({error})") from None
+        raise InvalidInputError(
+            f"`group_by` {group_by}: not a regular expression ({error})", code="E-input-value"
+        ) from None
 
-    def match(name: str) -> str | None:
-        found = pattern.search(name)
-        if not found:
+    def find_group(name: str) -> str | None:
+        match = pattern.search(name)
+        if not match:
             return None
-        return "/".join(part or "" for part in found.groups()) if pattern.groups else found[0]
+        return "/".join(part or "" for part in match.groups()) if pattern.groups else match[0]
 
-    return match
+    return find_group
 
 
 def assign(sizes: Mapping[str, int], fractions: Mapping[str, float], seed: int = 0) -> dict[str, str]:
     """Assign groups to splits.
 
-    In random order, each group goes to the split that lacks most; of many orders, the one is taken whose
-    sizes come nearest to the fractions. Every split gets a group.
+    In a random order, each group goes to the split that misses the most images. Of many orders, the one whose sizes
+    come closest to the fractions is used. Every split gets at least one group.
 
     Args:
-        sizes: group -> number of images, as many groups as splits or more.
+        sizes: group -> number of images; at least as many groups as splits.
         fractions: split -> share.
         seed: of the orders.
 
@@ -183,21 +191,21 @@ def assign(sizes: Mapping[str, int], fractions: Mapping[str, float], seed: int =
     generator = random.Random(seed)
     total = sum(sizes.values())
     best: dict[str, str] = {}
-    best_miss = float("inf")
+    best_difference = float("inf")
     for _ in range(_NUM_ORDERS):
         order = sorted(sizes)
         generator.shuffle(order)
-        lacking = {split: share * total for split, share in fractions.items()}
+        num_missing = {split: share * total for split, share in fractions.items()}
         split_of: dict[str, str] = {}
         for position, group in enumerate(order):
             empty = [split for split in fractions if split not in split_of.values()]
             open_splits = empty if len(order) - position <= len(empty) else fractions
-            split = max(open_splits, key=lacking.__getitem__)
+            split = max(open_splits, key=num_missing.__getitem__)
             split_of[group] = split
-            lacking[split] -= sizes[group]
-        miss = sum(abs(rest) for rest in lacking.values())
-        if miss < best_miss - 1e-9:
-            best, best_miss = split_of, miss
+            num_missing[split] -= sizes[group]
+        difference = sum(abs(rest) for rest in num_missing.values())
+        if difference < best_difference - 1e-9:
+            best, best_difference = split_of, difference
     return best
 
 
@@ -211,14 +219,15 @@ def _list_pairs(dataset_file: DatasetFile) -> tuple[list[Pair], int]:
     twice = [path for path, count in counts.items() if count > 1]
     if twice:
         raise InvalidDataError(
-            f"{dataset_file.path} lists {len(twice)} images more than once, first {twice[0]}; list each once"
+            f"{dataset_file.path} lists {len(twice)} images more than once, first {twice[0]}; list each once",
+            code="E-data-duplicate",
         )
     return pairs, num_without_mask
 
 
 def _find_prefix(name: str) -> str:
     stem = name.rpartition("/")[2].rpartition(".")[0]
-    tokens = re.split(r"([_\-. ]+)", stem)  # names and separators by turns
+    tokens = re.split(r"([_\-. ]+)", stem)  # alternating names and separators
     numbers = [index for index in range(0, len(tokens), 2) if tokens[index].isdecimal()]
     if numbers and numbers[-1] > 0:
         return "".join(tokens[: numbers[-1] - 1])

@@ -1,9 +1,8 @@
-"""How often each class occurs in a labelled set, and the class weights that follow from it.
+"""Count how often each class occurs in a labelled set, and compute class weights from the counts.
 
-A class weight multiplies the loss of every pixel whose truth is that class. All formulas are normalised
-alike: the mean of the weights over the labelled pixels is 1, so that a weighted loss has the size of one
-without weights, and the learning rate stays what it was. A class that doesn't occur weighs 1: no pixel asks
-for it.
+A class weight multiplies the loss of every pixel whose target is that class. All formulas are normalised in the same
+way: the mean of the weights over the labelled pixels is 1, so that a weighted loss has the same size as one without
+weights, and the learning rate need not change. A class that doesn't occur has weight 1, which is never used.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ OnProgress = Callable[[int, int], None]  # (masks done, masks in all)
 
 @dataclass(frozen=True, eq=False)
 class ClassCounts:
-    """What the masks of a split hold; every array is int64, shape (num_classes,).
+    """The class counts of the masks of a split; every array is int64, shape (num_classes,).
 
     Attributes:
-        pixels: of each class.
-        images: in which each class occurs.
-        pixels_beside: labelled pixels of the images in which each class occurs.
-        ignored: pixels that are not labelled (255).
-        num_images: all of them.
+        pixels: number of pixels of each class.
+        images: number of images in which each class occurs.
+        pixels_beside: number of labelled pixels, of all classes, in the images in which each class occurs.
+        ignored: number of pixels that are not labelled (255).
+        num_images: number of all images.
     """
 
     pixels: np.ndarray
@@ -53,12 +52,12 @@ class ClassCounts:
 
     @property
     def shares(self) -> np.ndarray:
-        """Share of each class in the labelled pixels, float64; 0 where nothing is labelled."""
+        """Share of each class in the labelled pixels, float64; 0 if no pixel is labelled."""
         return self.pixels / max(1, self.labelled)
 
     @property
     def ignored_share(self) -> float:
-        """Share of the ignored in all pixels."""
+        """Share of the ignored pixels in all pixels."""
         return self.ignored / max(1, self.labelled + self.ignored)
 
 
@@ -68,7 +67,7 @@ def count_dataset_file(
     """Count the classes of one split of a dataset.yaml.
 
     Raises:
-        FileNotFoundError, ValueError: those of `read_dataset_file`, `find_pairs`, `decode_pair`.
+        FileNotFoundError, ValueError: as in `read_dataset_file`, `find_pairs` and `decode_pair`.
     """
     rules = read_dataset_file(path)
     pairs = find_pairs(rules, split).pairs
@@ -85,19 +84,19 @@ def count_masks(
     """Count the values of every mask.
 
     Args:
-        read: returns the train ids of an item, uint8; it can be pickled.
+        read: returns the train ids of an item, uint8; must be picklable.
         items: one for each mask.
-        num_processes: with 1, everything happens in this process.
+        num_processes: number of processes; with 1, no other process is started.
         on_progress: called with the number of masks done and of all.
 
     Returns:
-        By mask: pixels by value, int64, shape (256,).
+        For each mask: number of pixels by value, int64, shape (256,).
     """
     return run_all(partial(_count_values, read), items, num_processes, on_progress) if items else []
 
 
 def add_up(histograms: Sequence[np.ndarray], num_classes: int) -> ClassCounts:
-    """Turn the values of masks into counts of classes.
+    """Turn the histograms of masks into counts of classes.
 
     Args:
         histograms: from `count_masks`.
@@ -107,14 +106,15 @@ def add_up(histograms: Sequence[np.ndarray], num_classes: int) -> ClassCounts:
         ValueError: there is no mask, or the masks hold a value that is neither a class nor 255.
     """
     if not len(histograms):
-        raise InvalidDataError("there is no mask to count")
+        raise InvalidDataError("there is no mask to count", code="E-data-empty")
     by_image = np.stack(histograms)
     totals = by_image.sum(axis=0)
-    foreign = {value: int(totals[value]) for value in range(num_classes, IGNORED) if totals[value]}
-    if foreign:
+    unknown = {value: int(totals[value]) for value in range(num_classes, IGNORED) if totals[value]}
+    if unknown:
         raise InvalidDataError(
             f"masks hold values outside 0..{num_classes - 1} and {IGNORED}:"
-            f" {listed(most_frequent(foreign, foreign.values()))}; with LoadTrainIds the mask is named"
+            f" {listed(most_frequent(unknown, unknown.values()))}; load them with LoadTrainIds to see which mask",
+            code="E-data-mask-values",
         )
     by_image = by_image[:, :num_classes]
     return ClassCounts(
@@ -130,7 +130,7 @@ def _decode(path: str, pair: Pair) -> np.ndarray:
     return decode_pair(*pair, _rules_at(path))
 
 
-_rules_at = lru_cache(read_dataset_file)  # read once by each process, which then keeps its colour table
+_rules_at = lru_cache(read_dataset_file)  # once per process, so that the colour table of the rules is built once, too
 
 
 def _count_values(read: Callable[[Any], np.ndarray], item: Any) -> np.ndarray:
@@ -140,8 +140,8 @@ def _count_values(read: Callable[[Any], np.ndarray], item: Any) -> np.ndarray:
 def median_frequency(counts: ClassCounts) -> np.ndarray:
     """Median frequency balancing: the median of all frequencies / frequency.
 
-    Frequency: pixels of the class / pixels of the images in which it occurs, the labelled ones here. So a
-    class that is rare because few images hold it weighs less than one that is small wherever it stands.
+    Frequency: pixels of the class / labelled pixels of the images in which it occurs. So a class that is rare because
+    few images hold it has a lower weight than one that is small in every image.
 
     Source: Eigen and Fergus, "Predicting Depth, Surface Normals and Semantic Labels with a Common Multi-Scale
     Convolutional Architecture", ICCV 2015.
@@ -151,7 +151,7 @@ def median_frequency(counts: ClassCounts) -> np.ndarray:
 
 
 def enet(counts: ClassCounts) -> np.ndarray:
-    """1 / ln(1.02 + share): bounded, no class weighs more than 36 times another.
+    """1 / ln(1.02 + share): bounded, no weight is more than 36 times another.
 
     Source: Paszke et al., "ENet: A Deep Neural Network Architecture for Real-Time Semantic Segmentation",
     arXiv:1606.02147 (2016), with c = 1.02.
@@ -160,7 +160,7 @@ def enet(counts: ClassCounts) -> np.ndarray:
 
 
 def inverse(counts: ClassCounts) -> np.ndarray:
-    """1 / share: every class that occurs has the same part in the loss."""
+    """1 / share: every class that occurs has the same share of the loss."""
     return 1 / counts.shares
 
 
@@ -168,7 +168,7 @@ def sqrt_inverse(counts: ClassCounts) -> np.ndarray:
     """Share ** -0.5: halfway between no weights and `inverse`, on a logarithmic scale.
 
     Source: Mahajan et al., "Exploring the Limits of Weakly Supervised Pretraining", ECCV 2018
-    (there it says how often to sample a class).
+    (where it gives how often to sample a class).
     """
     return counts.shares**-0.5
 
@@ -179,14 +179,14 @@ FORMULAS: dict[str, Callable[[ClassCounts], np.ndarray]] = {
     "inverse": inverse,
     "sqrt-inverse": sqrt_inverse,
 }
-"""By name, as `class_weight='auto:NAME'` and the columns of the table call them; the first is the default."""
+"""By name, as in `class_weight='auto:NAME'` and in the columns of the table; the first one is the default."""
 
 
 def class_weights(counts: ClassCounts, formula: str) -> np.ndarray:
     """Return a weight for each class; their mean over the labelled pixels is 1.
 
     Args:
-        counts: of the split that trains.
+        counts: of the training split.
         formula: a key of FORMULAS.
 
     Returns:
@@ -197,7 +197,9 @@ def class_weights(counts: ClassCounts, formula: str) -> np.ndarray:
     """
     occurs = counts.pixels > 0
     if not occurs.any():
-        raise InvalidDataError(f"no pixel of {counts.num_images} masks is labelled: they weigh no class")
+        raise InvalidDataError(
+            f"no pixel of {counts.num_images} masks is labelled, so there are no class weights", code="E-data-empty"
+        )
     with np.errstate(divide="ignore"):
         weights = FORMULAS[formula](counts)
     mean = (counts.shares[occurs] * weights[occurs]).sum()
@@ -205,7 +207,7 @@ def class_weights(counts: ClassCounts, formula: str) -> np.ndarray:
 
 
 def table(counts: ClassCounts, classes: Sequence[str]) -> list[str]:
-    """Write the counts as aligned lines: pixels, images, weights, by class, and the ignored."""
+    """Return the counts as aligned lines: pixels, images and weights by class, and the ignored pixels."""
     occurs = counts.pixels > 0
     weights = {name: class_weights(counts, name) for name in FORMULAS} if occurs.any() else {}
     rows = [["class", "pixels", "share", "images", "share", *weights]]
@@ -227,7 +229,7 @@ def _cells(pixels: int, labelled: int, images: int, num_images: int) -> list[str
 
 
 def write_csv(counts: ClassCounts, classes: Sequence[str], path: Path) -> None:
-    """Write the counts as a CSV file, with shares from 0 to 1; its last row are the ignored."""
+    """Write the counts as a CSV file, with shares from 0 to 1; the last row has the ignored pixels."""
     weights = {name: class_weights(counts, name) for name in FORMULAS} if counts.labelled else {}
     all_pixels = counts.labelled + counts.ignored
     head = ["train_id", "class", "pixels", "share_of_all", "share_of_labelled", "images", "share_of_images"]

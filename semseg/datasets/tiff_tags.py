@@ -1,4 +1,4 @@
-"""The tags of the first picture of a TIFF file, read without decoding it: what it stores, and where on the earth."""
+"""Read the tags of the first picture of a TIFF file without decoding it: its kind of values, and its place on earth."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ WIDTH, HEIGHT, BITS, COMPRESSION, COLOR, ORIENTATION, NUM_BANDS = 256, 257, 258,
 HIGHEST, PLANES, EXTRA_BANDS, SAMPLE_FORMAT, HIGHEST_BY_TYPE = 281, 284, 338, 339, 341
 GDAL_NODATA = 42113
 PLACE_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)
-"""GeoTIFF: where on the earth the picture lies."""
+"""GeoTIFF: the place of the picture on earth."""
 
-_WANTED = {WIDTH, HEIGHT, BITS, COMPRESSION, COLOR, ORIENTATION, NUM_BANDS, HIGHEST, PLANES, EXTRA_BANDS,
-           SAMPLE_FORMAT, HIGHEST_BY_TYPE, GDAL_NODATA, *PLACE_TAGS}  # fmt: skip
+_WANTED = {
+    *(WIDTH, HEIGHT, BITS, COMPRESSION, COLOR, ORIENTATION, NUM_BANDS),
+    *(HIGHEST, PLANES, EXTRA_BANDS, SAMPLE_FORMAT, HIGHEST_BY_TYPE),
+    GDAL_NODATA,
+    *PLACE_TAGS,
+}
 _CODES = {1: "B", 2: "s", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q"}
-_MOST_BYTES = 1 << 20  # of a value
+_MAX_BYTES = 1 << 20  # of the values of a tag; longer ones are not read
 _HEADERS = {b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True)}
 
 
@@ -24,8 +28,8 @@ class Tag(NamedTuple):
     """One tag.
 
     Attributes:
-        kind: of its values, by TIFF's number: 2 text, 3 unsigned 16 bits, 12 float64, …
-        values: numbers; of a text, one string without the zero at its end.
+        kind: type of its values, as numbered by TIFF: 2 text, 3 unsigned 16 bits, 12 float64, …
+        values: numbers; for a text, one string without the zero at its end.
     """
 
     kind: int
@@ -33,23 +37,23 @@ class Tag(NamedTuple):
 
 
 def is_tiff(head: bytes) -> bool:
-    """Return whether a file that begins so is a TIFF or BigTIFF file."""
+    """Return whether a file that starts with these bytes is a TIFF or BigTIFF file."""
     return head[:4] in _HEADERS
 
 
 def read_tiff_tags(file: BinaryIO) -> dict[int, Tag]:
-    """Read the tags that this project uses of the first picture.
+    """Read those tags of the first picture that this project uses.
 
     Args:
-        file: seekable; left anywhere.
+        file: seekable; its position changes.
 
     Raises:
-        ValueError: it is no TIFF file, or ends before its tags.
+        ValueError: it is not a TIFF file, or ends before its tags.
     """
     file.seek(0)
     head = file.read(16)
     if not is_tiff(head):
-        raise InvalidDataError("not a TIFF file")
+        raise InvalidDataError("not a TIFF file", code="E-data-unreadable")
     order, is_big = _HEADERS[head[:4]]
     try:
         (start,) = struct.unpack_from(order + ("Q" if is_big else "I"), head, 8 if is_big else 4)
@@ -64,17 +68,17 @@ def read_tiff_tags(file: BinaryIO) -> dict[int, Tag]:
                 field = entries[position + (12 if is_big else 8) : position + size]
                 tags[code] = Tag(kind, _values(file, order, kind, length, field))
     except (struct.error, OverflowError, OSError) as error:
-        raise InvalidDataError("a TIFF file that ends before its tags") from error
+        raise InvalidDataError("a TIFF file that ends before its tags", code="E-data-unreadable") from error
     return tags
 
 
 def _values(file: BinaryIO, order: str, kind: int, length: int, field: bytes) -> tuple[Any, ...]:
-    """Read the values of a tag: they lie in its field, or where the field says."""
+    """Read the values of a tag: from its field, or from the offset that the field holds."""
     num_bytes = struct.calcsize(_CODES[kind]) * length
-    if num_bytes > _MOST_BYTES:
+    if num_bytes > _MAX_BYTES:
         return ()
     if num_bytes > len(field):
         file.seek(struct.unpack(order + ("Q" if len(field) == 8 else "I"), field)[0])
         field = file.read(num_bytes)
-    found = struct.unpack_from(f"{order}{length}{_CODES[kind]}", field)
-    return (found[0].rstrip(b"\0").decode("latin-1"),) if kind == 2 else found
+    values = struct.unpack_from(f"{order}{length}{_CODES[kind]}", field)
+    return (values[0].rstrip(b"\0").decode("latin-1"),) if kind == 2 else values

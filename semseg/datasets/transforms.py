@@ -1,4 +1,4 @@
-"""From files to arrays, on the way into the model."""
+"""Transforms that load photographs and masks for training and testing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmseg.registry import TRANSFORMS
 from semseg.datasets.bit_depth import check_bits
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.image_files import listed, most_frequent, read_mask, stored_values
-from semseg.datasets.masks import decode_pair
+from semseg.datasets.masks import decode_mask, decode_pair
 from semseg.datasets.photograph_kind import is_plain
 from semseg.datasets.photographs import MOST_PIXELS, RGB_COLOR_TYPES, decode_photograph
 from semseg.errors import InvalidDataError
@@ -28,17 +28,17 @@ _rules_at = lru_cache(read_dataset_file)
 class LoadPhotograph(LoadImageFromFile):
     """Load the photograph of an image as RGB of 8 bits, in OpenCV's order of the channels, as inference reads it.
 
-    Stands where MMCV's LoadImageFromFile stands, and gives the same array for a plain picture of 8 bits. What that
-    would make something else of (16 bits, transparency in TIFF, CMYK) is decoded by the one reader of photographs, and
-    what is not RGB (floating-point numbers, more bands) is refused.
+    Replaces MMCV's LoadImageFromFile, and gives the same array for a plain picture of 8 bits. Files that MMCV would
+    read differently (16 bits, transparency in TIFF, CMYK) are decoded by `decode_photograph`, and files that are not
+    RGB (floating-point numbers, more bands) are refused.
 
     Args:
-        bits: how many are in use of the 16 of a value, where a file stores 16.
-        **options: of LoadImageFromFile.
+        bits: how many of the 16 bits of a value are in use, if a file stores 16.
+        **options: those of LoadImageFromFile.
 
     Raises:
-        ValueError: the file is of a kind that is not read, or its values do not fit the bits in use; the sentence
-            names the file.
+        ValueError: the file is of an unsupported kind, or its values do not fit the bits in use; the message names
+            the file.
     """
 
     def __init__(self, bits: int | None = None, **options: Any) -> None:
@@ -55,16 +55,20 @@ class LoadPhotograph(LoadImageFromFile):
                 image = mmcv.imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
             else:
                 exif = "ignore" if self.color_type == RGB_COLOR_TYPES[1] else "apply"
-                pixels = decode_photograph(bytes(content), exif, self.bits, MOST_PIXELS)
+                # some backends return a memoryview
+                content = bytes(content)  # pyrefly: ignore[unnecessary-type-conversion]
+                pixels = decode_photograph(content, exif, self.bits, MOST_PIXELS)
                 image = np.ascontiguousarray(pixels.image[:, :, ::-1])
         except Exception as error:
             if self.ignore_empty:
                 return None
             if isinstance(error, ValueError):
-                raise InvalidDataError(f"{results['img_path']}: {error}") from error
+                raise InvalidDataError(
+                    f"{results['img_path']}: {error}", code=getattr(error, "code", "E-data-unreadable")
+                ) from error
             raise
         if image is None:
-            raise InvalidDataError(f"{results['img_path']}: not a readable image")
+            raise InvalidDataError(f"{results['img_path']}: not a readable image", code="E-data-unreadable")
         results["img"] = image.astype(np.float32) if self.to_float32 else image
         results["img_shape"] = results["ori_shape"] = image.shape[:2]
         return results
@@ -74,27 +78,27 @@ class LoadPhotograph(LoadImageFromFile):
 
 
 def bits_of(dataset: Any) -> int | None:
-    """Return how many bits of photographs that store 16 are in use, as the pipeline of a built data set says."""
+    """Return the `bits` of the pipeline of a built data set: how many are in use in photographs that store 16."""
     steps = getattr(getattr(dataset, "pipeline", None), "transforms", ())
     return next((step.bits for step in steps if isinstance(step, LoadPhotograph)), None)
 
 
 @TRANSFORMS.register_module()
 class LoadTrainIds(BaseTransform):
-    """Load the mask of an image as train ids, and refuse one that is something else.
+    """Load the mask of an image as train ids, and refuse masks with other values.
 
-    Stands where MMSegmentation's LoadAnnotations stands, and gives the same array for a mask of train ids.
-    Masks of a FolderSegDataset are decoded by the rules of its dataset.yaml; where that has `unlabelled`, an image
-    without mask shows that class everywhere. Any other image without mask passes.
+    Replaces MMSegmentation's LoadAnnotations, and gives the same array for a mask of train ids. Masks of a
+    FolderSegDataset are decoded by the rules of its dataset.yaml; if it sets `unlabelled`, an image without mask has
+    that class everywhere. Other images without mask are passed on unchanged.
 
     Args:
-        num_classes: of the sets that aren't a FolderSegDataset: larger values are refused, but for 255.
-            `load_config` fills it in; None refuses nothing.
+        num_classes: of sets that aren't a FolderSegDataset: higher values than the last train id are refused, except
+            255. `load_config` sets it; None accepts all values.
 
     Raises:
         FileNotFoundError: no such mask.
-        ValueError: the mask is not one channel of train ids, or not of the size of its image; the sentence
-            names the file, the values with their pixels, and what they probably are.
+        ValueError: the mask does not have one channel of train ids, or not the size of its image; the message names
+            the file, the values with their numbers of pixels, and the probable cause.
     """
 
     def __init__(self, num_classes: int | None = None) -> None:
@@ -104,12 +108,15 @@ class LoadTrainIds(BaseTransform):
         """Add `gt_seg_map`: train ids, uint8, shape (height, width)."""
         path = results.get("seg_map_path")
         rules = _rules_at(results["dataset_file"]) if "dataset_file" in results else None
-        if path is None and (rules is None or rules.unlabelled is None):
-            return results
-        if path is None and results.get("ori_shape") is not None:
-            train_ids = np.full(results["ori_shape"], rules.unlabelled, np.uint8)
+        if path is None:
+            if rules is None or rules.unlabelled is None:
+                return results
+            if results.get("ori_shape") is not None:
+                train_ids = np.full(results["ori_shape"], rules.unlabelled, np.uint8)
+            else:
+                train_ids = decode_pair(results["img_path"], None, rules)
         elif rules is not None:
-            train_ids = decode_pair(results.get("img_path"), path, rules)
+            train_ids = decode_mask(path, rules)
         else:
             train_ids = self._translate(path, results)
         _check_size(path, train_ids.shape, results)
@@ -121,21 +128,23 @@ class LoadTrainIds(BaseTransform):
         mask = read_mask(path)
         if len(mask.getbands()) > 1:
             colors = mask.convert("RGB").getcolors(256)
-            found = f"{len(colors)} colours" if colors else "more than 256 colours"
+            num_colors = f"{len(colors)} colours" if colors else "more than 256 colours"
             raise InvalidDataError(
-                f"{path} is {mask.mode} with {found}, not train ids: describe the set in a dataset.yaml with"
-                " encoding: rgb, or run tools/dataset.py import colors"
+                f"{path} is {mask.mode} with {num_colors}, not train ids: describe the set in a dataset.yaml with"
+                " encoding: rgb, or run tools/dataset.py import colors",
+                code="E-data-encoding",
             )
-        values = stored_values(mask, str(path))
+        values = stored_values(mask, path)
         table = _table(results.get("label_map"), results.get("reduce_zero_label", False))
         train_ids = cv2.LUT(values, table)
         if self.num_classes is not None:
             outside = (train_ids >= self.num_classes) & (train_ids != IGNORED)
             if outside.any():
-                found = most_frequent(*np.unique(values[outside], return_counts=True))
+                unknown = most_frequent(*np.unique(values[outside], return_counts=True))
                 raise InvalidDataError(
-                    f"{path} holds values outside 0..{self.num_classes - 1} and {IGNORED}: {listed(found)}; "
-                    + _cause(found, self.num_classes)
+                    f"{path} holds values outside 0..{self.num_classes - 1} and {IGNORED}: {listed(unknown)}; "
+                    + _guess_cause(unknown, self.num_classes),
+                    code="E-data-mask-values",
                 )
         return train_ids
 
@@ -155,15 +164,15 @@ def _table(label_map: dict[int, int] | None, reduce_zero_label: bool) -> np.ndar
     return table
 
 
-def _cause(values: dict[int, int], num_classes: int) -> str:
+def _guess_cause(values: dict[int, int], num_classes: int) -> str:
     label_ids = {label.label_id for label in CITYSCAPES.labels}
     if num_classes == len(CITYSCAPES.classes) and set(values) <= label_ids:
         return "these look like Cityscapes label ids: run tools/convert_datasets/cityscapes.py"
     return "describe the set in a dataset.yaml, with a label_map for these values"
 
 
-def _check_size(path: str, mask_shape: tuple[int, int], results: dict) -> None:
-    image_shape = results.get("ori_shape")  # absent: the pipeline loads the mask first
+def _check_size(path: str | None, mask_shape: tuple[int, ...], results: dict) -> None:
+    image_shape = results.get("ori_shape")  # None: the pipeline loads the mask first
     if image_shape is None or tuple(image_shape) == mask_shape:
         return
     (mask_height, mask_width), (height, width) = mask_shape, image_shape
@@ -171,4 +180,6 @@ def _check_size(path: str, mask_shape: tuple[int, int], results: dict) -> None:
     if (mask_width, mask_height) == (height, width):
         hint = "if EXIF turns the image and not the mask, set exif: ignore in a dataset.yaml"
     image_path = results.get("img_path")
-    raise InvalidDataError(f"{path} is {mask_width}x{mask_height}, its image {image_path} is {width}x{height}; {hint}")
+    raise InvalidDataError(
+        f"{path} is {mask_width}x{mask_height}, its image {image_path} is {width}x{height}; {hint}", code="E-data-size"
+    )

@@ -55,7 +55,8 @@ def test_the_source_is_chosen_by_name(root):
     result = run(root, "--from", "labelids")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == (
-        f"error: no *_gtFine_labelIds.png under {root}/gtFine; unpack gtFine_trainvaltest.zip in {root}\n"
+        f"error: no *_gtFine_labelIds.png under {root}/gtFine; unpack gtFine_trainvaltest.zip in {root}"
+        " [E-data-missing]\n"
     )
     assert run(root, "--from", "polygons").returncode == 0
 
@@ -72,12 +73,12 @@ def test_broken_files_are_named_and_the_exit_code_is_1(root):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "error: no folder nowhere\n"),
+        (["nowhere"], "error: no folder nowhere [E-data-missing]\n"),
         (
             [".", "--gt-dir", "gtCoarse"],
-            "error: no folder gtCoarse; unpack gtCoarse.zip in .\n",
+            "error: no folder gtCoarse; unpack gtCoarse.zip in . [E-data-missing]\n",
         ),
-        ([".", "--nproc", "0"], "error: 0 processes; expected 1 or more\n"),
+        ([".", "--nproc", "0"], "error: 0 processes; expected 1 or more [E-input-range]\n"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_exit_code_2(root, arguments, message):

@@ -59,14 +59,14 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(drawn):
     done = run(drawn, *importing, "--classes", "classes.txt", code=2)
     assert done.stderr == (
         "error: 1 label is not in classes.txt: 'car' (6 shapes, nearest 'cars'); "
-        "add them there, or give such as --map car=cars\n"
+        "add them there, or give for example --map car=cars [E-data-labels]\n"
     )
     assert not (drawn / "out").exists()
     run(drawn, *importing, "--classes", "classes.txt", "--map", "car=cars")
     done = run(drawn, "dataset.py", "split", "out", "--in-place", "--group-by", "folder", code=2)
     assert done.stderr == (
         "error: --group-by folder finds 1 group ('../drawn') for 3 splits; "
-        "ask for fewer splits, or give --group-by prefix or regex:PATTERN\n"
+        "ask for fewer splits, or give --group-by prefix or regex:PATTERN [E-data-groups]\n"
     )
     assert "required: FORMAT" in run(drawn, "dataset.py", "import", code=2).stderr
 

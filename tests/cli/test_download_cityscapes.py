@@ -95,7 +95,9 @@ def test_a_missing_package_is_one_sentence(site, tmp_path):
     (tmp_path / "requests.py").write_text("raise ModuleNotFoundError('no', name='requests')")
     done = run(site, tmp_path, account={**ACCOUNT, "PYTHONPATH": str(tmp_path)})
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == ("error: downloads need requests, which is not installed: pip install -e .[download]\n")
+    assert done.stderr == (
+        "error: downloads need requests, which is not installed: pip install -e .[download] [E-data-package]\n"
+    )
 
 
 def test_a_terminal_is_asked_and_sees_progress_but_no_password(site, tmp_path):

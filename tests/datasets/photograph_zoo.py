@@ -1,4 +1,4 @@
-"""Photographs of every kind of values, as bytes, for the tests of whoever reads photographs."""
+"""Photographs with every kind of values, as bytes, for the tests of all readers of photographs."""
 
 import io
 import struct
@@ -83,7 +83,7 @@ MODES = {  # name: (content, what every reader makes of it)
     "sBIT as the standard has it.png": (png(TWELVE << 4 | TWELVE >> 8, 12), RGB),
     "MaxSampleValue.tif": (tiff(TWELVE, photometric="rgb", extratags=[(281, "H", 3, (4095,) * 3, True)]), RGB),
 }
-REFUSED = {  # name: (content, what the sentence says)
+REFUSED = {  # name: (content, values in the message)
     "RGB and near infrared.tif": (
         tiff(stack(RGB, GREY), photometric="rgb", extrasamples=["unspecified"]),
         r"holds 4 bands of 8 bits; expected 1 or 3 bands",
@@ -115,6 +115,6 @@ REFUSED = {  # name: (content, what the sentence says)
     ),
     "white is 0 of 16 bits.tif": (tiff(GREY.astype(np.uint16), photometric="miniswhite"), r"16 bits \(white is 0\)"),
     "12 bits.png": (png(TWELVE), r"stores 16 bits and never exceeds 4095 \(highest value 4095\), so it"),
-    "12 bits.tif": (tiff(TWELVE, photometric="rgb"), r"never exceeds 4095 .* --bits 12, or bits: 12 in dataset\.yaml"),
+    "12 bits.tif": (tiff(TWELVE, photometric="rgb"), r"never exceeds 4095 .* `bits` 12, or bits: 12 in dataset\.yaml"),
     "10 bits.tif": (tiff(TWELVE[:, :, 1] >> 2), r"never exceeds 1023 .*it seems to use 10 bits"),
-}  # fmt: skip
+}

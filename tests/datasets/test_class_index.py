@@ -37,8 +37,8 @@ def write(path, mask):
 
 
 def index(paths, rules="ids", read=read):
-    told = []
-    return index_classes(read, paths, paths, rules, 3, told.append).tolist(), told
+    num_read = []
+    return index_classes(read, paths, paths, rules, 3, num_read.append).tolist(), num_read
 
 
 def test_only_masks_that_changed_are_read_again(paths):
@@ -53,7 +53,7 @@ def test_only_masks_that_changed_are_read_again(paths):
 
 
 @pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"[1, 2]"), gzip.compress(b'{"version": 0}')])
-def test_a_cache_that_means_nothing_is_written_anew(paths, content):
+def test_a_damaged_cache_is_rewritten(paths, content):
     index(paths)
     (file,) = cache_dir().glob("classes-*.json.gz")
     file.write_bytes(content)
@@ -61,15 +61,15 @@ def test_a_cache_that_means_nothing_is_written_anew(paths, content):
     assert index(paths) == (COUNTS, [])
 
 
-def test_where_nothing_can_be_written_it_counts_every_time(paths, tmp_path, monkeypatch):
+def test_without_a_writable_cache_masks_are_counted_every_time(paths, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("SEMSEG_CACHE", str(tmp_path / "file/cache"))
     assert [index(paths) for _ in range(2)] == [(COUNTS, [3])] * 2
 
 
-def test_of_several_processes_one_reads(paths, tmp_path):
+def test_only_one_of_several_processes_reads_the_masks(paths, tmp_path):
     with multiprocessing.get_context("fork").Pool(3) as pool:
-        found = pool.starmap(index, [(paths, "ids", slow_read)] * 3)
-    assert [counts for counts, _ in found] == [COUNTS] * 3
-    assert sorted(told for _, told in found) == [[], [], [3]]
+        results = pool.starmap(index, [(paths, "ids", slow_read)] * 3)
+    assert [counts for counts, _ in results] == [COUNTS] * 3
+    assert sorted(num_read for _, num_read in results) == [[], [], [3]]
     assert [file.read_text() for file in sorted(tmp_path.glob("*.txt"))] == ["read\n"] * 3

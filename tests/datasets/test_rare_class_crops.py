@@ -8,6 +8,7 @@ from PIL import Image
 import semseg.plugins  # noqa: F401
 from semseg.datasets import samples
 from semseg.datasets.rare_class_crops import rarity
+from tests.conftest import raises
 
 CLASSES = ["ground", "sky", "lamp", "bird"]
 SIZE = (40, 60)  # height, width
@@ -101,7 +102,7 @@ def test_images_with_enough_pixels_come_first(streets, tmp_path):
         assert by_class == {"lamp": lamps, "bird": {"2"}}
 
 
-def test_the_pixel_lies_in_the_middle_of_the_crop_where_the_border_lets_it():
+def test_the_pixel_is_in_the_middle_of_the_crop_if_the_border_allows_it():
     crop = TRANSFORMS.build(dict(type="RareClassCrop", crop_size=(8, 16)))
     seg = np.zeros(SIZE, np.uint8)
     seg[20, 30] = 3
@@ -140,7 +141,7 @@ def test_sets_inside_other_wrappers_are_all_drawn_from(streets, tmp_path):
     assert birds == {f"{tmp_path}/set/images/1.png", f"{tmp_path}/other/images/1.png"}
 
 
-def test_a_crop_that_a_transform_refuses_gives_way_to_the_sample_asked_for(streets):
+def test_a_crop_that_a_transform_rejects_is_replaced_by_the_requested_sample(streets):
     dataset = build(streets, share=1.0)
     pipeline = dataset.dataset.pipeline
     dataset.dataset.pipeline = lambda info: None if "rare_class" in info else pipeline(info)
@@ -153,22 +154,22 @@ def test_a_contact_sheet_names_the_class(streets):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "values"),
     [
-        ({"share": 0}, "RareClassDataset: share is 0; expected above 0 and at most 1"),
-        ({"share": 1.5}, r"RareClassDataset: share is 1\.5; expected above 0 and at most 1"),
-        ({"temperature": 0}, "RareClassDataset: temperature is 0; expected above 0"),
+        ({"share": 0}, "share is 0; expected above 0 and at most 1"),
+        ({"share": 1.5}, r"share is 1\.5; expected above 0 and at most 1"),
+        ({"temperature": 0}, "temperature is 0; expected above 0"),
     ],
 )
-def test_numbers_out_of_range_are_refused(streets, options, message):
-    with pytest.raises(ValueError, match=message):
+def test_numbers_out_of_range_are_refused(streets, options, values):
+    with raises("E-input-range", values):
         build(streets, **options)
 
 
 @pytest.mark.slow
 def test_sets_without_masks_or_labels_are_refused(streets, tmp_path):
-    with pytest.raises(ValueError, match="its pipeline has no LoadTrainIds or LoadAnnotations that loads masks"):
+    with raises("E-config-value", "LoadTrainIds or LoadAnnotations"):
         build({**streets, "pipeline": streets["pipeline"][:1]})
     empty = write_set(tmp_path / "empty", [np.full(SIZE, 255, np.uint8)] * 2)
-    with pytest.raises(ValueError, match="no pixel of 2 masks is labelled, so no class is rare"):
+    with raises("E-data-empty", "no pixel of 2 masks"):
         build(empty)

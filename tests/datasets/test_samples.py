@@ -8,7 +8,7 @@ from PIL import Image
 
 from semseg.config import load_config
 from semseg.datasets import samples
-from tests.conftest import CONFIG
+from tests.conftest import CONFIG, raises
 
 COLORS = [(200, 30, 10), (20, 180, 60)]  # red and blue differ: swapped channels would show
 
@@ -64,20 +64,20 @@ def test_the_same_seed_gives_the_same_samples_and_the_global_random_state_stays(
     random.seed(5), np.random.seed(5), torch.manual_seed(5)
     first, second = (samples.from_config(cfg, "train", 3, seed=2).samples for _ in range(2))
     assert (random.random(), np.random.rand(), torch.rand(1)) == expected
-    for one, other in zip(first, second, strict=True):
-        np.testing.assert_array_equal(one.image, other.image)
-        assert one.name == other.name
-    other = samples.from_config(cfg, "train", 3, seed=3).samples
-    assert any((one.image != two.image).any() for one, two in zip(first, other, strict=True))
+    for sample, again in zip(first, second, strict=True):
+        np.testing.assert_array_equal(sample.image, again.image)
+        assert sample.name == again.name
+    others = samples.from_config(cfg, "train", 3, seed=3).samples
+    assert any((sample.image != other.image).any() for sample, other in zip(first, others, strict=True))
 
 
 def test_wrong_requests_are_refused(data):
     cfg = load_config(CONFIG, data=data)
-    with pytest.raises(ValueError, match="the number of samples is 1 or more, got 0"):
+    with raises("E-input-range", "got 0"):
         samples.from_config(cfg, "train", 0)
     cfg.val_dataloader = None
-    with pytest.raises(ValueError, match="the config has no val_dataloader, so nothing to see of split val"):
+    with raises("E-config-key", "val_dataloader"):
         samples.from_config(cfg, "val", 1)
     Image.new("L", (5, 4)).save(data.parent / "masks/0.png")
-    with pytest.raises(ValueError, match=r"masks/0\.png is 5x4, its image .*images/0\.png is 128x64; masks are"):
+    with raises("E-data-size", r"masks/0\.png is 5x4, its image .*images/0\.png is 128x64"):
         samples.from_dataset_file(data, "train", 4)

@@ -47,7 +47,7 @@ def test_two_draws_of_one_sample_differ():
     assert len({sample[1] for sample in take(12)}) == 12
 
 
-def test_the_random_states_of_the_process_stay():
+def test_the_random_states_of_the_process_are_restored():
     np.random.seed(0)
     expected = np.random.rand()
     np.random.seed(0)

@@ -6,6 +6,7 @@ from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.importers.class_lists import discover_classes, read_classes
 from semseg.datasets.spelling import list_names, spellings_of_one
 from semseg.labels import CITYSCAPES
+from tests.conftest import raises
 
 
 @pytest.mark.parametrize(
@@ -28,33 +29,30 @@ def test_names_are_listed_with_quotes_that_show_spaces():
 
 
 @pytest.mark.parametrize(
-    ("classes", "message"),
+    ("classes", "values"),
     [
-        ("[road, Car, car]", "classes: 'Car' and 'car' differ only in capitals, .* would be learnt as 2; keep one"),
-        ("[road, 'car ']", "classes: 'car ' begins or ends with a space; write 'car'"),
+        ("[road, Car, car]", "classes: 'Car' and 'car' differ .* learnt as 2"),
+        ("[road, 'car ']", "classes: 'car ' .*'car'$"),
     ],
 )
-def test_a_dataset_file_refuses_them(tmp_path, classes, message):
+def test_a_dataset_file_refuses_them(tmp_path, classes, values):
     path = tmp_path / "dataset.yaml"
     path.write_text(f"splits: {{train: {{pairs: x.csv}}}}\nencoding: ids\nclasses: {classes}\n")
-    with pytest.raises(ValueError, match=message):
+    with raises("E-data-yaml", values):
         read_dataset_file(path)
 
 
 def test_an_import_names_them_with_their_shapes_and_the_map_that_makes_them_one():
     counts = {"Car": 10, "car": 20, "car ": 1, "road": 5}
-    with pytest.raises(ValueError) as error:
+    values = r"'Car', 'car' and 'car ' \(10, 20, 1 shapes\) .* learnt as 3; .*`label_map` Car=car 'car =car', "
+    with raises("E-data-labels", values):
         discover_classes(counts, {})
-    assert str(error.value) == (
-        "the labels 'Car', 'car' and 'car ' (10, 20, 1 shapes) differ only in capitals, spaces, _ or -, and one class"
-        " would be learnt as 3; give --map Car=car 'car =car', or --classes with the right names"
-    )
     assert discover_classes(counts, {"Car": "car", "car ": "car"}).names == ("car", "road")
-    with pytest.raises(ValueError, match="the label 'car ' begins or ends with a space; give --map 'car =car'"):
+    with raises("E-data-labels", "'car ' .*`label_map` 'car =car'"):
         discover_classes({"car ": 1}, {})
 
 
 def test_a_class_list_refuses_them(tmp_path):
     (tmp_path / "classes.txt").write_text("Car\nroad\ncar\n")
-    with pytest.raises(ValueError, match=r"classes\.txt: classes 'Car' and 'car' differ only in .*; keep one of them"):
+    with raises("E-data-classes", r"classes\.txt: classes 'Car' and 'car' differ"):
         read_classes(str(tmp_path / "classes.txt"))

@@ -97,7 +97,7 @@ def test_an_unreadable_image_is_recorded_and_the_others_are_segmented(folder, tm
     found = {name: row["status"] for name, row in rows(tmp_path / "out").items() if row["status"] != "ok"}
     assert found == {
         "empty.jpg": "failed: not a readable image (the file is empty)",
-        "giant.png": "failed: 200x100 are more pixels than --max-pixels 10000",
+        "giant.png": "failed: 200x100 are more pixels than `max_pixels` 10000",
         "gone.jpg": "failed: no such file or directory",
     }
     assert f"skipped {folder}/gone.jpg: no such file or directory\n" in capfd.readouterr().err

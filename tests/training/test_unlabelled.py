@@ -104,7 +104,7 @@ def test_a_list_may_leave_the_mask_empty(tmp_path):
     pairs = find_pairs(read_dataset_file(path), "train").pairs
     assert [pair.mask_path and pair.mask_path.name for pair in pairs] == [None, "0.png"]
     path.write_text(path.read_text().replace("unlabelled: road\n", ""))
-    with pytest.raises(ValueError, match=r"line 2: expected image,mask, found 'photos/1\.png,'; name its mask, or say"):
+    with pytest.raises(ValueError, match=r"line 2: expected image,mask, found 'photos/1\.png,'; name its mask"):
         find_pairs(read_dataset_file(path), "train")
 
 
@@ -123,7 +123,7 @@ def test_samples_and_splits_include_them(path):
     ("value", "message"),
     [
         ("rode", r"unlabelled: 'rode' is no class; did you mean 'road'\?"),
-        ("ignore", "unlabelled: ignore: images without any label teach nothing"),
+        ("ignore", "unlabelled: ignore: "),
     ],
 )
 def test_unlabelled_has_to_name_a_class(tmp_path, value, message):

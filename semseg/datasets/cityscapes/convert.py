@@ -1,4 +1,4 @@
-"""Cityscapes annotations: polygon files or label-id images in, train-id images and split lists out."""
+"""Convert Cityscapes annotations, polygon files or label-id images, into train-id images and split lists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from semseg.datasets.cityscapes.annotation import encode_png, read_label_ids, read_polygons
-from semseg.errors import InvalidDataError, MissingDataError, SemsegError
+from semseg.errors import InvalidInputError, MissingDataError, SemsegError
 from semseg.system.atomic import atomic_path
 from semseg.system.folders import walk_files
 from semseg.system.worker_pool import run_all
@@ -20,7 +20,7 @@ SOURCES = {
     "polygons": ("_polygons.json",),
     "labelids": ("_labelIds.png",),
 }
-"""What can be converted, by the name of the choice: suffixes, the preferred one first."""
+"""By the values of `source`: suffixes of the files that are converted, the preferred one first."""
 
 PUBLISHED = {
     "gtFine": {"train": 2975, "val": 500, "test": 1525},
@@ -34,12 +34,12 @@ _ARCHIVES = {
     "gtFine": "gtFine_trainvaltest.zip",
     "gtCoarse": "gtCoarse.zip",
 }  # as the download page names them
-# unpacking or copying writes both files of an annotation within this time, in any order
+# when an archive is unpacked or copied, both files of an annotation are written within this time, in any order
 _SAME_TIME_NS = 60 * 10**9
 
 
 class Counts(NamedTuple):
-    """What happened to the annotations of one split."""
+    """Number of annotations of one split by what was done with them."""
 
     written: int
     up_to_date: int
@@ -47,6 +47,8 @@ class Counts(NamedTuple):
 
 class ConversionError(SemsegError, RuntimeError):
     """Some files were not converted; the message names each of them."""
+
+    code = "E-data-conversion"
 
 
 def convert(
@@ -59,36 +61,35 @@ def convert(
 ) -> dict[str, Counts]:
     """Write a train-id image beside every annotation, and one list of names per split.
 
-    An image that is readable and newer than what it is made from is left alone. Images and lists
-    appear whole or not at all, also when the run is killed.
+    An image that is readable and newer than its sources is kept. Images and lists appear complete or not at all, also
+    if the run is killed.
 
     Args:
         root: holds `<gt_dir>/<split>/<city>/*_<gt_dir>_polygons.json` or `…_labelIds.png`.
         gt_dir: the folder of the annotations, `gtFine` or `gtCoarse`.
         out_dir: where `<split>.txt` goes, lines like `ulm/ulm_000000_000019`; default `root`.
-        num_processes: files are converted in this many processes.
+        num_processes: number of processes that convert files.
         on_progress: called with the number of files done and the number of all.
         source: "polygons" draws; "labelids" translates label-id images, which gives the same pixels (sooner
-            where there are hundreds of polygons, later where there are few); "auto" translates where such an
-            image is usable and not older than the polygons, and draws elsewhere.
+            where there are hundreds of polygons, later where there are few); "auto" translates if such an image
+            is usable and not older than the polygons, and draws otherwise.
 
     Returns:
         Counts by split, in alphabetical order.
 
     Raises:
         FileNotFoundError: there is no such folder, or nothing to convert in it.
-        ConversionError: files could not be read or written. The other images are there then,
-            the lists are as they were.
+        ConversionError: files could not be read or written. The other images are written, the lists are not changed.
     """
     if num_processes < 1:
-        raise InvalidDataError(f"{num_processes} processes; expected 1 or more")
+        raise InvalidInputError(f"{num_processes} processes; expected 1 or more", code="E-input-range")
     if source not in SOURCES:
-        raise InvalidDataError(f"no source {source!r}; expected one of {', '.join(SOURCES)}")
+        raise InvalidInputError(f"no source {source!r}; expected one of {', '.join(SOURCES)}", code="E-input-value")
     gt_root = Path(root) / gt_dir
-    splits = _find(Path(root), gt_root, SOURCES[source])
+    splits = _find_annotations(Path(root), gt_root, SOURCES[source])
 
     for path in walk_files(gt_root, hidden=True):
-        if fnmatch.fnmatch(path.name, f".*{_in_progress(_TRAIN_IDS)}"):  # of a run that was killed
+        if fnmatch.fnmatch(path.name, f".*{_temporary_pattern(_TRAIN_IDS)}"):  # left by a run that was killed
             path.unlink(missing_ok=True)
 
     annotations = [annotation for split in splits.values() for annotation in split.values()]
@@ -112,25 +113,25 @@ def convert(
 
 
 def describe(counts: dict[str, Counts], gt_dir: str = "gtFine") -> list[str]:
-    """Say in one line per split what was found, beside what Cityscapes has, and what was written."""
+    """Return one line per split: how many annotations it has, how many Cityscapes has, and how many were written."""
     published = PUBLISHED.get(Path(gt_dir).name, {})
     lines = []
     for split in [*published, *(split for split in counts if split not in published)]:
         written, up_to_date = counts.get(split, (0, 0))
-        found = written + up_to_date
+        num_annotations = written + up_to_date
         if split not in published:
-            line = f"{split}: {found} found"
-        elif found == published[split]:
-            line = f"{split}: {found} of {found}"
+            line = f"{split}: {num_annotations} found"
+        elif num_annotations == published[split]:
+            line = f"{split}: {num_annotations} of {num_annotations}"
         else:
-            line = f"{split}: {found} found, Cityscapes has {published[split]}"
-        lines.append(line + (f"; {written} written, {up_to_date} up to date" if found else ""))
+            line = f"{split}: {num_annotations} found, Cityscapes has {published[split]}"
+        lines.append(line + (f"; {written} written, {up_to_date} up to date" if num_annotations else ""))
     return lines
 
 
 class _Annotation(NamedTuple):
     target_path: Path
-    source_paths: tuple[Path, ...]  # in the order of preference
+    source_paths: tuple[Path, ...]  # preferred one first
 
 
 class _Outcome(NamedTuple):
@@ -138,13 +139,13 @@ class _Outcome(NamedTuple):
     problem: str = ""
 
 
-def _find(root: Path, gt_root: Path, suffixes: tuple[str, ...]) -> dict[str, dict[str, _Annotation]]:
+def _find_annotations(root: Path, gt_root: Path, suffixes: tuple[str, ...]) -> dict[str, dict[str, _Annotation]]:
     """List the annotations by split and name, all sorted."""
     if not root.is_dir():
-        raise MissingDataError(f"no folder {root}")
+        raise MissingDataError(f"no folder {root}", code="E-data-missing")
     remedy = f"unpack {_ARCHIVES.get(gt_root.name, 'the annotations')} in {root}"
     if not gt_root.is_dir():
-        raise MissingDataError(f"no folder {gt_root}; {remedy}")
+        raise MissingDataError(f"no folder {gt_root}; {remedy}", code="E-data-missing")
     folders = sorted(path for path in gt_root.iterdir() if path.is_dir() and not path.name.startswith("."))
     paths = [path for folder in folders for path in sorted(walk_files(folder))]
     paths_of: dict[str, list[Path]] = {}
@@ -154,7 +155,7 @@ def _find(root: Path, gt_root: Path, suffixes: tuple[str, ...]) -> dict[str, dic
             paths_of.setdefault(name, []).append(path)
     if not paths_of:
         patterns = " or ".join(f"*_{gt_root.name}{suffix}" for suffix in reversed(suffixes))
-        raise MissingDataError(f"no {patterns} under {gt_root}; {remedy}")
+        raise MissingDataError(f"no {patterns} under {gt_root}; {remedy}", code="E-data-missing")
     splits: dict[str, dict[str, _Annotation]] = {}
     for full_name, source_paths in sorted(paths_of.items()):
         split, name = full_name.split("/", 1)
@@ -187,12 +188,12 @@ def _convert_one(annotation: _Annotation) -> _Outcome:
 
 
 def _without_stale(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Leave out label ids that are older than the polygons: somebody has edited those."""
+    """Leave out label ids that are older than the polygons, which were edited later."""
     if len(paths) < 2:
         return paths
     try:
         label_ids_ns, polygons_ns = (path.stat().st_mtime_ns for path in paths)
-    except OSError:  # named when it is read
+    except OSError:  # reported when the file is read
         return paths
     return paths[1:] if polygons_ns - label_ids_ns > _SAME_TIME_NS else paths
 
@@ -204,20 +205,20 @@ def _is_up_to_date(target_path: Path, source_paths: tuple[Path, ...]) -> bool:
             return False
         with Image.open(target_path) as image:
             image.verify()  # checksums of all chunks, without decoding
-    except (OSError, SyntaxError, ValueError):  # absent, or Pillow's words for a damaged PNG
+    except (OSError, SyntaxError, ValueError):  # missing, or what Pillow raises for a damaged PNG
         return False
     return True
 
 
 def _write_if_different(path: Path, content: bytes) -> None:
-    for leftover in path.parent.glob(f".{_in_progress(path.name)}"):
+    for leftover in path.parent.glob(f".{_temporary_pattern(path.name)}"):
         leftover.unlink(missing_ok=True)
     if not path.is_file() or path.read_bytes() != content:
         _write(path, content)
 
 
-def _in_progress(name: str) -> str:
-    """The pattern of the temporary files that `atomic_path` makes for `name`, less the dot."""
+def _temporary_pattern(name: str) -> str:
+    """Return the pattern of the temporary files that `atomic_path` creates for `name`, without the leading dot."""
     return f"{Path(name).stem}.*.tmp{Path(name).suffix}"
 
 
@@ -227,7 +228,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def instance_path(train_id_path: str | Path) -> Path | None:
-    """Return the instance image that lies beside a train-id image, if there is one."""
+    """Return the path of the instance image beside a train-id image; None if there is none."""
     name = str(train_id_path)
     path = Path(name.removesuffix(_TRAIN_IDS) + "_instanceIds.png")
     return path if name.endswith(_TRAIN_IDS) and path.is_file() else None

@@ -1,4 +1,4 @@
-"""Zip archives into a folder: nothing outside of it, and nothing half-written in it."""
+"""Unpack zip archives into a folder: no file outside of it, and no incomplete file in it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _CHUNK_BYTES = 1 << 20
 
 
 def unpack(archive_path: Path, root: Path, on_progress: Callable[[int, int], None] | None = None) -> int:
-    """Unpack an archive into `root`, whose other files stay.
+    """Unpack an archive into `root`; other files there are kept.
 
-    Everything is unpacked into a hidden folder first and then renamed; the list of the files, which
-    `find_lost` reads, comes last. After a run that was killed, the next one begins again.
+    All files are unpacked into a hidden folder and then renamed; the list of the files, which `find_lost` reads, is
+    written last. If a run is killed, the next one starts from the beginning.
 
     Args:
         archive_path: a zip archive.
@@ -30,17 +30,17 @@ def unpack(archive_path: Path, root: Path, on_progress: Callable[[int, int], Non
         The number of files.
 
     Raises:
-        ValueError: this is no zip archive, an entry would land outside of `root` or is a link, or the disk
-            has less room than the files need. Nothing was written then.
+        ValueError: this is not a zip archive, an entry would be written outside of `root` or is a link, or the disk has
+            too little space. Nothing is written then.
     """
     on_progress = on_progress or (lambda done, total: None)
     staging_dir = root / f".{archive_path.stem}.unpacking"
-    shutil.rmtree(staging_dir, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(staging_dir, ignore_errors=True)  # left by a run that was killed
     try:
         with zipfile.ZipFile(archive_path) as archive:
             entries = archive.infolist()
             for entry in entries:
-                _check(entry, archive_path, root)
+                _check_entry(entry, archive_path, root)
             total = sum(entry.file_size for entry in entries)
             check_disk(root, total, f"the files of {archive_path.name}")
             staging_dir.mkdir()
@@ -52,7 +52,9 @@ def unpack(archive_path: Path, root: Path, on_progress: Callable[[int, int], Non
         with atomic_path(_list_path(root, archive_path.stem)) as temporary_path:
             temporary_path.write_text("".join(f"{name}\n" for name in names))
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise InvalidDataError(f"{archive_path} is not a zip archive that can be read ({error}); remove it") from None
+        raise InvalidDataError(
+            f"{archive_path} is not a zip archive that can be read ({error}); remove it", code="E-data-archive"
+        ) from None
     finally:
         shutil.rmtree(staging_dir, ignore_errors=True)
     return len(names)
@@ -62,7 +64,7 @@ def find_lost(root: Path, name: str) -> tuple[int, list[str]] | None:
     """Look for the files of an archive that was unpacked here.
 
     Returns:
-        Their number and those that are gone; None where the archive was never unpacked.
+        Their number, and the names of those that are missing; None if the archive was never unpacked.
     """
     list_path = _list_path(root, name)
     if not list_path.is_file():
@@ -72,17 +74,18 @@ def find_lost(root: Path, name: str) -> tuple[int, list[str]] | None:
 
 
 def check_disk(root: Path, num_bytes: int, what: str) -> None:
-    """Raise ValueError where the disk of `root` has less than `num_bytes` free."""
+    """Raise a ValueError if the disk of `root` has less than `num_bytes` free."""
     free = shutil.disk_usage(root).free
     if num_bytes > free:
         raise InvalidDataError(
             f"{root} needs {format_bytes(num_bytes)} for {what} and has {format_bytes(free)}; "
-            "free some space or choose another disk"
+            "free some space or choose another disk",
+            code="E-data-disk",
         )
 
 
 def format_bytes(num_bytes: int) -> str:
-    """Format as a download page does: 0.3 MB, 241 MB, 11.6 GB."""
+    """Format a number of bytes as the download page does: 0.3 MB, 241 MB, 11.6 GB."""
     if num_bytes >= 1e9:
         return f"{num_bytes / 1e9:.1f} GB"
     return f"{num_bytes / 1e6:.{0 if num_bytes >= 1e8 else 1}f} MB"
@@ -92,16 +95,17 @@ def _list_path(root: Path, name: str) -> Path:
     return root / f".{name}.unpacked"
 
 
-def _check(entry: zipfile.ZipInfo, archive_path: Path, root: Path) -> None:
+def _check_entry(entry: zipfile.ZipInfo, archive_path: Path, root: Path) -> None:
     path = PurePosixPath(entry.filename)
     if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or not path.parts:
-        fault = f"would land outside of {root}"
+        fault = f"would be written outside of {root}"
     elif stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
         fault = "is a link or a device"
     else:
         return
     raise InvalidDataError(
-        f"{archive_path}: its entry {entry.filename!r} {fault}; nothing was unpacked, remove the archive"
+        f"{archive_path}: its entry {entry.filename!r} {fault}; nothing was unpacked, remove the archive",
+        code="E-data-archive",
     )
 
 
@@ -122,7 +126,7 @@ def _write(
 
 
 def _merge(source_dir: Path, target_dir: Path) -> None:
-    """Rename whole folders where they are new, else file by file."""
+    """Rename new folders as a whole, and the files of existing folders one by one."""
     for source in sorted(source_dir.iterdir()):
         target = target_dir / source.name
         if source.is_dir() and target.exists():
@@ -133,7 +137,7 @@ def _merge(source_dir: Path, target_dir: Path) -> None:
         try:
             source.replace(target)
         except OSError as error:
-            if error.errno != errno.EXDEV:  # a linked folder on another disk: nothing can be renamed to there
+            if error.errno != errno.EXDEV:  # a linked folder on another disk, to which renaming is impossible
                 raise
             if source.is_dir():
                 target.mkdir()

@@ -1,6 +1,6 @@
-"""Annotations of other programs in, a data set of index PNGs with its dataset.yaml out.
+"""Import annotations of other programs as a data set of index PNGs with a dataset.yaml.
 
-`plan` reads and checks everything; only then does `Plan.write` touch the disk.
+`plan` reads and checks everything; `Plan.write` then writes the files.
 """
 
 from semseg.datasets.importers.planning import Plan, Request, plan

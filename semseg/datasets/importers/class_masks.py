@@ -1,8 +1,8 @@
-"""Read masks that hold one class each: several files for an image, each of which says where its class is.
+"""Read masks that hold one class each: an image has several of them, one per class.
 
-The file's place says which class of which image it is, in one of three ways, whichever fits most of the files:
-`CLASS/IMAGE.png`, `IMAGE_CLASS.png` or `IMAGE/CLASS.png`. A pixel belongs to the class where the mask is not black.
-The masks of an image are painted in the order of the classes, so that of overlapping ones the later class wins.
+The path of a mask names its image and class in one of three ways: `CLASS/IMAGE.png`, `IMAGE_CLASS.png` or
+`IMAGE/CLASS.png`. The way that fits most of the files is used. A pixel belongs to the class if it is not black in the
+mask. The masks of an image are painted in the order of the classes, so that the later class wins where masks overlap.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from semseg.datasets.dataset_file import IGNORE
 from semseg.datasets.image_files import measure_image, read_mask
 from semseg.datasets.importers.shapes import Annotated, Parsed, Size
 from semseg.datasets.pairs import name_files
-from semseg.errors import InvalidDataError, MissingDataError
+from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 from semseg.labels import IGNORED
 from semseg.system.folders import TRAINING_SUFFIXES
+from semseg.system.wording import listing
 
 PLACES = "CLASS/IMAGE.png, IMAGE_CLASS.png or IMAGE/CLASS.png"
 _SEPARATORS = "_-. "
@@ -32,7 +33,7 @@ class Layer:
     """A mask of one class in a file of its own.
 
     `threshold` is the brightness (0 to 255, of the brightest channel) from which a pixel belongs to the class; None:
-    the mask has two values, of which one is black.
+    the mask has black and one other value.
     """
 
     label: str
@@ -45,20 +46,22 @@ class Layer:
         except (FileNotFoundError, ValueError) as error:
             return str(error)
         if image.size != size:
-            found, expected = ("x".join(map(str, one)) for one in (image.size, size))
-            return f"mask of {found}, its image {expected} ({self.path})"
+            (mask_width, mask_height), (width, height) = image.size, size
+            return f"mask of {mask_width}x{mask_height}, its image {width}x{height} ({self.path})"
         if image.mode == "F":
             return f"mask of floating-point numbers ({self.path}); save it with 8 bits"
         if (image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info) and (
-            image.convert("RGBA").getchannel("A").getextrema()[0] < 255
+            np.asarray(image.convert("RGBA"))[..., 3].min() < 255
         ):
-            return f"mask that is transparent in part ({self.path}); save it opaque"
+            return f"mask with transparent pixels ({self.path}); save it opaque"
         values = _values(image)
         if self.threshold is None and (values is None or (len(values) == 2 and 0 not in values)):
-            found = "more than 2 values" if values is None else f"values {' and '.join(map(_shown, sorted(values)))}"
+            described = (
+                "more than 2 values" if values is None else f"values {' and '.join(map(_format_value, sorted(values)))}"
+            )
             return (
-                f"mask of {found} ({self.path}), where one class has black and one other value; give --threshold, such"
-                " as 128, or import masks of several classes with import colors"
+                f"mask of {described} ({self.path}); a mask of one class has black and one other value: give"
+                " `threshold`, for example 128, or import masks of several classes with import colors"
             )
         return None
 
@@ -79,28 +82,30 @@ def parse(
     image_suffix: Sequence[str] = (),
     threshold: int | None = None,
 ) -> tuple[Parsed, list[Path]]:
-    """Find the masks of every image.
+    """List the images, each with its masks.
 
     Args:
         source: folder of the masks.
         images_dir: folder of the images.
-        mask_suffix: how names of masks end; default: .png.
-        image_suffix: how names of images end; default: those of the usual formats.
+        mask_suffix: ends of mask names; default: .png.
+        image_suffix: ends of image names; default: those of the usual formats.
         threshold: see `Layer`.
 
     Returns:
-        All images with their masks, and the masks that name no image.
+        All images with their masks, and the masks whose path names no image.
 
     Raises:
         FileNotFoundError: no such folder.
-        ValueError: no files of these names, or `threshold` is out of range.
+        ValueError: no files with these suffixes, `images_dir` is not given, or `threshold` is out of range.
     """
     if threshold is not None and not 1 <= threshold <= 255:
-        raise InvalidDataError(f"--threshold {threshold}: expected a brightness, 1 to 255")
+        raise InvalidInputError(f"`threshold` {threshold}: expected a brightness, 1 to 255", code="E-input-range")
     if images_dir is None:
-        raise InvalidDataError(f"no photographs to the masks in {source}; give their folder with --images")
+        raise InvalidInputError(
+            f"no photographs for the masks in {source}; give their folder with `images_dir`", code="E-input-required"
+        )
     if not source.is_dir():
-        raise MissingDataError(f"no folder {source} with masks")
+        raise MissingDataError(f"no folder {source} with masks", code="E-data-missing")
     mask_suffix = tuple(mask_suffix) or (".png",)
     is_same = source.samefile(images_dir)
     if is_same and not image_suffix:
@@ -109,7 +114,7 @@ def parse(
     mask_of = name_files(source, mask_suffix, None if is_same else images_dir)
     for kind, folder, files in (("image", images_dir, image_of), ("mask", source, mask_of)):
         if not files:
-            raise InvalidDataError(f"no {kind} in {folder}; give its folder, or --{kind}-suffix")
+            raise InvalidDataError(f"no {kind} in {folder}; give its folder, or `{kind}_suffix`", code="E-data-pairs")
     placed = max((dict(way(mask_of, image_of)) for way in (_by_folder, _by_suffix, _by_image_folder)), key=len)
     layers: dict[str, list[Layer]] = {name: [] for name in image_of}
     for name, (image_name, label) in placed.items():
@@ -121,7 +126,7 @@ def parse(
 
 
 def describe_overlaps(covered: Counter[tuple[int, int]], num_px: int, classes: Sequence[str]) -> str:
-    """Say how many pixels lie in masks of several classes, and which classes won.
+    """Describe how many pixels are in masks of several classes, and which classes won.
 
     Args:
         covered: pixels by (train id below, train id above).
@@ -131,11 +136,10 @@ def describe_overlaps(covered: Counter[tuple[int, int]], num_px: int, classes: S
     if not covered:
         return "no masks of one image overlap"
     names = {**dict(enumerate(classes)), IGNORED: IGNORE}
-    rows = [f"{names[over]} over {names[under]} {px} px" for (under, over), px in covered.most_common(3)]
-    more = f" and {len(covered) - 3} more" if len(covered) > 3 else ""
+    rows = [f"{names[over]} over {names[under]} {px} px" for (under, over), px in covered.most_common()]
     total = sum(covered.values())
     return (
-        f"overlaps: {total} px ({total / num_px:.1%}), where the later class wins: {', '.join(rows)}{more}; --classes"
+        f"overlaps: {total} px ({total / num_px:.1%}), where the later class wins: {listing(rows)}; `classes`"
         " changes the order"
     )
 
@@ -148,12 +152,12 @@ def _by_folder(names: Collection[str], image_of: Mapping[str, Path]) -> Iterator
 
 
 def _by_suffix(names: Collection[str], image_of: Mapping[str, Path]) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Take the longest name of an image that the name of a mask begins with."""
+    """Use the longest image name that the name of the mask starts with."""
     for name in names:
-        ends = [place for place, character in enumerate(name) if character in _SEPARATORS]
-        place = next((place for place in reversed(ends) if name[:place] in image_of), None)
-        if place is not None and (label := name[place:].strip(_SEPARATORS)) and "/" not in label:
-            yield name, (name[:place], label)
+        ends = [position for position, character in enumerate(name) if character in _SEPARATORS]
+        end = next((end for end in reversed(ends) if name[:end] in image_of), None)
+        if end is not None and (label := name[end:].strip(_SEPARATORS)) and "/" not in label:
+            yield name, (name[:end], label)
 
 
 def _by_image_folder(names: Collection[str], image_of: Mapping[str, Path]) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -168,12 +172,12 @@ def _size(layers: Sequence[Layer]) -> Size | None:
         try:
             return measure_image(layer.path)[0]
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            continue  # `Layer.problem` says what is wrong with it
+            continue  # `Layer.problem` reports it
     return None
 
 
 def _values(image: Image.Image) -> set | None:
-    """Return the values of a mask, colours as tuples but black as 0; None: more than two."""
+    """Return the values of a mask, colours as tuples but black as 0; None if there are more than two."""
     if image.mode[0] == "I":
         values = np.unique(np.asarray(image))
         return set(values.tolist()) if len(values) <= 2 else None
@@ -181,5 +185,5 @@ def _values(image: Image.Image) -> set | None:
     return None if colors is None else {0 if color in (0, (0, 0, 0)) else color for _, color in colors}
 
 
-def _shown(value: int | tuple) -> str:
+def _format_value(value: int | tuple) -> str:
     return f"#{bytes(value).hex()}" if isinstance(value, tuple) else str(value)

@@ -1,4 +1,4 @@
-"""Read coloured masks: a folder of pictures in which every class has its colour."""
+"""Read coloured masks: a folder of pictures in which every class has its own colour."""
 
 from __future__ import annotations
 
@@ -9,50 +9,47 @@ from pathlib import Path
 
 from PIL import Image
 
-from semseg.datasets.dataset_file import (
-    IGNORE,
-    Color,
-    DatasetFile,
-    Split,
-    hex_color,
-    parse_color,
-)
+from semseg.datasets.dataset_file import IGNORE, Color, DatasetFile, RawValue, Split, hex_color, parse_color
 from semseg.datasets.importers.class_lists import Classes
 from semseg.datasets.importers.shapes import Annotated, Parsed
 from semseg.datasets.masks import census
 from semseg.datasets.pairs import find_pairs
-from semseg.errors import InvalidDataError, MissingDataError
+from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 from semseg.labels import IGNORED
 from semseg.system.folders import TRAINING_SUFFIXES, walk_files
+from semseg.system.wording import listing
 from semseg.system.worker_pool import run_all
 
-_SHOWN = 5
+_NUM_SHOWN = 5
+_NUM_COLORS_SHOWN = 8
 
 
 def describe_colors(classes: Classes, label_map: Mapping[str, str], snap: float | None, source: Path) -> DatasetFile:
-    """State which colour means which class, in the form that `masks.decode_mask` reads.
+    """Return rules for `masks.decode_mask`, with the class of each colour.
 
     Args:
         classes: with the colours of the masks.
-        label_map: `#rrggbb` -> class or `ignore`, further colours.
+        label_map: `#rrggbb` -> class or `ignore`, for further colours.
         snap: Euclidean RGB distance within which an unknown colour becomes the nearest known one.
         source: the folder of the masks.
 
     Raises:
-        ValueError: the map names something that is not a colour, or no class.
+        ValueError: a label of the map is not a colour, or its class does not exist.
     """
-    colors: dict = dict.fromkeys(classes.ignored_colors, IGNORED)
+    colors: dict[RawValue, int] = dict.fromkeys(classes.ignored_colors, IGNORED)
     for key, name in label_map.items():
         train_id = classes.train_id(name)
         if train_id is None:
-            raise InvalidDataError(
-                f"--map {key}={name}: no class {name!r} in {classes.origin}; expected a class or {IGNORE}"
+            raise InvalidInputError(
+                f"`label_map` {key}={name}: no class {name!r} in {classes.origin}; expected a class or {IGNORE}",
+                code="E-input-value",
             )
         try:
             colors[parse_color(key)] = train_id
         except ValueError:
-            raise InvalidDataError(
-                f"--map {key}={name}: coloured masks have colours as labels, such as '#ff0000={name}'"
+            raise InvalidInputError(
+                f"`label_map` {key}={name}: the labels of coloured masks are colours, such as '#ff0000={name}'",
+                code="E-input-value",
             ) from None
     return DatasetFile(
         path=source,
@@ -74,18 +71,20 @@ def parse(
     Args:
         source: folder of the masks.
         images_dir: folder of the images.
-        mask_suffix: how names of masks end; default: .png.
-        image_suffix: how names of images end; default: those of the usual formats.
+        mask_suffix: ends of mask names; default: .png.
+        image_suffix: ends of image names; default: those of the usual formats.
 
     Returns:
         The pairs, and the masks that have no image.
 
     Raises:
         FileNotFoundError: no such folder.
-        ValueError: no files of these names, or masks that are not images.
+        ValueError: no files with these suffixes, `images_dir` is not given, or masks are not images.
     """
     if images_dir is None:
-        raise InvalidDataError(f"no photographs to the masks in {source}; give their folder with --images")
+        raise InvalidInputError(
+            f"no photographs for the masks in {source}; give their folder with `images_dir`", code="E-input-required"
+        )
     pairing = find_pairs(
         DatasetFile(
             path=source,
@@ -102,18 +101,19 @@ def parse(
     )
     images = []
     for image_path, mask_path in pairing.pairs:
+        assert mask_path is not None  # without `unlabelled` all pairs have masks
         try:
             with Image.open(mask_path) as mask:
                 size = mask.size
         except OSError:
-            raise InvalidDataError(f"{mask_path} is not a readable image") from None
+            raise InvalidDataError(f"{mask_path} is not a readable image", code="E-data-unreadable") from None
         name = mask_path.relative_to(source).with_suffix("").as_posix()
         images.append(Annotated(name, (image_path,), size, mask_path=mask_path))
     return Parsed(tuple(images)), list(pairing.masks_without_image)
 
 
 def list_colors(source: Path, mask_suffix: Sequence[str] = ()) -> str:
-    """Name the most frequent colours of the first masks in a folder, for an error.
+    """Return a text with the most frequent colours of the first masks in a folder, for an error message.
 
     Raises:
         FileNotFoundError: no such folder, or no mask in it.
@@ -123,42 +123,43 @@ def list_colors(source: Path, mask_suffix: Sequence[str] = ()) -> str:
         sorted(path for path in walk_files(source) if path.name.lower().endswith(suffixes)) if source.is_dir() else []
     )
     if not paths:
-        raise MissingDataError(f"no mask {' or '.join(suffixes)} under {source}; give its folder, or --mask-suffix")
+        raise MissingDataError(
+            f"no mask {' or '.join(suffixes)} under {source}; give its folder, or `mask_suffix`", code="E-data-missing"
+        )
     counts: Counter = Counter()
-    for path in paths[:_SHOWN]:
+    for path in paths[:_NUM_SHOWN]:
         with Image.open(path) as mask:
             counts.update({color: num_px for num_px, color in mask.convert("RGB").getcolors(1 << 24)})
-    listed = ", ".join(_name(color) for color, _ in counts.most_common(8))
-    return listed + (f" and {len(counts) - 8} more" if len(counts) > 8 else "")
+    return listing((_name(color) for color, _ in counts.most_common()), _NUM_COLORS_SHOWN)
 
 
 def check_colors(masks: Sequence[Path], described: DatasetFile, origin: str, num_processes: int = 1) -> int:
-    """Look whether every pixel has a colour that means something.
+    """Check that every pixel has the colour of a class.
 
     Returns:
-        The number of pixels whose colour becomes the nearest one.
+        The number of pixels whose colour is replaced by the nearest one.
 
     Raises:
-        ValueError: some have not; the sentence has the counts, and the nearest classes.
+        ValueError: pixels have other colours; the message has their numbers, and the nearest classes.
     """
-    found = run_all(partial(_count_unknown, described), masks, num_processes)
+    results = run_all(partial(_count_unknown, described), masks, num_processes)
     unknown, in_masks = Counter(), Counter()
-    for counts, _ in found:
+    for counts, _ in results:
         unknown.update(counts)
         in_masks.update(counts.keys())
     if unknown:
-        listed = [
+        described_colors = [
             f"{_name(color)} ({num_px} px in {in_masks[color]} of {len(masks)} masks, {_nearest(color, described)})"
-            for color, num_px in unknown.most_common(_SHOWN)
+            for color, num_px in unknown.most_common(_NUM_SHOWN)
         ]
-        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
         noun = "colours are" if len(unknown) > 1 else "colour is"
         first = _name(unknown.most_common(1)[0][0])
         raise InvalidDataError(
-            f"{len(unknown)} {noun} not in {origin}: {', '.join(listed)}{more}; "
-            f"add them there, give such as --map '{first}={IGNORE}', or --snap DISTANCE"
+            f"{len(unknown)} {noun} not in {origin}: {listing(described_colors, _NUM_SHOWN)}; "
+            f"add them there, give for example `label_map` '{first}={IGNORE}', or `snap` DISTANCE",
+            code="E-data-mask-values",
         )
-    return sum(snapped for _, snapped in found)
+    return sum(snapped for _, snapped in results)
 
 
 def _count_unknown(described: DatasetFile, mask_path: Path) -> tuple[dict, int]:
@@ -173,7 +174,9 @@ def _name(color: Color | int) -> str:
 def _nearest(color: Color, described: DatasetFile) -> str:
     known = dict(zip(described.palette, described.classes, strict=True))
     names = (*described.classes, *[IGNORE] * (IGNORED + 1))
-    known |= {own: names[min(train_id, len(names) - 1)] for own, train_id in described.label_map.items()}
+    for key, train_id in described.label_map.items():
+        if isinstance(key, tuple):
+            known[key] = names[min(train_id, len(names) - 1)]
 
     def distance(other: Color) -> float:
         return sum((a - b) ** 2 for a, b in zip(color, other, strict=True)) ** 0.5

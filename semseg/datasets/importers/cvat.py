@@ -1,6 +1,6 @@
 """Read "CVAT for images 1.1": polygons, boxes, ellipses, run lengths.
 
-Painting order: by `z_order` (absent: 0), then file order.
+Painting order: by `z_order` (0 if missing), then file order.
 """
 
 from __future__ import annotations
@@ -27,18 +27,22 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
 
     Args:
         source: the XML file, or the folder of an unpacked export that holds `annotations.xml`.
-        images_dir: where the images are; default: in `images` beside the file, and beside the file.
+        images_dir: folder of the images; default: in `images` beside the file, and beside the file.
         line_width_px: of polylines; default: they are left out, as in CVAT's own masks.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it is not such a file.
+        ValueError: it is not an annotations file of CVAT.
     """
     path = source / "annotations.xml" if source.is_dir() else source
     if not path.is_file():
-        raise MissingDataError(f"no file {path}; unpack an export of the format 'CVAT for images 1.1'")
+        raise MissingDataError(
+            f"no file {path}; unpack an export of the format 'CVAT for images 1.1'", code="E-data-missing"
+        )
     if path.suffix.lower() == ".zip":
-        raise InvalidDataError(f"{path}: a packed export; unpack it and give the folder")
+        raise InvalidDataError(
+            f"{path}: this is a packed export; unpack it and give the folder", code="E-data-annotation"
+        )
     reader = _Reader(path, line_width_px)
     reader.read()
     images = []
@@ -46,7 +50,9 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
         try:
             name, size = attributes["name"], (int(attributes["width"]), int(attributes["height"]))
         except KeyError as error:
-            raise InvalidDataError(f"{path}: an image without {error}; export as 'CVAT for images 1.1'") from None
+            raise InvalidDataError(
+                f"{path}: an image without {error}; export as 'CVAT for images 1.1'", code="E-data-annotation"
+            ) from None
         folders = (path.parent / "images", path.parent) if images_dir is None else (images_dir,)
         images.append(
             Annotated(
@@ -60,7 +66,7 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
 
 
 class _Reader:
-    """Collects images and shapes while expat walks through the file, which never is in memory as a whole."""
+    """Collects images and shapes while expat reads the file, which is never in memory as a whole."""
 
     def __init__(self, path: Path, line_width_px: int | None) -> None:
         self.path = path
@@ -79,20 +85,28 @@ class _Reader:
             with self.path.open("rb") as file:
                 parser.ParseFile(file)
         except expat.ExpatError as error:
-            raise InvalidDataError(f"{self.path}: not XML ({error})") from None
+            raise InvalidDataError(f"{self.path}: not XML ({error})", code="E-data-annotation") from None
         if not self.images:
-            raise InvalidDataError(f"{self.path}: no image in it; export as 'CVAT for images 1.1'")
+            raise InvalidDataError(
+                f"{self.path}: no image in it; export as 'CVAT for images 1.1'", code="E-data-annotation"
+            )
 
     def _refuse_doctype(self, *_: Any) -> None:
-        # entities are defined there, and CVAT writes none: they could unfold to any size
-        raise InvalidDataError(f"{self.path}: it holds a DOCTYPE, which CVAT does not write; remove it")
+        # a DOCTYPE may define entities that expand to any size; CVAT writes none
+        raise InvalidDataError(
+            f"{self.path}: it holds a DOCTYPE, which CVAT does not write; remove it", code="E-data-annotation"
+        )
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if self.root is None and tag != "annotations":
-            raise InvalidDataError(f"{self.path}: it starts with <{tag}>; expected <annotations> of CVAT")
+            raise InvalidDataError(
+                f"{self.path}: it starts with <{tag}>; expected <annotations> of CVAT", code="E-data-annotation"
+            )
         self.root = self.root or tag
         if tag == "track":
-            raise InvalidDataError(f"{self.path}: it holds tracks of a video; export as 'CVAT for images 1.1'")
+            raise InvalidDataError(
+                f"{self.path}: it holds tracks of a video; export as 'CVAT for images 1.1'", code="E-data-annotation"
+            )
         if tag == "image":
             self.images.append((attributes, []))
         elif self.images and not self.open_skeletons:
@@ -113,7 +127,8 @@ class _Reader:
             except (KeyError, ValueError) as error:
                 reason = f"no {error}" if isinstance(error, KeyError) else str(error)
                 raise InvalidDataError(
-                    f"{self.path}: a {tag} of image {image.get('name')!r} is not CVAT's ({reason})"
+                    f"{self.path}: a {tag} of image {image.get('name')!r} is not CVAT's ({reason})",
+                    code="E-data-annotation",
                 ) from None
 
 
@@ -140,12 +155,13 @@ def _parse_shape(tag: str, attributes: dict[str, str], line_width_px: int | None
     pairs = (pair.split(",") for pair in attributes["points"].split(";"))
     points = tuple((float(x), float(y)) for x, y in pairs)
     if tag == "polyline":
+        assert line_width_px is not None  # polylines are left out without a width
         return Outline(label, "linestrip", points, line_width_px)
     return Polygons(label, (points,))
 
 
 def _rotate(points: tuple, center: tuple[float, float], angle: float) -> tuple:
-    """Turn clockwise as seen on the screen, where y points down."""
+    """Rotate clockwise on the screen, where y points down."""
     if not angle:
         return points
     cos, sin = math.cos(angle), math.sin(angle)

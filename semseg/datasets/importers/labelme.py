@@ -1,6 +1,6 @@
 """Read labelme's JSON files: one per image, shapes in file order.
 
-Where the image is not there as a file, the one in `imageData` counts.
+If the image file is missing, the image in `imageData` is used.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _LINE_WIDTH_PX = 10  # labelme.utils.shape_to_mask
 
 
 def parse(source: Path, images_dir: Path | None = None, line_width_px: int | None = None) -> Parsed:
-    """Read one JSON file, or all that lie under a folder.
+    """Read one JSON file, or all JSON files under a folder.
 
     Args:
         source: file or folder.
-        images_dir: where the images are; default: where `imagePath` says, seen from the JSON file.
+        images_dir: folder of the images; default: the `imagePath`, relative to the JSON file.
         line_width_px: of the shape types line and linestrip; default: 10, as labelme draws them.
 
     Raises:
         FileNotFoundError: no such file or folder, or no JSON file under it.
-        ValueError: a file is not one of labelme's.
+        ValueError: a file was not written by labelme.
     """
     if source.is_dir():
         paths = sorted(path for path in walk_files(source) if path.suffix == ".json")
@@ -36,9 +36,11 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
     elif source.is_file():
         paths, folder = [source], source.parent
     else:
-        raise MissingDataError(f"no file or folder {source}")
+        raise MissingDataError(f"no file or folder {source}", code="E-data-missing")
     if not paths:
-        raise MissingDataError(f"no .json files under {source}; give the folder where labelme saved them")
+        raise MissingDataError(
+            f"no .json files under {source}; give the folder where labelme saved them", code="E-data-missing"
+        )
     images, left_out = [], Counter()
     for path in paths:
         content = _read(path)
@@ -46,20 +48,22 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
         for index, shape in enumerate(content["shapes"]):
             try:
                 kind = shape.get("shape_type") or "polygon"
-                drawn = _parse_shape(shape, kind, line_width_px or _LINE_WIDTH_PX)
+                parsed_shape = _parse_shape(shape, kind, line_width_px or _LINE_WIDTH_PX)
             except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-                raise InvalidDataError(f"{path}: shape {index} is not one of labelme's ({_name(error)})") from None
-            if drawn is None:
+                raise InvalidDataError(
+                    f"{path}: shape {index} is not one of labelme's ({_describe(error)})", code="E-data-annotation"
+                ) from None
+            if parsed_shape is None:
                 left_out[kind] += 1
             else:
-                shapes.append(drawn)
+                shapes.append(parsed_shape)
         relative = path.relative_to(folder)
-        size = (content.get("imageWidth"), content.get("imageHeight"))
+        width, height = content.get("imageWidth"), content.get("imageHeight")
         images.append(
             Annotated(
                 name=relative.with_suffix("").as_posix(),
                 image_paths=_list_image_paths(path, relative, content["imagePath"], images_dir),
-                size=(int(size[0]), int(size[1])) if all(size) else None,
+                size=(int(width), int(height)) if width and height else None,
                 shapes=tuple(shapes),
                 embedded_in=path if content.get("imageData") else None,
             )
@@ -68,30 +72,33 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
 
 
 def read_embedded_image(path: Path) -> bytes:
-    """Return the image file that a JSON file holds.
+    """Return the content of the image file that a JSON file holds.
 
     Raises:
-        ValueError: it holds none in base64.
+        ValueError: its `imageData` is not base64.
     """
     try:
         return base64.b64decode(_read(path)["imageData"], validate=True)
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidDataError(f"{path}: imageData is not base64 ({error})") from None
+        raise InvalidDataError(f"{path}: imageData is not base64 ({error})", code="E-data-annotation") from None
 
 
 def _read(path: Path) -> dict:
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
-        raise InvalidDataError(f"{path}: not JSON ({error})") from None
+        raise InvalidDataError(f"{path}: not JSON ({error})", code="E-data-annotation") from None
     for key, kind in (("shapes", list), ("imagePath", str)):
         if not isinstance(content, dict) or not isinstance(content.get(key), kind):
-            raise InvalidDataError(f"{path}: no '{key}' in it, so it is not labelme's; move it out of the folder")
+            raise InvalidDataError(
+                f"{path}: no '{key}' in it, so labelme did not write it; move it out of the folder",
+                code="E-data-annotation",
+            )
     return content
 
 
 def _parse_shape(shape: dict, kind: str, line_width_px: int) -> Shape | None:
-    """Return None for what has no area."""
+    """Return the shape; None if it has no area."""
     label = str(shape["label"])
     points = tuple((float(x), float(y)) for x, y in shape["points"])
     if kind == "mask":
@@ -102,12 +109,12 @@ def _parse_shape(shape: dict, kind: str, line_width_px: int) -> Shape | None:
 
 
 def _list_image_paths(path: Path, relative: Path, image_path: str, images_dir: Path | None) -> tuple[Path, ...]:
-    """Name the places of an image; labelme on Windows writes backslashes."""
+    """Return the possible paths of an image; labelme on Windows writes backslashes."""
     image = PurePosixPath(PureWindowsPath(image_path).as_posix())
     if images_dir is None:
         return path.parent / image, path.parent / image.name
     return images_dir / relative.parent / image.name, images_dir / image, images_dir / image.name
 
 
-def _name(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"no {error}" if isinstance(error, KeyError) else str(error)

@@ -1,4 +1,4 @@
-"""The photographs that annotations belong to: where they are, and whether they have the annotated size."""
+"""Find the photographs of annotations, and check that they have the annotated size."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from semseg.errors import InvalidDataError
 
 
 class Photo(NamedTuple):
-    """An image file, and its size as stored and as turned upright by its EXIF orientation.
+    """An image file, with its size as stored and when turned upright by its EXIF orientation.
 
-    `suffix` is that of the file; where the image is embedded in the annotation, `path` names that, and `suffix` follows
-    from the format of the image.
+    `suffix` is that of the file. If the image is embedded in the annotation, `path` is the annotation, and `suffix` is
+    the usual one of the format of the image.
     """
 
     annotated: Annotated
@@ -30,15 +30,16 @@ class Photo(NamedTuple):
 
     @property
     def is_embedded(self) -> bool:
-        """Whether `path` is an annotation that holds the image."""
+        """Whether `path` is an annotation file that holds the image."""
         return self.path == self.annotated.embedded_in
 
 
 class Album(NamedTuple):
     """The photographs of a set.
 
-    `exif` is `ignore` where annotations follow the stored orientation, None where nothing tells; the other
-    lists name what is missing, or not of the annotated size, in the words of an error.
+    `exif` is `ignore` if the annotations follow the stored orientation, `apply` if they follow EXIF, and None if all
+    images look the same in both. `missing` lists the paths of missing images, and `unfit` describes images that are
+    unreadable or not of the annotated size.
     """
 
     photos: list[Photo]
@@ -48,13 +49,13 @@ class Album(NamedTuple):
 
 
 def find_photos(images: Sequence[Annotated]) -> Album:
-    """Look every photograph up and measure it; nothing is refused here but a contradiction.
+    """Find every photograph and measure it; missing and unfit ones are listed, and are no error.
 
     Raises:
         ValueError: some annotations follow the EXIF orientation and others do not.
     """
     photos, missing, unfit = [], [], []
-    witness: dict[str, Path] = {}
+    example_of: dict[str, Path] = {}  # by `exif`: an image that shows it
     for annotated in images:
         path = next((path for path in annotated.image_paths if path.is_file()), annotated.embedded_in)
         if path is None:
@@ -67,27 +68,28 @@ def find_photos(images: Sequence[Annotated]) -> Album:
             else:
                 photo = Photo(annotated, path, *measure_image(path), path.suffix)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            what = (
+            reason = (
                 "whose imageData is not an image" if path == annotated.embedded_in else "which is not a readable image"
             )
-            unfit.append(f"{path}, {what}")
+            unfit.append(f"{path}, {reason}")
             continue
         if photo.stored != photo.upright and annotated.size in (photo.stored, photo.upright):
-            witness.setdefault("ignore" if annotated.size == photo.stored else "apply", path)
-        if annotated.size not in (None, photo.stored, photo.upright):
-            found, expected = ("x".join(map(str, size)) for size in (photo.upright, annotated.size))
-            unfit.append(f"{path}: {found}, annotated at {expected}")
+            example_of.setdefault("ignore" if annotated.size == photo.stored else "apply", path)
+        if annotated.size is not None and annotated.size not in (photo.stored, photo.upright):
+            (width, height), (annotated_width, annotated_height) = photo.upright, annotated.size
+            unfit.append(f"{path}: {width}x{height}, annotated at {annotated_width}x{annotated_height}")
             continue
         photos.append(photo)
-    if len(witness) > 1:
+    if len(example_of) > 1:
         raise InvalidDataError(
-            f"the annotation of {witness['apply']} follows its EXIF orientation, that of {witness['ignore']} "
-            "does not; import them apart"
+            f"the annotation of {example_of['apply']} follows its EXIF orientation, that of {example_of['ignore']} "
+            "does not; import them separately",
+            code="E-data-exif",
         )
-    return Album(photos, next(iter(witness), None), missing, unfit)
+    return Album(photos, next(iter(example_of), None), missing, unfit)
 
 
 def _suffix_of(content: bytes) -> str:
-    """Return how the name of an image file ends that holds this content."""
+    """Return the suffix for an image file with this content."""
     with Image.open(io.BytesIO(content)) as image:
         return ".jpg" if image.format in ("JPEG", "MPO") else f".{image.format.lower()}"

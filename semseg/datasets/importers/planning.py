@@ -1,4 +1,4 @@
-"""From a request to checked work: which classes, which images, which masks."""
+"""Check a request to import annotations, and plan its classes, images and masks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from semseg.datasets.importers.photos import Photo, find_photos
 from semseg.datasets.importers.shapes import Parsed, Polygons, require_pycocotools
 from semseg.datasets.importers.vetting import photo_size, vet_photos, vet_places, vet_shapes, vet_targets
 from semseg.datasets.pairs import Pair
-from semseg.errors import InvalidDataError, MissingDataError
+from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 from semseg.labels import IGNORED
 from semseg.system.worker_pool import run_all
 
@@ -37,7 +37,7 @@ _ORDERS = {
 
 @dataclass(frozen=True)
 class Request:
-    """What to import, from where, to where; `tools/dataset.py import FORMAT --help` explains each."""
+    """What to import, from where, and where to write it; `tools/dataset.py import FORMAT --help` explains each."""
 
     format: str  # labelme, coco, cvat, colors, class-masks
     source: Path
@@ -65,8 +65,8 @@ class Plan:
 
     Attributes:
         pictures: the masks to write.
-        num_shapes: shapes on them.
-        notes: what a person should know: what was left out, clipped, unused.
+        num_shapes: number of shapes on them.
+        notes: what was left out, clipped or unused, for the user.
     """
 
     request: Request
@@ -79,7 +79,7 @@ class Plan:
     existing: writing.Existing | None = field(repr=False)
 
     def write(self, on_progress: Callable[[int, int], None] | None = None) -> writing.Written:
-        """Write masks, the list of pairs, and, last of all, dataset.yaml."""
+        """Write the masks, then the list of pairs, then dataset.yaml."""
         split, out_dir = self.request.split, self.request.out_dir
         paint = partial(writing.write_picture, self.brush)
         counts = run_all(paint, self.pictures, self.request.num_processes, on_progress)
@@ -92,22 +92,22 @@ class Plan:
         return writing.Written(sum(count.unpainted_px for count in counts) / num_px, covered, num_px)
 
     def describe(self, written: writing.Written) -> list[str]:
-        """Say in lines of text what was imported; `written` comes from `write`."""
+        """Return lines of text about what was imported; `written` comes from `write`."""
         request, classes = self.request, self.classes
         order = _ORDERS["labelme" if request.order == "file" else request.format]
-        listed = ", ".join(f"{train_id} {name}" for train_id, name in enumerate(classes.names))
+        listed_classes = ", ".join(f"{train_id} {name}" for train_id, name in enumerate(classes.names))
         shapes = f", {self.num_shapes} shapes" if order else ""
         lines = [
             f"{request.out_dir / 'dataset.yaml'}: split {request.split}, {len(self.pictures)} images{shapes}",
-            f"classes ({classes.origin}): {listed}",
+            f"classes ({classes.origin}): {listed_classes}",
         ]
         if order:
-            fate = "ignored (255); --background CLASS gives them a class"
+            meaning = "ignored (255); `background` CLASS gives them a class"
             if request.background is not None:
-                fate = f"they are {request.background}"
+                meaning = f"they are {request.background}"
             lines += [
                 f"painted {order}, later shapes over earlier ones",
-                f"unpainted pixels: {written.unpainted_share:.1%}, {fate}",
+                f"unpainted pixels: {written.unpainted_share:.1%}, {meaning}",
             ]
         if request.format == "class-masks":
             lines.append(class_masks.describe_overlaps(written.covered, written.num_px, classes.names))
@@ -118,18 +118,19 @@ def plan(request: Request) -> Plan:
     """Read annotations, images and classes, and check everything; nothing is written.
 
     Raises:
-        FileNotFoundError: the source, images, or the class list are not there.
-        ValueError: something in them cannot be imported, or the folder holds another data set.
+        FileNotFoundError: the source, images, or the class list are missing.
+        ValueError: something in them cannot be imported, or the output folder holds another data set.
     """
     if request.split not in SPLITS:
-        raise InvalidDataError(f"--split is {', '.join(SPLITS)}, got {request.split!r}")
+        raise InvalidInputError(f"`split`: expected {', '.join(SPLITS)}, got {request.split!r}", code="E-input-value")
     if request.num_processes < 1:
-        raise InvalidDataError(f"{request.num_processes} processes; expected 1 or more")
-    existing, siblings = _look_at_target(request)
+        raise InvalidInputError(f"{request.num_processes} processes; expected 1 or more", code="E-input-range")
+    existing, siblings = _read_target(request)
     label_map = parse_map(request.label_map)
     classes = _choose_classes(request, siblings)
     described = None
     if request.format == "colors":
+        assert classes is not None  # `_choose_classes` requires them
         described = colors.describe_colors(classes, label_map, request.snap, request.source)
 
     parsed, lone_masks = _parse(request)
@@ -149,48 +150,52 @@ def plan(request: Request) -> Plan:
     exif = album.exif or (siblings.file.exif if siblings else "apply")
     if siblings and exif != siblings.file.exif:
         raise InvalidDataError(
-            f"{siblings.file.path} says exif: {siblings.file.exif}, and these annotations follow "
-            f"exif: {exif}; give another --out"
+            f"{siblings.file.path} has exif: {siblings.file.exif}, but these annotations follow "
+            f"exif: {exif}; give another `out_dir`",
+            code="E-data-exif",
         )
-    photos, more = vet_shapes(album.photos, exif, request.skip_broken)
-    notes += more
-    photos, more = _without_empty(request, photos)
-    notes += more + [f"left out: {count} {kind} (no area)" for kind, count in parsed.left_out]
+    photos, notes_on_shapes = vet_shapes(album.photos, exif, request.skip_broken)
+    photos, notes_on_empty = _without_empty(request, photos)
+    notes += notes_on_shapes + notes_on_empty
+    notes += [f"left out: {count} {kind} (no area)" for kind, count in parsed.left_out]
     if not photos:
-        raise InvalidDataError("; ".join([f"{request.source}: no image with annotations to import", *notes]))
+        raise InvalidDataError(
+            "; ".join([f"{request.source}: no image with annotations to import", *notes]), code="E-data-empty"
+        )
 
     shapes = [(shape, photo_size(photo, exif)) for photo in photos for shape in photo.annotated.shapes]
     counts = Counter(shape.label for shape, _ in shapes)
     classes = classes or discover_classes(counts | Counter(dict.fromkeys(parsed.declared, 0)), label_map)
     train_ids = {} if described else assign_train_ids(counts, classes, label_map)
     if request.format == "class-masks":
-        photos = [_in_order(photo, train_ids) for photo in photos]
+        photos = [_sort_masks(photo, train_ids) for photo in photos]
     num_clipped = sum(shape.sticks_out(size) for shape, size in shapes)
-    notes += [f"clipped: {num_clipped} shapes that reach out of their image"] if num_clipped else []
-    pictures = _place(request, photos, exif)
+    notes += [f"clipped: {num_clipped} shapes that extend beyond their image"] if num_clipped else []
+    pictures = _plan_pictures(request, photos, exif)
     vet_targets(pictures)
     if described:
-        mask_paths = [picture.mask_path for picture in pictures]
+        mask_paths = [picture.mask_path for picture in pictures if picture.mask_path is not None]
         snapped = colors.check_colors(mask_paths, described, classes.origin, request.num_processes)
         notes += [f"snapped: {snapped} px to the nearest colour"] if snapped else []
     else:
-        notes += _name_idle(classes, train_ids, label_map, {*counts, *parsed.declared})
-    brush = writing.make_brush(classes, train_ids, _background(request.background, classes), described)
+        notes += _describe_unused(classes, train_ids, label_map, {*counts, *parsed.declared})
+    brush = writing.make_brush(classes, train_ids, _background_id(request.background, classes), described)
     return Plan(request, classes, pictures, len(shapes), tuple(notes), exif, brush, existing)
 
 
-def _look_at_target(request: Request) -> tuple[writing.Existing | None, writing.Existing | None]:
-    """Return what the folder holds; and that again where other splits than the requested one are in it."""
+def _read_target(request: Request) -> tuple[writing.Existing | None, writing.Existing | None]:
+    """Return the dataset.yaml of the output folder; and again if it has other splits than the requested one."""
     if request.out_dir.exists() and not request.out_dir.is_dir():
-        raise InvalidDataError(f"--out {request.out_dir} is a file; give a folder")
+        raise InvalidInputError(f"`out_dir` {request.out_dir} is a file; give a folder", code="E-input-value")
     existing = writing.read_existing(request.out_dir, request.overwrite)
     if existing is None:
         return None, None
     origin = existing.origins.get(request.split)
-    if origin not in (None, _origin(request)) and not request.overwrite:
-        raise InvalidDataError(
+    if origin is not None and origin != _origin(request) and not request.overwrite:
+        raise InvalidInputError(
             f"{existing.file.path} has a split {request.split} from {origin.format} {origin.source}; "
-            "give another --split or --out, or --overwrite to replace it"
+            "give another `split` or `out_dir`, or `overwrite` to replace it",
+            code="E-input-used",
         )
     has_others = any(name != request.split for name in existing.origins)
     return existing, existing if has_others else None
@@ -201,20 +206,23 @@ def _origin(request: Request) -> writing.Origin:
 
 
 def _choose_classes(request: Request, siblings: writing.Existing | None) -> Classes | None:
-    """Take the classes that were asked for, or those of the other splits; None: to be discovered."""
-    theirs = None
+    """Return the requested classes, or else those of the other splits; None: they follow from the labels."""
+    shared = None
     if siblings:
-        theirs = Classes(siblings.file.classes, siblings.file.palette, str(siblings.file.path))
-    given = read_classes(request.classes) if request.classes else theirs
-    if theirs and given.names != theirs.names:
+        shared = Classes(siblings.file.classes, siblings.file.palette, str(siblings.file.path))
+    given = read_classes(request.classes) if request.classes else shared
+    if shared and given and given.names != shared.names:
         raise InvalidDataError(
-            f"{given.origin} and {theirs.origin} have other classes, or in another order; "
-            "the splits of a set share theirs: leave --classes out, or give another --out"
+            f"{given.origin} and {shared.origin} have different classes, or in a different order; "
+            "all splits of a set have the same classes: leave out `classes`, or give another `out_dir`",
+            code="E-data-classes",
         )
     if given is None and request.format == "colors":
-        found = colors.list_colors(request.source, request.mask_suffix)
-        raise InvalidDataError(
-            f"coloured masks need --classes, a file with lines such as 'road #804080'; {request.source} holds {found}"
+        listed_colors = colors.list_colors(request.source, request.mask_suffix)
+        raise InvalidInputError(
+            f"coloured masks need `classes`, a file with lines such as 'road #804080'; {request.source} holds"
+            f" {listed_colors}",
+            code="E-input-required",
         )
     return given
 
@@ -222,7 +230,7 @@ def _choose_classes(request: Request, siblings: writing.Existing | None) -> Clas
 def _parse(request: Request) -> tuple[Parsed, list[Path]]:
     source, images_dir = request.source, request.images_dir
     if images_dir is not None and not images_dir.is_dir():
-        raise MissingDataError(f"no folder {images_dir} with images; give another --images")
+        raise MissingDataError(f"no folder {images_dir} with images; give another `images_dir`", code="E-data-missing")
     if request.format == "colors":
         return colors.parse(source, images_dir, request.mask_suffix, request.image_suffix)
     if request.format == "class-masks":
@@ -239,23 +247,23 @@ def _parse(request: Request) -> tuple[Parsed, list[Path]]:
 
 
 def _without_empty(request: Request, photos: Sequence[Photo]) -> tuple[list[Photo], list[str]]:
-    """Leave out images on which nothing is drawn, unless their pixels have a class."""
+    """Leave out images without shapes, unless `background` gives their pixels a class."""
     if request.format == "colors" or request.background is not None:
         return list(photos), []
     kept = [photo for photo in photos if photo.annotated.shapes]
     num_empty = len(photos) - len(kept)
-    note = f"left out: {num_empty} images without shapes; --background CLASS keeps them"
+    note = f"left out: {num_empty} images without shapes; `background` CLASS keeps them"
     return kept, [note] if num_empty else []
 
 
-def _in_order(photo: Photo, train_ids: Mapping[str, int]) -> Photo:
+def _sort_masks(photo: Photo, train_ids: Mapping[str, int]) -> Photo:
     """Sort the masks of an image by class, ignored ones last."""
     shapes = sorted(photo.annotated.shapes, key=lambda shape: train_ids[shape.label])
     return photo._replace(annotated=replace(photo.annotated, shapes=tuple(shapes)))
 
 
-def _place(request: Request, photos: Sequence[Photo], exif: str) -> tuple[writing.Picture, ...]:
-    """Say where each mask goes, in the order of the names."""
+def _plan_pictures(request: Request, photos: Sequence[Photo], exif: str) -> tuple[writing.Picture, ...]:
+    """Return the masks to write with their paths, sorted by name."""
     mask_dir = request.out_dir / writing.MASK_FOLDER / request.split
     image_dir = request.out_dir / writing.IMAGE_FOLDER / request.split
     pictures = []
@@ -275,18 +283,20 @@ def _place(request: Request, photos: Sequence[Photo], exif: str) -> tuple[writin
     return tuple(pictures)
 
 
-def _name_idle(classes: Classes, train_ids: dict, label_map: dict, known_labels: set) -> list[str]:
-    """Note what of the class list and the map has no use here."""
-    notes = [f"--map: no shape has the label {label!r}" for label in label_map if label not in known_labels]
+def _describe_unused(classes: Classes, train_ids: dict, label_map: dict, known_labels: set) -> list[str]:
+    """Return notes about classes and labels of the map that no shape has."""
+    notes = [f"`label_map`: no shape has the label {label!r}" for label in label_map if label not in known_labels]
     used = set(train_ids.values())
     absent = [name for train_id, name in enumerate(classes.names) if train_id not in used]
     return notes + ([f"no shape in this split: {', '.join(absent)}"] if absent else [])
 
 
-def _background(name: str | None, classes: Classes) -> int:
+def _background_id(name: str | None, classes: Classes) -> int:
     if name is None:
         return IGNORED
     train_id = classes.train_id(name)
     if train_id is None:
-        raise InvalidDataError(f"--background {name} is no class; expected one of {', '.join(classes.names)}")
+        raise InvalidInputError(
+            f"`background` {name} is not a class; expected one of {', '.join(classes.names)}", code="E-input-value"
+        )
     return train_id

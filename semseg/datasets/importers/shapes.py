@@ -1,7 +1,7 @@
-"""What annotation programs draw with, as plain values, and the one painter that turns them into train ids.
+"""The shapes of annotation programs as plain values, and the only function that paints them as train ids.
 
-Each kind of shape is filled as the program that it comes from fills it: `Outline` with Pillow as labelme
-does, `Polygons` with pycocotools as COCO and CVAT do, `Runs` and `Bitmap` hold their pixels themselves.
+Each kind of shape is filled in the same way as by the program that it comes from: `Outline` with Pillow as in
+labelme, `Polygons` with pycocotools as in COCO and CVAT; `Runs` and `Bitmap` hold their pixels themselves.
 Points are (x, y) in pixels from the upper left corner; sizes are (width, height).
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -28,8 +28,8 @@ from semseg.labels import IGNORED
 Points = tuple[tuple[float, float], ...]
 Size = tuple[int, int]
 
-_FAR = 10  # points this many image sizes away are not slips of the hand but another unit
-_NUM_POINTS = {  # least, most
+_FAR = 10  # image sizes; points farther away are in another unit, and not drawn imprecisely
+_NUM_POINTS = {  # minimum, maximum
     "polygon": (3, math.inf),
     "rectangle": (2, 2),
     "oriented_rectangle": (4, 4),
@@ -41,7 +41,7 @@ _NUM_POINTS = {  # least, most
 
 @dataclass(frozen=True)
 class Outline:
-    """A shape of labelme: `kind` is one of its shape types with an area, or a line of a width."""
+    """A shape of labelme: `kind` is one of its shape types that have an area, or a line with a width."""
 
     label: str
     kind: str
@@ -51,8 +51,8 @@ class Outline:
     def problem(self, size: Size) -> str | None:
         least, most = _NUM_POINTS[self.kind]
         if not least <= len(self.points) <= most:
-            wanted = f"{least}" if least == most else f"{least} or more"
-            return f"{self.kind} of {len(self.points)} points; expected {wanted}"
+            expected = f"{least}" if least == most else f"{least} or more"
+            return f"{self.kind} of {len(self.points)} points; expected {expected}"
         return _find_far_point(self.points, size)
 
     def sticks_out(self, size: Size) -> bool:
@@ -76,7 +76,7 @@ class Outline:
 
 @dataclass(frozen=True)
 class Polygons:
-    """One or several polygons whose union is one object."""
+    """One object: the union of one or more polygons."""
 
     label: str
     polygons: tuple[Points, ...]
@@ -96,7 +96,7 @@ class Polygons:
         codec = require_pycocotools()
         flat = [[value for point in points for value in point] for points in self.polygons]
         columns = codec.decode(codec.merge(codec.frPyObjects(flat, size[1], size[0]))).T
-        return cv2.transpose(columns).view(bool)  # many times faster than numpy at turning columns into rows
+        return cv2.transpose(columns).view(bool)  # many times faster than numpy's transpose
 
     def _all_points(self) -> Points:
         return tuple(point for points in self.polygons for point in points)
@@ -106,13 +106,13 @@ class Polygons:
 class Runs:
     """Run lengths, the first one of background, in a box (left, top, width, height).
 
-    COCO counts down columns (`order="F"`) of the whole image, CVAT along rows.
+    COCO counts along the columns (`order="F"`) of the whole image, CVAT along the rows (`order="C"`) of the box.
     """
 
     label: str
     counts: np.ndarray  # int64
     box: tuple[int, int, int, int]
-    order: str  # "C" or "F", as numpy says
+    order: Literal["C", "F"]  # as in numpy
 
     def problem(self, size: Size) -> str | None:
         _, _, width, height = self.box
@@ -129,7 +129,7 @@ class Runs:
         return left < 0 or top < 0 or left + width > size[0] or top + height > size[1]
 
     def mask(self, size: Size) -> np.ndarray:
-        return _place(self._pixels(), self.box[:2], size)
+        return _paste(self._pixels(), self.box[:2], size)
 
     def _pixels(self) -> np.ndarray:
         _, _, width, height = self.box
@@ -139,7 +139,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class Bitmap:
-    """A small image in base64, whose upper left pixel stands at `corner`: labelme's shape type `mask`."""
+    """A small image in base64, whose upper left pixel is at `corner`: labelme's shape type `mask`."""
 
     label: str
     png_base64: str
@@ -158,7 +158,7 @@ class Bitmap:
         return left < 0 or top < 0 or left + width > size[0] or top + height > size[1]
 
     def mask(self, size: Size) -> np.ndarray:
-        return _place(self._pixels(), self.corner, size)
+        return _paste(self._pixels(), self.corner, size)
 
     def _pixels(self) -> np.ndarray:
         with Image.open(io.BytesIO(base64.b64decode(self.png_base64))) as image:
@@ -166,15 +166,17 @@ class Bitmap:
 
 
 class Shape(Protocol):
-    """What is drawn on an image: Outline, Polygons, Runs and Bitmap here, and Layer of `class_masks`."""
+    """The interface of shapes: Outline, Polygons, Runs and Bitmap here, and Layer of `class_masks`."""
 
-    label: str
+    @property
+    def label(self) -> str:
+        """The name that the annotation gives to it."""
 
     def problem(self, size: Size) -> str | None:
-        """Say why it cannot be drawn on an image of this size; None: it can."""
+        """Return why it cannot be drawn on an image of this size; None if it can."""
 
     def sticks_out(self, size: Size) -> bool:
-        """Return whether a part of it lies outside of the image."""
+        """Return whether a part of it is outside of the image."""
 
     def mask(self, size: Size) -> np.ndarray:
         """Return its pixels: bool, shape (height, width)."""
@@ -184,10 +186,10 @@ class Shape(Protocol):
 class Annotated:
     """One image and what was drawn on it, in the order of painting.
 
-    `name` is a relative path with slashes that names the mask; `image_paths` are the places where the image
-    may lie, the likeliest first; `size` is the one that was annotated, None where the format doesn't say;
-    `mask_path` is a coloured mask, in place of shapes; `embedded_in` is a file of labelme that holds the image itself,
-    which counts where none of `image_paths` is there.
+    `name` is the name of the mask, a relative path with slashes; `image_paths` are the possible paths of the image,
+    most probable first; `size` is the annotated one, None if the format does not have it; `mask_path` is a coloured
+    mask, instead of shapes; `embedded_in` is a file of labelme that holds the image itself, which is used if none of
+    `image_paths` exists.
     """
 
     name: str
@@ -200,9 +202,9 @@ class Annotated:
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a reader of a format found.
+    """The annotations that a reader of a format has found.
 
-    `declared` are labels that the file lists, drawn or not; `left_out` counts by kind what has no area.
+    `declared` are the labels that the file lists, used or not; `left_out` counts shapes without an area, by kind.
     """
 
     images: tuple[Annotated, ...]
@@ -211,12 +213,12 @@ class Parsed:
 
 
 class Painting(NamedTuple):
-    """What `paint` made.
+    """The result of `paint`.
 
     Attributes:
         train_ids: uint8, shape (height, width), IGNORED where nothing was painted.
         painted: bool, shape (height, width), true where something was painted.
-        covered: pixels by (train id that was there, train id that was painted over it), where the two differ.
+        covered: number of pixels by (train id below, train id painted over it), where the two differ.
     """
 
     train_ids: np.ndarray
@@ -228,9 +230,9 @@ def paint(shapes: Iterable[Shape], size: Size, id_of: Callable[[str], int]) -> P
     """Paint shapes, later ones over earlier ones.
 
     Args:
-        shapes: without a `problem`; what lies outside of the image is cut off.
+        shapes: without a `problem`; parts outside of the image are cut off.
         size: width and height of the image.
-        id_of: gives a label's train id, IGNORED for one that neither trains nor counts.
+        id_of: returns the train id of a label, IGNORED for ignored labels.
     """
     train_ids = np.full(size[::-1], IGNORED, np.uint8)
     painted = np.zeros(size[::-1], bool)
@@ -239,7 +241,7 @@ def paint(shapes: Iterable[Shape], size: Size, id_of: Callable[[str], int]) -> P
         mask, train_id = shape.mask(size), id_of(shape.label)
         below = np.bincount(train_ids[mask & painted], minlength=IGNORED + 1)
         covered += Counter(
-            {(int(other), train_id): int(below[other]) for other in below.nonzero()[0] if other != train_id}
+            {(int(under), train_id): int(below[under]) for under in below.nonzero()[0] if under != train_id}
         )
         np.copyto(train_ids, np.uint8(train_id), where=mask)
         painted |= mask
@@ -256,7 +258,8 @@ def require_pycocotools() -> ModuleType:
         from pycocotools import mask
     except ImportError:
         raise InvalidDataError(
-            "COCO's and CVAT's polygons are drawn by pycocotools, which is not installed; run pip install -e .[import]"
+            "COCO's and CVAT's polygons are drawn by pycocotools, which is not installed; run pip install -e .[import]",
+            code="E-data-package",
         ) from None
     return mask
 
@@ -273,8 +276,8 @@ def _find_far_point(points: Points, size: Size) -> str | None:
     return None
 
 
-def _place(pixels: np.ndarray, corner: tuple[int, int], size: Size) -> np.ndarray:
-    """Put a small mask into an empty one, without the part that is outside."""
+def _paste(pixels: np.ndarray, corner: tuple[int, int], size: Size) -> np.ndarray:
+    """Return a mask of the whole image with a small mask in it, without the part that is outside."""
     left, top = corner
     mask = np.zeros(size[::-1], bool)
     inside = pixels[max(0, -top) : max(0, size[1] - top), max(0, -left) : max(0, size[0] - left)]

@@ -1,4 +1,4 @@
-"""What is refused before anything is written: absent images, undrawable shapes, files in the way."""
+"""Checks before anything is written: missing images, shapes that cannot be drawn, files that would be overwritten."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from semseg.datasets.importers.class_masks import PLACES
 from semseg.datasets.importers.photos import Photo
 from semseg.datasets.importers.shapes import Annotated, Size
 from semseg.datasets.importers.writing import Picture
-from semseg.errors import InvalidDataError, MissingDataError
+from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 
 
 def vet_photos(num_images: int, missing: Sequence[str], unfit: Sequence[str], skip: bool) -> list[str]:
-    """Refuse a set with images that are absent or of another size than annotated.
+    """Raise an error if images are missing, unreadable, or of another size than annotated.
 
     Args:
-        num_images: how many are annotated.
-        missing: the absent ones.
-        unfit: what is wrong with others.
-        skip: return notes instead of an error.
+        num_images: number of annotated images.
+        missing: paths of missing images.
+        unfit: descriptions of the others.
+        skip: return notes instead of raising an error.
 
     Raises:
         FileNotFoundError: images are missing.
-        ValueError: images do not fit.
+        ValueError: images are unreadable or of another size.
     """
     if missing and not skip:
         raise MissingDataError(
             f"{len(missing)} of {num_images} images are not there, first {missing[0]}; "
-            "give their folder with --images, or --skip-broken to leave them out"
+            "give their folder with `images_dir`, or `skip_broken` to leave them out",
+            code="E-data-missing",
         )
     if unfit and not skip:
         raise InvalidDataError(
             f"{len(unfit)} of {num_images} images are not those that were annotated, first {unfit[0]}; "
-            "give their folder with --images, or --skip-broken to leave them out"
+            "give their folder with `images_dir`, or `skip_broken` to leave them out",
+            code="E-data-images",
         )
     notes = [f"left out: {len(missing)} images that are not there, first {missing[0]}"] if missing else []
     if unfit:
@@ -43,35 +45,37 @@ def vet_photos(num_images: int, missing: Sequence[str], unfit: Sequence[str], sk
 
 
 def vet_places(images: Sequence[Annotated], lone_masks: Sequence[Path], skip: bool) -> list[str]:
-    """Refuse masks of one class whose place names no image.
+    """Raise an error if the path of a mask of one class names no image.
 
     Args:
-        images: all of them, with their masks.
-        lone_masks: that belong to none.
-        skip: return a note instead of an error.
+        images: all images, with their masks.
+        lone_masks: masks that belong to no image.
+        skip: return a note instead of raising an error.
 
     Raises:
-        ValueError: there are some.
+        ValueError: there are such masks.
     """
     if not lone_masks:
         return []
     num_masks = len(lone_masks) + sum(len(image.shapes) for image in images)
-    what = f"{len(lone_masks)} of {num_masks} masks name no image and class, first {lone_masks[0]}"
+    fault = f"{len(lone_masks)} of {num_masks} masks name no image and class, first {lone_masks[0]}"
     if not skip:
-        raise InvalidDataError(f"{what}; expected {PLACES}, IMAGE as in --images; --skip-broken leaves them out")
-    return [f"left out: {what}"]
+        raise InvalidDataError(
+            f"{fault}; expected {PLACES}, IMAGE as in `images_dir`; `skip_broken` leaves them out", code="E-data-pairs"
+        )
+    return [f"left out: {fault}"]
 
 
 def vet_shapes(photos: Sequence[Photo], exif: str, skip: bool) -> tuple[list[Photo], list[str]]:
-    """Refuse shapes that cannot be drawn.
+    """Raise an error if shapes cannot be drawn.
 
     Args:
         photos: with their shapes.
         exif: `apply` or `ignore`, which decides the size of an image.
-        skip: leave such shapes out, and return a note, instead of an error.
+        skip: leave such shapes out and return a note, instead of raising an error.
 
     Raises:
-        ValueError: there are some; with their number, and the first one.
+        ValueError: there are such shapes; the message has their number, and the first one.
     """
     kept, broken, num_shapes = [], [], 0
     for photo in photos:
@@ -89,34 +93,40 @@ def vet_shapes(photos: Sequence[Photo], exif: str, skip: bool) -> tuple[list[Pho
     if not skip:
         raise InvalidDataError(
             f"{len(broken)} of {num_shapes} shapes cannot be drawn, first {broken[0]}; "
-            "mend them, or give --skip-broken to leave them out"
+            "correct them, or give `skip_broken` to leave them out",
+            code="E-data-annotation",
         )
     return kept, [f"left out: {len(broken)} of {num_shapes} shapes that cannot be drawn, first {broken[0]}"]
 
 
 def vet_targets(pictures: Sequence[Picture]) -> None:
-    """Refuse two annotations of one image, two masks of one name, and masks that would replace a source.
+    """Raise an error for two annotations of one image, two masks of one name, or masks that would replace a source.
 
     Raises:
-        ValueError: there are some.
+        ValueError: one of these.
     """
     sources = {path.resolve() for p in pictures for path in (p.image_path, p.mask_path) if path}
     images: dict[Path, Picture] = {}
     targets: dict[Path, Picture] = {}
     for picture in pictures:
-        other = images.setdefault(picture.image_path.resolve(), picture)
-        if other is not picture:
-            raise InvalidDataError(f"{picture.image_path} is annotated twice; remove one of the annotations")
+        first = images.setdefault(picture.image_path.resolve(), picture)
+        if first is not picture:
+            raise InvalidDataError(
+                f"{picture.image_path} is annotated twice; remove one of the annotations", code="E-data-duplicate"
+            )
         for target in filter(None, (picture.target_path, picture.copy_path)):
-            other = targets.setdefault(target, picture)
-            if other is not picture:
+            first = targets.setdefault(target, picture)
+            if first is not picture:
                 raise InvalidDataError(
-                    f"{other.image_path} and {picture.image_path} would both become {target}; rename one"
+                    f"{first.image_path} and {picture.image_path} would both become {target}; rename one",
+                    code="E-data-duplicate",
                 )
             if target.resolve() in sources:
-                raise InvalidDataError(f"{target} is a source and would be replaced; give another --out")
+                raise InvalidInputError(
+                    f"{target} is a source and would be replaced; give another `out_dir`", code="E-input-used"
+                )
 
 
 def photo_size(photo: Photo, exif: str) -> Size:
-    """Return width and height of an image as training sees it."""
+    """Return width and height of an image as training reads it."""
     return photo.stored if exif == "ignore" else photo.upright

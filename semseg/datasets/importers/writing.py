@@ -1,4 +1,4 @@
-"""What an import leaves: index PNGs, a list of pairs, and dataset.yaml, which is written last."""
+"""Write the files of an import: index PNGs, and a dataset.yaml, which is read again by later imports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from semseg.datasets.importers.labelme import read_embedded_image
 from semseg.datasets.importers.shapes import Shape, Size, paint
 from semseg.datasets.index_png import write_index_png
 from semseg.datasets.masks import decode_mask
-from semseg.errors import InvalidDataError
+from semseg.errors import InvalidInputError
 from semseg.system.atomic import atomic_path
 
 _TITLE = "# Written by tools/dataset.py import, which replaces it (the old one becomes dataset.yaml.bak)."
@@ -29,7 +29,7 @@ IMAGE_FOLDER = "images"
 
 
 class Origin(NamedTuple):
-    """Where a split was imported from; `source` is relative to the folder of dataset.yaml."""
+    """The source of an imported split; `source` is relative to the folder of dataset.yaml."""
 
     format: str
     source: str
@@ -45,20 +45,20 @@ class Existing:
 
 @dataclass(frozen=True)
 class Picture:
-    """One mask to write. It is painted from shapes, or decoded from a coloured mask."""
+    """A mask to write. It is painted from shapes, or decoded from a coloured mask."""
 
     image_path: Path
     target_path: Path
-    copy_path: Path | None  # where the image is copied to
+    copy_path: Path | None  # where to copy the image; None: it is not copied
     size: Size
     shapes: tuple[Shape, ...]
     mask_path: Path | None
-    is_embedded: bool = False  # `image_path` is a file of labelme, and what it holds goes to `copy_path`
+    is_embedded: bool = False  # `image_path` is a file of labelme, whose image is written to `copy_path`
 
 
 @dataclass(frozen=True)
 class Brush:
-    """What all pictures have in common; `background` is the train id of unpainted pixels."""
+    """The settings for all pictures; `background` is the train id of unpainted pixels."""
 
     train_ids: dict[str, int]
     background: int
@@ -67,7 +67,7 @@ class Brush:
 
 
 class Count(NamedTuple):
-    """Pixels of a mask; `covered` as in `Painting`."""
+    """Numbers of pixels of a mask; `covered` as in `Painting`."""
 
     unpainted_px: int
     all_px: int
@@ -75,12 +75,12 @@ class Count(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What an import wrote.
+    """Statistics of an import.
 
     Attributes:
-        unpainted_share: of the pixels, 0 to 1, that no shape covers.
-        covered: pixels by (train id below, train id above), where shapes of two classes overlap.
-        num_px: of all masks.
+        unpainted_share: share of the pixels that no shape covers, 0 to 1.
+        covered: number of pixels by (train id below, train id above), where shapes of two classes overlap.
+        num_px: number of pixels of all masks.
     """
 
     unpainted_share: float
@@ -89,10 +89,10 @@ class Written(NamedTuple):
 
 
 def read_existing(out_dir: Path, overwrite: bool) -> Existing | None:
-    """Read what earlier imports left in a folder.
+    """Read the dataset.yaml that earlier imports have written to a folder; None if there is none, or it is overwritten.
 
     Raises:
-        ValueError: its dataset.yaml comes from elsewhere and is not to be overwritten.
+        ValueError: the dataset.yaml was not written by an import, and `overwrite` is False.
     """
     path = out_dir / "dataset.yaml"
     if not path.is_file():
@@ -106,17 +106,21 @@ def read_existing(out_dir: Path, overwrite: bool) -> Existing | None:
             return Existing(origins, file)
     if overwrite:
         return None
-    raise InvalidDataError(f"{path} is not as an import left it; give another --out, or --overwrite to replace it")
+    raise InvalidInputError(
+        f"{path} was not written by an import, or was changed; give another `out_dir`, or `overwrite` to replace it",
+        code="E-input-used",
+    )
 
 
 def make_brush(classes: Classes, train_ids: dict[str, int], background: int, described: DatasetFile | None) -> Brush:
-    """Gather what every mask of an import is written with."""
+    """Return the settings for all masks of an import."""
     return Brush(train_ids, background, classes.colors, described)
 
 
 def write_picture(brush: Brush, picture: Picture) -> Count:
-    """Write the index PNG of an image, and its copy where one is wanted."""
+    """Write the index PNG of an image, and a copy of the image if `copy_path` is set."""
     if picture.mask_path is not None:
+        assert brush.described is not None  # set for coloured masks
         train_ids = decode_mask(picture.mask_path, brush.described)
         num_unpainted, covered = 0, Counter()
     else:
@@ -134,7 +138,7 @@ def write_picture(brush: Brush, picture: Picture) -> Count:
 
 
 def write_dataset_file(path: Path, origins: Mapping[str, Origin], classes: Classes, exif: str) -> None:
-    """Write dataset.yaml; a different one becomes dataset.yaml.bak."""
+    """Write dataset.yaml; a different one is kept as dataset.yaml.bak."""
     splits = [split for split in SPLITS if split in origins]
     header = [_TITLE, *(f"# {split}: {origins[split].format} {origins[split].source}" for split in splits)]
     content = {

@@ -1,6 +1,7 @@
 import pytest
 
 from semseg.datasets.cityscapes.account import Account, find_account
+from tests.conftest import raises
 
 HOST = "www.cityscapes-dataset.com"
 
@@ -28,8 +29,8 @@ def test_the_environment_comes_first(netrc_path):
     ("given", "absent"),
     [("CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD"), ("CITYSCAPES_PASSWORD", "CITYSCAPES_USERNAME")],
 )
-def test_half_an_account_in_the_environment_is_an_error(given, absent):
-    with pytest.raises(ValueError, match=f"^{given} is set and {absent} is not; set both or none$"):
+def test_a_name_without_password_in_the_environment_is_an_error(given, absent):
+    with raises("E-input-account", f"^{given} is set and {absent} is not"):
         find_account(HOST, never, {given: "secret"})
 
 
@@ -42,28 +43,27 @@ def test_the_netrc_file_comes_second_and_its_default_does_not_count(netrc_path):
 
 def test_a_netrc_file_that_others_may_read_is_refused(netrc_path):
     netrc_path.chmod(0o644)
-    with pytest.raises(ValueError, match=r"netrc holds passwords and others may read it: chmod 600 /"):
+    with raises("E-input-account", f"chmod 600 {netrc_path}"):
         find_account(HOST, never, {"NETRC": str(netrc_path)})
 
 
-def test_a_broken_netrc_file_is_named_without_its_words(netrc_path):
+def test_a_broken_netrc_file_is_named_without_its_content(netrc_path):
     netrc_path.write_text(f"machine {HOST}\nlogin ada\npasword hunter2\n")
-    with pytest.raises(ValueError, match=r"netrc, line 3, is not in the form of a netrc file; mend") as caught:
+    with raises("E-input-account", r"netrc, line 3,") as caught:
         find_account(HOST, never, {"NETRC": str(netrc_path)})
     assert "hunter2" not in str(caught.value)
 
 
 def test_without_an_account_and_without_a_terminal_the_ways_out_are_named(tmp_path):
     environment = {"NETRC": str(tmp_path / "none")}
-    with pytest.raises(ValueError) as caught:
-        find_account(HOST, None, environment)
-    assert str(caught.value) == (
-        f"no account for {HOST}: set CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, or add 'machine {HOST}' to "
-        f"{tmp_path}/none, or run this in a terminal, which asks; register at https://{HOST}/register/"
+    ways = (
+        f"CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, .*'machine {HOST}' .*{tmp_path}/none, .*https://{HOST}/register/"
     )
-    with pytest.raises(ValueError, match=f"^name or password for {HOST} is empty; type both$"):
+    with raises("E-input-account", ways):
+        find_account(HOST, None, environment)
+    with raises("E-input-account", f"name or password for {HOST} is empty"):
         find_account(HOST, lambda host: ("ada", ""), environment)
 
 
 def test_an_account_shows_neither_name_nor_password():
-    assert repr(Account("ada", "secret", "that was typed in")) == "Account(source='that was typed in')"
+    assert repr(Account("ada", "secret", "that was entered")) == "Account(source='that was entered')"

@@ -9,6 +9,7 @@ pytest.importorskip("requests")
 from semseg.datasets.cityscapes.account import Account
 from semseg.datasets.cityscapes.download import URL
 from semseg.datasets.cityscapes.download_site import Site, _parse_size
+from tests.conftest import raises
 
 GT = "gtFine_trainvaltest.zip"
 
@@ -21,11 +22,11 @@ def server():
 
 def sign_in(server, password=PASSWORD):
     site = Site(server.url)
-    site.sign_in(Account(USERNAME, password, "that was typed in"))
+    site.sign_in(Account(USERNAME, password, "that was entered"))
     return site
 
 
-def test_it_signs_in_lists_and_brings_a_file_or_its_rest(server):
+def test_it_signs_in_lists_packages_and_downloads_a_file_or_its_rest(server):
     site = sign_in(server)
     package = site.packages()[GT]
     content = server.archives[GT]
@@ -35,7 +36,7 @@ def test_it_signs_in_lists_and_brings_a_file_or_its_rest(server):
 
 
 def test_a_wrong_password_is_a_refusal(server):
-    with pytest.raises(PermissionError, match=r"^127.0.0.1 does not accept the account that was typed in"):
+    with pytest.raises(PermissionError, match=r"^127.0.0.1 does not accept the account that was entered"):
         sign_in(server, "hunter2")
 
 
@@ -44,7 +45,7 @@ def test_passwords_go_over_https_only_and_in_the_form_only(server, tmp_path, mon
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     sign_in(server).packages()
     assert not [headers for headers in server.headers if "Authorization" in headers]
-    with pytest.raises(ValueError, match=r"^http://example.org is not https; a password goes over no other"):
+    with raises("E-input-account", r"^http://example.org is not https"):
         Site("http://example.org")
 
 
@@ -74,7 +75,7 @@ def test_errors_of_the_server_are_sentences(server, status, error, message):
         sign_in(server)
 
 
-def test_a_server_that_is_away_is_one_sentence():
+def test_an_unreachable_server_is_one_sentence():
     with serve({}) as gone:
         pass
     message = r"^127.0.0.1 does not answer \(ConnectionError\); check the network, run this again$"
@@ -89,7 +90,7 @@ def test_sizes_of_the_list_are_read():
         1500,
         7,
     ]
-    with pytest.raises(ValueError, match="many is no size"):
+    with raises("E-data-download", "many"):
         _parse_size("many")
 
 

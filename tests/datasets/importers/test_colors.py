@@ -1,4 +1,4 @@
-"""Coloured masks: exact colours, near colours, colours that nobody knows."""
+"""Coloured masks: exact, near and unknown colours."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from PIL import Image
 
 from semseg.datasets.importers import Request, plan
 from semseg.labels import IGNORED
+from tests.conftest import raises
 
 ROAD, CAR, VOID, STRANGE = (128, 64, 128), (0, 0, 142), (0, 0, 0), (0, 0, 140)
 
@@ -60,12 +61,12 @@ def test_palette_masks_are_read_by_their_colours(source):
 
 def test_an_unknown_colour_is_an_error_with_counts_and_the_nearest(source):
     recolor(source / "masks/street/1.png", STRANGE)
-    with pytest.raises(ValueError) as error:
-        plan(request(source))
-    assert str(error.value) == (
-        f"1 colour is not in {source / 'classes.txt'}: #00008c (1 px in 1 of 2 masks, nearest car #00008e, "
-        "2 away); add them there, give such as --map '#00008c=ignore', or --snap DISTANCE"
+    values = (
+        rf"1 colour .*{source}/classes\.txt: #00008c \(1 px in 1 of 2 masks, nearest car #00008e, 2 away\);"
+        " .*`label_map` '#00008c=ignore', or `snap`"
     )
+    with raises("E-data-mask-values", values):
+        plan(request(source))
     assert not (source / "out").exists()
 
 
@@ -75,14 +76,12 @@ def test_near_colours_snap_and_are_counted(source):
     assert work.notes == ("snapped: 1 px to the nearest colour",)
     work.write()
     assert np.asarray(Image.open(source / "out/train_ids/train/street/1.png"))[0, 0] == 1
-    with pytest.raises(ValueError, match="1 colour is not in"):
+    with raises("E-data-mask-values", "1 colour "):
         plan(request(source, snap=1.9))
 
 
 def test_the_colours_of_the_masks_are_listed_when_no_classes_are_given(source):
-    with pytest.raises(
-        ValueError, match=r"need --classes, .* such as 'road #804080'; .*masks holds #804080, #00008e, #000"
-    ):
+    with raises("E-input-required", r"`classes`, .*masks holds #804080, #00008e, #000000"):
         plan(request(source, classes=None))
 
 
@@ -96,9 +95,7 @@ def test_names_with_suffixes_belong_together(source):
 
 def test_a_mask_without_its_photograph_is_named(source):
     (source / "photos/street/2.jpg").unlink()
-    with pytest.raises(
-        FileNotFoundError, match=r"1 of 2 images are not there, first that of .*2\.png; give their folder"
-    ):
+    with raises("E-data-missing", r"1 of 2 images .*2\.png; .*`images_dir`"):
         plan(request(source))
     work = plan(request(source, skip_broken=True))
     assert len(work.pictures) == 1
@@ -107,37 +104,31 @@ def test_a_mask_without_its_photograph_is_named(source):
 
 def test_a_mask_of_another_size_is_named(source):
     Image.new("RGB", (8, 4)).save(source / "photos/street/1.jpg")
-    with pytest.raises(
-        ValueError,
-        match=r"1 of 2 images are not those that were annotated, first .*1\.jpg: 8x4, annotated at 4x2",
+    with raises(
+        "E-data-images",
+        r"1 of 2 images .*1\.jpg: 8x4, annotated at 4x2",
     ):
         plan(request(source))
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "code", "values"),
     [
-        ({"images_dir": None}, "no photographs to the masks in .*; give their folder with --images"),
-        (
-            {"label_map": ("void=ignore",)},
-            "--map void=ignore: coloured masks have colours as labels, such as '#ff0000=",
-        ),
-        (
-            {"label_map": ("#000000=vid",)},
-            "--map #000000=vid: no class 'vid' in .*; expected a class or ignore",
-        ),
+        ({"images_dir": None}, "E-input-required", "`images_dir`"),
+        ({"label_map": ("void=ignore",)}, "E-input-value", "`label_map` void=ignore: .*'#ff0000="),
+        ({"label_map": ("#000000=vid",)}, "E-input-value", "`label_map` #000000=vid: .*'vid' .*ignore"),
     ],
 )
-def test_what_has_no_meaning_is_named(source, change, message):
-    with pytest.raises(ValueError, match=message):
+def test_wrong_options_are_named(source, change, code, values):
+    with raises(code, values):
         plan(request(source, **change))
 
 
 def test_masks_are_never_written_over(source):
     (source / "train_ids").mkdir()
     (source / "masks").rename(source / "train_ids/train")
-    with pytest.raises(
-        ValueError,
-        match=r"train_ids/train/street/1\.png is a source and would be replaced; give another --out",
+    with raises(
+        "E-input-used",
+        r"train_ids/train/street/1\.png .*`out_dir`",
     ):
         plan(request(source, source=source / "train_ids/train", out_dir=source))
