@@ -73,7 +73,7 @@ def wires(stage: Stage, anchors: list[tuple[float, float]], extra_sag: float) ->
 
 
 def traffic_light(stage: Stage, x: float, z: float, toward: float, overhead: bool) -> list[Thing]:
-    """Build a traffic light: a post, or a mast whose arm hangs one more light over the road."""
+    """Build a traffic light: a post, or a mast with an arm that carries a second light over the road."""
     color = STEEL * stage.between(0.5, 1.0)
     height = stage.between(5.6, 6.2) if overhead else stage.between(3.0, 3.5)
     marks = stage.blob(np.array([(x, 0, z), (x, height, z)]), [0.09, 0.075], color, rounded=True)

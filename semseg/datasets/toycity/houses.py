@@ -108,13 +108,13 @@ def _awning(stage: Stage, x: float, side: float, z0: float, z1: float) -> list[M
         return []
     start = stage.between(z0 + 0.3, z1 - 0.3 - length)
     first, second = stage.rng.uniform(40, 235, 3), np.array([236.0, 232, 222])
-    marks, count = [], max(4, int(length / 0.5))
-    for index in range(count):
-        a, b = start + length * index / count, start + length * (index + 1) / count
+    marks, num_stripes = [], max(4, int(length / 0.5))
+    for index in range(num_stripes):
+        near, far = start + length * index / num_stripes, start + length * (index + 1) / num_stripes
         color = stage.light.shade(first if index % 2 else second, np.array([-side * 0.5, 0.85, 0]))
         out = x - side * 1.1
-        slope = np.array([(x, 2.95, a), (x, 2.95, b), (out, 2.4, b), (out, 2.4, a)])
-        skirt = np.array([(out, 2.4, a), (out, 2.4, b), (out, 2.15, b), (out, 2.15, a)])
+        slope = np.array([(x, 2.95, near), (x, 2.95, far), (out, 2.4, far), (out, 2.4, near)])
+        skirt = np.array([(out, 2.4, near), (out, 2.4, far), (out, 2.15, far), (out, 2.15, near)])
         marks += stage.fill(slope, color * 0.8) + stage.fill(skirt, color)
     end = np.array([(x, 2.95, start), (x - side * 1.1, 2.4, start), (x - side * 1.1, 2.15, start), (x, 2.4, start)])
     return marks + stage.fill(end, stage.light.shade(first) * 0.7)

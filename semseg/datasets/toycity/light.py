@@ -39,7 +39,7 @@ class Light:
         upward = 0.0 if normal is None else 0.12 * float(normal[1])
         return np.asarray(color) * (self.ambient_rgb * (1 + upward) + self.sun_rgb * share)
 
-    def reflection(self, strength: float = 0.5) -> np.ndarray:
+    def reflection(self, strength: float) -> np.ndarray:
         """Return the colour of a window pane, a dark room blended with the reflected sky by `strength` (0 to 1)."""
         return 28 * self.ambient_rgb * (1 - strength) + strength * self.horizon_rgb
 

@@ -14,7 +14,7 @@ from semseg.datasets.toycity.outline import Annotation, bounds, fill_mask
 from semseg.datasets.toycity.scene import Art, Fill, Ground, Scene, Shadow, Thing
 
 _FINE = 2  # painted at this many pixels per pixel
-_SMALL = 250  # a mark whose box has fewer painted pixels gets one colour
+_MIN_BOX_PX = 250  # a mark whose box has fewer painted pixels gets one colour
 
 
 def paint_scene(scene: Scene, annotation: Annotation, rng: np.random.Generator) -> np.ndarray:
@@ -94,14 +94,14 @@ def _paint_fill(canvas: np.ndarray, mark: Fill) -> None:
     is_plain = mark.end is None and mark.texture is None
     left, top, right, bottom = (0, 0, 0, 0) if is_plain else bounds([polygon], canvas.shape[1], canvas.shape[0])
     height, width = bottom - top, right - left
-    if width * height < _SMALL:
+    if width * height < _MIN_BOX_PX:
         color = [min(max(0.5 * (a + b), 0.0), 255.0) for a, b in zip(mark.color, end, strict=True)]
         cv2.fillPoly(canvas, [np.rint(polygon * 8 - 4).astype(np.int32)], color, cv2.LINE_8, 3)
         return
     along = polygon[:, 0 if mark.sideways else 1].tolist()
     low, high = min(along), max(along)
-    first, count = (left, width) if mark.sideways else (top, height)
-    share = (np.arange(count, dtype=np.float32)[:, None] + (first - low)) / max(high - low, 1e-3)
+    first, num_steps = (left, width) if mark.sideways else (top, height)
+    share = (np.arange(num_steps, dtype=np.float32)[:, None] + (first - low)) / max(high - low, 1e-3)
     color = np.asarray(mark.color, np.float32)
     ramp = color + (np.asarray(end, np.float32) - color) * np.clip(share, 0, 1)
     paint = ramp[None] if mark.sideways else ramp[:, None]

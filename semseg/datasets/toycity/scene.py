@@ -5,7 +5,7 @@ Coordinates are pixels of the picture (float), colours RGB from 0 to 255.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -83,10 +83,10 @@ class Scene:
 
     camera: Camera
     light: Light
-    ground: list[Thing] = field(default_factory=list)
-    shadows: list[Shadow] = field(default_factory=list)
-    standing: list[Thing] = field(default_factory=list)
-    frame: list[Thing] = field(default_factory=list)  # the own car and the border
+    ground: list[Thing]
+    shadows: list[Shadow]
+    standing: list[Thing]
+    frame: list[Thing]  # the own car and the border
 
     @property
     def things(self) -> list[Thing]:

@@ -71,7 +71,6 @@ class Stage:
         color: np.ndarray,
         end: np.ndarray | None = None,
         *,
-        sideways: bool = False,
         texture: str | None = None,
         grain: float = 0.0,
         texel_m: float = 0.02,
@@ -81,10 +80,10 @@ class Stage:
         if not self.camera.sees(pixels):
             return []
         if texture is None:
-            return [Fill(pixels, color, end, sideways)]
+            return [Fill(pixels, color, end)]
         depth = max(NEAR_M, float(np.mean(points[:, 2])))
         texel_px = self._texel_px(texel_m, depth)
-        return [Fill(pixels, color, end, sideways, texture, grain, texel_px, self.random_offset())]
+        return [Fill(pixels, color, end, False, texture, grain, texel_px, self.random_offset())]
 
     def face(
         self,

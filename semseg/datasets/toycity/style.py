@@ -1,4 +1,4 @@
-"""What distinguishes one city from another: sizes, materials, colours, frequencies."""
+"""The styles of the cities: sizes, materials, colours, frequencies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def colors(hex_codes: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Style:
-    """What is characteristic of a city; pairs are ranges."""
+    """The sizes, materials, colours and frequencies of a city; pairs are ranges."""
 
     name: str
     facade_rgb: np.ndarray

@@ -87,15 +87,15 @@ def _noise(rng: np.random.Generator, exponent: float) -> np.ndarray:
     return noise / noise.std()
 
 
-def _strokes(rng: np.random.Generator, count: int, is_leaf: bool) -> np.ndarray:
+def _strokes(rng: np.random.Generator, num_strokes: int, is_leaf: bool) -> np.ndarray:
     """Draw leaves or blades of grass over one another in random tones; the tile repeats without a seam."""
     canvas = np.full((EDGE, EDGE), 0.4, np.float32)
     for x, y, tone, size, angle in zip(
-        rng.uniform(0, EDGE, count),
-        rng.uniform(0, EDGE, count),
-        rng.beta(1.6, 2.2, count),
-        rng.uniform(0.6, 1.4, count),
-        rng.uniform(0, 180, count),
+        rng.uniform(0, EDGE, num_strokes),
+        rng.uniform(0, EDGE, num_strokes),
+        rng.beta(1.6, 2.2, num_strokes),
+        rng.uniform(0.6, 1.4, num_strokes),
+        rng.uniform(0, 180, num_strokes),
         strict=True,
     ):
         for dx in (0, EDGE, -EDGE):

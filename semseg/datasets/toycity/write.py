@@ -184,11 +184,11 @@ def write_all(pictures: Sequence[Picture], num_processes: int) -> Iterator[Path]
 
     Args:
         pictures: of a plan.
-        num_processes: that draw at the same time; the files are the same for every number.
+        num_processes: that draw at the same time; the files do not depend on it.
 
     Raises:
         ValueError: fewer than one process.
-        NotADirectoryError: a folder that is needed exists as a file.
+        NotADirectoryError: the path of a folder is a file.
     """
     if num_processes < 1:
         raise InvalidInputError(f"`nproc` {num_processes}: expected 1 or more processes", code="E-input-range")
