@@ -1,4 +1,4 @@
-"""A server on this machine that speaks the forms of Cityscapes' download pages, and can misbehave."""
+"""A local server with the forms of Cityscapes' download pages, which can simulate faults."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ USERNAME, PASSWORD = "ada@example.org", "horse&staple=+%"
 
 
 def make_zip(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
-    """Zip files, and links by name and target."""
+    """Return a zip archive of files (content by name) and symbolic links (target by name)."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -28,27 +28,29 @@ def make_zip(files: dict[str, bytes], links: dict[str, str] | None = None) -> by
 
 
 class FakeSite:
-    """What the server has, how it misbehaves, and what it was asked."""
+    """The archives of the server, the faults that it simulates, and the requests that it received."""
 
     def __init__(self, archives: dict[str, bytes]) -> None:
         self.archives = archives
-        self.md5_sums: dict[str, str] = {}  # by name, instead of the true ones
-        self.pages_for: set[str] = set()  # archives in whose place a page comes
-        self.cuts: list[int] = []  # bytes after which the next transfers are cut
-        self.continues = True  # answers to Range
-        self.says_length = True
-        self.chunk_s = 0.0  # wait before every 64 KiB
-        self.status: int | None = None  # instead of every answer
+        self.md5_sums: dict[str, str] = {}  # by name of the archive, instead of the correct ones
+        self.pages_for: set[str] = set()  # names of archives that are answered with a page
+        self.cuts: list[int] = []  # number of bytes after which each of the next transfers is cut
+        self.continues = True  # supports Range requests
+        self.says_length = True  # sends Content-Length
+        self.chunk_s = 0.0  # delay before every 64 KiB
+        self.status: int | None = None  # if set, the answer to every request
         self.url = ""
         self.requests: list[tuple[str, str | None]] = []  # path, Range
         self.headers: list[dict[str, str]] = []
 
     def num_bytes_asked(self) -> list[str | None]:
+        """Return the Range header of every request for an archive."""
         return [span for path, span in self.requests if "file-handling" in path]
 
 
 @contextmanager
 def serve(archives: dict[str, bytes]) -> Iterator[FakeSite]:
+    """Run a server in a thread until the block ends."""
     site = FakeSite(archives)
     handler = type("Handler", (_Handler,), {"site": site})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)

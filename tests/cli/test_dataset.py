@@ -39,21 +39,21 @@ def test_rosario_writes_two_folders_and_says_where(tmp_path):
     [
         (["--size", "512"], "--size is WIDTHxHEIGHT such as 512x256, got '512'"),
         (["--size", "x256"], "--size is WIDTHxHEIGHT such as 512x256, got 'x256'"),
-        (["--size", "64x32"], "pictures are 128x64 or larger, got 64x32"),
-        (["--train", "-1"], "the number of train pictures is 0 or more, got -1"),
-        (
-            ["--train=0", "--val=0", "--test=0"],
-            "nothing to draw: the numbers of train, val, test pictures are all 0",
-        ),
-        (["--seed", "-1"], "a seed is 0 or more, got -1"),
-        (["--nproc", "0"], "at least one process must draw, got 0"),
+        (["--size", "64x32"], "--size 64x32: pictures are 128x64 or larger [E-input-range]"),
+        (["--train", "-1"], "--train -1: expected 0 or more pictures [E-input-range]"),
+        (["--train=0", "--val=0", "--test=0"], "nothing to draw: --train, --val, --test are all 0 [E-input-range]"),
+        (["--seed", "-1"], "--seed -1: expected 0 or more [E-input-range]"),
+        (["--nproc", "0"], "--nproc 0: expected 1 or more processes [E-input-range]"),
         (["--photos", "3"], "--photos has no effect with --style toycity; leave it out"),
         (["--style", "rosario", "--train", "3"], "--train has no effect with --style rosario; leave it out"),
         (
             ["--style", "rosario", "--size", "512x256"],
             "--size has no effect with --style rosario; leave it out",
         ),
-        (["--style", "rosario", "--labelled", "-2"], "the number of labelled pictures is 0 or more, got -2"),
+        (
+            ["--style", "rosario", "--labelled", "-2"],
+            "--labelled -2: expected 0 or more pictures [E-input-range]",
+        ),
     ],
 )
 def test_wrong_use_is_one_sentence_and_status_2(tmp_path, arguments, message):

@@ -1,7 +1,7 @@
 """Toy City: drawn street scenes with Cityscapes' classes, to try the whole tool chain without a download.
 
-Scenes (city, street, vehicles, people, ...) say what stands where, paint and outline turn a scene into
-arrays, write is the only module that touches the disk.
+city, street, vehicles, people and others build a scene; paint and outline turn it into arrays; only write uses the
+disk.
 """
 
 from semseg.datasets.toycity.write import (

@@ -1,4 +1,4 @@
-"""The camera of the car: a pinhole that turns metres into pixels.
+"""The camera of the car: a pinhole model that projects metres to pixels.
 
 World: x to the right, y up, z along the street, in metres; the camera stands at (0, height_m, 0).
 Picture: u to the right, v down, in pixels; pixel (column, row) covers [column, column + 1).
@@ -14,8 +14,8 @@ import numpy as np
 NEAR_M = 0.5
 """Nothing that is nearer than this is drawn."""
 
-_SPECK_PX = 0.7  # half the way around what is too small to be drawn
-FAR_PX = 20000.0  # farther outside than any picture is wide, and safe in the fixed point numbers of OpenCV
+_MIN_EXTENT_PX = 0.7  # smallest width plus height of a bounding box that is drawn
+_FAR_PX = 20000.0  # far outside of any picture, and within the range of OpenCV's fixed point coordinates
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Camera:
     pitch: float
     yaw: float
     roll: float
+
+    @cached_property
+    def horizon(self) -> float:
+        """Row of the horizon in the middle of the picture, in pixels; roll is neglected."""
+        return self.height / 2 - self.focal_px * np.tan(self.pitch)
 
     @cached_property
     def matrix(self) -> np.ndarray:
@@ -60,13 +65,13 @@ class Camera:
         return homogeneous[:, :2] / np.maximum(depth, NEAR_M)[:, None], depth
 
     def outline(self, points: np.ndarray) -> np.ndarray:
-        """Project a flat polygon, cutting away what is behind the camera.
+        """Project a flat polygon, clipped in front of the camera.
 
         Args:
             points: metres, shape (n, 3).
 
         Returns:
-            Pixels, float32, shape (m, 2); m is 0 where nothing of it is in front of the camera.
+            Pixels, float32, shape (m, 2); m is 0 if no part of it is in front of the camera.
         """
         homogeneous = np.asarray(points, float) @ self.matrix[:, :3].T + self.matrix[:, 3]
         depth = homogeneous[:, 2]
@@ -76,10 +81,10 @@ class Camera:
                 return np.zeros((0, 2), np.float32)
             depth = homogeneous[:, 2]
         pixels = homogeneous[:, :2] / depth[:, None]
-        return np.clip(pixels, -FAR_PX, FAR_PX).astype(np.float32)
+        return np.clip(pixels, -_FAR_PX, _FAR_PX).astype(np.float32)
 
     def homography(self, origin: np.ndarray, along: np.ndarray, up: np.ndarray) -> np.ndarray:
-        """Map a plane to the picture.
+        """Return the homography from a plane to the picture.
 
         Args:
             origin: metres, shape (3,).
@@ -93,13 +98,13 @@ class Camera:
         return np.column_stack([rotation @ along, rotation @ up, rotation @ origin + offset])
 
     def sees(self, pixels: np.ndarray) -> bool:
-        """Say whether a projected polygon is more than a speck and its bounding box meets the picture."""
+        """Return whether a projected polygon is large enough to be drawn and its bounding box meets the picture."""
         if len(pixels) < 3:
             return False
         columns, rows = pixels[:, 0].tolist(), pixels[:, 1].tolist()  # faster than numpy for few corners
         left, right, top, bottom = min(columns), max(columns), min(rows), max(rows)
         is_inside = right > 0 and left < self.width and bottom > 0 and top < self.height
-        return is_inside and right - left + bottom - top > _SPECK_PX
+        return is_inside and right - left + bottom - top > _MIN_EXTENT_PX
 
 
 def _cut_near(homogeneous: np.ndarray) -> np.ndarray:

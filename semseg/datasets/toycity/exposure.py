@@ -1,4 +1,4 @@
-"""What air, water, lens and sensor do to a painted scene."""
+"""Effects of air, water, lens and sensor on a painted scene."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from semseg.labels import CITYSCAPES
 
 
 def add_haze(image: np.ndarray, depth_m: np.ndarray, scene: Scene) -> np.ndarray:
-    """Let what is far pale, as the air between does.
+    """Blend each pixel with the colour of the horizon, more so with distance.
 
     Args:
-        image: RGB, float32, shape (height, width, 3), 0 to 255; as for all here.
+        image: RGB, float32, shape (height, width, 3), 0 to 255.
         depth_m: of each pixel, shape (height, width).
-        scene: knows the light and the camera.
+        scene: for its light.
     """
     share = (1 - np.exp(-depth_m / scene.light.visibility_m))[..., None]
     is_sky = depth_m >= 1999
@@ -25,9 +25,9 @@ def add_haze(image: np.ndarray, depth_m: np.ndarray, scene: Scene) -> np.ndarray
 
 
 def add_reflections(image: np.ndarray, label_ids: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """A wet road mirrors what stands behind it, torn by the roughness of the asphalt."""
+    """Mirror the scene on a wet road, blurred by the roughness of the asphalt; `image` as in `add_haze`."""
     camera = scene.camera
-    horizon = int(camera.height / 2 - camera.focal_px * np.tan(camera.pitch))
+    horizon = int(camera.horizon)
     rows = np.clip(2 * horizon - np.arange(camera.height) + 6, 0, camera.height - 1)
     mirror = cv2.GaussianBlur(image[rows], (0, 0), sigmaX=1.5, sigmaY=9 * camera.height / 256)
     names = CITYSCAPES.by_name
@@ -40,7 +40,7 @@ def add_reflections(image: np.ndarray, label_ids: np.ndarray, scene: Scene, rng:
 
 
 def expose(image: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """Lens and sensor: vignette, white balance, softness, gamma and noise."""
+    """Add vignette, white balance, blur, gamma and noise; `image` as in `add_haze`. Returns uint8."""
     height, width = image.shape[:2]
     v, u = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     vignette = (1 - rng.uniform(0.05, 0.22) * (u**2 + v**2) / 2).astype(np.float32)

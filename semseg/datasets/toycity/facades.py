@@ -10,7 +10,8 @@ from semseg.datasets.toycity.stage import Stage
 from semseg.datasets.toycity.style import Style
 
 FLOOR_M = 3.2
-_GLASS_KINDS = 6  # panes differ: dark, mirrored, with curtains, with blinds, lit
+_SHINE = (0.15, 0.6, 0.3, 0.4, 0.25, 0.0)  # reflection of the kinds of panes; 2 has curtains, 3 a blind, 5 is lit
+_NUM_PANES = len(_SHINE)
 
 
 def facade_image(
@@ -26,7 +27,7 @@ def facade_image(
     """Draw a lit facade.
 
     Args:
-        stage: light and chance.
+        stage: light and random generator.
         style: of the city.
         size_m: length and height.
         floors: how many.
@@ -40,14 +41,14 @@ def facade_image(
     """
     rng, light = stage.rng, stage.light
     (length_m, height_m), (px_along, px_up) = size_m, px_per_m
-    lit = light.on(color, normal)
-    trim = light.on(np.clip(color * rng.choice([0.72, 1.22]), 0, 245), normal)
+    lit = light.shade(color, normal)
+    trim = light.shade(np.clip(color * rng.choice([0.72, 1.22]), 0, 245), normal)
     bays = max(1, round(length_m / rng.uniform(2.4, 3.4)))
     cell_h, cell_w = max(8, round(FLOOR_M * px_up)), max(8, round(length_m / bays * px_along))
     panes = _cells(stage, cell_h, cell_w, lit, trim)
-    kinds = rng.integers(0, _GLASS_KINDS - 1, (max(floors - 1, 0), bays))
+    kinds = rng.integers(0, _NUM_PANES - 1, (max(floors - 1, 0), bays))
     if light.is_dark:
-        kinds = np.where(rng.random(kinds.shape) < 0.35, _GLASS_KINDS - 1, kinds)
+        kinds = np.where(rng.random(kinds.shape) < 0.35, _NUM_PANES - 1, kinds)
     upper = panes[kinds].transpose(0, 2, 1, 3, 4).reshape(kinds.shape[0] * cell_h, bays * cell_w, 3)
     base_kinds = [_ground_cell(stage, cell_h, cell_w, lit, trim) for _ in range(min(bays, 4))]
     base = np.concatenate([base_kinds[rng.integers(len(base_kinds))] for _ in range(bays)], axis=1)
@@ -60,9 +61,9 @@ def facade_image(
     height, width = image.shape[:2]
     # bricks and stones are the same in every row: 1 texel is about 8 mm, plaster is coarser
     scale = px_up * (0.0075 if texture != "plaster" else 0.016)
-    grain = textures.window(texture, stage.anywhere(), width, height, max(scale, 0.06))
+    grain = textures.window(texture, stage.random_offset(), width, height, max(scale, 0.06))
     contrast = {"plaster": 0.07, "brick": 0.15, "stone": 0.14}[texture]
-    dirt = textures.window("cloud", stage.anywhere(), width, height, px_up * 0.03)
+    dirt = textures.window("cloud", stage.random_offset(), width, height, px_up * 0.03)
     fall = np.linspace(1.07, 0.9, height, dtype=np.float32)[:, None]
     factor = (contrast * grain + 1) * (0.07 * dirt + 1) * fall
     return cv2.multiply(image, cv2.merge([factor] * 3), dtype=cv2.CV_8U)
@@ -73,13 +74,13 @@ def _bytes(values: np.ndarray) -> np.ndarray:
 
 
 def _cells(stage: Stage, height: int, width: int, lit: np.ndarray, trim: np.ndarray) -> np.ndarray:
-    """One cell of the facade per kind of pane: uint8, (kinds, height, width, 3)."""
+    """Draw one cell of the facade per kind of pane: uint8, (kinds, height, width, 3)."""
     rng, light = stage.rng, stage.light
-    cells = np.empty((_GLASS_KINDS, height, width, 3), np.float32)
+    cells = np.empty((_NUM_PANES, height, width, 3), np.float32)
     cells[:] = lit
-    w = rng.uniform(0.4, 0.62)
+    share = rng.uniform(0.4, 0.62)
     top, bottom = int(height * rng.uniform(0.14, 0.2)), int(height * rng.uniform(0.7, 0.8))
-    left, right = int(width * (0.5 - w / 2)), int(np.ceil(width * (0.5 + w / 2)))
+    left, right = int(width * (0.5 - share / 2)), int(np.ceil(width * (0.5 + share / 2)))
     edge = max(1, height // 26)
     has_shutters, has_rail, has_band = stage.chance(0.3), stage.chance(0.22), stage.chance(0.5)
     if has_band:
@@ -88,27 +89,25 @@ def _cells(stage: Stage, height: int, width: int, lit: np.ndarray, trim: np.ndar
     cells[:, top - edge : bottom + edge, left - edge : right + edge] = trim
     cells[:, bottom + edge : bottom + 2 * edge, left - edge : right + edge] = lit * 0.7  # shade of the sill
     if has_shutters:
-        color = light.on(rng.uniform(40, 150, 3))
-        wide = max(1, int(width * 0.13))
-        for start in (left - edge - wide, right + edge):
+        color = light.shade(rng.uniform(40, 150, 3))
+        shutter = max(1, int(width * 0.13))
+        for start in (left - edge - shutter, right + edge):
             start = max(start, 0)
-            cells[:, top:bottom, start : start + wide] = color
-            cells[:, top : bottom : max(2, edge * 2), start : start + wide] = color * 0.75
+            cells[:, top:bottom, start : start + shutter] = color
+            cells[:, top : bottom : max(2, edge * 2), start : start + shutter] = color * 0.75
     rows = np.linspace(0, 1, max(bottom - top, 1), dtype=np.float32)[:, None, None]
-    for kind in range(_GLASS_KINDS):
-        shine = (0.15, 0.6, 0.3, 0.4, 0.25, 0.0)[kind]
+    for kind, shine in enumerate(_SHINE):
         pane = light.reflection(shine) * (1.15 - 0.55 * rows) + np.zeros((1, right - left, 1), np.float32)
         if kind == 2:  # curtains
-            pane[:, : (right - left) // 4] = pane[:, -((right - left) // 4) :] = (
-                light.on(np.array([205.0, 200, 188])) * 0.8
-            )
+            quarter = (right - left) // 4
+            pane[:, :quarter] = pane[:, -quarter:] = light.shade(np.array([205.0, 200, 188])) * 0.8
         if kind == 3:  # a blind, half down
-            pane[: len(pane) // 2] = light.on(np.array([200.0, 196, 184]))
+            pane[: len(pane) // 2] = light.shade(np.array([200.0, 196, 184]))
             pane[: len(pane) // 2 : 3] *= 0.85
-        if kind == _GLASS_KINDS - 1:
+        if kind == _NUM_PANES - 1:
             pane[:] = np.array([250.0, 206, 128]) * (1.0 - 0.2 * rows)
         cells[kind, top:bottom, left:right] = pane
-    frame = light.on(np.array([225.0, 224, 218])) if stage.chance(0.7) else light.on(np.array([70.0, 56, 48]))
+    frame = light.shade(np.array([225.0, 224, 218])) if stage.chance(0.7) else light.shade(np.array([70.0, 56, 48]))
     bar = max(1, edge // 2)
     middle = (left + right) // 2
     cells[:, top:bottom, middle - bar // 2 : middle - bar // 2 + bar] = frame
@@ -117,7 +116,7 @@ def _cells(stage: Stage, height: int, width: int, lit: np.ndarray, trim: np.ndar
     cells[:, top : top + bar, left:right] *= 0.5  # the reveal shades the pane
     if has_rail:
         low, high = int(height * 0.62), min(height - 1, bottom + 2 * edge)
-        dark = light.on(np.array([44.0, 44, 48]))
+        dark = light.shade(np.array([44.0, 44, 48]))
         cells[:, low : low + bar, left - 2 * edge : right + 2 * edge] = dark
         cells[:, high - bar : high + bar, left - 2 * edge : right + 2 * edge] = dark * 0.8
         cells[:, low:high, max(left - 2 * edge, 0) : right + 2 * edge : max(2, width // 18)] = dark
@@ -125,7 +124,7 @@ def _cells(stage: Stage, height: int, width: int, lit: np.ndarray, trim: np.ndar
 
 
 def _ground_cell(stage: Stage, height: int, width: int, lit: np.ndarray, trim: np.ndarray) -> np.ndarray:
-    """A cell of the ground floor: shop window, door, garage or a plain window."""
+    """Draw a cell of the ground floor: shop window, door, garage or a plain window."""
     rng, light = stage.rng, stage.light
     cell = np.empty((height, width, 3), np.float32)
     cell[:] = lit * 0.93
@@ -133,13 +132,8 @@ def _ground_cell(stage: Stage, height: int, width: int, lit: np.ndarray, trim: n
     kind = rng.choice(["shop", "door", "window", "garage"], p=[0.36, 0.22, 0.3, 0.12])
     edge = max(1, height // 26)
     if kind == "shop":
-        top, bottom, left, right = (
-            int(height * 0.26),
-            int(height * 0.88),
-            int(width * 0.06),
-            int(width * 0.94),
-        )
-        cell[top:bottom, left:right] = light.on(np.array([40.0, 40, 42]))
+        top, bottom, left, right = int(height * 0.26), int(height * 0.88), int(width * 0.06), int(width * 0.94)
+        cell[top:bottom, left:right] = light.shade(np.array([40.0, 40, 42]))
         rows = np.linspace(0.9, 0.35, bottom - top - 2 * edge, dtype=np.float32)[:, None, None]
         pane = light.reflection(0.55) * rows
         if light.is_dark or stage.chance(0.3):
@@ -147,9 +141,9 @@ def _ground_cell(stage: Stage, height: int, width: int, lit: np.ndarray, trim: n
         cell[top + edge : bottom - edge, left + edge : right - edge] = pane
         for _ in range(5):  # goods in the window
             w, h = max(1, int(width * rng.uniform(0.05, 0.16))), max(1, int(height * rng.uniform(0.06, 0.22)))
-            at = int(rng.uniform(left + edge, max(right - edge - w, left + edge + 1)))
-            cell[bottom - edge - h : bottom - edge, at : at + w] = light.on(rng.uniform(30, 220, 3)) * 0.7
-        sign = light.on(rng.uniform(20, 230, 3))
+            start = int(rng.uniform(left + edge, max(right - edge - w, left + edge + 1)))
+            cell[bottom - edge - h : bottom - edge, start : start + w] = light.shade(rng.uniform(30, 220, 3)) * 0.7
+        sign = light.shade(rng.uniform(20, 230, 3))
         cell[int(height * 0.07) : int(height * 0.22), left:right] = sign
         letters = np.clip(255 - sign, 30, 245)
         start = left + int(width * 0.1)
@@ -160,24 +154,19 @@ def _ground_cell(stage: Stage, height: int, width: int, lit: np.ndarray, trim: n
     elif kind == "door":
         top, left, right = int(height * 0.24), int(width * 0.3), int(width * 0.7)
         cell[top - edge : int(height * 0.97), left - edge : right + edge] = trim
-        color = light.on(rng.uniform(30, 130, 3))
+        color = light.shade(rng.uniform(30, 130, 3))
         cell[top : int(height * 0.97), left:right] = color
         cell[top + 2 * edge : int(height * 0.55), left + 2 * edge : right - 2 * edge] = light.reflection(0.3)
         cell[int(height * 0.62) : int(height * 0.9), left + 2 * edge : right - 2 * edge] = color * 0.8
         cell[int(height * 0.97) :, left - 2 * edge : right + 2 * edge] = trim * 0.9
     elif kind == "garage":
         top, left, right = int(height * 0.28), int(width * 0.05), int(width * 0.95)
-        color = light.on(rng.uniform(90, 190, 3))
+        color = light.shade(rng.uniform(90, 190, 3))
         cell[top:, left:right] = color
         cell[top :: max(3, height // 12), left:right] = color * 0.75
         cell[top : top + edge, left:right] = color * 0.4
     else:
-        top, bottom, left, right = (
-            int(height * 0.22),
-            int(height * 0.66),
-            int(width * 0.24),
-            int(width * 0.76),
-        )
+        top, bottom, left, right = int(height * 0.22), int(height * 0.66), int(width * 0.24), int(width * 0.76)
         cell[top - edge : bottom + edge, left - edge : right + edge] = trim
         cell[top:bottom, left:right] = light.reflection(rng.uniform(0.1, 0.6))
         cell[top:bottom, (left + right) // 2 : (left + right) // 2 + max(1, edge // 2)] = trim

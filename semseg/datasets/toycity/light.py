@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Light:
-    """Sun, sky and air. Colours are RGB: of the light as factors around 1, of what is seen 0 to 255."""
+    """Sun, sky and air. Colours are RGB: `sun_rgb` and `ambient_rgb` are factors around 1, the others 0 to 255."""
 
     weather: str
     sun: np.ndarray  # unit vector towards the sun
@@ -24,23 +25,27 @@ class Light:
     wetness: float  # 0 to 1
     is_dark: bool  # lamps and windows are lit
 
-    def on(self, color: np.ndarray, normal: np.ndarray | None = None) -> np.ndarray:
-        """Light a surface.
+    def shade(self, color: np.ndarray, normal: np.ndarray | None = None) -> np.ndarray:
+        """Return the colour of a lit surface.
 
         Args:
             color: of the surface, RGB 0 to 255, any shape (..., 3).
-            normal: unit vector; without one the surface is lit as if it was round.
+            normal: unit vector, shape (3,); None: the surface is round.
 
         Returns:
-            The colour that the camera sees, same shape.
+            The colour that the camera sees, same shape as `color`.
         """
         share = 0.45 if normal is None else max(0.0, float(np.dot(normal, self.sun)))
         upward = 0.0 if normal is None else 0.12 * float(normal[1])
         return np.asarray(color) * (self.ambient_rgb * (1 + upward) + self.sun_rgb * share)
 
-    def reflection(self, strength: float = 0.5) -> np.ndarray:
-        """The colour of a window: dark inside, the sky on the pane."""
+    def reflection(self, strength: float) -> np.ndarray:
+        """Return the colour of a window pane, a dark room blended with the reflected sky by `strength` (0 to 1)."""
         return 28 * self.ambient_rgb * (1 - strength) + strength * self.horizon_rgb
+
+    def pane(self, strength: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+        """Return the colours of a window pane at its upper and lower edge; see `reflection`."""
+        return self.reflection(strength), self.reflection(strength * 0.3)
 
 
 def _rgb(*values: float) -> np.ndarray:
@@ -48,7 +53,7 @@ def _rgb(*values: float) -> np.ndarray:
 
 
 def sample_light(rng: np.random.Generator, is_rosario: bool = False) -> Light:
-    """Draw the weather of one picture; in Rosario the sun is low and warm."""
+    """Sample the weather of one picture; in Rosario the sun is low and warm."""
     if is_rosario:
         weather = rng.choice(["sun", "dusk", "overcast"], p=[0.65, 0.2, 0.15])
         elevation = rng.uniform(0.3, 0.65)
@@ -62,6 +67,7 @@ def sample_light(rng: np.random.Generator, is_rosario: bool = False) -> Light:
     warmth = rng.uniform(-0.05, 0.05) + (0.11 if is_rosario else 0.0)
     tint = _rgb(1 + warmth, 1.0, 1 - warmth)
     gain = rng.uniform(0.92, 1.12) * (1.1 if is_rosario else 1.0)
+    look: dict[str, Any]
     if weather == "sun":
         look = {
             "sun_rgb": _rgb(0.8, 0.73, 0.6) * rng.uniform(0.85, 1.15),
@@ -127,5 +133,5 @@ def sample_light(rng: np.random.Generator, is_rosario: bool = False) -> Light:
         }
     look["sun_rgb"] = look["sun_rgb"] * tint * gain
     look["ambient_rgb"] = look["ambient_rgb"] * tint * gain
-    is_dark = bool(weather in ("dusk", "rain") and rng.random() < 0.7)
+    is_dark = weather in ("dusk", "rain") and rng.random() < 0.7
     return Light(weather=str(weather), sun=sun, is_dark=is_dark, **look)

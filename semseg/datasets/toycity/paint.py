@@ -1,35 +1,35 @@
-"""From a scene to a photograph: sky, marks in order at twice the size, and shadows."""
+"""From a scene to a picture: sky, marks in order at twice the size, and shadows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, singledispatch
 
 import cv2
 import numpy as np
 
 from semseg.datasets.toycity import textures
+from semseg.datasets.toycity.camera import Camera
 from semseg.datasets.toycity.exposure import add_haze, add_reflections, expose
 from semseg.datasets.toycity.outline import Annotation, bounds, fill_mask
-from semseg.datasets.toycity.scene import Art, Clear, Fill, Ground, Scene, Shadow, Thing
+from semseg.datasets.toycity.scene import Art, Fill, Ground, Scene, Shadow, Thing
 
 _FINE = 2  # painted at this many pixels per pixel
-_SMALL = 250  # a mark whose box has fewer painted pixels gets one colour
+_MIN_BOX_PX = 250  # a mark whose box has fewer painted pixels gets one colour
 
 
-def photograph(scene: Scene, annotation: Annotation, rng: np.random.Generator) -> np.ndarray:
-    """Paint a scene and take its photograph.
+def paint_scene(scene: Scene, annotation: Annotation, rng: np.random.Generator) -> np.ndarray:
+    """Paint a scene as a camera would see it.
 
     Args:
-        scene: what there is to see.
-        annotation: of the same scene; its depths carry the haze, its roads the reflections.
+        scene: to paint.
+        annotation: of the same scene; its depths define the haze, its roads the reflections.
         rng: for noise and lens.
 
     Returns:
         RGB, uint8, shape (height, width, 3).
     """
     camera = scene.camera
-    view = _View(scene)
+    view = _view_ground(camera)
     canvas = _paint_sky(scene, rng)
     for thing in scene.ground:
         _paint_thing(canvas, thing, view)
@@ -53,86 +53,55 @@ def photograph(scene: Scene, annotation: Annotation, rng: np.random.Generator) -
 
 
 @dataclass(frozen=True)
-class _View:
-    """A scene, and which point of the ground each pixel below the horizon shows."""
+class _GroundView:
+    """The point of the ground that each pixel below the horizon shows; arrays are float32, (height - top, width)."""
 
-    scene: Scene
-
-    @cached_property
-    def top(self) -> int:
-        """The first row that shows ground."""
-        camera = self.scene.camera
-        horizon = camera.height / 2 - camera.focal_px * np.tan(camera.pitch)
-        return int(np.clip(horizon - 0.01 * camera.width, 0, camera.height - 1))
-
-    @cached_property
-    def _ground(self) -> tuple[np.ndarray, np.ndarray]:
-        camera = self.scene.camera
-        to_picture = camera.homography(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 0, 1.0]))
-        to_world = np.linalg.inv(to_picture).astype(np.float32)
-        u = np.arange(camera.width, dtype=np.float32)[None] + 0.5
-        v = np.arange(self.top, camera.height, dtype=np.float32)[:, None] + 0.5
-        x, z, w = (row[0] * u + row[1] * v + row[2] for row in to_world)
-        w = np.where(w * np.sign(w[-1, 0]) < 1e-6, np.float32(1e-6) * np.sign(w[-1, 0]), w)
-        return x / w, z / w
-
-    @property
-    def x_m(self) -> np.ndarray:
-        """To the right, float32, shape (rows from `top` on, width)."""
-        return self._ground[0]
-
-    @property
-    def z_m(self) -> np.ndarray:
-        """Along the street, same shape."""
-        return self._ground[1]
-
-    @cached_property
-    def stretch_m(self) -> np.ndarray:
-        """Metres along the street in one pixel, same shape."""
-        return self.z_m * self.z_m / (self.scene.camera.focal_px * self.scene.camera.height_m)
-
-    @cached_property
-    def worn(self) -> np.ndarray:
-        """Stains that are wider than any texture: factors around 1, same shape."""
-        column, row = np.mod(self.x_m * 14, textures.EDGE), np.mod(self.z_m * 9, textures.EDGE)
-        cloud = cv2.remap(textures.tile("cloud"), column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-        return 0.09 * cloud + 1
+    camera: Camera
+    top: int  # the first row that shows ground
+    x_m: np.ndarray  # to the right
+    z_m: np.ndarray  # along the street
+    stretch_m: np.ndarray  # metres along the street in one pixel
+    stains: np.ndarray  # factors around 1: stains that are larger than any texture
 
 
-def _paint_thing(canvas: np.ndarray, thing: Thing, view: _View) -> None:
+def _view_ground(camera: Camera) -> _GroundView:
+    top = int(np.clip(camera.horizon - 0.01 * camera.width, 0, camera.height - 1))
+    to_picture = camera.homography(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 0, 1.0]))
+    to_world = np.linalg.inv(to_picture).astype(np.float32)
+    u = np.arange(camera.width, dtype=np.float32)[None] + 0.5
+    v = np.arange(top, camera.height, dtype=np.float32)[:, None] + 0.5
+    x, z, w = (row[0] * u + row[1] * v + row[2] for row in to_world)
+    w = np.where(w * np.sign(w[-1, 0]) < 1e-6, np.float32(1e-6) * np.sign(w[-1, 0]), w)
+    x_m, z_m = x / w, z / w
+    stretch_m = z_m * z_m / (camera.focal_px * camera.height_m)
+    return _GroundView(camera, top, x_m, z_m, stretch_m, 0.09 * textures.sample("cloud", x_m * 14, z_m * 9) + 1)
+
+
+def _paint_thing(canvas: np.ndarray, thing: Thing, view: _GroundView) -> None:
+    """Paint the marks of a thing; `Clear` leaves no paint. Modifies `canvas`, as the functions below do."""
     for mark in thing.marks:
-        _paint(mark, canvas, view)
+        if isinstance(mark, Fill):
+            _paint_fill(canvas, mark)
+        elif isinstance(mark, Art):
+            _paint_art(canvas, mark)
+        elif isinstance(mark, Ground):
+            _paint_ground(canvas, mark, view)
 
 
-@singledispatch
-def _paint(mark: object, canvas: np.ndarray, view: _View) -> None:
-    """Paint one mark."""
-
-
-@_paint.register
-def _(mark: Clear, canvas: np.ndarray, view: _View) -> None:
-    """What is clear leaves no paint."""
-
-
-@_paint.register
-def _(mark: Fill, canvas: np.ndarray, view: _View) -> None:
+def _paint_fill(canvas: np.ndarray, mark: Fill) -> None:
     polygon = mark.polygon * _FINE
     end = mark.color if mark.end is None else mark.end
-    box = None
-    if mark.end is not None or mark.texture is not None:
-        box = bounds([polygon], canvas.shape[1], canvas.shape[0])
-        if box is None:
-            return
-    if box is None or (box[2] - box[0]) * (box[3] - box[1]) < _SMALL:
+    is_plain = mark.end is None and mark.texture is None
+    left, top, right, bottom = (0, 0, 0, 0) if is_plain else bounds([polygon], canvas.shape[1], canvas.shape[0])
+    height, width = bottom - top, right - left
+    if width * height < _MIN_BOX_PX:
         color = [min(max(0.5 * (a + b), 0.0), 255.0) for a, b in zip(mark.color, end, strict=True)]
         cv2.fillPoly(canvas, [np.rint(polygon * 8 - 4).astype(np.int32)], color, cv2.LINE_8, 3)
         return
-    left, top, right, bottom = box
-    height, width = bottom - top, right - left
     along = polygon[:, 0 if mark.sideways else 1].tolist()
     low, high = min(along), max(along)
-    first, count = (left, width) if mark.sideways else (top, height)
-    share = (np.arange(count, dtype=np.float32)[:, None] + (first - low)) / max(high - low, 1e-3)
+    first, num_steps = (left, width) if mark.sideways else (top, height)
+    share = (np.arange(num_steps, dtype=np.float32)[:, None] + (first - low)) / max(high - low, 1e-3)
     color = np.asarray(mark.color, np.float32)
     ramp = color + (np.asarray(end, np.float32) - color) * np.clip(share, 0, 1)
     paint = ramp[None] if mark.sideways else ramp[:, None]
@@ -146,12 +115,8 @@ def _(mark: Fill, canvas: np.ndarray, view: _View) -> None:
     _copy(canvas[top:bottom, left:right], paint, mask)
 
 
-@_paint.register
-def _(mark: Art, canvas: np.ndarray, view: _View) -> None:
-    box = bounds([mark.polygon * _FINE], canvas.shape[1], canvas.shape[0])
-    if box is None:
-        return
-    left, top, right, bottom = box
+def _paint_art(canvas: np.ndarray, mark: Art) -> None:
+    left, top, right, bottom = bounds([mark.polygon * _FINE], canvas.shape[1], canvas.shape[0])
     size = (right - left, bottom - top)
     place = np.array([[_FINE, 0, -0.5 - left], [0, _FINE, -0.5 - top], [0, 0, 1.0]])
     centre = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
@@ -172,28 +137,19 @@ def _(mark: Art, canvas: np.ndarray, view: _View) -> None:
         _copy(window, warped, mask)
 
 
-@_paint.register
-def _(mark: Ground, canvas: np.ndarray, view: _View) -> None:
-    """Ground is soft enough to be computed at the picture's own size."""
-    camera = view.scene.camera
-    box = bounds([mark.polygon], camera.width, camera.height)
-    if box is None or box[3] <= view.top:
-        return
-    left, top, right, bottom = box
+def _paint_ground(canvas: np.ndarray, mark: Ground, view: _GroundView) -> None:
+    """Paint a piece of the ground, computed at the size of the picture because it has no sharp detail."""
+    left, top, right, bottom = bounds([mark.polygon], view.camera.width, view.camera.height)
     top = max(top, view.top)
     part = np.s_[top - view.top : bottom - view.top, left:right]
     texels_per_m = textures.EDGE / mark.tile_m
-    grain = cv2.remap(
-        textures.tile(mark.texture),
-        np.mod(view.x_m[part] * texels_per_m + mark.offset[0], textures.EDGE),
-        np.mod(view.z_m[part] * texels_per_m + mark.offset[1], textures.EDGE),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_WRAP,
-    )
+    column = view.x_m[part] * texels_per_m + mark.offset[0]
+    grain = textures.sample(mark.texture, column, view.z_m[part] * texels_per_m + mark.offset[1])
     # texels that one pixel spans along the street: beyond a few, the texture would flicker
     span = view.stretch_m[part] * texels_per_m
-    factor = grain * (mark.grain / (1 + (span / 5) ** 2)) + view.worn[part]
-    paint = cv2.multiply(cv2.merge([factor] * 3), (*mark.color, 0.0), dtype=cv2.CV_8U)
+    factor = grain * (mark.grain / (1 + (span / 5) ** 2)) + view.stains[part]
+    scalar = (*mark.color, 0.0)
+    paint = cv2.multiply(cv2.merge([factor] * 3), scalar, dtype=cv2.CV_8U)  # pyrefly: ignore[no-matching-overload] scalars are allowed
     paint = cv2.resize(paint, None, fx=_FINE, fy=_FINE)
     mask = np.zeros(paint.shape[:2], np.uint8)
     fill_mask(mask, mark.polygon, _FINE, left * _FINE, top * _FINE)
@@ -208,18 +164,15 @@ def _copy(window: np.ndarray, paint: np.ndarray, mask: np.ndarray) -> None:
 
 def _paint_sky(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     camera, light = scene.camera, scene.light
-    horizon = camera.height / 2 - camera.focal_px * np.tan(camera.pitch)
     v, u = np.mgrid[0 : camera.height : 2, 0 : camera.width : 2].astype(np.float32)  # the sky is soft
-    elevation = ((horizon - v) / camera.focal_px).clip(0.005, None)
+    elevation = ((camera.horizon - v) / camera.focal_px).clip(0.005, None)
     share = np.clip(elevation / 0.45, 0, 1)[..., None] ** 0.7
     sky = light.horizon_rgb * (1 - share) + light.zenith_rgb * share
     bearing = (u - camera.width / 2) / camera.focal_px + camera.yaw
     if light.cloud_cover > 0:
         reach = 120 / (elevation + 0.12)
         offset = rng.uniform(0, textures.EDGE, 2)
-        column = np.mod(bearing * reach * 1.6 + offset[0], textures.EDGE).astype(np.float32)
-        row = np.mod(reach + offset[1], textures.EDGE).astype(np.float32)
-        cloud = cv2.remap(textures.tile("cloud"), column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        cloud = textures.sample("cloud", bearing * reach * 1.6 + offset[0], reach + offset[1])
         density = ((cloud + 1.6 * light.cloud_cover - 0.9) * 1.5).clip(0, 1)[..., None] * 0.9
         base = light.cloud_rgb * (1 - 0.16 * (cloud + 1) / 2 * (density[..., 0] > 0.5))[..., None]
         sky = sky * (1 - density) + base * density

@@ -1,11 +1,11 @@
-"""The vocabulary of a scene: marks of colour, the things they make up, and the scene that orders them.
+"""The parts of a scene: marks (painted polygons), the things that they make up, and the scene that orders them.
 
 Coordinates are pixels of the picture (float), colours RGB from 0 to 255.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,30 +15,30 @@ from semseg.datasets.toycity.light import Light
 
 @dataclass(frozen=True)
 class Fill:
-    """A polygon in one colour, or running from one colour into another, with a texture or without."""
+    """A polygon in one colour or in a gradient, with a texture or without."""
 
     polygon: np.ndarray  # (n, 2)
     color: np.ndarray
-    end: np.ndarray | None = None  # the colour at the lower (right) edge
-    sideways: bool = False  # the colours run from left to right
+    end: np.ndarray | None = None  # the colour at the lower edge (right edge if sideways); None: one colour
+    sideways: bool = False  # the gradient runs from left to right
     texture: str | None = None  # a name in textures.py
     grain: float = 0.0  # contrast of the texture
     texel_px: float = 1.0  # pixels of the picture per pixel of the texture
-    offset: tuple[int, int] = (0, 0)  # where in the texture to begin
+    offset: tuple[int, int] = (0, 0)  # column and row of the texture to begin at
 
 
 @dataclass(frozen=True)
 class Art:
-    """A flat drawing (a facade, a fence) seen in perspective."""
+    """An image (a facade, a fence) seen in perspective."""
 
     polygon: np.ndarray  # (n, 2)
     image: np.ndarray  # uint8, RGB or RGBA
-    homography: np.ndarray  # (3, 3): pixels of the drawing to pixels of the picture
+    homography: np.ndarray  # (3, 3): pixels of the image to pixels of the picture
 
 
 @dataclass(frozen=True)
 class Ground:
-    """A piece of the ground, with a texture that lies in the world."""
+    """A piece of the ground, with a texture in perspective."""
 
     polygon: np.ndarray  # (n, 2)
     color: np.ndarray
@@ -50,7 +50,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class Clear:
-    """A polygon that belongs to a thing but lets the background through, such as the spokes of a wheel."""
+    """A polygon that belongs to a thing but shows the background, such as the spokes of a wheel."""
 
     polygon: np.ndarray  # (n, 2)
 
@@ -60,9 +60,9 @@ Mark = Fill | Art | Ground | Clear
 
 @dataclass(frozen=True)
 class Thing:
-    """What is annotated as one object: a label and the marks that paint it, in order."""
+    """An annotated object: a label and the marks that paint it, in order."""
 
-    label: str | None  # a Cityscapes name or a group of one; None: painted only, such as wires
+    label: str | None  # a Cityscapes name or its group; None: painted but not annotated, such as wires
     marks: tuple[Mark, ...]
     depth_m: float
     wall_x_m: float | None = None  # x of a wall along the street, whose depth varies over the picture
@@ -70,11 +70,11 @@ class Thing:
 
 @dataclass(frozen=True)
 class Shadow:
-    """Darkness on the ground."""
+    """A shadow on the ground."""
 
     polygon: np.ndarray  # (n, 2)
     strength: float  # 0 to 1
-    is_contact: bool  # the soft dark under a thing, with or without sun
+    is_contact: bool  # the soft shadow under a thing, with or without sun
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ class Scene:
 
     camera: Camera
     light: Light
-    ground: list[Thing] = field(default_factory=list)
-    shadows: list[Shadow] = field(default_factory=list)
-    standing: list[Thing] = field(default_factory=list)
-    frame: list[Thing] = field(default_factory=list)  # the own car and the border
+    ground: list[Thing]
+    shadows: list[Shadow]
+    standing: list[Thing]
+    frame: list[Thing]  # the own car and the border
 
     @property
     def things(self) -> list[Thing]:

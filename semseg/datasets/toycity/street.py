@@ -1,4 +1,4 @@
-"""The ground of a street: its cross-section, what lies on it and what is painted on it."""
+"""The ground of a street: its cross-section, surfaces and road markings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from semseg.datasets.toycity.scene import Mark, Thing
-from semseg.datasets.toycity.stage import UP, Stage
+from semseg.datasets.toycity.stage import UP, Stage, circle, on_ground
 from semseg.datasets.toycity.style import Style
 
 BEGIN_M, END_M = 0.8, 380.0
@@ -35,24 +35,24 @@ class Street:
     bike_lane: bool
 
     def kerb(self, side: int) -> float:
-        """x of the kerb of a side (-1 left, 1 right)."""
+        """Return x of the kerb of a side (-1 left, 1 right)."""
         return self.left_kerb if side < 0 else self.right_kerb
 
     def house(self, side: int) -> float:
-        """x of the house line of a side."""
+        """Return x of the house line of a side."""
         return self.left_house if side < 0 else self.right_house
 
     def verge(self, side: int) -> float:
-        """Width of the grass of a side."""
+        """Return the width of the grass of a side."""
         return self.left_verge if side < 0 else self.right_verge
 
     def walk(self, side: int) -> tuple[float, float]:
-        """Inner and outer x of the sidewalk of a side."""
+        """Return inner and outer x of the sidewalk of a side."""
         return self.kerb(side) + side * self.verge(side), self.house(side)
 
 
 def sample_street(rng: np.random.Generator, style: Style, with_tram: bool) -> Street:
-    """Draw the cross-section of a street."""
+    """Sample the cross-section of a street."""
     half = rng.uniform(*style.road_half_m)
     parking = 2.1 if rng.random() < 0.5 else 0.0
     middle = -rng.uniform(1.5, 2.1)
@@ -85,10 +85,10 @@ def sample_street(rng: np.random.Generator, style: Style, with_tram: bool) -> St
         track=track,
         track_is_own=own_track,
         parking=parking,
-        parking_is_paved=bool(rng.random() < 0.35),
+        parking_is_paved=rng.random() < 0.35,
         crossing=crossing,
         zebra=zebra,
-        bike_lane=bool(rng.random() < style.bike_lane),
+        bike_lane=rng.random() < style.bike_lane,
     )
 
 
@@ -96,11 +96,11 @@ def _strip(x0: float, x1: float, z0: float = BEGIN_M, z1: float = END_M) -> list
     return [(x0, z0), (x1, z0), (x1, z1), (x0, z1)]
 
 
-def lay_ground(stage: Stage, style: Style, street: Street) -> list[Thing]:
-    """Build everything flat, in painting order: lawn, sidewalks, verges, road, track, parking."""
+def build_ground(stage: Stage, style: Style, street: Street) -> list[Thing]:
+    """Build the surfaces, in painting order: lawn, sidewalks, verges, road, track, parking."""
     rng = stage.rng
-    grass = style.grass_rgb[rng.integers(len(style.grass_rgb))] + rng.uniform(-10, 10, 3)
-    paving = style.sidewalk_rgb[rng.integers(len(style.sidewalk_rgb))] + rng.uniform(-12, 12, 3)
+    grass = stage.pick_color(style.grass_rgb, 10)
+    paving = stage.pick_color(style.sidewalk_rgb, 12)
     paving_texture, paving_tile = style.sidewalk_textures[rng.integers(len(style.sidewalk_textures))]
     asphalt = np.array([1.0, 1.0, 1.03]) * rng.uniform(74, 122) + rng.uniform(-4, 4, 3)
     road_texture = str(rng.choice(style.road_textures))
@@ -109,9 +109,6 @@ def lay_ground(stage: Stage, style: Style, street: Street) -> list[Thing]:
 
     def lawn(x0: float, x1: float) -> list[Mark]:
         return stage.ground(_strip(x0, x1), grass, "grass", 0.34, 3.0)
-
-    def pave(x0: float, x1: float, z0: float = BEGIN_M, z1: float = END_M) -> list[Mark]:
-        return stage.ground(_strip(x0, x1, z0, z1), paving, paving_texture, 0.17, paving_tile)
 
     def pave_road(corners: list[tuple[float, float]]) -> list[Mark]:
         grain, tile = (0.11, 5.0) if road_texture == "asphalt" else (0.2, 3.6)
@@ -123,10 +120,10 @@ def lay_ground(stage: Stage, style: Style, street: Street) -> list[Thing]:
         kerb = street.kerb(side)
         if street.verge(side):
             things.append(Thing("terrain", tuple(lawn(kerb + side * 0.2, inner)), 50.0))
-        marks = pave(inner, outer)
-        things.append(Thing("sidewalk", tuple(marks), 50.0))
-        stone = stage.light.on(np.array([172.0, 170, 166]), UP)
-        edge = stage.fill(_flat(_strip(kerb, kerb + side * 0.22)), stone * 1.05, stone * 0.95)
+        pavement = stage.ground(_strip(inner, outer), paving, paving_texture, 0.17, paving_tile)
+        things.append(Thing("sidewalk", tuple(pavement), 50.0))
+        stone = stage.light.shade(np.array([172.0, 170, 166]), UP)
+        edge = stage.fill(on_ground(_strip(kerb, kerb + side * 0.22)), stone * 1.05, stone * 0.95)
         things.append(Thing("sidewalk", tuple(edge), 50.0))
     road = pave_road(_strip(street.left_kerb, street.right_kerb))
     if street.crossing:
@@ -135,62 +132,55 @@ def lay_ground(stage: Stage, style: Style, street: Street) -> list[Thing]:
     things.append(Thing("road", tuple(road), 50.0))
     if street.parking and street.parking_is_paved:
         for side in (-1, 1):
-            edge = street.right_kerb if side > 0 else street.left_kerb
+            edge = street.kerb(side)
             if side < 0 and street.track_is_own:
                 edge += TRACK_WIDTH_M
             end = street.crossing[0] - 6 if street.crossing else END_M
             bay = stage.ground(_strip(edge - side * 2.1, edge, BEGIN_M, end), paving * 0.82, "cobble", 0.22, 4.0)
             things.append(Thing("parking", tuple(bay), 50.0))
-    things += _lay_track(stage, street, grass)
+    things += _build_track(stage, street, grass)
     return [thing for thing in things if thing.marks]
 
 
-def _flat(corners: list[tuple[float, float]]) -> np.ndarray:
-    return np.array([(x, 0.0, z) for x, z in corners])
-
-
-def _lay_track(stage: Stage, street: Street, grass: np.ndarray) -> list[Thing]:
+def _build_track(stage: Stage, street: Street, grass: np.ndarray) -> list[Thing]:
     if street.track is None:
         return []
     marks: list[Mark] = []
     if street.track_is_own:
         low, high = street.track - TRACK_WIDTH_M / 2, street.track + TRACK_WIDTH_M / 2
-        gravel = np.array([112.0, 104, 96])
         if stage.chance(0.4):
             marks += stage.ground(_strip(low, high), grass * 0.95, "grass", 0.3, 3.0)
         else:
-            marks += stage.ground(_strip(low, high), gravel, "grain", 0.3, 8.0)
-            sleeper = stage.light.on(np.array([128.0, 122, 114]), UP)
+            marks += stage.ground(_strip(low, high), np.array([112.0, 104, 96]), "grain", 0.3, 8.0)
+            sleeper = stage.light.shade(np.array([128.0, 122, 114]), UP)
             for z in np.arange(4, 45, 0.75):
-                marks += stage.fill(_flat(_strip(street.track - 1.2, street.track + 1.2, z, z + 0.26)), sleeper)
+                marks += stage.fill(on_ground(_strip(street.track - 1.2, street.track + 1.2, z, z + 0.26)), sleeper)
     for rail in (street.track - 0.72, street.track + 0.72):
-        groove = stage.light.on(np.array([48.0, 46, 46]), UP)
-        shine = stage.light.on(np.array([176.0, 176, 182]), UP)
-        marks += stage.fill(_flat(_strip(rail - 0.09, rail + 0.09)), groove)
-        marks += stage.fill(_flat(_strip(rail - 0.035, rail + 0.035)), shine)
+        groove = stage.light.shade(np.array([48.0, 46, 46]), UP)
+        shine = stage.light.shade(np.array([176.0, 176, 182]), UP)
+        marks += stage.fill(on_ground(_strip(rail - 0.09, rail + 0.09)), groove)
+        marks += stage.fill(on_ground(_strip(rail - 0.035, rail + 0.035)), shine)
     return [Thing("rail track" if street.track_is_own else "road", tuple(marks), 50.0)]
 
 
 def _road_paint(stage: Stage, street: Street, texture: str) -> list[Mark]:
-    """Gutters, patches, manholes, lane marks, zebra."""
+    """Make the marks of gutters, patches, manholes, lane markings and zebra crossing."""
     rng, light = stage.rng, stage.light
     left = street.left_kerb + (TRACK_WIDTH_M if street.track_is_own else 0)
     right = street.right_kerb
     marks: list[Mark] = []
-    gutter = light.on(np.array([66.0, 65, 64]), UP)
+    gutter = light.shade(np.array([66.0, 65, 64]), UP)
     for x in (left, right - 0.3):
-        marks += stage.fill(_flat(_strip(x, x + 0.3)), gutter)
-    for _ in range(int(rng.integers(1, 6))):  # patches where somebody dug
+        marks += stage.fill(on_ground(_strip(x, x + 0.3)), gutter)
+    for _ in range(int(rng.integers(1, 6))):  # patches of newer asphalt
         x, z = rng.uniform(left + 0.4, right - 1.6), rng.uniform(5, 32)
         tone = rng.uniform(0.6, 0.85)
         corners = _strip(x, x + rng.uniform(0.6, 1.6), z, z + rng.uniform(0.8, 5))
         marks += stage.ground(corners, np.array([92.0, 92, 95]) * tone, "asphalt", 0.14, 4.0)
     for _ in range(int(rng.integers(0, 4))):
         x, z = rng.uniform(left + 0.8, right - 0.8), rng.uniform(6, 26)
-        angles = np.linspace(0, 2 * np.pi, 14, endpoint=False)
         for radius, tone in ((0.36, 52), (0.3, 84)):
-            lid = [(x + radius * np.cos(a), z + radius * np.sin(a)) for a in angles]
-            marks += stage.fill(_flat(lid), light.on(np.full(3, float(tone)), UP))
+            marks += stage.fill(on_ground(circle(14) * radius + (x, z)), light.shade(np.full(3, float(tone)), UP))
     if street.bike_lane:
         x1 = right - street.parking - 0.1
         red = np.array([150.0, 84, 72]) if stage.chance(0.6) else np.array([92.0, 124, 92])

@@ -1,11 +1,12 @@
 """Surfaces as square tiles: float32, EDGE x EDGE, mean 0, about -1 to 1; drawn once per process.
 
-The tiles are the same for every seed; where a tile begins, its scale and contrast vary.
+The tiles are the same for every seed; the offset, scale and contrast that they are used with vary.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
 
 import cv2
@@ -17,7 +18,7 @@ _LEVELS = 6
 
 @cache
 def tile(name: str) -> np.ndarray:
-    """Return the tile of a name: grain, cloud, asphalt, leaf, grass, slab, cobble, brick, stone, plaster.
+    """Return the tile of a name, one of `_DRAWERS`.
 
     Returns:
         float32, shape (EDGE, EDGE), read-only.
@@ -31,7 +32,7 @@ def tile(name: str) -> np.ndarray:
 
 
 def window(name: str, offset: tuple[int, int], width: int, height: int, scale: float) -> np.ndarray:
-    """Cut a piece out of a tile, repeating it where it ends.
+    """Cut a piece out of a tile, repeating the tile at its edges.
 
     Args:
         name: of the tile.
@@ -55,15 +56,30 @@ def window(name: str, offset: tuple[int, int], width: int, height: int, scale: f
     return cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
+def sample(name: str, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Read a tile at real coordinates, repeating it.
+
+    Args:
+        name: of the tile.
+        columns: in pixels of the tile, any real numbers, shape (height, width).
+        rows: same shape.
+
+    Returns:
+        float32, same shape.
+    """
+    columns, rows = (np.mod(place, EDGE).astype(np.float32) for place in (columns, rows))
+    return cv2.remap(tile(name), columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+
+
 @cache
 def _level(name: str, level: int) -> np.ndarray:
-    """A tile made smaller by 2**level, for surfaces that are far away, and laid twice by twice."""
+    """Return a tile reduced by 2**level, for distant surfaces, and repeated twice in both directions."""
     edge = EDGE >> level
     return np.tile(cv2.resize(tile(name), (edge, edge), interpolation=cv2.INTER_AREA), (2, 2))
 
 
 def _noise(rng: np.random.Generator, exponent: float) -> np.ndarray:
-    """Noise whose amplitude falls with frequency; it repeats without a seam."""
+    """Return noise whose amplitude is 1 / frequency**exponent; it repeats without a seam."""
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(EDGE), np.fft.fftfreq(EDGE), indexing="ij")) * EDGE
     frequency[0, 0] = 1.0
     spectrum = np.fft.fft2(rng.standard_normal((EDGE, EDGE))) / frequency**exponent
@@ -71,45 +87,33 @@ def _noise(rng: np.random.Generator, exponent: float) -> np.ndarray:
     return noise / noise.std()
 
 
-def _asphalt(rng: np.random.Generator) -> np.ndarray:
-    return _noise(rng, 0.25) + 0.8 * _noise(rng, 1.4)
-
-
-def _strokes(rng: np.random.Generator, count: int, is_leaf: bool) -> np.ndarray:
-    """Leaves or blades of grass, drawn over one another in random tones, repeating without a seam."""
+def _strokes(rng: np.random.Generator, num_strokes: int, is_leaf: bool) -> np.ndarray:
+    """Draw leaves or blades of grass over one another in random tones; the tile repeats without a seam."""
     canvas = np.full((EDGE, EDGE), 0.4, np.float32)
     for x, y, tone, size, angle in zip(
-        rng.uniform(0, EDGE, count),
-        rng.uniform(0, EDGE, count),
-        rng.beta(1.6, 2.2, count),
-        rng.uniform(0.6, 1.4, count),
-        rng.uniform(0, 180, count),
+        rng.uniform(0, EDGE, num_strokes),
+        rng.uniform(0, EDGE, num_strokes),
+        rng.beta(1.6, 2.2, num_strokes),
+        rng.uniform(0.6, 1.4, num_strokes),
+        rng.uniform(0, 180, num_strokes),
         strict=True,
     ):
         for dx in (0, EDGE, -EDGE):
             for dy in (0, EDGE, -EDGE):
                 if not (-20 < x + dx < EDGE + 20 and -20 < y + dy < EDGE + 20):
                     continue
-                at = (int(x + dx), int(y + dy))
+                start = (int(x + dx), int(y + dy))
                 if is_leaf:
                     axes = (max(1, int(7 * size)), max(1, int(4 * size)))
-                    cv2.ellipse(canvas, at, axes, angle, 0, 360, float(tone), -1)
+                    cv2.ellipse(canvas, start, axes, angle, 0, 360, float(tone), -1)
                 else:
-                    to = (at[0] + int((angle - 90) / 18), at[1] - int(14 * size))
-                    cv2.line(canvas, at, to, float(tone), 1)
+                    end = (start[0] + int((angle - 90) / 18), start[1] - int(14 * size))
+                    cv2.line(canvas, start, end, float(tone), 1)
     return canvas
 
 
-def _leaf(rng: np.random.Generator) -> np.ndarray:
-    return _strokes(rng, 6000, True) + 0.12 * _noise(rng, 1.2)
-
-
-def _grass(rng: np.random.Generator) -> np.ndarray:
-    return _strokes(rng, 9000, False) + 0.1 * _noise(rng, 1.3)
-
-
 def _courses(rng: np.random.Generator, row_px: int, block_px: int, joint: float, wobble: float) -> np.ndarray:
-    """Rows of blocks with a tone each and joints between them; rows alternate by half a block."""
+    """Draw rows of blocks with a tone each and joints between them; every second row is shifted by half a block."""
     canvas = np.zeros((EDGE, EDGE), np.float32)
     for number, top in enumerate(range(0, EDGE, row_px)):
         left = -(block_px // 2) * (number % 2)
@@ -122,24 +126,8 @@ def _courses(rng: np.random.Generator, row_px: int, block_px: int, joint: float,
     return canvas + 0.25 * _noise(rng, 0.4)
 
 
-def _brick(rng: np.random.Generator) -> np.ndarray:
-    return _courses(rng, 16, 44, 1.1, 0.05)
-
-
-def _stone(rng: np.random.Generator) -> np.ndarray:
-    return _courses(rng, 32, 64, -1.4, 0.45)
-
-
-def _slab(rng: np.random.Generator) -> np.ndarray:
-    return _courses(rng, 64, 64, -1.6, 0.0) + 0.3 * _noise(rng, 1.2)
-
-
-def _cobble(rng: np.random.Generator) -> np.ndarray:
-    return _courses(rng, 16, 20, -1.3, 0.2)
-
-
 def _baldosa(rng: np.random.Generator) -> np.ndarray:
-    """The ribbed pavement tiles of Rosario: squares whose grooves alternate in direction."""
+    """Draw the ribbed pavement tiles of Rosario: squares whose grooves alternate in direction."""
     canvas = np.zeros((EDGE, EDGE), np.float32)
     for row in range(0, EDGE, 32):
         for column in range(0, EDGE, 32):
@@ -151,20 +139,16 @@ def _baldosa(rng: np.random.Generator) -> np.ndarray:
     return canvas + 0.2 * _noise(rng, 0.6)
 
 
-def _plaster(rng: np.random.Generator) -> np.ndarray:
-    return _noise(rng, 0.5) + 1.0 * _noise(rng, 1.5)
-
-
-_DRAWERS = {
+_DRAWERS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "grain": lambda rng: _noise(rng, 0.0),
     "cloud": lambda rng: _noise(rng, 1.7),
-    "asphalt": _asphalt,
-    "leaf": _leaf,
-    "grass": _grass,
-    "slab": _slab,
-    "cobble": _cobble,
+    "asphalt": lambda rng: _noise(rng, 0.25) + 0.8 * _noise(rng, 1.4),
+    "leaf": lambda rng: _strokes(rng, 6000, is_leaf=True) + 0.12 * _noise(rng, 1.2),
+    "grass": lambda rng: _strokes(rng, 9000, is_leaf=False) + 0.1 * _noise(rng, 1.3),
+    "slab": lambda rng: _courses(rng, row_px=64, block_px=64, joint=-1.6, wobble=0.0) + 0.3 * _noise(rng, 1.2),
+    "cobble": lambda rng: _courses(rng, row_px=16, block_px=20, joint=-1.3, wobble=0.2),
     "baldosa": _baldosa,
-    "brick": _brick,
-    "stone": _stone,
-    "plaster": _plaster,
+    "brick": lambda rng: _courses(rng, row_px=16, block_px=44, joint=1.1, wobble=0.05),
+    "stone": lambda rng: _courses(rng, row_px=32, block_px=64, joint=-1.4, wobble=0.45),
+    "plaster": lambda rng: _noise(rng, 0.5) + 1.0 * _noise(rng, 1.5),
 }

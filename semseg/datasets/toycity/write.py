@@ -1,6 +1,6 @@
-"""Where the pictures go: Cityscapes' layout for toycity, photographs and a custom set for rosario.
+"""Files of the pictures: Cityscapes' layout for toycity, photographs and a custom set for rosario.
 
-A picture depends on seed, set and number alone, so that any process can draw any of them, and files appear
+A picture depends on seed, set and number only, so any process can draw any of them. Files appear
 complete or not at all.
 """
 
@@ -19,9 +19,9 @@ import numpy as np
 
 from semseg.datasets.toycity.city import compose
 from semseg.datasets.toycity.outline import Annotation, annotate
-from semseg.datasets.toycity.paint import photograph
+from semseg.datasets.toycity.paint import paint_scene
 from semseg.datasets.toycity.style import STYLES
-from semseg.errors import InvalidDataError
+from semseg.errors import InvalidInputError
 from semseg.labels import CITYSCAPES
 
 CITIES = {
@@ -37,7 +37,7 @@ PHOTO_SIZES = ((720, 480), (640, 360), (512, 384), (600, 400), (480, 640), (704,
 
 LABELLED_SIZE = (512, 256)
 MIN_SIZE = (128, 64)
-"""(width, height); smaller pictures show nothing."""
+"""(width, height); smaller pictures are too coarse to show anything."""
 
 _LABELLED_SET = """\
 root: .  # relative to this file
@@ -55,7 +55,7 @@ _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92]
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture to draw, and the files that it becomes."""
+    """One picture to draw, and its files."""
 
     style: str
     entropy: tuple[int, ...]  # of its random numbers
@@ -77,11 +77,13 @@ def plan_cityscapes(root: Path, counts: dict[str, int], size: tuple[int, int], s
         seed: other seeds give other pictures; the pictures of a split do not depend on the other counts.
 
     Raises:
-        ValueError: a count or the seed is negative, nothing is asked for, or the size is too small.
+        ValueError: a count or the seed is negative, all counts are 0, or the size is too small.
     """
     _check(counts, seed)
     if size[0] < MIN_SIZE[0] or size[1] < MIN_SIZE[1]:
-        raise InvalidDataError(f"pictures are {MIN_SIZE[0]}x{MIN_SIZE[1]} or larger, got {size[0]}x{size[1]}")
+        raise InvalidInputError(
+            f"`size` {size[0]}x{size[1]}: pictures are {MIN_SIZE[0]}x{MIN_SIZE[1]} or larger", code="E-input-range"
+        )
     pictures = []
     for split, count in counts.items():
         cities = CITIES[split]
@@ -103,12 +105,12 @@ def plan_cityscapes(root: Path, counts: dict[str, int], size: tuple[int, int], s
 
 
 def labelled_root(root: Path) -> Path:
-    """The folder beside `root` that gets the labelled pictures of rosario."""
+    """Return the folder beside `root` that gets the labelled pictures of rosario."""
     return root.with_name(f"{root.name}_labelled")
 
 
 def plan_rosario(root: Path, num_photos: int, num_labelled: int, seed: int) -> list[Picture]:
-    """List the photographs of a city that no model has seen, and a small labelled set of other streets.
+    """List the photographs of another city, and a small labelled set of other streets of it.
 
     Args:
         root: folder of the photographs, in a sub-folder per street; the labelled set goes beside it.
@@ -117,7 +119,7 @@ def plan_rosario(root: Path, num_photos: int, num_labelled: int, seed: int) -> l
         seed: other seeds give other pictures.
 
     Raises:
-        ValueError: a count or the seed is negative, or nothing is asked for.
+        ValueError: a count or the seed is negative, or all counts are 0.
     """
     _check({"photos": num_photos, "labelled": num_labelled}, seed)
     pictures = []
@@ -157,7 +159,7 @@ def render(picture: Picture) -> tuple[np.ndarray, Annotation]:
     rng = np.random.default_rng(np.random.SeedSequence(picture.entropy))
     scene = compose(rng, STYLES[picture.style], picture.width, picture.height)
     annotation = annotate(scene)
-    return photograph(scene, annotation, rng), annotation
+    return paint_scene(scene, annotation, rng), annotation
 
 
 def write_picture(picture: Picture) -> Path:
@@ -182,20 +184,20 @@ def write_all(pictures: Sequence[Picture], num_processes: int) -> Iterator[Path]
 
     Args:
         pictures: of a plan.
-        num_processes: that draw at the same time; the files are the same for every number.
+        num_processes: that draw at the same time; the files do not depend on it.
 
     Raises:
         ValueError: fewer than one process.
-        NotADirectoryError: a folder that is needed exists as a file.
+        NotADirectoryError: the path of a folder is a file.
     """
     if num_processes < 1:
-        raise InvalidDataError(f"at least one process must draw, got {num_processes}")
+        raise InvalidInputError(f"`nproc` {num_processes}: expected 1 or more processes", code="E-input-range")
     for folder in {path.parent for picture in pictures for path in _paths(picture)}:
         _make_folder(folder)
     if num_processes == 1:
         yield from map(write_picture, pictures)
         return
-    # spawn: threads of the caller (a progress bar) must not be copied
+    # spawn: a fork would copy the threads of the caller (a progress bar)
     workers = min(num_processes, max(1, len(pictures)))
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,))
     try:
@@ -212,11 +214,12 @@ def _paths(picture: Picture) -> list[Path]:
 def _check(counts: dict[str, int], seed: int) -> None:
     for name, count in counts.items():
         if count < 0:
-            raise InvalidDataError(f"the number of {name} pictures is 0 or more, got {count}")
+            raise InvalidInputError(f"`{name}` {count}: expected 0 or more pictures", code="E-input-range")
     if not any(counts.values()):
-        raise InvalidDataError(f"nothing to draw: the numbers of {', '.join(counts)} pictures are all 0")
+        names = ", ".join(f"`{name}`" for name in counts)
+        raise InvalidInputError(f"nothing to draw: {names} are all 0", code="E-input-range")
     if seed < 0:
-        raise InvalidDataError(f"a seed is 0 or more, got {seed}")
+        raise InvalidInputError(f"`seed` {seed}: expected 0 or more", code="E-input-range")
 
 
 def _entropy(seed: int, name: str, index: int) -> tuple[int, ...]:
@@ -231,12 +234,12 @@ def _make_folder(folder: Path) -> None:
 
 
 def _encode(image: np.ndarray, suffix: str, options: list[int]) -> bytes:
-    done, data = cv2.imencode(suffix, image, options)
-    assert done, suffix
+    is_encoded, data = cv2.imencode(suffix, image, options)
+    assert is_encoded, suffix
     return data.tobytes()
 
 
 def _replace(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")  # one name: the next run overwrites what a killed one left
+    part = path.with_name(f".{path.name}.part")  # a fixed name: the next run overwrites the rest of a killed one
     part.write_bytes(data)
     part.replace(path)

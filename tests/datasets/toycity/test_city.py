@@ -1,4 +1,4 @@
-"""What the scenes hold; nothing is painted here, annotations come from the scenes alone."""
+"""The content of the scenes; nothing is painted here, annotations come from the scenes alone."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ import pytest
 
 from semseg.datasets import toycity
 from semseg.datasets.toycity.city import compose
-from semseg.datasets.toycity.outline import annotate
-from semseg.datasets.toycity.style import STYLES, TOYCITY
+from semseg.datasets.toycity.style import TOYCITY
 from semseg.labels import CITYSCAPES
+from tests.datasets.toycity.drawn import annotations
 
 CLASSES = {label.name for label in CITYSCAPES.evaluated}
+IGNORED_LABELS = {"ego vehicle", "out of roi", "static", "dynamic", "parking", "rail track"}
 
 
-def annotations(pictures):
-    for picture in pictures:
-        rng = np.random.default_rng(np.random.SeedSequence(picture.entropy))
-        yield annotate(compose(rng, STYLES[picture.style], picture.width, picture.height))
-
-
-def labels_in(found) -> tuple[set[str], set[str]]:
+def labels_in(annotations) -> tuple[set[str], set[str]]:
     """Names that are visible as pixels, and names of polygons."""
     label_ids, names = set(), set()
-    for annotation in found:
+    for annotation in annotations:
         label_ids |= set(np.unique(annotation.label_ids).tolist())
         names |= {item["label"] for item in annotation.objects}
     return {label.name for label in CITYSCAPES.labels if label.label_id in label_ids}, names
+
+
+def test_a_small_set_shows_every_class_and_no_label_that_the_city_lacks():
+    pictures = toycity.plan_cityscapes(Path("r"), {"train": 20}, (256, 128), seed=0)
+    visible, names = labels_in(annotations(pictures))
+    assert visible == CLASSES | IGNORED_LABELS
+    assert names == CLASSES | IGNORED_LABELS | {"license plate", "cargroup"}
 
 
 @pytest.mark.slow

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,9 @@ from cityscapesscripts.preparation.json2labelImg import createLabelImage
 from PIL import Image
 
 from semseg.datasets import toycity
+from semseg.datasets.dataset_file import read_dataset_file
 from semseg.labels import CITYSCAPES
+from tests.conftest import REPO, raises
 
 COUNTS = {"train": 4, "val": 2, "test": 2}
 SIZE = (256, 128)
@@ -83,6 +88,16 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_processes(root, t
     assert tree(tmp_path) == tree(root)
 
 
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_bytes_in_a_new_program(root, tmp_path):
+    counts = [word for name, count in COUNTS.items() for word in (f"--{name}", str(count))]
+    command = [sys.executable, str(REPO / "tools/dataset.py"), "toycity", str(tmp_path / "city"), *counts]
+    command += ["--size", "x".join(map(str, SIZE)), "--nproc", "3"]
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "2"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    assert tree(tmp_path / "city") == tree(root)
+
+
 def test_another_seed_gives_other_pictures(root, tmp_path):
     list(toycity.write_all(toycity.plan_cityscapes(tmp_path, {"train": 1}, SIZE, seed=1), 1))
     (image_path,) = tmp_path.rglob("*_leftImg8bit.png")
@@ -132,18 +147,27 @@ def test_rosario_is_photographs_and_a_labelled_set_beside_them(tmp_path):
 @pytest.mark.parametrize(
     ("counts", "size", "seed", "message"),
     [
-        ({"train": -1}, SIZE, 0, r"the number of train pictures is 0 or more, got -1"),
-        ({"train": 0, "val": 0}, SIZE, 0, r"nothing to draw: the numbers of train, val pictures are all 0"),
-        ({"train": 1}, (64, 64), 0, r"pictures are 128x64 or larger, got 64x64"),
-        ({"train": 1}, SIZE, -3, r"a seed is 0 or more, got -3"),
+        ({"train": -1}, SIZE, 0, r"`train` -1: .* 0 or more"),
+        ({"train": 0, "val": 0}, SIZE, 0, r"`train`, `val` are all 0"),
+        ({"train": 1}, (64, 64), 0, r"`size` 64x64: .* 128x64 or larger"),
+        ({"train": 1}, SIZE, -3, r"`seed` -3: .* 0 or more"),
     ],
 )
 def test_a_plan_that_cannot_be_drawn_is_refused(counts, size, seed, message):
-    with pytest.raises(ValueError, match=message):
+    with raises("E-input-range", message):
         toycity.plan_cityscapes(Path("r"), counts, size, seed)
 
 
 def test_no_process_is_too_few(tmp_path):
     pictures = toycity.plan_rosario(tmp_path / "r", 1, 0, seed=0)
-    with pytest.raises(ValueError, match="at least one process must draw, got 0"):
+    with raises("E-input-range", "`nproc` 0"):
         list(toycity.write_all(pictures, 0))
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_labelled_set_is_described_by_a_dataset_yaml(tmp_path):
+    (tmp_path / "rosario_labelled").mkdir()
+    described = read_dataset_file(toycity.describe_labelled(tmp_path / "rosario"))
+    assert described.root == tmp_path / "rosario_labelled"
+    assert described.classes == CITYSCAPES.classes
+    assert (described.encoding, list(described.splits)) == ("ids", ["test"])
