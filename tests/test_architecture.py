@@ -33,7 +33,10 @@ ALLOWED = {
     "launch": {*STACK},
     "evaluation": {"semseg.checkpoints", "semseg.config", "semseg.datasets", "prettytable", "yaml", *STACK},
     "training": {
-        *(f"semseg.{room}" for room in ("compat", "checkpoints", "config", "datasets", "visualization", "launch")),
+        *(
+            f"semseg.{room}"
+            for room in ("compat", "checkpoints", "checks", "config", "datasets", "visualization", "launch")
+        ),
         *("tensorboard", *STACK),
     },
     "inference": {

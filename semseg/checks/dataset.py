@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from semseg.checks.file_facts import ImageFacts, Job, read_facts
 from semseg.checks.findings import Finding, Report, sort_findings
 from semseg.checks.mask_values import check_masks
 from semseg.checks.palettes import check_palettes
 from semseg.checks.parts import Part, read_part
 from semseg.checks.photograph_values import check_values
 from semseg.checks.pictures import check_listed_once, check_readable, check_repeats, check_sizes
-from semseg.checks.remembered_facts import FactsCache
 from semseg.checks.scaled_sizes import check_scaled_sizes
 from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.facts_cache import FactsCache
+from semseg.datasets.file_facts import ImageFacts, Job, read_facts
 from semseg.errors import InvalidDataError
 from semseg.system.worker_pool import run_all
 

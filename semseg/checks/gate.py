@@ -19,8 +19,8 @@ from semseg.checks.recipe import check_recipe
 from semseg.errors import InvalidDataError, SemsegError
 from semseg.system.machine import num_cpus
 
-_SPLITS = {"train": ("train", "val"), "test": ("test",)}
-_OPTIONS = {"train": "check", "test": "no_check"}  # that skip the check: --no-check in both programs
+_SPLITS = {"count": ("train",), "train": ("train", "val"), "test": ("test",)}
+_OPTIONS = {"count": "check", "train": "check", "test": "no_check"}  # that skip the check: --no-check in both programs
 _MAX_WAIT = timedelta(days=1)  # of the other processes for the first one
 
 
@@ -31,7 +31,8 @@ def check_before_run(cfg: Config, step: str) -> None:
 
     Args:
         cfg: the finished config.
-        step: train or test.
+        step: train, test, or count: before the classes of the training masks are counted. The check before the training
+            follows, so this one prints no warnings.
 
     Raises:
         ValueError: there are errors; the message has one line for each.
@@ -58,7 +59,7 @@ def _collect_errors(cfg: Config, step: str) -> tuple[str, str | None]:
         return str(error), error.code if isinstance(error, SemsegError) else None
     findings = sort_findings([*report.findings, *more_findings])
     for finding in findings:
-        if finding.kind == "warning":
+        if finding.kind == "warning" and step != "count":
             print(f"{finding.kind}: {finding.line()}")
     errors = [finding for finding in findings if finding.kind == "error"]
     if not errors:

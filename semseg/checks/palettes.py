@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from semseg.checks.file_facts import MaskFacts
 from semseg.checks.findings import Finding, format_count, list_files, make_finding
 from semseg.checks.parts import Part
 from semseg.datasets.dataset_file import Color, hex_color
+from semseg.datasets.file_facts import MaskFacts
 
 
 def check_palettes(masks: Sequence[tuple[Part, Path, MaskFacts]]) -> list[Finding]:

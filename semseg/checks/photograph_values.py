@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from semseg.checks.file_facts import ImageFacts
 from semseg.checks.findings import Finding, format_count, make_finding
 from semseg.checks.parts import Part
 from semseg.datasets.bit_depth import MOST_BITS, Depth, used_bits
+from semseg.datasets.file_facts import ImageFacts
 
 
 def check_values(part: Part, images: Sequence[tuple[Path, ImageFacts]]) -> list[Finding]:

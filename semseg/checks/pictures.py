@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from semseg.checks.file_facts import ImageFacts, MaskFacts
 from semseg.checks.findings import Finding, format_count, list_files, make_finding
 from semseg.checks.parts import Files, Part
+from semseg.datasets.file_facts import ImageFacts, MaskFacts
 from semseg.system.folders import absolute_path
 
 _MAX_BITS = 3  # of the 64 bits of a hash: difference between pictures that look the same

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +12,9 @@ from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import DATASETS, TRANSFORMS
 
 from semseg.config.tree import built_datasets
-from semseg.datasets.class_index import index_classes
+from semseg.datasets.class_counts import count_train_ids
 from semseg.errors import InvalidConfigError, InvalidDataError, InvalidInputError
+from semseg.system.machine import num_cpus
 from semseg.system.wording import listing
 
 _LOADERS = ("LoadTrainIds", "LoadAnnotations")
@@ -30,7 +29,7 @@ class RareClassDataset:
     For such a sample, first a class c is drawn with probability p_c ∝ exp((1 - f_c) / T), where f_c is its share of the
     labelled pixels: with T = 0.01, classes below 1 % are drawn about equally often, and those above 5 % hardly ever.
     Then one of the images that hold the class is drawn, and RareClassCrop crops around it. All other samples are those
-    of the wrapped set. The classes of the masks are counted once (`index_classes`).
+    of the wrapped set. The classes of the masks are counted once (`count_train_ids`).
 
     Source of formula and T: Hoyer, Dai and Van Gool, "DAFormer: Improving Network Architectures and Training
     Strategies for Domain-Adaptive Semantic Segmentation", CVPR 2022, section 3.3 (there for every sample).
@@ -186,22 +185,8 @@ def _count_classes(dataset: Any) -> np.ndarray:
             f"RareClassDataset: its pipeline has no {' or '.join(_LOADERS)} that loads masks", code="E-config-value"
         )
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-    classes = dataset.metainfo["classes"]
-    keys = ("label_map", "reduce_zero_label", "dataset_file")
-    rules = {key: value for key, value in infos[0].items() if key in keys}
-    if "dataset_file" in rules:
-        rules["dataset_file"] = Path(rules["dataset_file"]).read_text(encoding="utf-8")
-    return index_classes(
-        partial(_read, loader),
-        infos,
-        [
-            info["seg_map_path"] or info["img_path"] for info in infos
-        ],  # without a mask, the size of the image gives the counts
-        repr((loader, tuple(classes), rules)),
-        len(classes),
-        lambda number: print_log(f"rare-class crops: counting the pixels of {number} masks", "current"),
-    )
 
+    def log(num_masks: int) -> None:
+        print_log(f"rare-class crops: counting the pixels of {num_masks} masks", "current")
 
-def _read(loader: Any, info: dict) -> np.ndarray:
-    return loader(info)["gt_seg_map"]
+    return count_train_ids(loader, infos, num_cpus(), on_read=log)[:, : len(dataset.metainfo["classes"])]

@@ -10,19 +10,16 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from semseg.datasets.class_counts import DatasetFileLoader, count_train_ids
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.image_files import listed, most_frequent
-from semseg.datasets.masks import decode_pair
-from semseg.datasets.pairs import Pair, find_pairs
+from semseg.datasets.pairs import find_pairs
 from semseg.errors import InvalidDataError
 from semseg.labels import IGNORED
-from semseg.system.worker_pool import run_all
 
 OnProgress = Callable[[int, int], None]  # (masks done, masks in all)
 
@@ -66,40 +63,28 @@ def count_dataset_file(
 ) -> ClassCounts:
     """Count the classes of one split of a dataset.yaml.
 
+    Args:
+        path: of the dataset.yaml.
+        split: of it.
+        num_processes: most processes that read masks.
+        on_progress: called with the number of masks read and the number of masks to read.
+
     Raises:
         FileNotFoundError, ValueError: as in `read_dataset_file`, `find_pairs` and `decode_pair`.
     """
     rules = read_dataset_file(path)
-    pairs = find_pairs(rules, split).pairs
-    read = partial(_decode, str(path))
-    return add_up(count_masks(read, pairs, num_processes, on_progress), len(rules.classes))
+    infos = [
+        dict(img_path=str(pair.image_path), seg_map_path=None if pair.mask_path is None else str(pair.mask_path))
+        for pair in find_pairs(rules, split).pairs
+    ]
+    return add_up(count_train_ids(DatasetFileLoader(path), infos, num_processes, on_progress), len(rules.classes))
 
 
-def count_masks(
-    read: Callable[[Any], np.ndarray],
-    items: Sequence[Any],
-    num_processes: int = 1,
-    on_progress: OnProgress | None = None,
-) -> list[np.ndarray]:
-    """Count the values of every mask.
-
-    Args:
-        read: returns the train ids of an item, uint8; must be picklable.
-        items: one for each mask.
-        num_processes: number of processes; with 1, no other process is started.
-        on_progress: called with the number of masks done and of all.
-
-    Returns:
-        For each mask: number of pixels by value, int64, shape (256,).
-    """
-    return run_all(partial(_count_values, read), items, num_processes, on_progress) if items else []
-
-
-def add_up(histograms: Sequence[np.ndarray], num_classes: int) -> ClassCounts:
+def add_up(histograms: np.ndarray | Sequence[np.ndarray], num_classes: int) -> ClassCounts:
     """Turn the histograms of masks into counts of classes.
 
     Args:
-        histograms: from `count_masks`.
+        histograms: from `count_train_ids`, shape (number of masks, 256).
         num_classes: of the set.
 
     Raises:
@@ -124,17 +109,6 @@ def add_up(histograms: Sequence[np.ndarray], num_classes: int) -> ClassCounts:
         ignored=int(totals[IGNORED]),
         num_images=len(by_image),
     )
-
-
-def _decode(path: str, pair: Pair) -> np.ndarray:
-    return decode_pair(*pair, _rules_at(path))
-
-
-_rules_at = lru_cache(read_dataset_file)  # once per process, so that the colour table of the rules is built once, too
-
-
-def _count_values(read: Callable[[Any], np.ndarray], item: Any) -> np.ndarray:
-    return np.bincount(read(item).ravel(), minlength=256)
 
 
 def median_frequency(counts: ClassCounts) -> np.ndarray:

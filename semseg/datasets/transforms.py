@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmengine import fileio
 from mmseg.registry import TRANSFORMS
+from PIL import Image
 
 from semseg.datasets.bit_depth import check_bits
 from semseg.datasets.dataset_file import read_dataset_file
@@ -118,14 +120,25 @@ class LoadTrainIds(BaseTransform):
         elif rules is not None:
             train_ids = decode_mask(path, rules)
         else:
-            train_ids = self._translate(path, results)
+            train_ids = self._translate(read_mask(path), results)
         _check_size(path, train_ids.shape, results)
         results["gt_seg_map"] = train_ids
         results["seg_fields"].append("gt_seg_map")
         return results
 
-    def _translate(self, path: str, results: dict) -> np.ndarray:
-        mask = read_mask(path)
+    def decode(self, mask: Image.Image, results: Mapping[str, Any]) -> np.ndarray:
+        """Turn an opened mask into train ids, uint8, shape (height, width).
+
+        Args:
+            mask: as it is stored.
+            results: as those of `transform`; not changed.
+        """
+        if "dataset_file" in results:
+            return decode_mask(mask, _rules_at(results["dataset_file"]))
+        return self._translate(mask, results)
+
+    def _translate(self, mask: Image.Image, results: Mapping[str, Any]) -> np.ndarray:
+        path = results["seg_map_path"]
         if len(mask.getbands()) > 1:
             colors = mask.convert("RGB").getcolors(256)
             num_colors = f"{len(colors)} colours" if colors else "more than 256 colours"

@@ -8,7 +8,8 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from semseg.config.class_weights import check_class_weights, fill_in_class_weights
+from semseg.checks.gate import check_before_run
+from semseg.config.class_weights import check_class_weights, fill_in_class_weights, needs_class_counts
 from semseg.config.patch import Patch, changes
 from semseg.config.rare_crops import CROPS
 from semseg.config.tree import as_list, heads, inner_datasets, type_name
@@ -34,7 +35,10 @@ def configure(cfg: Config, options: LossOptions) -> Patch:
 
     def edit(edited: Config) -> None:
         choose_losses(edited, options)
-        fill_in_class_weights(edited)
+        if needs_class_counts(edited):
+            if options.check:
+                check_before_run(edited, "count")
+            fill_in_class_weights(edited)
 
     return changes(cfg, edit)
 

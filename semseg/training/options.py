@@ -61,6 +61,7 @@ class LossOptions:
         metavar="auto[:FORMULA]",
         help="from the training masks: median-frequency, enet, inverse or sqrt-inverse",
     )
+    check: bool = True
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import tifffile
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from semseg.checks.file_facts import read_image_facts
 from semseg.datasets.bit_depth import check_bits, scale_to_8_bits
+from semseg.datasets.file_facts import read_image_facts
 from semseg.datasets.image_files import read_image
 from semseg.datasets.photographs import decode_photograph
 from semseg.datasets.transforms import LoadPhotograph

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from semseg.checks.dataset import check_dataset_file
-from semseg.checks.remembered_facts import cache_dir
+from semseg.datasets.facts_cache import cache_dir
 from tests.checks.sets import photograph, train_ids, write_set
 
 

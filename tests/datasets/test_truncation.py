@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image
 
-from semseg.checks.truncation import find_damage, find_png_chunk
+from semseg.datasets.truncation import find_damage, find_png_chunk
 from tests.checks.sets import photograph
 
 

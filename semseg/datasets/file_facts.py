@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from semseg.checks.truncation import find_damage, find_png_chunk
 from semseg.datasets.bit_depth import MOST_BITS
 from semseg.datasets.dataset_file import Color
 from semseg.datasets.photograph_kind import is_plain, read_kind
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
+from semseg.datasets.truncation import find_damage, find_png_chunk
 from semseg.errors import InvalidDataError
 
 MAX_COLORS = 1 << 16

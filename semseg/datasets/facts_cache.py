@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from semseg.checks.file_facts import ImageFacts, MaskFacts
+from semseg.datasets.file_facts import ImageFacts, MaskFacts
 from semseg.system.atomic import atomic_path
 from semseg.system.cache_folder import cache_dir
 
