@@ -74,7 +74,7 @@ def test_masks_are_counted_again_only_when_they_change(data, capsys):
 def test_wrong_masks_are_named_by_the_check_before_they_are_counted(data):
     write_mask(data.parent, 1, [0, 1, 7, 7, 7, 0, 0, 0])
     cfg = load(data, f"{HEAD}=auto")
-    with raises("E-data-findings", r"1 of 3 masks have values outside.*1\.png"):
+    with raises("E-data-findings", r"1 of 3 masks hold values outside.*1\.png"):
         for_training(cfg)
     with raises("E-data-mask-values", r"1\.png holds values outside 0\.\.1 and 255: \{7: 3 px\}"):
         for_training(cfg, check=False)
