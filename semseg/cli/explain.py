@@ -52,7 +52,7 @@ def _run_explain(args: argparse.Namespace) -> int:
         raise InvalidInputError(f"{image} is a folder; expected one image")
     from semseg.system.atomic import check_folder
 
-    check_folder(args.out_dir, "--out-dir")
+    check_folder(args.out_dir, "out_dir")
     box = None if args.region is None else _box(args.region)
 
     from semseg.analysis.explain import explain

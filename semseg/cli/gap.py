@@ -90,7 +90,7 @@ def _run_gap(args: argparse.Namespace) -> int:
 
     from semseg.system.atomic import check_folder
 
-    check_folder(args.out_dir, "--out-dir")
+    check_folder(args.out_dir, "out_dir")
 
     from semseg.analysis.gap import find_photographs, measure_photographs, refuse_twins
     from semseg.analysis.gap_tables import sides

@@ -57,9 +57,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     from semseg.system.atomic import check_folder
     from semseg.training.run import evaluate, join_processes
 
-    for flag, folder in (("--out", args.out), ("--show-dir", args.show_dir), ("--work-dir", args.work_dir)):
+    for option in ("out", "show_dir", "work_dir"):
+        folder = getattr(args, option)
         if folder is not None:
-            check_folder(Path(folder), flag)
+            check_folder(Path(folder), option)
     if args.trust_checkpoint:
         compat.trust_checkpoints()
     cfg = load_config(
