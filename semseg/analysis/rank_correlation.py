@@ -1,4 +1,4 @@
-"""Whether one number orders images as another does."""
+"""Compare two rankings of images."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import NamedTuple
 import numpy as np
 
 NUM_DRAWS = 1000
-FEWEST = 3
-"""Images; fewer have no order worth a number."""
+MIN_IMAGES = 3
+"""With fewer images, a correlation means nothing."""
 
 
 class RankCorrelation(NamedTuple):
-    """Spearman's correlation with its bootstrap interval.
+    """Spearman's rank correlation with its bootstrap interval.
 
     Attributes:
         value: -1 to 1; None where it is not defined.
-        low, high: 95 %, over draws of images; None where `value` is.
-        num_images: that it is of.
+        low, high: 95 % interval, over draws of images; None if `value` is None.
+        num_images: number of images.
     """
 
     value: float | None
@@ -38,14 +38,14 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray, seed: int = 0) -> RankCorrelation:
-    """Return Spearman's rank correlation of images, and how much the choice of the images matters.
+    """Return Spearman's rank correlation of two values per image, with a bootstrap interval over the images.
 
     Args:
         first, second: shape (images,), finite.
         seed: of the draws.
     """
     num_images = len(first)
-    value = spearman(first, second) if num_images >= FEWEST else float("nan")
+    value = spearman(first, second) if num_images >= MIN_IMAGES else float("nan")
     if not np.isfinite(value):
         return RankCorrelation(None, None, None, num_images)
     draws = np.random.default_rng(seed).integers(num_images, size=(NUM_DRAWS, num_images))

@@ -8,16 +8,17 @@ from PIL import Image
 from semseg.analysis.gap import (
     Measured,
     PseudoLabels,
+    check_label_names,
     find_photographs,
     measure_photographs,
-    refuse_twins,
-    revisit,
+    predict_again,
 )
 from semseg.analysis.gap_scores import Measures
-from semseg.analysis.gap_tables import sides, summarize, write_tables
+from semseg.analysis.gap_tables import make_sides, summarize, write_tables
 from semseg.analysis.pseudo_labels import DoubtCounts
 from semseg.inference import Outputs
 from semseg.inference.sources import SourceImage, find_images
+from tests.conftest import raises
 from tests.inference.test_predictor import picture, predictor_of
 
 
@@ -83,8 +84,8 @@ def test_pseudo_labels_are_written_and_counted(predictor, photographs, tmp_path)
     measure_photographs(predictor, images, counts)
     out_dir = tmp_path / "labels"
     outputs = Outputs(tmp_path, predictor.classes, predictor.palette)
-    writer = PseudoLabels(out_dir, outputs, counts.most_doubt(0.5))
-    revisit(predictor, images, lambda source, image, prediction: writer.write(source, prediction))
+    writer = PseudoLabels(out_dir, outputs, counts.max_doubt(0.5))
+    predict_again(predictor, images, lambda source, image, prediction: writer.write(source, prediction))
     assert sorted(str(path.relative_to(out_dir)) for path in out_dir.rglob("*.png")) == [
         "one.png", "sub/three.png", "two.png",
     ]  # fmt: skip
@@ -99,10 +100,8 @@ def test_pseudo_labels_are_written_and_counted(predictor, photographs, tmp_path)
 
 def test_photographs_that_would_get_one_pseudo_label_are_refused():
     images = [SourceImage(Path(name), Path(name)) for name in ("a.jpg", "b.jpg", "a.png")]
-    with pytest.raises(
-        ValueError, match=r"^a.jpg and a.png would both get the pseudo-label a.png; rename one of them$"
-    ):
-        refuse_twins(images)
+    with raises("E-input-same-name", r"^a\.jpg and a\.png .* a\.png;"):
+        check_label_names(images)
 
 
 def test_of_a_reference_in_the_layout_of_cityscapes_val_is_taken(tmp_path):
@@ -141,7 +140,7 @@ def test_the_account_ranks_the_hardest_first_and_compares_with_the_truth(tmp_pat
     here = [measured(i / 10, [0.2, 0.8], f"{i}.jpg") for i in (1, 3, 2)]
     there = [measured(0.15, [0.8, 0.2], "r.jpg"), measured(0.25, [0.7, 0.3], "s.jpg")]
     truth = {Path(f"{i}.jpg").resolve(): 100.0 - i for i in (1, 2, 3)}
-    folder, reference = sides(here, there, truth)
+    folder, reference = make_sides(here, there, truth)
     assert [one.source.name.name for one in folder.measured] == ["3.jpg", "2.jpg", "1.jpg"]
     assert folder.places["score"].tolist() == [1, 0.5, 0]
     account = summarize(folder, reference, ["road", "sky"])
@@ -159,7 +158,7 @@ def test_the_account_ranks_the_hardest_first_and_compares_with_the_truth(tmp_pat
         ("", "x.jpg", "failed: not a readable image", ""),
     ]  # fmt: skip
     assert rows[0]["share/sky"] == "0.800000"
-    assert summarize(*sides(here, there, {}), ["road", "sky"])["correlation"] is None
+    assert summarize(*make_sides(here, there, {}), ["road", "sky"])["correlation"] is None
 
 
 def test_the_list_is_read_as_a_list(tmp_path):
@@ -171,7 +170,7 @@ def test_the_list_is_read_as_a_list(tmp_path):
     here = [measured(0.5, [1.0], str(folder / name)) for name in names]
     (tmp_path / "deep/er").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "deep/er")
-    write_tables(tmp_path / "link", *sides(here, here, {}), {"images": [], "reference": []}, 9, ["road"])
+    write_tables(tmp_path / "link", *make_sides(here, here, {}), {"images": [], "reference": []}, 9, ["road"])
     assert all(image.path.samefile(folder / image.path.name) for image in find_images(tmp_path / "link/label_next.txt"))
-    write_tables(folder, *sides(here, here, {}), {"images": [], "reference": []}, 9, ["road"])
+    write_tables(folder, *make_sides(here, here, {}), {"images": [], "reference": []}, 9, ["road"])
     assert [image.path.name for image in find_images(folder / "label_next.txt")] == names

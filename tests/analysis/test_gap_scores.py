@@ -6,7 +6,7 @@ import pytest
 from semseg.analysis.gap_scores import (
     ShareDifference,
     compare_shares,
-    difference_in_words,
+    describe_differences,
     distances_from,
     expected_iou,
     measure,
@@ -78,12 +78,12 @@ def test_what_differs_is_said_when_it_is_large_and_no_chance():
     reference = np.array([[0.50, 0.30, 0.20], [0.52, 0.28, 0.20]])
     folder = np.array([[0.30, 0.50, 0.20], [0.32, 0.48, 0.20]])
     rows = compare_shares(["road", "sky", "car"], folder, reference)
-    assert difference_in_words(rows) == "more sky (+20.0); less road (-20.0)"
+    assert describe_differences(rows) == "more sky (+20.0); less road (-20.0)"
     # both variances 0.0002, so the error is sqrt(0.0002 / 2 * 2)
     assert rows[0].low == pytest.approx(-0.2 - 1.96 * 0.0002**0.5)
     assert not rows[2].is_clear
     assert not ShareDifference("car", 0.2, 0.204, 0.001, 0.007).is_clear  # less than half a point
-    assert difference_in_words(compare_shares(["road", "sky", "car"], folder[::-1], folder)) == ""
+    assert describe_differences(compare_shares(["road", "sky", "car"], folder[::-1], folder)) == ""
 
 
 def test_one_image_is_compared_by_the_spread_of_the_reference_and_two_single_ones_not_at_all():

@@ -7,7 +7,7 @@ import pytest
 
 from semseg.analysis.gap import Measured
 from semseg.analysis.gap_scores import Measures
-from semseg.analysis.gap_tables import sides, summarize
+from semseg.analysis.gap_tables import make_sides, summarize
 from semseg.analysis.report.gap_page import draw, write_page
 from semseg.inference.sources import SourceImage
 
@@ -28,7 +28,7 @@ def page(open_page, tmp_path_factory):
     here = [measured(f"{i}&.jpg", i / 10, i / 20) for i in range(1, 6)]
     there = [measured(f"r{i}.jpg", i / 20, i / 40) for i in range(1, 6)]
     truth = {one.source.path.resolve(): 100 * one.measures.confidence for one in here}
-    folder, reference = sides(here, there, truth)
+    folder, reference = make_sides(here, there, truth)
     rates = [{"class": name, "threshold": 0.9, "pixels": 10, "kept": 2, "keep_rate": 0.2} for name in CLASSES]
     account = {
         "created": "2026-11-22T12:00:00+00:00",
