@@ -134,7 +134,7 @@ def _tell(args: argparse.Namespace, predictor: Any, photographs: Any, measured: 
     """Write everything, and say the most important of it."""
     from semseg.analysis.gap import predict_again
     from semseg.analysis.gap_tables import summarize, write_keep_rates, write_summary, write_tables
-    from semseg.analysis.report.gap_page import draw, write_page
+    from semseg.analysis.report.gap_page import draw_views, write_page
     from semseg.checkpoints.facts import command_line, versions
     from semseg.system.atomic import atomic_path
 
@@ -149,7 +149,7 @@ def _tell(args: argparse.Namespace, predictor: Any, photographs: Any, measured: 
     def visit(source: Any, image: Any, prediction: Any) -> None:
         kept = labels.write(source, prediction) if labels else None
         if source.path in shown_paths:
-            pictures[source.path] = draw(image, prediction.train_ids, prediction.entropy, kept, predictor.palette)
+            pictures[source.path] = draw_views(image, prediction.train_ids, prediction.entropy, kept, predictor.palette)
 
     revisited = folder.measured if labels else shown
     predict_again(predictor, [one.source for one in revisited], visit)

@@ -33,8 +33,13 @@ def test_what_is_not_defined_stays_so(tmp_path):
     found = compare(*both(tmp_path, dict(num_classes=2), dict(num_classes=2, seed=1)))
     plain = json.loads(json.dumps(to_plain_data(found), allow_nan=False))
     assert plain["classes"][2] == {
-        "name": "train", "first": None, "second": None, "low": None, "high": None, "difference": None,
-    }  # fmt: skip
+        "name": "train",
+        "first": None,
+        "second": None,
+        "low": None,
+        "high": None,
+        "difference": None,
+    }
 
 
 @pytest.mark.parametrize(

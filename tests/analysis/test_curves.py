@@ -26,8 +26,15 @@ def points(curve):
 
 
 def test_a_resumed_training_is_one_curve_and_what_it_undid_is_gone(tmp_path):
-    write_start(tmp_path, "20260101_0900", train(10, 3.0), {"mIoU": 20.0, "step": 15}, train(20, 2.0),
-                {"mIoU": 30.0, "step": 22}, train(30, 9.0))  # fmt: skip
+    write_start(
+        tmp_path,
+        "20260101_0900",
+        train(10, 3.0),
+        {"mIoU": 20.0, "step": 15},
+        train(20, 2.0),
+        {"mIoU": 30.0, "step": 22},
+        train(30, 9.0),
+    )
     write_start(tmp_path, "20260101_1000")  # ended before its first line
     write_start(tmp_path, "20260101_1100", train(20, 1.5), train(25, 1.0), cut_off='{"loss": 0.')
     found = read_curves(tmp_path)

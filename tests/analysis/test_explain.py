@@ -20,8 +20,17 @@ from tests.conftest import raises
 pytestmark = pytest.mark.slow
 
 FILES = {"prediction.jpg", "probabilities.png", "entropy.png", "margin.png", "grad_cam.png"}
-PLAIN_HEAD = dict(type="FCNHead", in_channels=8, in_index=2, channels=8, num_convs=0, concat_input=False,
-                  num_classes=19, norm_cfg=dict(type="SyncBN"), align_corners=False)  # fmt: skip
+PLAIN_HEAD = dict(
+    type="FCNHead",
+    in_channels=8,
+    in_index=2,
+    channels=8,
+    num_convs=0,
+    concat_input=False,
+    num_classes=19,
+    norm_cfg=dict(type="SyncBN"),
+    align_corners=False,
+)
 
 
 def predictor_of(folder, head=None, test_cfg=None, classes=None, **model):
@@ -152,13 +161,20 @@ def test_a_head_with_context_sees_beyond_the_region(pspnet, image):
 def test_necks_and_cascades_have_a_layer_too(tmp_path, image):
     region = np.ones(image.shape[:2], bool)
     neck = dict(type="FPN", in_channels=[2, 4, 8], out_channels=8, num_outs=3)
-    head = {**PLAIN_HEAD, "in_index": [0, 1, 2], "in_channels": [8, 8, 8], "channels": 24,
-            "input_transform": "resize_concat"}  # fmt: skip
+    head = {
+        **PLAIN_HEAD,
+        "in_index": [0, 1, 2],
+        "in_channels": [8, 8, 8],
+        "channels": 24,
+        "input_transform": "resize_concat",
+    }
     predictor = predictor_of(tmp_path, head, neck=neck, auxiliary_head=None)
     assert explain_score(predictor, image, 1, region).layer == "neck, output 2"
 
-    heads = [dict(PLAIN_HEAD), {**PLAIN_HEAD, "type": "OCRHead", "ocr_channels": 4, "channels": 4, "in_index": 1,
-                                "in_channels": 4}]  # fmt: skip
+    heads = [
+        dict(PLAIN_HEAD),
+        {**PLAIN_HEAD, "type": "OCRHead", "ocr_channels": 4, "channels": 4, "in_index": 1, "in_channels": 4},
+    ]
     for key in ("num_convs", "concat_input"):
         del heads[1][key]
     predictor = predictor_of(tmp_path, None, type="CascadeEncoderDecoder", num_stages=2, decode_head=heads)
@@ -227,8 +243,11 @@ def test_without_a_region_it_is_where_the_class_is_predicted_or_most_probable(ps
     assert not stale.exists()
 
     account = explain(pspnet, image_path, tmp_path / "out")
-    margins = {entry["class"]: entry["mean_margin_where_predicted"] for entry in account["classes"]
-               if entry["predicted_share"] >= 0.01}  # fmt: skip
+    margins = {
+        entry["class"]: entry["mean_margin_where_predicted"]
+        for entry in account["classes"]
+        if entry["predicted_share"] >= 0.01
+    }
     assert account["grad_cam"]["class"] == min(margins, key=margins.get)
     assert account["region"]["meaning"] == "predicted as the class"
 

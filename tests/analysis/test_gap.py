@@ -55,8 +55,11 @@ def test_every_photograph_is_measured_and_a_broken_one_is_recorded(predictor, ph
     found = measure_photographs(predictor, find_photographs(photographs, None).images, counts, done.append)
     assert found == done
     assert {str(one.source.name): one.fault for one in found} == {
-        "broken.jpg": "not a readable image", "one.png": "", "sub/three.jpg": "", "two.png": "",
-    }  # fmt: skip
+        "broken.jpg": "not a readable image",
+        "one.png": "",
+        "sub/three.jpg": "",
+        "two.png": "",
+    }
     three = next(one for one in found if one.source.name.name == "three.jpg")
     assert three.size == (64, 112)
     assert counts.counts.sum() == 64 * (96 + 104 + 112)
@@ -87,8 +90,10 @@ def test_pseudo_labels_are_written_and_counted(predictor, photographs, tmp_path)
     writer = PseudoLabels(out_dir, outputs, counts.max_doubt(0.5))
     predict_again(predictor, images, lambda source, image, prediction: writer.write(source, prediction))
     assert sorted(str(path.relative_to(out_dir)) for path in out_dir.rglob("*.png")) == [
-        "one.png", "sub/three.png", "two.png",
-    ]  # fmt: skip
+        "one.png",
+        "sub/three.png",
+        "two.png",
+    ]
     stored = [np.asarray(Image.open(path)) for path in out_dir.rglob("*.png")]
     for class_id in range(19):
         assert sum((train_ids == class_id).sum() for train_ids in stored) == writer.kept[class_id]
@@ -154,9 +159,11 @@ def test_the_account_ranks_the_hardest_first_and_compares_with_the_truth(tmp_pat
     with (tmp_path / "out/images.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["rank"], row["image"], row["status"], row["mIoU"]) for row in rows] == [
-        ("1", "3.jpg", "ok", "97.000000"), ("2", "2.jpg", "ok", "98.000000"), ("3", "1.jpg", "ok", "99.000000"),
+        ("1", "3.jpg", "ok", "97.000000"),
+        ("2", "2.jpg", "ok", "98.000000"),
+        ("3", "1.jpg", "ok", "99.000000"),
         ("", "x.jpg", "failed: not a readable image", ""),
-    ]  # fmt: skip
+    ]
     assert rows[0]["share/sky"] == "0.800000"
     assert summarize(*make_sides(here, there, {}), ["road", "sky"])["correlation"] is None
 
