@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import rel_entr
 
 PRESENT_SHARE = 1e-3
 """A class with at least this share of the probability mass is expected in an image, even if it is not predicted."""
@@ -125,11 +126,8 @@ def share_distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         first, second: sum to 1 over the last axis, shape (..., num_classes).
     """
     middle = (first + second) / 2
-    divergence = 0.0
-    for one in (first, second):
-        terms = np.where(one > 0, one * np.log2(np.where(one > 0, one, 1) / np.where(middle > 0, middle, 1)), 0)
-        divergence = divergence + terms.sum(-1) / 2
-    return np.sqrt(np.clip(divergence, 0, 1))
+    divergence = (rel_entr(first, middle) + rel_entr(second, middle)).sum(-1) / (2 * np.log(2))
+    return np.sqrt(np.clip(divergence, 0, 1))  # scipy's jensenshannon is nan where rounding makes it negative
 
 
 def distances_from(shares: np.ndarray, reference: np.ndarray, within: bool = False) -> np.ndarray:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import ConstantInputWarning, pearsonr, rankdata
 
 NUM_DRAWS = 1000
 MIN_IMAGES = 3
@@ -26,15 +28,20 @@ class RankCorrelation(NamedTuple):
     num_images: int
 
 
-def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Return Spearman's rank correlation, nan where all values of one are equal.
+def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return Spearman's rank correlation over the last axis, nan where all values of one are equal.
+
+    It is Pearson's correlation of the ranks; unlike `scipy.stats.spearmanr`, this takes many samples at once.
 
     Args:
-        first, second: shape (images,); equal values share the mean of their ranks.
+        first, second: shape (..., images), three or more images; equal values share the mean of their ranks.
+
+    Returns:
+        float64, shape (...).
     """
-    a, b = (_ranks(values) - (len(values) + 1) / 2 for values in (first, second))
-    scale = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / scale) if scale else float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)  # the result is nan then
+        return pearsonr(rankdata(first, axis=-1), rankdata(second, axis=-1), axis=-1).statistic
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray, seed: int = 0) -> RankCorrelation:
@@ -45,15 +52,9 @@ def rank_correlation(first: np.ndarray, second: np.ndarray, seed: int = 0) -> Ra
         seed: of the draws.
     """
     num_images = len(first)
-    value = spearman(first, second) if num_images >= MIN_IMAGES else float("nan")
+    value = float(spearman(first, second)) if num_images >= MIN_IMAGES else float("nan")
     if not np.isfinite(value):
         return RankCorrelation(None, None, None, num_images)
     draws = np.random.default_rng(seed).integers(num_images, size=(NUM_DRAWS, num_images))
-    values = [spearman(first[draw], second[draw]) for draw in draws]
-    low, high = np.nanpercentile(values, (2.5, 97.5))
+    low, high = np.nanpercentile(spearman(first[draws], second[draws]), (2.5, 97.5))
     return RankCorrelation(value, float(low), float(high), num_images)
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[place]

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import jensenshannon
 
 from semseg.analysis.gap_scores import (
     ShareDifference,
@@ -60,6 +61,11 @@ def test_the_distance_of_shares():
     expected = (math.log2(4 / 3) + math.log2(2 / 3) / 2 + 0.5) / 2
     assert share_distance(one, even) == pytest.approx(math.sqrt(expected))
     assert share_distance(np.array([one, even]), even).tolist() == pytest.approx([math.sqrt(expected), 0])
+    random = np.random.default_rng(0)
+    shares = random.dirichlet(np.ones(19), 1000)
+    close = shares * (1 + 1e-9 * random.standard_normal(shares.shape))
+    assert share_distance(shares, close).max() < 1e-6  # and no nan
+    assert share_distance(shares[0], shares[1]) == pytest.approx(jensenshannon(shares[0], shares[1], base=2))
 
 
 def test_images_of_the_reference_are_compared_with_the_others():
