@@ -67,6 +67,14 @@ def load_config(
         FileNotFoundError: no such file; the sentence names the nearest one.
         ValueError: a key that no run reads, in the file or in `options`, with the nearest one that is read; or
             a head that counts other classes than the data set has; or a checkpoint without description.
+
+    Example:
+        >>> from semseg.config import load_config
+        >>> cfg = load_config("pspnet_r18-d8_1xb4-1000_toycity-128x256", ["train_cfg.max_iters=400"])
+        >>> cfg.train_cfg.max_iters
+        400
+        >>> cfg.work_dir
+        'work_dirs/pspnet_r18-d8_1xb4-1000_toycity-128x256'
     """
     path = Path(path)
     if not path.exists():
