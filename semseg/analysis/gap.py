@@ -85,7 +85,7 @@ def find_photographs(
             others = f", not of {' or '.join(splits[1:])}" if splits[1:] else ", the only split"
             note = f"images of {splits[0]}{others}"
             if splits[0] == "train":
-                note += ": a model that was trained on them is more certain about them than about others"
+                note += ": a model that was trained on them is more certain about them than about other images"
     left_out = LeftOut()
     images = find_images(folder, leave_out=leave_out, keep_suffix=True, left_out=left_out)
     notes = [*([note] if note else []), *left_out.lines()]

@@ -79,7 +79,7 @@ class Guard:
         origin = headers.get("origin")
         is_cross_origin = origin is not None and urlsplit(origin).netloc.lower() != host
         if is_cross_origin or headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-            raise Refused(403, "another site asked for this; open the page of this server itself")
+            raise Refused(403, "the request comes from another site; open the page of this server instead")
         if self._per_minute:
             self._count(_client(scope))
 

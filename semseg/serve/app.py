@@ -89,7 +89,7 @@ class Work:
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise Refused(503, "the memory does not suffice for this photograph; send a smaller one") from None
+            raise Refused(503, "not enough memory for this photograph; send a smaller one") from None
         except ValueError as error:  # an exported model may accept only one size
             raise Refused(400, str(error)) from None
         prediction = without_nodata(prediction, photograph.nodata)
@@ -129,7 +129,7 @@ class Work:
         except ValueError as error:
             if isinstance(error.__cause__, UnidentifiedImageError):
                 formats = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
-                raise Refused(415, f"the upload is no photograph that can be read; expected {formats}") from None
+                raise Refused(415, f"the upload is not a readable photograph; expected {formats}") from None
             raise Refused(400, f"the photograph cannot be read: {error}") from None
 
 
@@ -174,11 +174,11 @@ def make_app(work: Work, name: str, names: Collection[str] = ()) -> Guard:
 
     @app.exception_handler(Exception)
     async def failed(*_: Any) -> Response:  # the guard gets the exception too, and logs where it was raised
-        return refusal(Refused(500, "the server failed at this; its terminal says where"))
+        return refusal(Refused(500, "the server failed; its terminal shows where"))
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
-        sentence = f"{request.method} of this address is not offered; POST a photograph to /api/segment"
+        sentence = f"{request.method} is not supported at this address; POST a photograph to /api/segment"
         return refusal(Refused(error.status_code, sentence))
 
     return Guard(app, names, limits.per_minute)

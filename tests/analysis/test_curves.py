@@ -25,7 +25,7 @@ def points(curve):
     return list(zip(curve.iterations.tolist(), curve.values.tolist(), strict=True))
 
 
-def test_a_resumed_training_is_one_curve_and_what_it_undid_is_gone(tmp_path):
+def test_a_resumed_training_is_one_curve_without_repeated_iterations(tmp_path):
     write_start(
         tmp_path,
         "20260101_0900",
@@ -44,7 +44,7 @@ def test_a_resumed_training_is_one_curve_and_what_it_undid_is_gone(tmp_path):
     assert points(read_curves(tmp_path / "20260101_1100")["loss"]) == [(20, 1.5), (25, 1.0)]
 
 
-def test_of_two_lines_about_one_iteration_the_later_counts(tmp_path):
+def test_of_two_lines_for_an_iteration_the_later_one_is_used(tmp_path):
     found = read_curves(write_start(tmp_path, "a", train(10, 3.0), train(10, 2.0), {"loss": float("nan"), "step": 20}))
     assert found["loss"].values[0] == 2
     assert np.isnan(found["loss"].values[1])
@@ -67,7 +67,7 @@ def test_keys_are_chosen_by_name_or_pattern_and_the_main_ones_by_default():
     assert curves.choose_keys(["memory"], None) == ["memory"]
 
 
-def test_an_unknown_key_is_answered_with_those_near_it():
+def test_for_an_unknown_key_similar_ones_are_suggested():
     known = ["loss", "mIoU", "IoU/person", "IoU/road"]
     with raises("E-input-key", "'miou' .*'mIoU'"):
         curves.choose_keys(known, ["miou"])
@@ -97,7 +97,7 @@ RUNS = {
 }
 
 
-def test_the_table_says_last_and_best():
+def test_the_table_has_last_and_best_values():
     lines = [line.split() for line in curves.table(RUNS, ["loss", "mIoU"])]
     assert lines == [
         ["last", "iteration", "best", "iteration"],

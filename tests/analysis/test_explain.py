@@ -1,4 +1,4 @@
-"""A small model of random weights, asked about a picture of noise: what is written must be right all the same."""
+"""Explain the predictions of a small model with random weights for a picture of noise."""
 
 import json
 import sys
@@ -207,7 +207,7 @@ def test_a_model_without_a_score_per_class_is_refused():
         kind_of_scores(torch.nn.Identity())
 
 
-def test_everything_is_written_and_said(pspnet, image_path, tmp_path):
+def test_all_files_are_written_and_the_numbers_are_right(pspnet, image_path, tmp_path):
     out_dir = tmp_path / "out"
     account = explain(pspnet, image_path, out_dir, region=(10, 20, 100, 50))
     assert json.loads((out_dir / "explain.json").read_text()) == account

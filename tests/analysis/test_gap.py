@@ -141,19 +141,19 @@ def measured(score, shares, name):
     return Measured(SourceImage(Path(name), Path(name)), (1, 1), Measures(0.9, 0.1, 1.0, score, np.array(shares)))
 
 
-def test_the_account_ranks_the_hardest_first_and_compares_with_the_truth(tmp_path):
+def test_the_summary_ranks_the_hardest_first_and_compares_with_the_truth(tmp_path):
     here = [measured(i / 10, [0.2, 0.8], f"{i}.jpg") for i in (1, 3, 2)]
     there = [measured(0.15, [0.8, 0.2], "r.jpg"), measured(0.25, [0.7, 0.3], "s.jpg")]
     truth = {Path(f"{i}.jpg").resolve(): 100.0 - i for i in (1, 2, 3)}
     folder, reference = make_sides(here, there, truth)
     assert [one.source.name.name for one in folder.measured] == ["3.jpg", "2.jpg", "1.jpg"]
     assert folder.places["score"].tolist() == [1, 0.5, 0]
-    account = summarize(folder, reference, ["road", "sky"])
-    assert account["means"]["score"] == pytest.approx({"folder": 0.2, "reference": 0.2, "place": 0.5})
-    assert account["words"] == "more sky (+55.0); less road (-55.0)"
-    assert account["correlation"]["score"]["folder"]["value"] == pytest.approx(1)
-    assert account["correlation"]["score"]["reference"]["value"] is None
-    assert account["correlation"]["confidence"]["both"]["value"] is None  # all are alike
+    summary = summarize(folder, reference, ["road", "sky"])
+    assert summary["means"]["score"] == pytest.approx({"folder": 0.2, "reference": 0.2, "place": 0.5})
+    assert summary["words"] == "more sky (+55.0); less road (-55.0)"
+    assert summary["correlation"]["score"]["folder"]["value"] == pytest.approx(1)
+    assert summary["correlation"]["score"]["reference"]["value"] is None
+    assert summary["correlation"]["confidence"]["both"]["value"] is None  # all are alike
     broken = Measured(SourceImage(Path("x.jpg"), Path("x.jpg")), None, None, "not a readable image")
     write_tables(tmp_path / "out", folder, reference, {"images": [broken], "reference": []}, 2, ["road", "sky"])
     with (tmp_path / "out/images.csv").open() as file:

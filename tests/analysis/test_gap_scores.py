@@ -80,7 +80,7 @@ def test_places_count_equal_values_half():
     assert places_in(np.array([0.0, 1.0, 2.0, 2.5, 9.0]), reference).tolist() == [0, 0.125, 0.5, 0.75, 1]
 
 
-def test_what_differs_is_said_when_it_is_large_and_no_chance():
+def test_differences_are_described_if_they_are_large_and_significant():
     reference = np.array([[0.50, 0.30, 0.20], [0.52, 0.28, 0.20]])
     folder = np.array([[0.30, 0.50, 0.20], [0.32, 0.48, 0.20]])
     rows = compare_shares(["road", "sky", "car"], folder, reference)

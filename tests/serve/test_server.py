@@ -1,4 +1,4 @@
-"""How the process starts, keeps its connections in order, and ends."""
+"""Start and end of the process, and its connections."""
 
 import argparse
 import contextlib
@@ -109,7 +109,7 @@ def in_a_thread(app):
 
 @pytest.fixture
 def address(monkeypatch):
-    """A server whose patience is short."""
+    """A server with short time limits."""
     monkeypatch.setattr(serving, "_IDLE_S", 0.2)
     monkeypatch.setattr(serving, "_MAX_CONNECTIONS", 3)
     with in_a_thread(_app) as address:
@@ -132,11 +132,11 @@ class Failing:
 @pytest.mark.parametrize(
     ("error", "status", "sentence"),
     [
-        (KeyError("secret"), 500, "the server failed at this; its terminal says where"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 503, "the memory does not suffice for this photo"),
+        (KeyError("secret"), 500, "the server failed; its terminal shows where"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 503, "not enough memory for this photo"),
     ],
 )
-def test_a_failing_model_is_a_sentence_without_its_words(capfd, error, status, sentence):
+def test_the_error_of_a_failing_model_is_not_sent_to_the_client(capfd, error, status, sentence):
     with in_a_thread(make_app(Work(Failing(error), Limits()), "x.pth")) as address:
         for _ in range(2):
             answer = Server(None, address[1], None).post(encoded(40, 40))
@@ -155,7 +155,7 @@ def test_a_failing_model_is_a_sentence_without_its_words(capfd, error, status, s
         (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n", b"HTTP/1.1 200 "),  # refused half-way
     ],
 )
-def test_a_connection_without_a_request_ends(address, sent, begins):
+def test_an_idle_connection_is_closed(address, sent, begins):
     with socket.create_connection(address, timeout=10) as connection:
         connection.sendall(sent)
         received = b""
@@ -168,7 +168,7 @@ def test_a_connection_without_a_request_ends(address, sent, begins):
 
 
 @pytest.mark.slow
-def test_a_client_that_does_not_read_on_is_left(address):
+def test_a_client_that_stops_reading_is_disconnected(address):
     with socket.create_connection(address, timeout=10) as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
         time.sleep(1)
