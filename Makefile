@@ -8,7 +8,12 @@ BIN := .venv/bin
 # bytecode is kept: hundreds of processes would compile the package again
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
-.PHONY: help install demo test test-quick check clean
+# the modules that users import; the list of pages of the API reference
+API := semseg.inference.segmenter semseg.inference.segmentation semseg.errors semseg.labels \
+  semseg.config.read semseg.datasets.dataset_file semseg.training.features semseg.training.options semseg.training.run \
+  semseg.evaluation.testing semseg.evaluation.results
+
+.PHONY: help install demo test test-quick check docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -27,6 +32,10 @@ test-quick: .venv/installed-test  ## run the tests that take no second each
 check: .venv/installed-test  ## check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/pyrefly check
+
+docs: .venv/installed-docs  ## write the API reference into docs/api, from the docstrings
+	$(BIN)/python -m pdoc --docformat google --no-show-source --output-directory docs/api $(API)
 
 clean:  ## remove .venv; data, work_dirs and outputs stay
 	rm -rf .venv
@@ -43,4 +52,8 @@ clean:  ## remove .venv; data, work_dirs and outputs stay
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@

@@ -1,14 +1,13 @@
 """What this project raises when a person can mend it; catch `SemsegError` for all of it.
 
-```python
-from semseg import Segmenter, SemsegError
-
-try:
-    segment = Segmenter("best.pth")
-except SemsegError as error:
-    print(error)  # what is wrong, what was expected, what to do
-    print(error.code)  # a name of the fault that stays when the words change, such as E-checkpoint-missing
-```
+>>> from semseg import Segmenter, SemsegError
+>>> try:
+...     segment = Segmenter("missing.pth")
+... except SemsegError as error:
+...     print(error)  # what is wrong, what was expected, what to do
+...     print(error.code)  # a name of the fault that stays when the words change, see docs/errors.md
+no checkpoint missing.pth...
+E-checkpoint...
 
 Each kind comes as a ValueError (something is wrong) and as a FileNotFoundError (something is not there), so that code
 that catches these goes on to work. Failures of the network or of a disk stay OSErrors.
@@ -26,6 +25,14 @@ class SemsegError(Exception):
     Args:
         message: what is wrong, what was expected, what to do; one or two sentences.
         code: a stable name of the fault, such as `E-data-pairs`; default: that of the class.
+
+    Example:
+        >>> from semseg.errors import MissingDataError
+        >>> error = MissingDataError("no image a.png", code="E-data-missing")
+        >>> error.code
+        'E-data-missing'
+        >>> isinstance(error, FileNotFoundError)
+        True
     """
 
     code = "E-other"
@@ -37,7 +44,17 @@ class SemsegError(Exception):
 
 
 class DataError(SemsegError):
-    """About images, masks, lists, or a dataset.yaml."""
+    """About images, masks, lists, or a dataset.yaml.
+
+    Example:
+        >>> from semseg import DataError
+        >>> from semseg.datasets.dataset_file import read_dataset_file
+        >>> try:
+        ...     read_dataset_file("missing.yaml")
+        ... except DataError as error:
+        ...     print(error)
+        no dataset file missing.yaml
+    """
 
     code = "E-data"
 
@@ -51,7 +68,17 @@ class MissingDataError(DataError, FileNotFoundError):
 
 
 class ConfigError(SemsegError):
-    """About a config, or what is asked of a run."""
+    """About a config, or what is asked of a run.
+
+    Example:
+        >>> from semseg import ConfigError
+        >>> from semseg.config import load_config
+        >>> try:
+        ...     load_config("pspnet_r18-d8_1xb4-1000_toycity-128x256", ["model.backbon=None"])
+        ... except ConfigError as error:
+        ...     print("did you mean 'backbone'" in str(error))
+        True
+    """
 
     code = "E-config"
 
@@ -69,7 +96,16 @@ class UsedFolderError(ConfigError, FileExistsError):
 
 
 class CheckpointError(SemsegError):
-    """About a file of weights."""
+    """About a file of weights.
+
+    Example:
+        >>> from semseg import CheckpointError, Segmenter
+        >>> try:
+        ...     Segmenter("missing.pth")
+        ... except CheckpointError as error:
+        ...     print(error)
+        no checkpoint missing.pth...
+    """
 
     code = "E-checkpoint"
 
@@ -83,7 +119,16 @@ class MissingCheckpointError(CheckpointError, FileNotFoundError):
 
 
 class InputError(SemsegError):
-    """About an argument of a program or a function."""
+    """About an argument of a program or a function.
+
+    Example:
+        >>> from semseg import InputError, Segmenter
+        >>> try:
+        ...     Segmenter("best.pth")("missing.jpg")
+        ... except InputError as error:
+        ...     print(error)
+        no image or folder missing.jpg
+    """
 
     code = "E-input"
 

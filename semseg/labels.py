@@ -23,7 +23,14 @@ IGNORED = 255
 
 
 class Label(NamedTuple):
-    """One row of a label table."""
+    """One row of a label table.
+
+    Example:
+        >>> from semseg.labels import CITYSCAPES
+        >>> car = CITYSCAPES.by_name["car"]
+        >>> car.label_id, car.train_id, car.color
+        (26, 13, (0, 0, 142))
+    """
 
     name: str
     label_id: int  # value in label-id images; negative: never drawn
@@ -35,7 +42,15 @@ class Label(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """A label table with the views that the rest of the project needs."""
+    """A label table with the views that the rest of the project needs.
+
+    Example:
+        >>> from semseg.labels import CITYSCAPES
+        >>> CITYSCAPES.classes[:3]
+        ('road', 'sidewalk', 'building')
+        >>> CITYSCAPES.palette[0]
+        [128, 64, 128]
+    """
 
     labels: tuple[Label, ...]
 
@@ -68,6 +83,10 @@ class LabelSpace:
 
         Returns:
             Train ids, uint8, same shape; values that are not in the table become IGNORED.
+
+        Example:
+            >>> CITYSCAPES.to_train_ids(np.array([[7, 26, 4]], np.uint8))  # road, car, static
+            array([[  0,  13, 255]], dtype=uint8)
         """
         table = np.full(256, IGNORED, np.uint8)
         for label in self.evaluated:
@@ -75,7 +94,12 @@ class LabelSpace:
         return table[label_ids]
 
     def to_label_ids(self, train_ids: np.ndarray) -> np.ndarray:
-        """Translate a train-id image; values that are not classes become 0 (unlabeled)."""
+        """Translate a train-id image; values that are not classes become 0 (unlabeled).
+
+        Example:
+            >>> CITYSCAPES.to_label_ids(np.array([[0, 13, 255]], np.uint8))
+            array([[ 7, 26,  0]], dtype=uint8)
+        """
         table = np.zeros(256, np.uint8)
         for label in self.evaluated:
             table[label.train_id] = label.label_id
@@ -87,6 +111,10 @@ def distinct_colors(num_colors: int) -> list[tuple[int, int, int]]:
 
     Args:
         num_colors: up to 255.
+
+    Example:
+        >>> distinct_colors(3)
+        [(128, 0, 0), (0, 128, 0), (128, 128, 0)]
     """
     colors = []
     for number in range(1, num_colors + 1):
@@ -97,7 +125,13 @@ def distinct_colors(num_colors: int) -> list[tuple[int, int, int]]:
 
 
 def categories_of(classes: Sequence[str]) -> list[str] | None:
-    """Return the Cityscapes category of each class; None where a class is not one of Cityscapes."""
+    """Return the Cityscapes category of each class; None where a class is not one of Cityscapes.
+
+    Example:
+        >>> categories_of(["road", "car"])
+        ['flat', 'vehicle']
+        >>> categories_of(["road", "boat"])
+    """
     evaluated = {label.name: label for label in CITYSCAPES.evaluated}
     if not classes or not all(name in evaluated for name in classes):
         return None

@@ -23,7 +23,7 @@ ALLOWED = {
     # room: what it may import beside that, of this project and of others
     "errors": set(),
     "labels": set(),
-    "system": set(),
+    "system": {"platformdirs"},
     "compat": {*STACK},
     "visualization": {"matplotlib"},
     "checkpoints": {"semseg.compat", "safetensors", *STACK},
@@ -47,7 +47,7 @@ ALLOWED = {
     "export": {"semseg.checkpoints", "semseg.datasets", "semseg.inference", "onnx", "onnxruntime", *STACK},
     "analysis": {
         *(f"semseg.{room}" for room in ("datasets", "evaluation", "inference", "visualization")),
-        *("jinja2", "markupsafe", "plotly", "pytorch_grad_cam", *STACK),
+        *("jinja2", "markupsafe", "plotly", "pytorch_grad_cam", "scipy", *STACK),
     },
     "serve": {
         *("semseg.datasets", "semseg.inference", "semseg.visualization"),

@@ -1,1 +1,1 @@
-"""Understand a model: reports, comparisons, curves, explanations, and unlabelled photographs."""
+"""Analyze a model: reports, comparisons, curves, explanations, and unlabelled photographs."""

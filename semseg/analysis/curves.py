@@ -1,4 +1,4 @@
-"""The scalars of a run over its iterations, as training wrote them."""
+"""Read the scalars that a training logged, over its iterations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from semseg.errors import InvalidInputError, MissingInputError
 
 MAIN_KEYS = ("loss", "lr", "mIoU", "aAcc")
-"""What is shown of a run unless one asks for something else."""
+"""The scalars that are shown by default."""
 _COUNTERS = {"iter", "step", "epoch"}
 _LESS_IS_BETTER = re.compile("loss", re.IGNORECASE)
 _MORE_IS_BETTER = re.compile("acc|iou|dice|fscore|f1|precision|recall", re.IGNORECASE)
@@ -26,8 +26,8 @@ class Curve(NamedTuple):
     """One scalar of a run.
 
     Attributes:
-        iterations: int64, shape (n,), rising.
-        values: float64, shape (n,); NaN and infinity stay what they are.
+        iterations: int64, shape (n,), increasing.
+        values: float64, shape (n,); may contain NaN and infinity.
     """
 
     iterations: np.ndarray
@@ -35,25 +35,25 @@ class Curve(NamedTuple):
 
 
 def read_curves(work_dir: str | Path) -> dict[str, Curve]:
-    """Read every scalar of a run, joined over the starts of a training that was resumed.
+    """Read all scalars of a run; the parts of a resumed training are joined.
 
-    Each start has a folder of its own, named after its time. From the first iteration that a later start wrote
-    down, it replaces the earlier ones: what they had done beyond that is not part of the run. Of two lines about
-    one iteration the later one counts.
+    Each start of a training has its own folder, named after its time. A later start replaces the earlier ones from
+    its first logged iteration on, because it repeats their work from there. If an iteration is logged twice, the later
+    line is used.
 
     Args:
-        work_dir: of a training, or the folder of one of its starts.
+        work_dir: the work folder of a training, or the folder of one of its starts.
 
     Returns:
-        The curves by key, such as `loss`, `lr`, `mIoU`, `IoU/person`, in the order in which they appear.
+        Curves by key, such as `loss`, `lr`, `mIoU`, `IoU/person`, in the order of the file.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no scalar in it.
-        ValueError: a line in the middle of a file is not JSON.
+        FileNotFoundError: there is no such folder, or it has no scalars.
+        ValueError: a line other than the last one is not JSON.
     """
     work_dir = Path(work_dir)
     if not work_dir.is_dir():
-        raise MissingInputError(f"no folder {work_dir}; expected the work folder of a training")
+        raise MissingInputError(f"no folder {work_dir}; expected the work folder of a training", code="E-input-missing")
     paths = sorted(work_dir.glob("*/vis_data/scalars.json")) or list(work_dir.glob("vis_data/scalars.json"))
     points: dict[str, dict[int, float]] = {}
     for path in paths:
@@ -67,7 +67,8 @@ def read_curves(work_dir: str | Path) -> dict[str, Curve]:
     points = {key: values for key, values in points.items() if values}
     if not points:
         raise MissingInputError(
-            f"no scalar in {work_dir} (<start>/vis_data/scalars.json); expected the work folder of a training"
+            f"no scalar in {work_dir} (<start>/vis_data/scalars.json); expected the work folder of a training",
+            code="E-input-missing",
         )
     return {
         key: Curve(np.array(sorted(values), np.int64), np.array([values[i] for i in sorted(values)], np.float64))
@@ -76,46 +77,48 @@ def read_curves(work_dir: str | Path) -> dict[str, Curve]:
 
 
 def _read_lines(path: Path) -> list[tuple[int, dict[str, float]]]:
-    """Return (iteration, scalars) of each line; a last line that was cut off counts as not written."""
+    """Return (iteration, scalars) of each line; an incomplete last line is ignored."""
     lines = path.read_text().splitlines()
-    found = []
+    entries = []
     for number, line in enumerate(lines, 1):
         try:
             scalars = json.loads(line)
         except ValueError:
             if number == len(lines):
                 break
-            raise InvalidInputError(f"{path}, line {number}: not JSON: {line[:40]!r}; remove the line") from None
+            raise InvalidInputError(
+                f"{path}, line {number}: not JSON: {line[:40]!r}; remove the line", code="E-input-unreadable"
+            ) from None
         if not isinstance(scalars, dict) or not isinstance(scalars.get("step"), int):
             continue
         numbers = {k: v for k, v in scalars.items() if isinstance(v, (int, float)) and k not in _COUNTERS}
-        found.append((scalars["step"], numbers))
-    return found
+        entries.append((scalars["step"], numbers))
+    return entries
 
 
 def choose_keys(known: Iterable[str], wanted: Sequence[str] | None) -> list[str]:
-    """Return the keys to show: those wanted, where `*` stands for any text, or else the main ones.
+    """Return the keys to show: those that match `wanted` (`*` matches any text), by default the main ones.
 
     Raises:
-        ValueError: a wanted key is none of the known ones; the sentence lists those near it.
+        ValueError: a wanted key matches no known one; the message suggests similar ones.
     """
     known = list(dict.fromkeys(known))
     if not wanted:
         return [key for key in MAIN_KEYS if key in known] or known[:4]
     chosen: list[str] = []
     for key in wanted:
-        found = [key] if key in known else fnmatch.filter(known, key)
-        if not found:
-            raise InvalidInputError(f"no scalar {key!r} in these runs; {_near(key, known)}")
-        chosen += found
+        matches = [key] if key in known else fnmatch.filter(known, key)
+        if not matches:
+            raise InvalidInputError(f"no scalar {key!r} in these runs; {_suggest(key, known)}", code="E-input-key")
+        chosen += matches
     return list(dict.fromkeys(chosen))
 
 
-def _near(word: str, known: Sequence[str]) -> str:
+def _suggest(word: str, known: Sequence[str]) -> str:
     by_folded = {key.casefold(): key for key in known}
-    part_of = [key for folded, key in by_folded.items() if word.casefold() in folded]
-    alike = [by_folded[near] for near in difflib.get_close_matches(word.casefold(), by_folded, 3, 0.6)]
-    near = list(dict.fromkeys([*alike, *part_of]))[:5]
+    containing = [key for folded, key in by_folded.items() if word.casefold() in folded]
+    similar = [by_folded[match] for match in difflib.get_close_matches(word.casefold(), by_folded, 3, 0.6)]
+    near = list(dict.fromkeys([*similar, *containing]))[:5]
     return f"did you mean {', '.join(map(repr, near))}?" if near else f"there are {' '.join(groups(known))}"
 
 
@@ -124,8 +127,8 @@ def smoothed(curve: Curve, num_points: int) -> Curve:
 
     Args:
         curve: any.
-        num_points: of the average, the point itself in the middle; fewer at the ends. Values that are not
-            finite count for nothing.
+        num_points: of the average, with the point itself in the middle; fewer at the ends. Values that are not
+            finite are left out.
 
     Returns:
         A new curve at the same iterations.
@@ -140,9 +143,9 @@ def smoothed(curve: Curve, num_points: int) -> Curve:
 
 
 def best_of(key: str, curve: Curve) -> tuple[int, float] | None:
-    """Return iteration and value of the best point; None where better has no direction, as for `lr`.
+    """Return iteration and value of the best point; None for a scalar without a better direction, such as `lr`.
 
-    The lowest of a loss, the highest of a score; the first of equals.
+    The best is the minimum of a loss and the maximum of a score; of equal values, the first.
     """
     finite = np.flatnonzero(np.isfinite(curve.values))
     if not len(finite):
@@ -157,24 +160,24 @@ def best_of(key: str, curve: Curve) -> tuple[int, float] | None:
 
 
 def table(runs: Mapping[str, Mapping[str, Curve]], keys: Sequence[str]) -> list[str]:
-    """Return lines for the screen: the last and the best value of each key, with the iterations.
+    """Return the lines of a table: the last and the best value of each key, with their iterations.
 
     Args:
         runs: curves by key, by the name of the run.
-        keys: from `choose_keys`; a run without one leaves it out.
+        keys: from `choose_keys`; keys that a run does not have are skipped.
     """
-    rows = [("", "", "last", "iteration", "best", "iteration")]
+    rows = [["", "", "last", "iteration", "best", "iteration"]]
     for key in keys:
         for name, curves in runs.items():
             if key in curves:
                 iterations, values = curves[key]
                 best = best_of(key, curves[key])
-                rest = (_short(best[1]), str(best[0])) if best else ("", "")
-                rows.append((key, name, _short(values[-1]), str(iterations[-1]), *rest))
+                best_cells = (_short(best[1]), str(best[0])) if best else ("", "")
+                rows.append([key, name, _short(values[-1]), str(iterations[-1]), *best_cells])
     columns = list(zip(*rows, strict=True))
     if len(runs) == 1:
         del columns[1]
-    num_names = len(columns) - 4  # names stand left, numbers right
+    num_names = len(columns) - 4  # names are aligned left, numbers right
     widths = [max(map(len, column)) for column in columns]
     padded = [
         [cell.ljust(width) if i < num_names else cell.rjust(width) for cell in column]
@@ -184,7 +187,7 @@ def table(runs: Mapping[str, Mapping[str, Curve]], keys: Sequence[str]) -> list[
 
 
 def groups(keys: Iterable[str]) -> list[str]:
-    """Return keys for a short list, those of the classes as one: `IoU/*`."""
+    """Shorten a list of keys: those of the classes become one, `IoU/*`."""
     return sorted({f"{key.partition('/')[0]}/*" if "/" in key else key for key in keys})
 
 
@@ -193,7 +196,7 @@ def _short(value: float) -> str:
 
 
 def write_csv(runs: Mapping[str, Mapping[str, Curve]], keys: Sequence[str], path: Path) -> None:
-    """Write a row per run and iteration: `run`, `iteration`, then a column per key; empty cell: not measured."""
+    """Write a row per run and iteration: `run`, `iteration`, then a column per key, empty where it was not logged."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["run", "iteration", *keys])

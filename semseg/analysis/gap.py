@@ -1,4 +1,4 @@
-"""A model on photographs without labels: each is measured, those to label next are found, and labels are guessed."""
+"""Measure a model on photographs without labels, and write its predictions as pseudo-labels."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from semseg.inference.predictor import Predictor
 
 SPLITS = ("val", "test", "train")
-"""Of a set in Cityscapes' layout, in the order in which they are taken: a model knows what it was trained on."""
+"""Splits of a data set in Cityscapes' layout, in order of preference; train is last: the model was trained on it."""
 
 
 class Photographs(NamedTuple):
-    """One side of a comparison.
+    """The photographs of one side of a comparison.
 
     Attributes:
-        folder: where they come from.
+        folder: that they are in.
         images: to be measured.
-        num_found: of which they were chosen, evenly.
-        note: what a person should know about the choice; empty if nothing.
+        num_found: number of images in the folder, of which `images` are an evenly spaced choice.
+        note: a remark about the choice, for the user; may be empty.
     """
 
     folder: Path
@@ -44,13 +44,13 @@ class Photographs(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """One photograph.
+    """The result for one photograph.
 
     Attributes:
         source: its path, and its name with suffix relative to the folder.
         size: height, width; None if it could not be read.
         measures: None if it could not be read or segmented.
-        fault: why; empty if it could.
+        fault: the reason for that; otherwise empty.
     """
 
     source: SourceImage
@@ -60,20 +60,20 @@ class Measured(NamedTuple):
 
 
 def find_photographs(
-    source: str | Path, most: int | None, is_reference: bool = False, leave_out: Sequence[Path] = ()
+    source: str | Path, max_images: int | None, is_reference: bool = False, leave_out: Sequence[Path] = ()
 ) -> Photographs:
     """Find the photographs of a folder, or of a set in Cityscapes' layout.
 
     Args:
-        source: a folder, an image, a list, or the root of such a set, of which a reference takes the first of
-            `SPLITS` that has images, anything else all of leftImg8bit.
-        most: choose so many, evenly; None for all.
+        source: a folder, an image, a list, or the root of a data set in Cityscapes' layout. For a reference, the first
+            of `SPLITS` that has images is used, otherwise all of leftImg8bit.
+        max_images: choose at most so many, evenly spaced; None for all.
         is_reference: see `source`.
-        leave_out: folders in which results lie.
+        leave_out: folders with results, which are skipped.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: a file is no image.
+        FileNotFoundError: there are no images.
+        ValueError: a file is not an image.
     """
     folder, note = Path(source), ""
     photographs = folder / "leftImg8bit"
@@ -85,12 +85,13 @@ def find_photographs(
             others = f", not of {' or '.join(splits[1:])}" if splits[1:] else ", the only split"
             note = f"images of {splits[0]}{others}"
             if splits[0] == "train":
-                note += ": a model that was trained on them is surer of them than of others"
+                note += ": a model that was trained on them is more certain about them than about other images"
     left_out = LeftOut()
-    found = find_images(folder, leave_out=leave_out, keep_suffix=True, left_out=left_out)
+    images = find_images(folder, leave_out=leave_out, keep_suffix=True, left_out=left_out)
     notes = [*([note] if note else []), *left_out.lines()]
-    places = np.linspace(0, len(found) - 1, min(most or len(found), len(found))).round().astype(int)
-    return Photographs(folder, [found[i] for i in places], len(found), "; ".join(notes))
+    num_images = min(max_images or len(images), len(images))
+    indices = np.linspace(0, len(images) - 1, num_images).round().astype(int)
+    return Photographs(folder, [images[i] for i in indices], len(images), "; ".join(notes))
 
 
 def _holds_pngs(folder: Path) -> bool:
@@ -103,18 +104,18 @@ def measure_photographs(
     counts: DoubtCounts | None = None,
     on_done: Callable[[Measured], None] = lambda measured: None,
 ) -> list[Measured]:
-    """Predict each photograph and its mirror image, and measure what comes out; only the numbers are kept.
+    """Predict each photograph and its mirror image, and measure the predictions; only the numbers are kept.
 
     Args:
         predictor: the model.
         images: to measure.
-        counts: gets the doubt of every pixel, if given.
-        on_done: called after each; for one that cannot be read in a thread, as soon as that is known.
+        counts: if given, it is updated with the doubt of every pixel.
+        on_done: called after each photograph; for an unreadable one, possibly from another thread.
     """
-    found = []
+    results = []
 
     def add(measured: Measured) -> None:
-        found.append(measured)
+        results.append(measured)
         on_done(measured)
 
     def fail(source: SourceImage, fault: str) -> None:
@@ -124,80 +125,88 @@ def measure_photographs(
         measures, fault = None, ""
         try:
             measures = _measure(predictor, photograph, counts)
-        except Exception as error:  # of any size and runtime; the others go on
+        except Exception as error:  # any model and runtime may fail on one photograph; continue with the others
             fault = " ".join(f"cannot be segmented ({type(error).__name__}: {error})".split())
         add(Measured(source, photograph.image.shape[:2], measures, fault))
-    return found
+    return results
 
 
 def _measure(predictor: Predictor, photograph: Photograph, counts: DoubtCounts | None) -> Measures:
-    """Measure a photograph where it has data."""
+    """Measure the prediction for a photograph, without its pixels that have no data."""
     image, nodata = photograph.image, photograph.nodata
     if nodata is not None and nodata.all():
-        raise InvalidInputError("it has no data anywhere")
-    mirror = np.ascontiguousarray(image[:, ::-1])
+        raise InvalidInputError("it has no data in any pixel", code="E-input-empty")
+    mirror_image = np.ascontiguousarray(image[:, ::-1])
     # the sum over the pixels with data needs the probability of every class
-    own, mirrored = predictor.predict([image, mirror], uncertainty=True, probabilities=nodata is not None)
-    maps, mass = (own.train_ids, mirrored.train_ids[:, ::-1], own.doubt, own.entropy), own.mass
+    own, mirrored = predictor.predict([image, mirror_image], uncertainty=True, probabilities=nodata is not None)
+    assert own.doubt is not None and own.entropy is not None and own.mass is not None  # uncertainty=True
+    train_ids, mirrored_ids, doubt, entropy = own.train_ids, mirrored.train_ids[:, ::-1], own.doubt, own.entropy
+    mass = own.mass
     if nodata is not None:
-        maps = tuple(part[~nodata] for part in maps)
+        assert own.probabilities is not None
+        train_ids, mirrored_ids, doubt, entropy = (
+            values[~nodata] for values in (train_ids, mirrored_ids, doubt, entropy)
+        )
         mass = own.probabilities[:, ~nodata].sum(axis=1, dtype=np.float64)
-    measures = measure(*maps, mass)
+    measures = measure(train_ids, mirrored_ids, doubt, entropy, mass)
     if counts is not None:
-        counts.update(maps[0], maps[2])
+        counts.update(train_ids, doubt)
     return measures
 
 
-def revisit(
+def predict_again(
     predictor: Predictor, images: Sequence[SourceImage], visit: Callable[[SourceImage, np.ndarray, Prediction], None]
 ) -> None:
-    """Predict photographs that were measured once more, and hand each over with what the model says of it.
+    """Predict measured photographs a second time, and call a function with each prediction.
 
     Args:
         predictor: the same model.
-        images: that could be read.
-        visit: called with each, its pixels (RGB, uint8) and its prediction with `doubt`.
+        images: that could be read the first time; those that have disappeared since are skipped.
+        visit: called with each image, its pixels (RGB, uint8) and its prediction with `doubt`.
     """
-    for source, photograph in _read_ahead(images, predictor, lambda source, fault: None):  # it is gone since
+    for source, photograph in _read_ahead(images, predictor, lambda source, fault: None):
         (prediction,) = predictor.predict([photograph.image], uncertainty=True)
         visit(source, photograph.image, without_nodata(prediction, photograph.nodata))
 
 
 class PseudoLabels:
-    """Writes predictions as labels, of each class the surest part.
+    """Writes predictions as label files: of each class, the most certain pixels.
 
     Args:
-        out_dir: gets `<name of the photograph without suffix>.png`: train ids, 255 where they are not sure enough.
-        outputs: knows the palette.
-        most_doubt: that is kept, by class, from `DoubtCounts.most_doubt`.
+        out_dir: for the files `<name of the photograph without suffix>.png`: train ids, 255 where the prediction is not
+            certain enough.
+        outputs: has the palette.
+        max_doubt: up to which a pixel is kept, by class, from `DoubtCounts.max_doubt`.
 
     Attributes:
-        most_doubt: as given.
-        pixels: that were taken for each class, int64, shape (num_classes,).
-        kept: how many of those became labels, int64, shape (num_classes,).
+        max_doubt: as given.
+        pixels: number of pixels predicted as each class, int64, shape (num_classes,).
+        kept: how many of these became labels, int64, shape (num_classes,).
     """
 
-    def __init__(self, out_dir: Path, outputs: Outputs, most_doubt: np.ndarray) -> None:
-        self._out_dir, self._outputs, self.most_doubt = out_dir, outputs, most_doubt
-        self.pixels, self.kept = (np.zeros(len(most_doubt), np.int64) for _ in range(2))
+    def __init__(self, out_dir: Path, outputs: Outputs, max_doubt: np.ndarray) -> None:
+        self._out_dir, self._outputs, self.max_doubt = out_dir, outputs, max_doubt
+        self.pixels, self.kept = (np.zeros(len(max_doubt), np.int64) for _ in range(2))
 
     def write(self, source: SourceImage, prediction: Prediction) -> np.ndarray:
-        """Write those of one photograph, and return them."""
-        labels = pseudo_labels(prediction.train_ids, prediction.doubt, self.most_doubt)
+        """Write the labels of one photograph, and return them: train ids, uint8, shape (height, width)."""
+        assert prediction.doubt is not None
+        labels = pseudo_labels(prediction.train_ids, prediction.doubt, self.max_doubt)
         for total, train_ids in ((self.pixels, prediction.train_ids), (self.kept, labels)):
             total += np.bincount(train_ids.ravel(), minlength=256)[: len(total)]
         write_index_png((self._out_dir / source.name).with_suffix(".png"), labels, self._outputs.palette)
         return labels
 
 
-def refuse_twins(images: Sequence[SourceImage]) -> None:
-    """Raise a ValueError if two photographs would get one pseudo-label."""
+def check_label_names(images: Sequence[SourceImage]) -> None:
+    """Raise a ValueError if the pseudo-labels of two photographs would have the same file name."""
     taken: dict[Path, Path] = {}
     for image in images:
         name = image.name.with_suffix(".png")
         if name in taken:
             raise InvalidInputError(
-                f"{taken[name]} and {image.path} would both get the pseudo-label {name}; rename one of them"
+                f"{taken[name]} and {image.path} would both get the pseudo-label {name}; rename one of them",
+                code="E-input-same-name",
             )
         taken[name] = image.path
 
@@ -205,7 +214,7 @@ def refuse_twins(images: Sequence[SourceImage]) -> None:
 def _read_ahead(
     images: Sequence[SourceImage], predictor: Predictor, fail: Callable[[SourceImage, str], None]
 ) -> Iterator[tuple[SourceImage, Photograph]]:
-    """Yield each image as it was read; of one that cannot be read `fail` is told, in a sentence."""
+    """Read images in threads and yield them; call `fail` with each unreadable one and the reason."""
 
     def read(source: SourceImage) -> ReadImage | None:
         try:
@@ -216,7 +225,8 @@ def _read_ahead(
 
     readers = Readers()
     try:
-        for (found,) in readers.groups(images, read, lambda num_pixels: 1):
-            yield found.source, found.photograph
+        for (image,) in readers.groups(images, read, lambda num_pixels: 1):
+            assert image.photograph is not None  # None is for files that are read in tiles, see `read`
+            yield image.source, image.photograph
     finally:
         readers.stop()

@@ -1,4 +1,4 @@
-"""What a model thinks of its own prediction, without any truth: numbers per image, and against a reference."""
+"""Measure predictions without ground truth: numbers per image, and comparisons with a reference."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import rel_entr
 
 PRESENT_SHARE = 1e-3
-"""Of the pixels: a class that the probabilities give as much is expected in an image, predicted or not."""
+"""A class with at least this share of the probability mass is expected in an image, even if it is not predicted."""
 CLEAR_SHARE = 0.005
-"""Of the pixels: a smaller difference of a class is not worth a word."""
+"""Differences below this share of the pixels are not reported."""
 _NORMAL_95 = 1.96
 
 
 class Measures(NamedTuple):
-    """What can be said of an image without its truth; shares of 1.
+    """Measures of a prediction without ground truth; each from 0 to 1.
 
     Attributes:
         confidence: mean probability of the winning class.
-        entropy: mean of the entropy of the pixels, each in natural logarithms over that of the number of classes.
-        flip_consistency: pixels that keep their class when the image is mirrored.
-        score: how much of mIoU is expected to be missing, see `expected_iou`: high is hard.
-        shares: of each class in the prediction, shape (num_classes,).
+        entropy: mean entropy of the pixels, divided by the logarithm of the number of classes.
+        flip_consistency: share of the pixels that keep their class when the image is mirrored.
+        score: 1 minus the expected mIoU, see `expected_iou`; high for difficult images.
+        shares: share of the pixels of each class in the prediction, shape (num_classes,).
     """
 
     confidence: float
@@ -33,13 +34,13 @@ class Measures(NamedTuple):
 
 
 class ShareDifference(NamedTuple):
-    """How much of the pictures one class is, mean over images, shares of 1.
+    """The mean share of the pixels that a class has in the folder and in the reference, 0 to 1.
 
     Attributes:
         name: of the class.
-        reference: there.
-        folder: here.
-        low, high: 95 % interval of folder - reference; None without two images on either side.
+        reference: share in the reference.
+        folder: share in the folder.
+        low, high: 95 % interval of folder - reference; None if neither side has two images.
     """
 
     name: str
@@ -50,12 +51,15 @@ class ShareDifference(NamedTuple):
 
     @property
     def difference(self) -> float:
+        """Folder - reference."""
         return self.folder - self.reference
 
     @property
     def is_clear(self) -> bool:
-        """Whether it is large, and larger than the choice of the images explains."""
-        return abs(self.difference) >= CLEAR_SHARE and self.low is not None and not self.low <= 0 <= self.high
+        """Whether the difference is at least `CLEAR_SHARE`, and its interval excludes zero."""
+        if self.low is None or self.high is None:
+            return False
+        return abs(self.difference) >= CLEAR_SHARE and not self.low <= 0 <= self.high
 
 
 def measure(
@@ -82,20 +86,21 @@ def measure(
 
 
 def expected_iou(train_ids: np.ndarray, mirrored: np.ndarray, doubt: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """Return the IoU that each class is expected to have: two factors, each 0 to 1.
+    """Return the expected IoU of each class: the product of two factors, each 0 to 1.
 
-    The first is the expected intersection over the expected union if the probabilities were right (Nowozin 2014,
-    "Optimal Decisions from Probabilistic Models: The Intersection-over-Union Case"): pixels taken for the class, each
-    by its probability, over those pixels and what the probabilities give the class elsewhere. Networks are too sure
-    far from what they learnt, so the second is the IoU between the prediction and that of the mirrored image: two
-    predictions disagree about as much as each of them is wrong (Jiang et al. 2022, arXiv:2106.13799).
+    The first factor is the expected intersection over the expected union if the probabilities were right (Nowozin
+    2014, "Optimal Decisions from Probabilistic Models: The Intersection-over-Union Case"). The intersection is the
+    probability mass of the class in the pixels predicted as the class; the union is these pixels, plus the
+    probability mass of the class in all other pixels. On data unlike the training data, networks are too confident.
+    The second factor corrects this: the IoU between the prediction and that of the mirrored image, because two
+    predictions disagree about as often as each of them is wrong (Jiang et al. 2022, arXiv:2106.13799).
 
     Args:
-        train_ids, mirrored, doubt, mass: as of `measure`.
+        train_ids, mirrored, doubt, mass: as in `measure`.
 
     Returns:
         float64, shape (num_classes,); nan for a class that is in neither prediction and has less than
-        `PRESENT_SHARE` of the probabilities.
+        `PRESENT_SHARE` of the probability mass.
     """
     num_classes, flat = len(mass), train_ids.ravel()
     count = np.bincount(flat, minlength=num_classes).astype(np.float64)
@@ -121,20 +126,17 @@ def share_distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         first, second: sum to 1 over the last axis, shape (..., num_classes).
     """
     middle = (first + second) / 2
-    divergence = 0.0
-    for one in (first, second):
-        terms = np.where(one > 0, one * np.log2(np.where(one > 0, one, 1) / np.where(middle > 0, middle, 1)), 0)
-        divergence = divergence + terms.sum(-1) / 2
-    return np.sqrt(np.clip(divergence, 0, 1))
+    divergence = (rel_entr(first, middle) + rel_entr(second, middle)).sum(-1) / (2 * np.log(2))
+    return np.sqrt(np.clip(divergence, 0, 1))  # scipy's jensenshannon is nan where rounding makes it negative
 
 
 def distances_from(shares: np.ndarray, reference: np.ndarray, within: bool = False) -> np.ndarray:
-    """Return the distance of the class shares of each image from the mean of the reference.
+    """Return the distance of the class shares of each image from the mean shares of the reference.
 
     Args:
         shares: shape (images, num_classes).
         reference: as `shares`.
-        within: the images are those of the reference: each is compared with the mean of the others.
+        within: the images are those of the reference; each is compared with the mean of the others.
     """
     mean = reference.mean(0)
     if within and len(reference) > 1:
@@ -143,14 +145,14 @@ def distances_from(shares: np.ndarray, reference: np.ndarray, within: bool = Fal
 
 
 def places_in(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return where values lie in a reference: the share of it that is smaller, equal ones counted half."""
+    """Return the share of the reference that is smaller than each value; equal values count half."""
     ordered = np.sort(reference)
     below, up_to = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
     return (below + up_to) / (2 * len(ordered))
 
 
 def compare_shares(names: Sequence[str], folder: np.ndarray, reference: np.ndarray) -> list[ShareDifference]:
-    """Compare how much of the pictures each class is.
+    """Compare the mean class shares of two sets of images.
 
     Args:
         names: of the classes.
@@ -158,31 +160,31 @@ def compare_shares(names: Sequence[str], folder: np.ndarray, reference: np.ndarr
         reference: as `folder`.
 
     Returns:
-        A row per class; the intervals take the images for drawn by chance (Welch). With one image in the folder they
-        are those of single images of the reference.
+        A row per class. The intervals assume that the images are random samples (Welch). If one side has a single
+        image, the variance of the other side is used for it, too.
     """
     means = [side.mean(0) for side in (folder, reference)]
-    spreads = [side.var(0, ddof=1) if len(side) > 1 else None for side in (folder, reference)]
-    known = next((spread for spread in reversed(spreads) if spread is not None), None)
+    variances = [side.var(0, ddof=1) if len(side) > 1 else None for side in (folder, reference)]
+    known = next((variance for variance in reversed(variances) if variance is not None), None)
     rows = []
     for i, name in enumerate(names):
         low = high = None
         if known is not None:
-            sides = zip(spreads, (folder, reference), strict=True)
-            error = sum((known if s is None else s)[i] / len(side) for s, side in sides) ** 0.5
+            sides = zip(variances, (folder, reference), strict=True)
+            error = sum((known if own is None else own)[i] / len(side) for own, side in sides) ** 0.5
             middle = float(means[0][i] - means[1][i])
             low, high = middle - _NORMAL_95 * error, middle + _NORMAL_95 * error
         rows.append(ShareDifference(name, float(means[1][i]), float(means[0][i]), low, high))
     return rows
 
 
-def difference_in_words(rows: Sequence[ShareDifference]) -> str:
-    """Return `more sky (+9.1); less car (-4.0)`, in points of a percent; empty if nothing is clear."""
+def describe_differences(rows: Sequence[ShareDifference]) -> str:
+    """Return text such as `more sky (+9.1); less car (-4.0)`, in percentage points; empty without clear differences."""
     clear = sorted((row for row in rows if row.is_clear), key=lambda row: -abs(row.difference))
     more, less = ([row for row in clear if (row.difference > 0) == sign] for sign in (True, False))
     parts = []
-    for word, some in (("more", more), ("less", less)):
-        if some:
-            named = [f"{row.name} ({100 * row.difference:+.1f})" for row in some[:4]]
-            parts.append(f"{word} {', '.join(named)}")
+    for word, differences in (("more", more), ("less", less)):
+        if differences:
+            classes = [f"{row.name} ({100 * row.difference:+.1f})" for row in differences[:4]]
+            parts.append(f"{word} {', '.join(classes)}")
     return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""What was measured on photographs without labels, as tables, lists and `gap.json`."""
+"""Write the measures of photographs without labels: tables, a list, and `gap.json`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from semseg.analysis.gap import Measured
 from semseg.analysis.gap_scores import (
     compare_shares,
-    difference_in_words,
+    describe_differences,
     distances_from,
     places_in,
     share_distance,
@@ -30,21 +30,20 @@ FEATURES = {
     "flip_consistency": "pixels that keep their class in the mirror image",
     "share_distance": "of its class shares from the reference",
 }
-"""What is said of every photograph, 0 to 1."""
+"""The measures of every photograph, each 0 to 1, with a description."""
 GOOD = {"score": -1, "confidence": 1, "entropy": -1, "flip_consistency": 1, "share_distance": -1}
-"""Whether a high value speaks for the prediction, or against it."""
+"""1 if a high value means a good prediction, -1 if it means a bad one."""
 
 
 class Side(NamedTuple):
-    """The photographs of one side that could be measured, and what is said of them.
+    """The measured photographs of the folder or of the reference.
 
     Attributes:
-        measured: hardest first.
+        measured: most difficult first.
         features: by name as in `FEATURES`, float64, shape (images,).
-        places: where in the reference each lies: the share of it that has a smaller value; by name, shape
-            (images,).
-        shares: of the classes, shape (images, num_classes).
-        truth: mIoU in percent of each, nan where it is not known.
+        places: share of the reference that has a smaller value, by name of the feature, shape (images,).
+        shares: class shares, shape (images, num_classes).
+        truth: mIoU in percent, shape (images,), nan where it is not known.
     """
 
     measured: list[Measured]
@@ -54,91 +53,105 @@ class Side(NamedTuple):
     truth: np.ndarray
 
 
-def sides(folder: Sequence[Measured], reference: Sequence[Measured], truth: Mapping[Path, float]) -> tuple[Side, Side]:
-    """Return what is said of the photographs of a folder and of a reference.
+def make_sides(
+    folder: Sequence[Measured], reference: Sequence[Measured], truth: Mapping[Path, float]
+) -> tuple[Side, Side]:
+    """Return the features of the photographs of a folder and of a reference; failed photographs are left out.
 
     Args:
-        folder: measured, at least one of them without fault.
+        folder: at least one of them was measured.
         reference: as `folder`.
-        truth: mIoU in percent by resolved path, as far as it is known.
+        truth: known mIoU in percent, by resolved path.
     """
-    ordered = []
-    for all_ in (folder, reference):
-        sound = [one for one in all_ if one.measures is not None]
-        ordered.append(sorted(sound, key=lambda one: -one.measures.score))
-    shares = [np.array([one.measures.shares for one in side]) for side in ordered]
-    features = [
-        {
-            name: distances_from(own, shares[1], within)
-            if name == "share_distance"
-            else np.array([getattr(one.measures, name) for one in side])
-            for name in FEATURES
-        }
-        for side, own, within in zip(ordered, shares, (False, True), strict=True)
-    ]
-    return tuple(
-        Side(
-            side,
-            own,
-            {name: places_in(values, features[1][name]) for name, values in own.items()},
-            share,
-            np.array([truth.get(one.source.path.resolve(), np.nan) for one in side]),
-        )
-        for side, own, share in zip(ordered, features, shares, strict=True)
+    reference_side = _make_side(reference, None, truth)
+    return _make_side(folder, reference_side, truth), reference_side
+
+
+def _make_side(photographs: Sequence[Measured], reference: Side | None, truth: Mapping[Path, float]) -> Side:
+    """Return the features of photographs; None as `reference` means that they are the reference."""
+    pairs = [(photograph, photograph.measures) for photograph in photographs if photograph.measures is not None]
+    pairs.sort(key=lambda pair: -pair[1].score)
+    shares = np.array([measures.shares for _, measures in pairs])
+    features = {
+        name: np.array([getattr(measures, name) for _, measures in pairs])
+        for name in FEATURES
+        if name != "share_distance"
+    }
+    reference_shares = shares if reference is None else reference.shares
+    features["share_distance"] = distances_from(shares, reference_shares, within=reference is None)
+    reference_features = features if reference is None else reference.features
+    return Side(
+        [photograph for photograph, _ in pairs],
+        features,
+        {name: places_in(values, reference_features[name]) for name, values in features.items()},
+        shares,
+        np.array([truth.get(photograph.source.path.resolve(), np.nan) for photograph, _ in pairs]),
     )
 
 
 def summarize(folder: Side, reference: Side, classes: Sequence[str]) -> dict[str, Any]:
-    """Compare the two.
+    """Compare the photographs of the folder with those of the reference.
 
     Returns:
-        The part of `gap.json` that follows from the measures: means, class_shares, share_distance (of the mean class
-        shares), words, and correlation: Spearman's, of each feature with mIoU, turned so that 1 is best; without a
-        known mIoU it is None.
+        The part of `gap.json` that is computed from the measures: means, class_shares, share_distance (of the mean
+        class shares), words, and correlation: Spearman's, of each feature with mIoU, with the sign changed where
+        needed, so that 1 is best; None without a known mIoU.
     """
     rows = compare_shares(classes, folder.shares, reference.shares)
-    known = {"folder": folder, "reference": reference}
+    both = {"folder": folder, "reference": reference}
     return {
         "means": {
-            name: {side: float(one.features[name].mean()) for side, one in known.items()}
+            name: {key: float(side.features[name].mean()) for key, side in both.items()}
             | {"place": float(folder.places[name].mean())}
             for name in FEATURES
         },
         "class_shares": [
-            {"class": row.name, "folder": row.folder, "reference": row.reference, "difference": row.difference,
-             "low": row.low, "high": row.high, "is_clear": bool(row.is_clear)}
+            {
+                "class": row.name,
+                "folder": row.folder,
+                "reference": row.reference,
+                "difference": row.difference,
+                "low": row.low,
+                "high": row.high,
+                "is_clear": row.is_clear,
+            }
             for row in rows
         ],
         "share_distance": float(share_distance(folder.shares.mean(0), reference.shares.mean(0))),
-        "words": difference_in_words(rows),
+        "words": describe_differences(rows),
         "correlation": _correlations(folder, reference),
-    }  # fmt: skip
+    }
 
 
 def _correlations(folder: Side, reference: Side) -> dict[str, dict[str, dict]] | None:
-    some = {"both": (folder, reference), "folder": (folder,), "reference": (reference,)}
-    truth = {where: np.concatenate([side.truth for side in sides_]) for where, sides_ in some.items()}
+    groups = {"both": (folder, reference), "folder": (folder,), "reference": (reference,)}
+    truth = {key: np.concatenate([side.truth for side in group]) for key, group in groups.items()}
     if not np.isfinite(truth["both"]).any():
         return None
-    found = {}
+    correlations: dict[str, dict[str, dict]] = {name: {} for name in FEATURES}
     for name in FEATURES:
-        found[name] = {}
-        for where, sides_ in some.items():
-            values = GOOD[name] * np.concatenate([side.features[name] for side in sides_])
-            is_known = np.isfinite(truth[where])
-            found[name][where] = rank_correlation(values[is_known], truth[where][is_known])._asdict()
-    return found
+        for key, group in groups.items():
+            values = GOOD[name] * np.concatenate([side.features[name] for side in group])
+            is_known = np.isfinite(truth[key])
+            correlations[name][key] = rank_correlation(values[is_known], truth[key][is_known])._asdict()
+    return correlations
 
 
-def write_tables(out_dir: Path, folder: Side, reference: Side, failed: Mapping[str, Sequence[Measured]], top: int,
-                 classes: Sequence[str]) -> list[str]:  # fmt: skip
+def write_tables(
+    out_dir: Path,
+    folder: Side,
+    reference: Side,
+    failed: Mapping[str, Sequence[Measured]],
+    top: int,
+    classes: Sequence[str],
+) -> list[str]:
     """Write `images.csv`, `reference.csv` and `label_next.txt`.
 
     Args:
-        out_dir: is made.
-        folder, reference: what is said of them.
-        failed: by name of the table, what could not be measured.
-        top: how many photographs the list names.
+        out_dir: created if missing.
+        folder, reference: the measured photographs.
+        failed: photographs that could not be measured, by name of the table.
+        top: number of photographs in the list.
         classes: names.
 
     Returns:
@@ -149,39 +162,40 @@ def write_tables(out_dir: Path, folder: Side, reference: Side, failed: Mapping[s
     head += [*(["mIoU"] if with_truth else []), *(f"share/{name}" for name in classes)]
     for name, side in (("images", folder), ("reference", reference)):
         rows = []
-        for i, one in enumerate(side.measured):
-            said = [values[key][i] for values in (side.features, side.places) for key in FEATURES]
+        for i, photograph in enumerate(side.measured):
+            measures = [values[key][i] for values in (side.features, side.places) for key in FEATURES]
             truth = [side.truth[i]] if with_truth else []
-            numbers = [f"{value:.6f}" if np.isfinite(value) else "" for value in (*said, *truth, *side.shares[i])]
-            rows.append([i + 1, *_identity(one), "ok", *numbers])
-        rows += [["", *_identity(one), f"failed: {one.fault}"] for one in failed[name]]
+            numbers = [f"{value:.6f}" if np.isfinite(value) else "" for value in (*measures, *truth, *side.shares[i])]
+            rows.append([i + 1, *_identity(photograph), "ok", *numbers])
+        rows += [["", *_identity(photograph), f"failed: {photograph.fault}"] for photograph in failed[name]]
         _write_table(out_dir / f"{name}.csv", head, rows)
-    lines = [_line(one.source.path, out_dir) for one in folder.measured[:top]]
+    lines = [_line(photograph.source.path, out_dir) for photograph in folder.measured[:top]]
     with atomic_path(out_dir / "label_next.txt") as temporary:
         temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape")
     return ["images.csv", "reference.csv", "label_next.txt"]
 
 
-def write_account(out_dir: Path, account: Mapping[str, Any]) -> None:
-    """Write `gap.json`, last: who finds it finds all."""
+def write_summary(out_dir: Path, summary: Mapping[str, Any]) -> None:
+    """Write `gap.json`; call this last, so that the other files are complete when it exists."""
     with atomic_path(out_dir / "gap.json") as temporary:
-        text = json.dumps({"schema": SCHEMA, **account}, indent=1, allow_nan=False)
+        text = json.dumps({"schema": SCHEMA, **summary}, indent=1, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def write_keep_rates(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write what was kept of each class as a table."""
+    """Write the number of kept pixels of each class as a table."""
     _write_table(path, list(rows[0]), [["" if value is None else value for value in row.values()] for row in rows])
 
 
-def _identity(one: Measured) -> list:
-    return [one.source.name, one.source.path, *(reversed(one.size) if one.size else ("", ""))]
+def _identity(photograph: Measured) -> list:
+    height_width = photograph.size or ("", "")
+    return [photograph.source.name, photograph.source.path, *reversed(height_width)]
 
 
 def _line(path: Path, out_dir: Path) -> str:
-    """Name a photograph in a list, relative to the list, wherever links lead."""
+    """Return the line of a photograph in a list: its path relative to the real folder of the list."""
     line = os.path.relpath(path.absolute(), out_dir.resolve())
-    return f"./{line}" if line.startswith("#") else line  # no comment
+    return f"./{line}" if line.startswith("#") else line  # a line that starts with # is a comment
 
 
 def _write_table(path: Path, head: Sequence[str], rows: Sequence[Sequence]) -> None:

@@ -33,7 +33,7 @@ def add_compare(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_compare(args: argparse.Namespace) -> int:
-    from semseg.analysis.compare import as_json, compare
+    from semseg.analysis.compare import compare, to_plain_data
     from semseg.evaluation.results import read_results
     from semseg.system.atomic import atomic_path
 
@@ -58,7 +58,7 @@ def _run_compare(args: argparse.Namespace) -> int:
             print(f"{'':{width}}{row.first:8.2f}{row.second:8.2f}{row.value:+9.2f}   {row.name}")
     if args.json:
         with atomic_path(args.json) as temporary:
-            temporary.write_text(json.dumps(as_json(found), indent=1, allow_nan=False) + "\n")
+            temporary.write_text(json.dumps(to_plain_data(found), indent=1, allow_nan=False) + "\n")
     return 0
 
 

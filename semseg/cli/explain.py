@@ -52,7 +52,7 @@ def _run_explain(args: argparse.Namespace) -> int:
         raise InvalidInputError(f"{image} is a folder; expected one image", code="E-input-value")
     from semseg.system.atomic import check_folder
 
-    check_folder(args.out_dir, "--out-dir")
+    check_folder(args.out_dir, "out_dir")
     box = None if args.region is None else _box(args.region)
 
     from semseg.analysis.explain import explain
@@ -61,13 +61,13 @@ def _run_explain(args: argparse.Namespace) -> int:
     source = find_images(image)[0]
     predictor = open_predictor(args, exported=False)
     out_dir = args.out_dir / source.name
-    account = explain(predictor, source.path, out_dir, args.class_name, box)
-    region, cam = account["region"], account["grad_cam"]
+    result = explain(predictor, source.path, out_dir, args.class_name, box)
+    region, cam = result["region"], result["grad_cam"]
     top = ", ".join(f"{entry['class']} {entry['mean_probability']:.2f}" for entry in region["top"])
     print(f"region: {region['meaning']}, {100 * region['share_of_picture']:.1f} % of the picture")
     print(f"most probable there: {top}; entropy {region['mean_entropy']:.2f}, margin {region['mean_margin']:.2f}")
     print(f"Grad-CAM of {cam['class']}: " + ("nothing speaks for it" if cam["is_empty"] else cam["layer"]))
-    print(f"wrote {out_dir}: {', '.join(account['files'][:5])}, probability/, explain.json")
+    print(f"wrote {out_dir}: {', '.join(result['files'][:5])}, probability/, explain.json")
     return 0
 
 

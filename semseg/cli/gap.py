@@ -95,16 +95,16 @@ def _run_gap(args: argparse.Namespace) -> int:
 
     from semseg.system.atomic import check_folder
 
-    check_folder(args.out_dir, "--out-dir")
+    check_folder(args.out_dir, "out_dir")
 
-    from semseg.analysis.gap import find_photographs, measure_photographs, refuse_twins
-    from semseg.analysis.gap_tables import sides
+    from semseg.analysis.gap import check_label_names, find_photographs, measure_photographs
+    from semseg.analysis.gap_tables import make_sides
     from semseg.analysis.pseudo_labels import DoubtCounts
 
     here = find_photographs(folder, args.num_images, leave_out=[args.out_dir])
     there = find_photographs(args.reference, args.num_images or MOST_OF_REFERENCE, True, [args.out_dir])
     if share is not None:
-        refuse_twins(here.images)
+        check_label_names(here.images)
     truth = _truth(args.results, [*here.images, *there.images])
     predictor = open_predictor(args, exported=False)
     counts = None if share is None else DoubtCounts(len(predictor.classes))
@@ -133,14 +133,14 @@ def _run_gap(args: argparse.Namespace) -> int:
         name: [one for one in some if one.measures is None]
         for name, some in (("images", measured_here), ("reference", measured_there))
     }
-    return _tell(args, predictor, (here, there), sides(measured_here, measured_there, truth), failed, counts)
+    return _tell(args, predictor, (here, there), make_sides(measured_here, measured_there, truth), failed, counts)
 
 
 def _tell(args: argparse.Namespace, predictor: Any, photographs: Any, measured: Any, failed: Any, counts: Any) -> int:
     """Write everything, and say the most important of it."""
-    from semseg.analysis.gap import revisit
-    from semseg.analysis.gap_tables import summarize, write_account, write_keep_rates, write_tables
-    from semseg.analysis.report.gap_page import draw, write_page
+    from semseg.analysis.gap import predict_again
+    from semseg.analysis.gap_tables import summarize, write_keep_rates, write_summary, write_tables
+    from semseg.analysis.report.gap_page import draw_views, write_page
     from semseg.checkpoints.facts import command_line, versions
     from semseg.system.atomic import atomic_path
 
@@ -155,10 +155,10 @@ def _tell(args: argparse.Namespace, predictor: Any, photographs: Any, measured: 
     def visit(source: Any, image: Any, prediction: Any) -> None:
         kept = labels.write(source, prediction) if labels else None
         if source.path in shown_paths:
-            pictures[source.path] = draw(image, prediction.train_ids, prediction.entropy, kept, predictor.palette)
+            pictures[source.path] = draw_views(image, prediction.train_ids, prediction.entropy, kept, predictor.palette)
 
     revisited = folder.measured if labels else shown
-    revisit(predictor, [one.source for one in revisited], visit)
+    predict_again(predictor, [one.source for one in revisited], visit)
     keep_rates = None
     if labels:
         keep_rates = {"share": share, "per_class": _keep_rates(predictor.classes, labels)}
@@ -197,7 +197,7 @@ def _tell(args: argparse.Namespace, predictor: Any, photographs: Any, measured: 
         "pseudo_labels": keep_rates,
     }
     write_page(out_dir / "gap.html", account, folder, reference, shown, args.top, pictures)
-    write_account(out_dir, account)
+    write_summary(out_dir, account)
     _print(account, folder, args.top)
     print(f"wrote {out_dir}: gap.html, gap.json, {', '.join(files)}")
     num_failed = sum(map(len, failed.values()))
@@ -240,7 +240,7 @@ def _labels(out_dir: Path, predictor: Any, share: float | None, counts: Any) -> 
     from semseg.inference import Outputs
 
     outputs = Outputs(out_dir, predictor.classes, predictor.palette)
-    return PseudoLabels(out_dir / "pseudo_labels", outputs, counts.most_doubt(share))
+    return PseudoLabels(out_dir / "pseudo_labels", outputs, counts.max_doubt(share))
 
 
 def _keep_rates(classes: Sequence[str], labels: Any) -> list[dict]:
@@ -252,7 +252,7 @@ def _keep_rates(classes: Sequence[str], labels: Any) -> list[dict]:
             "kept": int(kept),
             "keep_rate": kept / pixels if pixels else None,
         }
-        for name, doubt, pixels, kept in zip(classes, labels.most_doubt, labels.pixels, labels.kept, strict=True)
+        for name, doubt, pixels, kept in zip(classes, labels.max_doubt, labels.pixels, labels.kept, strict=True)
     ]
 
 

@@ -156,9 +156,9 @@ def _check_options(args: argparse.Namespace, save: list[str], of_videos: bool) -
             raise InvalidInputError("--no-vis and --save vis contradict each other; leave one out")
         if args.no_vis and "side-by-side" not in save:
             refuse(_OF_OVERLAYS, "with --no-vis")
-    check_folder(args.out_dir, "--out-dir")
+    check_folder(args.out_dir, "out_dir")
     if args.geojson is not None:
-        check_folder(args.geojson.parent, "--geojson")
+        check_folder(args.geojson.parent, "geojson")
 
 
 def _refuse_more_than_tiles_write(args: argparse.Namespace, images: Sequence, save: list[str]) -> None:

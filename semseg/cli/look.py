@@ -100,8 +100,8 @@ def _run_stats(args: argparse.Namespace) -> int:
 
         csv_path = args.out / f"class_statistics_{args.split}.csv"
         chart_path = args.out / f"class_shares_{args.split}.png"
-        image_shares = counts.images / counts.num_images
-        chart = charts.draw_class_shares(counts.shares, image_shares, classes, palette, counts.ignored_share, title)
+        shares, image_shares = list(counts.shares), list(counts.images / counts.num_images)
+        chart = charts.draw_class_shares(shares, image_shares, classes, palette, counts.ignored_share, title)
         with atomic_path(csv_path) as temporary:
             statistics.write_csv(counts, classes, temporary)
         with atomic_path(chart_path) as temporary:

@@ -78,7 +78,7 @@ def _run_export(args: argparse.Namespace) -> int:
     if args.out is not None and args.out.suffix != suffix:
         raise InvalidInputError(f"--out {args.out}: expected a name that ends with {suffix}", code="E-input-value")
     if args.out is not None:
-        check_folder(args.out.parent, "--out")
+        check_folder(args.out.parent, "out")
     if args.precision == "int8" and args.format != "onnx":
         raise InvalidInputError("--precision int8 is for --format onnx only", code="E-input-no-effect")
     if args.trust_checkpoint:

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from semseg.config.options import add_options, names_of
 from semseg.errors import InvalidInputError
@@ -14,6 +14,7 @@ from semseg.inference.options import ModelOptions, PredictionOptions
 
 if TYPE_CHECKING:
     from semseg.inference.prediction import ImagePredictor
+    from semseg.inference.predictor import Predictor
 
 _CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
@@ -38,7 +39,15 @@ def add_speed_flags(parser: argparse.ArgumentParser) -> None:
     add_options(parser, PredictionOptions)
 
 
-def open_predictor(args: argparse.Namespace, rank: int = 0, exported: bool = True) -> ImagePredictor:
+@overload
+def open_predictor(args: argparse.Namespace, rank: int = 0, *, exported: Literal[False]) -> Predictor: ...
+
+
+@overload
+def open_predictor(args: argparse.Namespace, rank: int = 0, *, exported: bool = True) -> ImagePredictor: ...
+
+
+def open_predictor(args: argparse.Namespace, rank: int = 0, *, exported: bool = True) -> ImagePredictor:
     """Open the model that the arguments name; print its notes, from the first process only.
 
     Args:

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     for name in ("out_dir", "show_dir", "work_dir"):
         if getattr(args, name) is not None:
-            check_folder(Path(getattr(args, name)), f"`{name}`")
+            check_folder(Path(getattr(args, name)), name)
     if args.trust_checkpoint:
         compat.trust_checkpoints()
     cfg = load_config(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, TRANSFORMS
 
@@ -155,7 +155,7 @@ def _count(
     return statistics.add_up(np.concatenate(histograms), len(sets[0].metainfo["classes"]))
 
 
-def _weights_in_words(node: Any, place: str) -> Iterator[tuple[str, ConfigDict]]:
+def _weights_in_words(node: Any, place: str) -> Iterator[tuple[str, dict]]:
     """Yield every part of a model whose `class_weight` is a string, with its place."""
     if isinstance(node, dict):
         if isinstance(node.get("class_weight"), str):

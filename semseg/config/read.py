@@ -71,9 +71,13 @@ def load_config(
         ValueError: a key in the file or in `options` has no effect; or a head has another number of classes than the
             data set; or a checkpoint has no description.
 
-    ```python
-    cfg = load_config("configs/toycity/pspnet.py", ["train_cfg.max_iters=500"], data="data/x/dataset.yaml")
-    ```
+    Example:
+        >>> from semseg.config import load_config
+        >>> cfg = load_config("pspnet_r18-d8_1xb4-1000_toycity-128x256", ["train_cfg.max_iters=400"])
+        >>> cfg.train_cfg.max_iters
+        400
+        >>> cfg.work_dir
+        'work_dirs/pspnet_r18-d8_1xb4-1000_toycity-128x256'
     """
     path = Path(path)
     if not path.exists():

@@ -85,6 +85,14 @@ def read_dataset_file(path: str | Path) -> DatasetFile:
     Raises:
         FileNotFoundError: no such file.
         ValueError: a key or value is wrong; the message names the file, the key, and what to do.
+
+    Example:
+        >>> from semseg.datasets.dataset_file import read_dataset_file
+        >>> dataset = read_dataset_file("dataset.yaml")
+        >>> dataset.classes, dataset.encoding
+        (('road', 'other'), 'ids')
+        >>> sorted(dataset.splits)
+        ['train', 'val']
     """
     path = Path(path)
     if not path.is_file():

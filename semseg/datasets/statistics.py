@@ -92,7 +92,7 @@ def add_up(histograms: np.ndarray | Sequence[np.ndarray], num_classes: int) -> C
     """
     if not len(histograms):
         raise InvalidDataError("there is no mask to count", code="E-data-empty")
-    by_image = np.stack(histograms)
+    by_image = np.asarray(histograms)
     totals = by_image.sum(axis=0)
     unknown = {value: int(totals[value]) for value in range(num_classes, IGNORED) if totals[value]}
     if unknown:

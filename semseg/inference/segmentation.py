@@ -27,6 +27,17 @@ class Segmentation:
         classes: names, in the order of their train ids.
         palette: RGB, uint8, shape (num_classes, 3).
         path: of the image; None if the image was no file.
+
+    Example:
+        >>> from semseg import Segmenter
+        >>> result = Segmenter("best.pth", device="cpu")("street.jpg", probabilities=True)
+        >>> result.classes[:2], result.probabilities.shape
+        (('road', 'sidewalk'), (19, 96, 128))
+        >>> result.confidence.shape, result.train_ids.dtype
+        ((96, 128), dtype('uint8'))
+        >>> largest = max(result.shares(), key=result.shares().get)
+        >>> largest in result.classes
+        True
     """
 
     image: np.ndarray

@@ -29,13 +29,16 @@ OneImage = str | Path | Image.Image | np.ndarray | torch.Tensor
 class Segmenter:
     """Segment images with a checkpoint.
 
-    ```python
-    seg = Segmenter("best.pth")
-    result = seg("street.jpg")
-    result.train_ids, result.confidence, result.overlay(), result.shares()
-    for result in seg("photographs/"):  # one at a time, as the loop goes on
-        ...
-    ```
+    Example:
+        >>> from semseg import Segmenter
+        >>> segment = Segmenter("best.pth", device="cpu")
+        >>> result = segment("street.jpg")
+        >>> result.train_ids.shape  # height, width
+        (96, 128)
+        >>> for result in segment("photographs/"):  # one at a time, as the loop goes on
+        ...     print(result.path.name, result.overlay().shape)
+        a.jpg (96, 128, 3)
+        b.jpg (96, 128, 3)
 
     Args:
         checkpoint: weights (.pth, .pt, .ckpt, .pth.tar, .safetensors), or an exported model (.onnx), for which only

@@ -1,1 +1,1 @@
-"""A model on a page of one's own machine, and a JSON endpoint: what `tools/serve.py` starts."""
+"""A local web page for a model, and a JSON endpoint: the server that `tools/serve.py` starts."""

@@ -1,4 +1,4 @@
-"""The page, the endpoint, and the one thread in which the model works."""
+"""The page, the endpoint, and the single thread in which the model runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from semseg.datasets.index_png import index_image
 from semseg.inference.memory import is_out_of_memory
-from semseg.inference.outputs import Outputs, class_shares, mean_confidence
+from semseg.inference.outputs import class_shares, mean_confidence
 from semseg.inference.prediction import ImagePredictor, without_nodata
 from semseg.inference.reading import Photograph, TooManyPixelsError, read_photograph
 from semseg.serve.access import Guard, refusal
@@ -39,7 +39,7 @@ _MAX_SCANS = 100  # progressive JPEGs have about 10; 25 MB of empty ones would b
 
 
 class Work:
-    """What segments uploads, one at a time.
+    """Segments uploads, one at a time.
 
     Args:
         predictor: the model.
@@ -47,23 +47,25 @@ class Work:
 
     Attributes:
         predictor, limits: as given.
-        num_taken: uploads that are being read, wait, or are segmented.
-        is_busy: whether one is being segmented.
+        num_taken: uploads that are being read, are waiting, or are being segmented.
+        is_busy: whether an upload is being segmented.
     """
 
     def __init__(self, predictor: ImagePredictor, limits: Limits) -> None:
         self.predictor = predictor
         self.limits = limits
-        self._outputs = Outputs(Path(), predictor.classes, predictor.palette)  # for what it paints: nothing is written
         self._thread = ThreadPoolExecutor(1)
-        self._lasted_s = 1.0
+        self._last_duration_s = 1.0
         self.num_taken = 0
         self.is_busy = False
 
     async def segment(self, request: Request, mask: str, preview: bool) -> Response:
-        """Read an upload and answer it. It takes its place before it is read: so the memory is bounded, too."""
+        """Read an upload, segment it and return the response.
+
+        The upload counts as waiting before it is read, so that the memory of all uploads is bounded, too.
+        """
         if self.num_taken > self.limits.num_waiting:
-            wait_s = math.ceil(self._lasted_s * self.num_taken)
+            wait_s = math.ceil(self._last_duration_s * self.num_taken)
             raise Refused(429, f"{self.num_taken} uploads are before this one; try again in {wait_s} s", wait_s)
         self.num_taken += 1
         try:
@@ -77,44 +79,44 @@ class Work:
         try:
             return self._answer(*arguments)
         finally:
-            self._lasted_s, self.is_busy = time.monotonic() - began_s, False
+            self._last_duration_s, self.is_busy = time.monotonic() - began_s, False
 
     def _answer(self, upload: bytes, mask: str, preview: bool) -> Response:
         photograph = self._read(upload)
         image = photograph.image
         try:
-            (found,) = self.predictor.predict([image], confidence=self.predictor.has_probabilities)
+            (prediction,) = self.predictor.predict([image], confidence=self.predictor.has_probabilities)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise Refused(503, "the memory does not suffice for this photograph; send a smaller one") from None
-        except ValueError as error:  # an exported model may be for one size
+            raise Refused(503, "not enough memory for this photograph; send a smaller one") from None
+        except ValueError as error:  # an exported model may accept only one size
             raise Refused(400, str(error)) from None
-        found = without_nodata(found, photograph.nodata)
-        train_ids = found.train_ids
-        png = _encoded(index_image(train_ids, self.predictor.palette), "PNG") if mask != "none" else b""
+        prediction = without_nodata(prediction, photograph.nodata)
+        train_ids = prediction.train_ids
+        png = _encode(index_image(train_ids, self.predictor.palette), "PNG") if mask != "none" else b""
         if mask == "png":
             return Response(png, media_type="image/png")
         classes = self.predictor.classes
         shares = class_shares(train_ids, len(classes)).tolist()
-        answer = dict(
+        content = dict(
             width=train_ids.shape[1],
             height=train_ids.shape[0],
-            mean_confidence=mean_confidence(found),
+            mean_confidence=mean_confidence(prediction),
             shares=dict(zip(classes, shares, strict=True)),
             classes=list(classes),
             palette=np.asarray(self.predictor.palette).tolist(),
         )
         if png:
-            answer["mask"] = _base64(png)
-        if preview:  # upright as the mask is, and in a format that every browser shows
+            content["mask"] = _base64(png)
+        if preview:  # oriented as the mask, in a format that every browser can show
             preview_picture = Image.fromarray(image)
             preview_picture.thumbnail((_PREVIEW_PX, _PREVIEW_PX))
-            answer["photograph"] = _base64(_encoded(preview_picture, "JPEG", quality=90))
+            content["photograph"] = _base64(_encode(preview_picture, "JPEG", quality=90))
             shown = np.asarray(Image.fromarray(train_ids).resize(preview_picture.size, Image.Resampling.NEAREST))
             lines = drawing.outline(np.full((*shown.shape, 3), 127, np.uint8), shown)[:, :, 0]
-            answer["outlines"] = _base64(_encoded(Image.fromarray(lines), "PNG", transparency=127))
-        return Response(json.dumps(answer), media_type="application/json")
+            content["outlines"] = _base64(_encode(Image.fromarray(lines), "PNG", transparency=127))
+        return Response(json.dumps(content), media_type="application/json")
 
     def _read(self, upload: bytes) -> Photograph:
         if upload.startswith(b"\xff\xd8") and upload.count(b"\xff\xda") > _MAX_SCANS:
@@ -127,7 +129,7 @@ class Work:
         except ValueError as error:
             if isinstance(error.__cause__, UnidentifiedImageError):
                 formats = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
-                raise Refused(415, f"the upload is no photograph that can be read; expected {formats}") from None
+                raise Refused(415, f"the upload is not a readable photograph; expected {formats}") from None
             raise Refused(400, f"the photograph cannot be read: {error}") from None
 
 
@@ -135,11 +137,11 @@ def make_app(work: Work, name: str, names: Collection[str] = ()) -> Guard:
     """Return the ASGI application.
 
     Args:
-        work: what segments.
+        work: segments the uploads.
         name: of the model.
-        names: hosts by which it may be called, see `Guard`.
+        names: host names that requests may use, see `Guard`.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # those pages load scripts from elsewhere
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # these pages load scripts from other servers
     predictor, limits = work.predictor, work.limits
     about = dict(
         name=name,
@@ -163,36 +165,36 @@ def make_app(work: Work, name: str, names: Collection[str] = ()) -> Guard:
     async def healthz() -> dict:
         return dict(status="ok", uploads=work.num_taken)
 
-    for path, (file, kind) in _FILES.items():
-        app.get(path)(_giver((_PAGE / file).read_bytes(), kind))
+    for path, (file_name, media_type) in _FILES.items():
+        app.get(path)(_static((_PAGE / file_name).read_bytes(), media_type))
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> Response:
         return refusal(error)
 
     @app.exception_handler(Exception)
-    async def failed(*_: Any) -> Response:  # it goes on to the guard, which says where
-        return refusal(Refused(500, "the server failed at this; its terminal says where"))
+    async def failed(*_: Any) -> Response:  # the guard gets the exception too, and logs where it was raised
+        return refusal(Refused(500, "the server failed; its terminal shows where"))
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
-        sentence = f"{request.method} of this address is not offered; POST a photograph to /api/segment"
+        sentence = f"{request.method} is not supported at this address; POST a photograph to /api/segment"
         return refusal(Refused(error.status_code, sentence))
 
     return Guard(app, names, limits.per_minute)
 
 
-def _giver(content: bytes, kind: str) -> Callable:
-    async def give() -> Response:
-        return Response(content, media_type=kind)
+def _static(content: bytes, media_type: str) -> Callable:
+    async def respond() -> Response:
+        return Response(content, media_type=media_type)
 
-    return give
+    return respond
 
 
-def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
-    encoded = io.BytesIO()
-    picture.save(encoded, kind, **options)
-    return encoded.getvalue()
+def _encode(picture: Image.Image, file_format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, file_format, **options)
+    return buffer.getvalue()
 
 
 def _base64(content: bytes) -> str:

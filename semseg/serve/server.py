@@ -1,4 +1,4 @@
-"""One process on one port, until Ctrl-C."""
+"""Run the server: one process on one port, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -25,17 +25,20 @@ _FULL_HEAD = (
 
 
 class Protocol(H11Protocol):
-    """Uvicorn's, which by itself waits for ever for the first request, and for a client that does not read on."""
+    """Uvicorn's protocol with limits: on the number of connections, and on the time of idle ones.
+
+    Uvicorn alone waits forever for the first request, and for a client that stops reading.
+    """
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if len(self.connections) > _MAX_CONNECTIONS:
             transport.write(_FULL_HEAD + b"Content-Length: %d\r\n\r\n" % len(_FULL) + _FULL)
             transport.close()
-        self._look(None)
+        self._check_idle(None)
 
-    def _look(self, before: tuple | None) -> None:
-        """End the connection when nothing has happened since the last look, but for the server's own work."""
+    def _check_idle(self, before: tuple | None) -> None:
+        """Close the connection if nothing has happened since the last check, unless the server is still working."""
         if self not in self.connections:
             return
         num_unread = self.transport.get_write_buffer_size()
@@ -44,20 +47,22 @@ class Protocol(H11Protocol):
         if now == before and (is_idle or num_unread):
             self.transport.abort()
         else:
-            self.loop.call_later(_IDLE_S, self._look, now)
+            self.loop.call_later(_IDLE_S, self._check_idle, now)
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take a port, so that a model need not be loaded in vain; connections are refused until it listens.
+    """Bind a port before the model is loaded, so that a port in use is reported early.
+
+    Connections are refused until the socket listens.
 
     Raises:
-        ValueError: it is in use or not allowed, or there is no such host here.
+        ValueError: the port is in use or not allowed, or this machine does not have the address.
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (socket.gaierror, UnicodeError):
         raise InvalidInputError(
-            f"--host {host}: no such address; expected 127.0.0.1, or 0.0.0.0 for all networks"
+            f"`host` {host}: no such address; expected 127.0.0.1, or 0.0.0.0 for all networks", code="E-input-address"
         ) from None
     listener = socket.socket(family, kind)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -67,36 +72,38 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise InvalidInputError(
-                f"--port {port} is in use on {host}; name another, or 0 for any that is free"
+                f"`port` {port} is in use on {host}; choose another, or 0 for any free port", code="E-input-address"
             ) from None
         reason = (error.strerror or str(error)).lower()
-        raise InvalidInputError(f"--host {host} --port {port} cannot be taken: {reason}; name others") from None
+        raise InvalidInputError(
+            f"`host` {host} `port` {port} cannot be used: {reason}; choose others", code="E-input-address"
+        ) from None
     return listener
 
 
 def run(app: Any, listener: socket.socket, is_busy: Callable[[], bool]) -> None:
-    """Answer until Ctrl-C.
+    """Serve requests until Ctrl-C.
 
     Args:
         app: from `make_app`.
         listener: from `bind`.
-        is_busy: whether the model is at work, which then is not waited for.
+        is_busy: whether the model is running; then the process ends without waiting for it.
 
     Raises:
-        Stopped: it was Ctrl-C.
+        Stopped: Ctrl-C was pressed.
     """
     try:
         uvicorn.Server(configuration(app)).run([listener])
     except KeyboardInterrupt:
         if is_busy():
             print("stopped", file=sys.stderr, flush=True)
-            os._exit(130)  # the interpreter would wait for its threads
+            os._exit(130)  # a normal exit would wait for the thread of the model
         raise Stopped("stopped", 130) from None
 
 
 def configuration(app: Any) -> uvicorn.Config:
-    """Return how uvicorn runs an application here."""
-    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # what matters is said by the guard
+    """Return the configuration of uvicorn."""
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # the guard logs the requests
     return uvicorn.Config(
         app,
         http=Protocol,
@@ -105,6 +112,6 @@ def configuration(app: Any) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # clients would choose the address that they are counted by
+        proxy_headers=False,  # clients could choose the address that the rate limit counts
         timeout_graceful_shutdown=1,
     )

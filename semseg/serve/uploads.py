@@ -1,4 +1,4 @@
-"""What a client sends: read within bounds, into memory only."""
+"""Read uploads within limits, into memory only."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from starlette.requests import ClientDisconnect
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server takes on.
+    """Limits of a server.
 
     Attributes:
         max_bytes: of an upload.
         max_pixels: of a photograph; larger ones are not decoded.
-        upload_s: how long an upload may take.
-        num_waiting: uploads that may wait for the one at work.
-        per_minute: uploads of one client; 0: any number.
+        upload_s: maximum duration of an upload.
+        num_waiting: uploads that may wait while another one is segmented.
+        per_minute: uploads of one client; 0: no limit.
     """
 
     max_bytes: int = 25_000_000
@@ -31,11 +31,11 @@ class Limits:
 
 
 class Refused(Exception):
-    """A request gets a sentence in place of what it asked for.
+    """A request is refused; the response is the message.
 
     Attributes:
-        status: of HTTP.
-        retry_s: when it may be worth to ask again.
+        status: HTTP status code.
+        retry_s: after how many seconds the client may try again; None: never.
     """
 
     def __init__(self, status: int, sentence: str, retry_s: int | None = None) -> None:
@@ -45,17 +45,17 @@ class Refused(Exception):
 
 
 async def read_upload(request: Request, limits: Limits) -> bytes:
-    """Return the file that a request carries, as its body or in a form; what the client calls it is not looked at.
+    """Return the uploaded file, sent as the body of the request or in a form; its name is ignored.
 
     Raises:
-        Refused: it is too large, too slow, no file, or several.
+        Refused: the upload is too large or too slow, or it is not exactly one file.
     """
     kind, options = parse_options_header(request.headers.get("content-type", "application/octet-stream"))
     if kind != b"multipart/form-data" and kind != b"application/octet-stream" and not kind.startswith(b"image/"):
         raise Refused(415, "expected a photograph (Content-Type: image/jpeg) or a form with one (multipart/form-data)")
     body = await _read_body(request, limits)
     if kind == b"multipart/form-data":
-        body = await asyncio.to_thread(_only_part, body, options.get(b"boundary", b""))  # some take seconds
+        body = await asyncio.to_thread(_only_part, body, options.get(b"boundary", b""))  # parsing may take seconds
     if not body:
         raise Refused(400, "the upload is empty; expected a photograph")
     return body
@@ -70,7 +70,7 @@ async def _read_body(request: Request, limits: Limits) -> bytes:
 
     async def fill() -> None:
         async for chunk in request.stream():
-            if len(body) + len(chunk) > limits.max_bytes:  # whatever was declared
+            if len(body) + len(chunk) > limits.max_bytes:  # whatever Content-Length says
                 raise too_large
             body.extend(chunk)
 

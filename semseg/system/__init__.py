@@ -1,1 +1,1 @@
-"""Files, folders, processes and what this machine has: nothing of images or models."""
+"""Files, folders, processes, and facts about this machine; nothing about images or models."""

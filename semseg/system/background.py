@@ -1,4 +1,4 @@
-"""Files that are drawn and written in threads, while the model goes on."""
+"""Write files in background threads while the model continues."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 _NUM_THREADS = 2
-_MAX_WAITING = 8  # a slow disk holds up the model rather than fill the memory
+_MAX_WAITING = 8  # with a slow disk, `submit` blocks before the memory is full
 _MAX_WAITING_BYTES = 512 * 1024**2
 
 
 class Writers:
-    """A few threads that write files; what fails in one is raised by the next call here."""
+    """A few threads that write files; an exception in a thread is raised by the next call."""
 
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None
         self._waiting: deque[tuple[Future, int]] = deque()
 
     def submit(self, write: Callable[..., None], *arguments: Any, num_bytes: int = 0) -> None:
-        """Call `write(*arguments)` soon; wait first while too much is waiting.
+        """Call `write(*arguments)` in a thread; block while too many calls are waiting.
 
         Args:
-            write: what to call in a thread.
+            write: the function to call.
             arguments: of the call.
-            num_bytes: that the arguments hold, where that may be much.
+            num_bytes: memory that the arguments use, if it may be large.
         """
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_NUM_THREADS)
@@ -33,7 +33,7 @@ class Writers:
         self._waiting.append((self._threads.submit(write, *arguments), num_bytes))
 
     def finish(self) -> None:
-        """Wait until all is written. No thread is left then: what follows may fork."""
+        """Wait until all files are written, and end the threads; after that, the process may fork."""
         try:
             self._wait_until_left(0, 0)
         finally:

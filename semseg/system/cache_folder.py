@@ -1,11 +1,13 @@
-"""Where this project keeps what it can find out again."""
+"""The folder for caches: data that can be computed again."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 
 def cache_dir() -> Path:
-    """Return where caches lie: $SEMSEG_CACHE, else ~/.cache/semseg."""
-    return Path(os.environ.get("SEMSEG_CACHE") or Path.home() / ".cache/semseg")
+    """Return $SEMSEG_CACHE, or the cache folder of the system: on Linux ~/.cache/semseg, or below $XDG_CACHE_HOME."""
+    return Path(os.environ.get("SEMSEG_CACHE") or user_cache_path("semseg", appauthor=False))

@@ -1,4 +1,4 @@
-"""What this machine has, as far as this process may use it: CPUs, memory, disk."""
+"""CPUs, memory and disk that this process may use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GIB = 1 << 30
 
 
 def num_cpus() -> int:
-    """Count the CPUs that this process may run on; a container's quota counts, rounded up."""
+    """Return the number of CPUs that this process may use, limited by the quota of a container, rounded up."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for folder in _cgroups("cpu"):
         words = _words(folder / "cpu.max") or [
@@ -28,7 +28,7 @@ def num_cpus() -> int:
 
 
 def num_processes(launcher: str) -> int:
-    """Count the processes of a run, from what its launcher has set.
+    """Return the number of processes of a run, from the environment variables of its launcher.
 
     Args:
         launcher: none, pytorch, slurm or mpi.
@@ -38,7 +38,7 @@ def num_processes(launcher: str) -> int:
 
 
 def num_local_processes(launcher: str) -> int:
-    """Count those of them on this machine; as `num_processes`."""
+    """Return the number of processes of a run on this machine; arguments as in `num_processes`."""
     names = {"pytorch": "LOCAL_WORLD_SIZE", "mpi": "OMPI_COMM_WORLD_LOCAL_SIZE"}
     if launcher == "slurm":
         return math.ceil(num_processes(launcher) / int(os.environ.get("SLURM_NNODES", 1)))
@@ -46,9 +46,9 @@ def num_local_processes(launcher: str) -> int:
 
 
 def available_memory_bytes() -> int:
-    """Return how much more memory this process could get.
+    """Return how much more memory this process can allocate.
 
-    The least of what the machine, the container (cgroup) and `ulimit -v` leave.
+    This is the minimum of what the machine, the container (cgroup) and `ulimit -v` leave.
     """
     left = [_meminfo("MemAvailable")] if Path("/proc/meminfo").is_file() else []
     left += [free for folder in _cgroups("memory") if (free := cgroup_memory_left(folder)) is not None]
@@ -59,9 +59,10 @@ def available_memory_bytes() -> int:
 
 
 def cgroup_memory_left(folder: Path) -> int | None:
-    """Return how many bytes the limit of a control group leaves; None without a limit.
+    """Return how many bytes are left below the limit of a control group; None without a limit.
 
-    Cached files count as used there, but those that nobody used of late are given up before memory runs out.
+    The kernel counts cached files as used, but frees those that were not used recently before memory runs out; they
+    count as free here.
     """
     for limit, usage, cached in (
         ("memory.max", "memory.current", "inactive_file"),
@@ -70,29 +71,29 @@ def cgroup_memory_left(folder: Path) -> int | None:
         words = [*_words(folder / limit), *_words(folder / usage)]
         if len(words) == 2 and all(word.isdigit() for word in words):
             statistics = _words(folder / "memory.stat")
-            given_up = dict(zip(statistics[::2], statistics[1::2], strict=False)).get(cached, 0)
-            return int(words[0]) - int(words[1]) + int(given_up)
+            reclaimable = dict(zip(statistics[::2], statistics[1::2], strict=False)).get(cached, 0)
+            return int(words[0]) - int(words[1]) + int(reclaimable)
     return None
 
 
 def free_disk_bytes(folder: str | Path) -> int:
-    """Return what is free where a folder lies, or will lie."""
+    """Return the free space of the disk that a folder is on, or will be on."""
     return shutil.disk_usage(nearest_existing(folder)).free
 
 
 def nearest_existing(path: str | Path) -> Path:
-    """Return the path, or the nearest of its parents that is there."""
+    """Return the path, or its nearest parent that exists."""
     path = Path(path).absolute()
     return next(parent for parent in (path, *path.parents) if parent.exists())
 
 
 def format_bytes(num_bytes: float) -> str:
-    """Write `1.0 GiB`, or `96 MiB`."""
+    """Format a size such as `1.0 GiB` or `96 MiB`."""
     return f"{num_bytes / _GIB:.1f} GiB" if num_bytes >= _GIB else f"{num_bytes / _GIB * 1024:.0f} MiB"
 
 
 def _cgroups(controller: str) -> Iterator[Path]:
-    """Yield the folders of the control groups that this process is in, from its own to the outermost."""
+    """Yield the folders of the control groups of this process, from the innermost to the outermost."""
     for line in _lines(Path("/proc/self/cgroup")):
         _, controllers, path = line.split(":", 2)
         if not controllers or controller in controllers.split(","):

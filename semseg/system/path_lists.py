@@ -1,4 +1,4 @@
-"""Read text files that list paths: of inputs, of pairs, of annotation files."""
+"""Read text files that list paths: inputs, pairs, or annotation files."""
 
 from __future__ import annotations
 
@@ -18,33 +18,37 @@ _MARKS = (
 
 
 def read_list_text(path: str | Path) -> str:
-    """Return the text of a list: UTF-8, or UTF-16 or UTF-32 with a byte order mark, without the mark.
+    """Return the text of a list: UTF-8, or UTF-16 or UTF-32 with a byte order mark, which is removed.
 
-    Bytes that are not UTF-8 stay what they are, as in file names of other encodings.
+    Bytes that are not UTF-8 are kept (as surrogate escapes), because file names may contain them.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it holds bytes that no text has, as a photograph or UTF-16 without a mark does.
+        ValueError: it is not text, for example a photograph, or UTF-16 without a byte order mark.
     """
     path = Path(path)
     if not path.is_file():
-        raise MissingInputError(f"no list {path}")
+        raise MissingInputError(f"no list {path}", code="E-input-missing")
     content = path.read_bytes()
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "strict")
     except UnicodeError as error:
-        raise InvalidInputError(f"{path} is not text ({error}); expected UTF-8, or UTF-16 with its mark") from None
+        raise InvalidInputError(
+            f"{path} is not text ({error}); expected UTF-8, or UTF-16 with a byte order mark", code="E-input-unreadable"
+        ) from None
     if "\0" in text:
-        raise InvalidInputError(f"{path} is not text; expected UTF-8, or UTF-16 with its mark")
+        raise InvalidInputError(
+            f"{path} is not text; expected UTF-8, or UTF-16 with a byte order mark", code="E-input-unreadable"
+        )
     return text
 
 
 def resolve_listed_path(text: str, root: Path) -> Path:
     """Return the path that a line names, relative to `root` unless it is absolute.
 
-    Unless a file with exactly that name exists, back slashes separate folders, as Windows writes them, and accents may
-    be spelled in either way, `é` in one character or `e` and an accent in two, as macOS writes them.
+    If no file has exactly that name, backslashes are taken as separators (as on Windows), and names with accents are
+    tried in both Unicode forms: `é` as one character, or as `e` and an accent (as on macOS).
     """
     path = root / text
     if path.exists():
@@ -55,12 +59,13 @@ def resolve_listed_path(text: str, root: Path) -> Path:
 
 
 def read_path_list(path: str | Path) -> list[tuple[int, str]]:
-    """Return the lines of a list that name something, with their numbers from 1 on.
+    """Return the lines of a list that name a path, with their line numbers, starting at 1.
 
-    Empty lines are left out. A line that starts with `#` is a comment, unless a file of that name lies beside the list.
+    Empty lines are skipped. A line that starts with `#` is a comment, unless the folder of the list has a file of that
+    name.
 
     Raises:
-        FileNotFoundError, ValueError: see `read_list_text`.
+        FileNotFoundError, ValueError: as `read_list_text`.
     """
     path = Path(path)
     lines = ((number, line.strip()) for number, line in enumerate(read_list_text(path).splitlines(), 1))

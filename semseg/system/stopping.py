@@ -1,24 +1,24 @@
-"""A run that ends before its last iteration, on purpose."""
+"""Stop a run on purpose before its last iteration."""
 
 from __future__ import annotations
 
 import errno
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
-GIVEN_UP = 3  # exit code: starting again would end in the same way
+GIVEN_UP = 3  # exit code: a restart would fail in the same way
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Stopped(Exception):
-    """The run has saved what is worth keeping, and ends here.
+    """Raised to end a run that has saved its state.
 
     Attributes:
-        exit_code: what the process leaves with: 128 + the number of a signal (130 Ctrl-C, 143 SIGTERM),
-            124 when its time was up, 3 when a restart would be in vain (a loss that is no number, a full disk),
-            1 for another failure, 0 when it was asked to end here.
+        exit_code: of the process: 128 + the number of a signal (130 for Ctrl-C, 143 for SIGTERM), 124 when the time
+            limit was reached, 3 when a restart would fail again (the loss is NaN, the disk is full), 1 for another
+            failure, 0 when the run was asked to end here.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -27,12 +27,12 @@ class Stopped(Exception):
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Return whether a file could not be written for want of room, or of quota; also if a better sentence says it."""
+    """Return whether an error, or its cause, means that the disk or the quota is full."""
     return error is not None and (getattr(error, "errno", None) in _FULL or is_disk_full(error.__cause__))
 
 
 class Signal(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM, `number` says which."""
+    """Ctrl-C or SIGTERM; `number` is that of the signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -40,8 +40,8 @@ class Signal(KeyboardInterrupt):
 
 
 @contextmanager
-def signals_raise() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the block with `Signal`; a second one ends the process."""
+def signals_raise() -> Generator[None, None, None]:
+    """Raise `Signal` in the block on Ctrl-C or SIGTERM; a second signal ends the process."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -50,9 +50,9 @@ def signals_raise() -> Iterator[None]:
         signal.signal(number, signal.SIG_DFL)
         raise Signal(number)
 
-    before: dict[int, Callable] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

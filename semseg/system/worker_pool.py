@@ -1,11 +1,11 @@
-"""Work on many files in several processes that answer to Ctrl-C, and to the end of their parent."""
+"""Process many files in several processes, which end with Ctrl-C and with their parent process."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import parent_process
@@ -21,16 +21,16 @@ def run_all(
     num_processes: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Outcome]:
-    """Call a function for every item.
+    """Call a function for each item.
 
     Args:
-        function: of a module's top level; its first exception ends the run.
-        items: one per call.
-        num_processes: with 1, everything happens in this process.
-        on_progress: called with the number of items done and the number of all.
+        function: must be importable (defined at the top level of a module); its first exception is raised here.
+        items: the argument of each call.
+        num_processes: 1 calls the function in this process.
+        on_progress: called with the number of items done and the total number.
 
     Returns:
-        What the calls returned, in the order of the items.
+        The results of the calls, in the order of the items.
     """
     on_progress = on_progress or (lambda done, total: None)
     if num_processes == 1:
@@ -41,7 +41,7 @@ def run_all(
         return outcomes
     with ProcessPoolExecutor(min(num_processes, len(items)), initializer=_end_with_parent) as pool:
         try:
-            with _interrupts_held():
+            with _interrupts_blocked():
                 futures = [pool.submit(function, item) for item in items]
             for num_done, future in enumerate(as_completed(futures), start=1):
                 future.result()
@@ -52,8 +52,8 @@ def run_all(
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Start processes that never see Ctrl-C (they inherit the mask): the parent alone answers it."""
+def _interrupts_blocked() -> Generator[None, None, None]:
+    """Block SIGINT while processes are started: they inherit the mask, so that only the parent handles Ctrl-C."""
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -62,10 +62,12 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """Keep no worker waiting for work from a parent that was killed."""
+    """End this worker when its parent is killed; otherwise it would wait for work forever."""
 
     def watch() -> None:
-        parent_process().join()
+        parent = parent_process()
+        assert parent is not None  # this runs in a worker
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -73,6 +73,14 @@ def for_training(cfg: Config, **asked: Any) -> Config:
         FileNotFoundError: a checkpoint to continue or to start from is not there.
         FileExistsError: the work folder holds the checkpoints of another run.
         ValueError: an option cannot be used with the config, or with another one.
+
+    Example:
+        >>> from semseg.config import load_config
+        >>> from semseg.training import for_training
+        >>> cfg = load_config("pspnet_r18-d8_1xb4-1000_toycity-128x256")
+        >>> cfg = for_training(cfg, ema=0.0002, loss="ohem")
+        >>> [hook.type for hook in cfg.custom_hooks if "Averaged" in hook.type]
+        ['AveragedWeightsHook']
     """
     known = names_of(*(kind for _, kind in FEATURES))
     unknown = [name for name in asked if name not in known]

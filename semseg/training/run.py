@@ -32,6 +32,13 @@ def train(cfg: Config) -> None:
         ConnectionError: the pretrained weights cannot be downloaded; the message says what to do.
         ValueError: a part of the config cannot be built, or fails when it is tried; the message names its key.
         Stopped: a signal, the time limit or a fault ended the run.
+
+    Example:
+        >>> from semseg.config import load_config
+        >>> from semseg.training import for_training
+        >>> from semseg.training.run import train
+        >>> cfg = load_config("pspnet_r18-d8_1xb4-1000_toycity-128x256", ["train_cfg.max_iters=2"])
+        >>> train(for_training(cfg))
     """
     logging.raiseExceptions = False  # a full disk is reported once, not with every line of the log
     with _stopping_on_full_disk(cfg.work_dir):
@@ -83,6 +90,14 @@ def evaluate(cfg: Config) -> dict[str, float]:
 
     Returns:
         Scores in percent: aAcc, mIoU, mAcc, `IoU/<class>`, `Acc/<class>`.
+
+    Example:
+        >>> from semseg.config import load_config
+        >>> from semseg.evaluation.testing import for_testing
+        >>> from semseg.training.run import evaluate
+        >>> scores = evaluate(for_testing(load_config("best.pth"), "best.pth"))
+        >>> 0 <= scores["mIoU"] <= 100
+        True
     """
     runner = _build_runner(cfg)
     _log_orientation(cfg.test_dataloader)

@@ -8,16 +8,17 @@ from PIL import Image
 from semseg.analysis.gap import (
     Measured,
     PseudoLabels,
+    check_label_names,
     find_photographs,
     measure_photographs,
-    refuse_twins,
-    revisit,
+    predict_again,
 )
 from semseg.analysis.gap_scores import Measures
-from semseg.analysis.gap_tables import sides, summarize, write_tables
+from semseg.analysis.gap_tables import make_sides, summarize, write_tables
 from semseg.analysis.pseudo_labels import DoubtCounts
 from semseg.inference import Outputs
 from semseg.inference.sources import SourceImage, find_images
+from tests.conftest import raises
 from tests.inference.test_predictor import picture, predictor_of
 
 
@@ -54,8 +55,11 @@ def test_every_photograph_is_measured_and_a_broken_one_is_recorded(predictor, ph
     found = measure_photographs(predictor, find_photographs(photographs, None).images, counts, done.append)
     assert found == done
     assert {str(one.source.name): one.fault for one in found} == {
-        "broken.jpg": "not a readable image", "one.png": "", "sub/three.jpg": "", "two.png": "",
-    }  # fmt: skip
+        "broken.jpg": "not a readable image",
+        "one.png": "",
+        "sub/three.jpg": "",
+        "two.png": "",
+    }
     three = next(one for one in found if one.source.name.name == "three.jpg")
     assert three.size == (64, 112)
     assert counts.counts.sum() == 64 * (96 + 104 + 112)
@@ -83,11 +87,13 @@ def test_pseudo_labels_are_written_and_counted(predictor, photographs, tmp_path)
     measure_photographs(predictor, images, counts)
     out_dir = tmp_path / "labels"
     outputs = Outputs(tmp_path, predictor.classes, predictor.palette)
-    writer = PseudoLabels(out_dir, outputs, counts.most_doubt(0.5))
-    revisit(predictor, images, lambda source, image, prediction: writer.write(source, prediction))
+    writer = PseudoLabels(out_dir, outputs, counts.max_doubt(0.5))
+    predict_again(predictor, images, lambda source, image, prediction: writer.write(source, prediction))
     assert sorted(str(path.relative_to(out_dir)) for path in out_dir.rglob("*.png")) == [
-        "one.png", "sub/three.png", "two.png",
-    ]  # fmt: skip
+        "one.png",
+        "sub/three.png",
+        "two.png",
+    ]
     stored = [np.asarray(Image.open(path)) for path in out_dir.rglob("*.png")]
     for class_id in range(19):
         assert sum((train_ids == class_id).sum() for train_ids in stored) == writer.kept[class_id]
@@ -99,10 +105,8 @@ def test_pseudo_labels_are_written_and_counted(predictor, photographs, tmp_path)
 
 def test_photographs_that_would_get_one_pseudo_label_are_refused():
     images = [SourceImage(Path(name), Path(name)) for name in ("a.jpg", "b.jpg", "a.png")]
-    with pytest.raises(
-        ValueError, match=r"^a.jpg and a.png would both get the pseudo-label a.png; rename one of them$"
-    ):
-        refuse_twins(images)
+    with raises("E-input-same-name", r"^a\.jpg and a\.png .* a\.png;"):
+        check_label_names(images)
 
 
 def test_of_a_reference_in_the_layout_of_cityscapes_val_is_taken(tmp_path):
@@ -137,29 +141,31 @@ def measured(score, shares, name):
     return Measured(SourceImage(Path(name), Path(name)), (1, 1), Measures(0.9, 0.1, 1.0, score, np.array(shares)))
 
 
-def test_the_account_ranks_the_hardest_first_and_compares_with_the_truth(tmp_path):
+def test_the_summary_ranks_the_hardest_first_and_compares_with_the_truth(tmp_path):
     here = [measured(i / 10, [0.2, 0.8], f"{i}.jpg") for i in (1, 3, 2)]
     there = [measured(0.15, [0.8, 0.2], "r.jpg"), measured(0.25, [0.7, 0.3], "s.jpg")]
     truth = {Path(f"{i}.jpg").resolve(): 100.0 - i for i in (1, 2, 3)}
-    folder, reference = sides(here, there, truth)
+    folder, reference = make_sides(here, there, truth)
     assert [one.source.name.name for one in folder.measured] == ["3.jpg", "2.jpg", "1.jpg"]
     assert folder.places["score"].tolist() == [1, 0.5, 0]
-    account = summarize(folder, reference, ["road", "sky"])
-    assert account["means"]["score"] == pytest.approx({"folder": 0.2, "reference": 0.2, "place": 0.5})
-    assert account["words"] == "more sky (+55.0); less road (-55.0)"
-    assert account["correlation"]["score"]["folder"]["value"] == pytest.approx(1)
-    assert account["correlation"]["score"]["reference"]["value"] is None
-    assert account["correlation"]["confidence"]["both"]["value"] is None  # all are alike
+    summary = summarize(folder, reference, ["road", "sky"])
+    assert summary["means"]["score"] == pytest.approx({"folder": 0.2, "reference": 0.2, "place": 0.5})
+    assert summary["words"] == "more sky (+55.0); less road (-55.0)"
+    assert summary["correlation"]["score"]["folder"]["value"] == pytest.approx(1)
+    assert summary["correlation"]["score"]["reference"]["value"] is None
+    assert summary["correlation"]["confidence"]["both"]["value"] is None  # all are alike
     broken = Measured(SourceImage(Path("x.jpg"), Path("x.jpg")), None, None, "not a readable image")
     write_tables(tmp_path / "out", folder, reference, {"images": [broken], "reference": []}, 2, ["road", "sky"])
     with (tmp_path / "out/images.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["rank"], row["image"], row["status"], row["mIoU"]) for row in rows] == [
-        ("1", "3.jpg", "ok", "97.000000"), ("2", "2.jpg", "ok", "98.000000"), ("3", "1.jpg", "ok", "99.000000"),
+        ("1", "3.jpg", "ok", "97.000000"),
+        ("2", "2.jpg", "ok", "98.000000"),
+        ("3", "1.jpg", "ok", "99.000000"),
         ("", "x.jpg", "failed: not a readable image", ""),
-    ]  # fmt: skip
+    ]
     assert rows[0]["share/sky"] == "0.800000"
-    assert summarize(*sides(here, there, {}), ["road", "sky"])["correlation"] is None
+    assert summarize(*make_sides(here, there, {}), ["road", "sky"])["correlation"] is None
 
 
 def test_the_list_is_read_as_a_list(tmp_path):
@@ -171,7 +177,7 @@ def test_the_list_is_read_as_a_list(tmp_path):
     here = [measured(0.5, [1.0], str(folder / name)) for name in names]
     (tmp_path / "deep/er").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "deep/er")
-    write_tables(tmp_path / "link", *sides(here, here, {}), {"images": [], "reference": []}, 9, ["road"])
+    write_tables(tmp_path / "link", *make_sides(here, here, {}), {"images": [], "reference": []}, 9, ["road"])
     assert all(image.path.samefile(folder / image.path.name) for image in find_images(tmp_path / "link/label_next.txt"))
-    write_tables(folder, *sides(here, here, {}), {"images": [], "reference": []}, 9, ["road"])
+    write_tables(folder, *make_sides(here, here, {}), {"images": [], "reference": []}, 9, ["road"])
     assert [image.path.name for image in find_images(folder / "label_next.txt")] == names

@@ -2,11 +2,12 @@ import math
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import jensenshannon
 
 from semseg.analysis.gap_scores import (
     ShareDifference,
     compare_shares,
-    difference_in_words,
+    describe_differences,
     distances_from,
     expected_iou,
     measure,
@@ -60,6 +61,11 @@ def test_the_distance_of_shares():
     expected = (math.log2(4 / 3) + math.log2(2 / 3) / 2 + 0.5) / 2
     assert share_distance(one, even) == pytest.approx(math.sqrt(expected))
     assert share_distance(np.array([one, even]), even).tolist() == pytest.approx([math.sqrt(expected), 0])
+    random = np.random.default_rng(0)
+    shares = random.dirichlet(np.ones(19), 1000)
+    close = shares * (1 + 1e-9 * random.standard_normal(shares.shape))
+    assert share_distance(shares, close).max() < 1e-6  # and no nan
+    assert share_distance(shares[0], shares[1]) == pytest.approx(jensenshannon(shares[0], shares[1], base=2))
 
 
 def test_images_of_the_reference_are_compared_with_the_others():
@@ -74,16 +80,16 @@ def test_places_count_equal_values_half():
     assert places_in(np.array([0.0, 1.0, 2.0, 2.5, 9.0]), reference).tolist() == [0, 0.125, 0.5, 0.75, 1]
 
 
-def test_what_differs_is_said_when_it_is_large_and_no_chance():
+def test_differences_are_described_if_they_are_large_and_significant():
     reference = np.array([[0.50, 0.30, 0.20], [0.52, 0.28, 0.20]])
     folder = np.array([[0.30, 0.50, 0.20], [0.32, 0.48, 0.20]])
     rows = compare_shares(["road", "sky", "car"], folder, reference)
-    assert difference_in_words(rows) == "more sky (+20.0); less road (-20.0)"
+    assert describe_differences(rows) == "more sky (+20.0); less road (-20.0)"
     # both variances 0.0002, so the error is sqrt(0.0002 / 2 * 2)
     assert rows[0].low == pytest.approx(-0.2 - 1.96 * 0.0002**0.5)
     assert not rows[2].is_clear
     assert not ShareDifference("car", 0.2, 0.204, 0.001, 0.007).is_clear  # less than half a point
-    assert difference_in_words(compare_shares(["road", "sky", "car"], folder[::-1], folder)) == ""
+    assert describe_differences(compare_shares(["road", "sky", "car"], folder[::-1], folder)) == ""
 
 
 def test_one_image_is_compared_by_the_spread_of_the_reference_and_two_single_ones_not_at_all():

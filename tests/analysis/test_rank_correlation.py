@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from semseg.analysis.rank_correlation import rank_correlation, spearman
 
@@ -15,10 +16,11 @@ def test_spearman_of_ranks_with_ties():
 
 
 def test_spearman_is_that_of_scipy():
-    stats = pytest.importorskip("scipy.stats")
     random = np.random.default_rng(0)
     first, second = random.integers(0, 9, 40), random.random(40)
     assert spearman(first, second) == pytest.approx(stats.spearmanr(first, second).statistic)
+    both = spearman(np.array([first, second]), np.array([second, second]))
+    assert both == pytest.approx([spearman(first, second), 1])
 
 
 def test_the_interval_holds_the_value_and_narrows_with_more_images():

@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 
     @property
     def sentence(self):
-        """What is said in place of a result: one line, and nothing of Python's."""
+        """The error message: one line, without anything of Python."""
         assert set(self.json) == {"error"} and self.headers["Content-Type"] == "application/json"
         assert not re.search(r"\n|Traceback|Error\b|/work|\.py", self.json["error"])
         return self.json["error"]
@@ -52,11 +52,11 @@ class Server:
     folder: Path
 
     def connect(self, client="127.0.0.1"):
-        """Open a connection; who is counted is chosen by the address that it comes from."""
+        """Open a connection; the rate limit counts the address that it comes from."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=20, source_address=(client, 0))
 
     def ask(self, method, path, body=None, client=None, **headers):
-        """Send a request from an address of its own, so that tests do not count for one another."""
+        """Send a request from its own address, so that each test has its own rate limit."""
         source = client or f"127.0.1.{next(_clients) % 250 + 1}"
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=(source, 0))
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -115,7 +115,7 @@ def server(checkpoint_path, tmp_path_factory):
 
 
 def encoded(height, width, kind="JPEG", **options):
-    """A photograph as a client sends it."""
+    """Return an encoded photograph, as a client sends it."""
     buffer = io.BytesIO()
     Image.fromarray(picture(height, width)).save(buffer, kind, **options)
     return buffer.getvalue()

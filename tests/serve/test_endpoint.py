@@ -1,4 +1,4 @@
-"""What programs get: the same as from Python."""
+"""The endpoint gives the same results as the Python API."""
 
 import base64
 import io
@@ -70,7 +70,7 @@ def test_every_kind_of_photograph_is_read(server, kind, options):
     assert (answer.status, answer.json["width"], answer.json["height"]) == (200, 60, 40)
 
 
-def test_the_model_says_what_it_is(server):
+def test_the_model_is_described(server):
     found = server.ask("GET", "/api/model").json
     assert found["name"] == "best.pth"
     assert found["classes"] == list(labels.CITYSCAPES.classes)

@@ -1,4 +1,4 @@
-"""The page, as a person uses it, in Debian's Chromium."""
+"""The page in Debian's Chromium."""
 
 import base64
 import io
@@ -95,7 +95,7 @@ def test_the_legend_has_the_shares_largest_first(page, expected):
     assert set(absent) == set(expected.classes) - set(shares)
 
 
-def test_a_pixel_tells_its_class_by_mouse_and_by_keyboard(page, expected):
+def test_the_class_of_a_pixel_is_shown_by_mouse_and_by_keyboard(page, expected):
     page.locator("#photograph").scroll_into_view_if_needed()
     box = page.locator("#photograph").bounding_box()
     for x, y in ((0.2, 0.3), (0.7, 0.6), (0.5, 0.9)):
@@ -161,15 +161,15 @@ def test_a_photograph_can_be_dropped_or_pasted(open_page, upload):
     page.evaluate(
         "document.dispatchEvent(new DragEvent('drop', { dataTransfer: new DataTransfer(), cancelable: true }))"
     )
-    assert page.locator("#error").inner_text().startswith("That was no file; save the picture first")
+    assert page.locator("#error").inner_text().startswith("That is not a file; save the picture first")
     assert page.complaints == []
 
 
-def test_a_mistake_is_a_sentence_on_the_page_and_the_next_photograph_takes_it_away(open_page, upload):
+def test_an_error_is_shown_on_the_page_until_the_next_photograph(open_page, upload):
     page = open_page()
     page.set_input_files("#file", {"name": "<b>.jpg", "mimeType": "image/jpeg", "buffer": b"%!PS-Adobe-3.0"})
     page.wait_for_selector("#error:not(:empty)")
-    assert page.locator("#error").inner_text().startswith("The upload is no photograph that can be read; expected JPEG")
+    assert page.locator("#error").inner_text().startswith("The upload is not a readable photograph; expected JPEG")
     assert page.locator("#result").is_hidden()
     large = {"name": "large.jpg", "mimeType": "image/jpeg", "buffer": bytes(MAX_MB * 1_000_000 + 99_999)}
     page.set_input_files("#file", large)
@@ -189,7 +189,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(open_page, upload):
     assert sum(map(int, page.evaluate("getComputedStyle(document.body).backgroundColor")[4:-1].split(","))) < 150
 
 
-def test_everything_has_a_name_for_a_screen_reader_and_a_place_in_the_order(page):
+def test_every_control_has_a_name_for_screen_readers_and_can_be_reached_by_tab(page):
     named = "(one) => one.ariaLabel || one.labels?.length || one.textContent.trim()"
     controls = page.locator("button, input, [tabindex]")
     assert controls.count() == 6

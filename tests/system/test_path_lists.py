@@ -1,6 +1,7 @@
 import pytest
 
 from semseg.system.path_lists import read_list_text, read_path_list, resolve_listed_path
+from tests.conftest import raises
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -23,7 +24,7 @@ def test_back_slashes_separate_folders_unless_a_file_is_called_so(tmp_path):
 
 def test_what_is_not_text_is_refused(tmp_path):
     (tmp_path / "list.txt").write_bytes("a.jpg".encode("utf-16-le"))
-    with pytest.raises(ValueError, match=r"list\.txt is not text"):
+    with raises("E-input-unreadable", r"list\.txt"):
         read_list_text(tmp_path / "list.txt")
-    with pytest.raises(FileNotFoundError, match=r"no list .*gone\.txt"):
+    with raises("E-input-missing", r"gone\.txt"):
         read_list_text(tmp_path / "gone.txt")

@@ -16,12 +16,17 @@ def test_images_that_differ_in_their_suffix_keep_it():
 
 
 def test_several_roots_share_the_folder_above_them(tmp_path):
-    assert names([f"{tmp_path}/one/images/a.png", f"{tmp_path}/two/images/a.png"], tmp_path / "one/images",
-                 tmp_path / "two/images") == ["one/images/a", "two/images/a"]  # fmt: skip
+    assert names(
+        [f"{tmp_path}/one/images/a.png", f"{tmp_path}/two/images/a.png"],
+        tmp_path / "one/images",
+        tmp_path / "two/images",
+    ) == ["one/images/a", "two/images/a"]
 
 
 def test_images_outside_the_root_keep_their_folders_too(tmp_path):
     paths = [str(tmp_path / "set/a.png"), str(tmp_path / "set/../north/a.png"), str(tmp_path / "south/a.png")]
     assert name_results(paths, [tmp_path / "set"]) == {
-        paths[0]: Path("set/a"), paths[1]: Path("north/a"), paths[2]: Path("south/a"),
-    }  # fmt: skip
+        paths[0]: Path("set/a"),
+        paths[1]: Path("north/a"),
+        paths[2]: Path("south/a"),
+    }

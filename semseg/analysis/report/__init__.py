@@ -1,1 +1,1 @@
-"""One page about a run: collect (files to plain data), charts (numbers to figures), page (all of it to HTML)."""
+"""The report of a run: collect.py reads files, the charts make figures of numbers, page.py writes the HTML."""

@@ -1,6 +1,6 @@
-"""Charts of a report: numbers in, Plotly's figures as plain dicts out, each with a sentence and a table.
+"""Make the charts of a report: Plotly figures as plain dicts, each with a summary and a table.
 
-Colours are CSS variables such as `var(--accent)`: the page puts in what they are, light or dark.
+Colours are CSS variables such as `var(--accent)`; the page replaces them by those of its light or dark theme.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy as np
 
 
 class Chart(NamedTuple):
-    """A chart and what else says the same.
+    """A chart, with its content as text and as a table.
 
     Attributes:
         name: id in the page.
-        title: above it.
-        summary: in one sentence, for those who don't see it.
-        figure: data and layout, as Plotly.js takes them.
-        head: of the table.
-        rows: of the table: text, numbers, None for undefined.
+        title: heading above it.
+        summary: one sentence, also for screen readers.
+        figure: data and layout, in the format of Plotly.js.
+        head: column names of the table.
+        rows: of the table: text, numbers, None for undefined values.
     """
 
     name: str
@@ -32,13 +32,13 @@ class Chart(NamedTuple):
     rows: Sequence[Sequence]
 
 
-def rounded(value: float | None, digits: int = 2) -> str:
-    """Write a number of the results, a dash for an undefined one."""
+def format_number(value: float | None, digits: int = 2) -> str:
+    """Format a number with fixed digits; a dash for None."""
     return "–" if value is None else f"{value:.{digits}f}"
 
 
 def class_labels(classes: Sequence[str], palette: Sequence) -> list[str]:
-    """Return names with a chip of their colour, in the few tags that Plotly knows."""
+    """Return names with a square in their colour, as HTML that Plotly supports."""
     return [
         f'{html.escape(name, quote=False)} <span style="color:rgb({r},{g},{b})">■</span>'
         for name, (r, g, b) in zip(classes, palette, strict=True)
@@ -46,14 +46,14 @@ def class_labels(classes: Sequence[str], palette: Sequence) -> list[str]:
 
 
 def figure_of(data: list[dict], height: int, xaxis: dict, yaxis: dict, **layout: Any) -> dict[str, Any]:
-    """Return a figure in the looks of the page.
+    """Return a figure in the style of the page.
 
     Args:
         data: traces.
         height: px.
-        xaxis: as Plotly has it, but that the title is text.
+        xaxis: as in Plotly, except that `title` is a string.
         yaxis: as `xaxis`.
-        layout: what else is to stand there.
+        layout: further entries of the layout.
     """
     axis = {
         "gridcolor": "var(--line)",
@@ -91,22 +91,22 @@ def figure_of(data: list[dict], height: int, xaxis: dict, yaxis: dict, **layout:
 
 
 def line_of(x: Sequence, y: Sequence, name: str, color: str = "var(--accent)", **more: Any) -> dict[str, Any]:
-    """Return the trace of a line; `more` goes into it as it is."""
+    """Return the trace of a line; `more` are further entries of the trace."""
     line = {"color": color, "width": 2, **more.pop("line", {})}
     return {"type": "scatter", "mode": "lines", "x": list(x), "y": list(y), "name": name, "line": line, **more}
 
 
 def class_chart(summary: Mapping[str, Any], other: Sequence[Mapping] | None) -> Chart:
-    """Draw the IoU of each class with its interval, and that of a second run below it.
+    """Draw the IoU of each class with its interval, and optionally that of a second run.
 
     Args:
         summary: of the results.
-        other: `per_class` of the results to compare with.
+        other: `per_class` of the second run.
     """
     rows = summary["per_class"]
     labels = class_labels(summary["classes"], summary["palette"])
     iou = [row["IoU"] for row in rows]
-    texts, colors = [rounded(value, 1) for value in iou], ["var(--text)"] * len(rows)
+    texts, colors = [format_number(value, 1) for value in iou], ["var(--text)"] * len(rows)
     known = [row["low"] is not None and row["high"] is not None and row["IoU"] is not None for row in rows]
     bars = {
         "type": "bar",
@@ -124,17 +124,19 @@ def class_chart(summary: Mapping[str, Any], other: Sequence[Mapping] | None) -> 
             "thickness": 1,
             "width": 3,
         },
-        "customdata": [[html.escape(row["class"], quote=False), rounded(row["IoU"]), _interval(row)] for row in rows],
+        "customdata": [
+            [html.escape(row["class"], quote=False), format_number(row["IoU"]), _interval(row)] for row in rows
+        ],
         "hovertemplate": "%{customdata[0]}<br>IoU %{customdata[1]} %, interval %{customdata[2]}<extra></extra>",
     }
-    data = [bars]
+    data: list[dict[str, Any]] = [bars]
     head = ["class", "IoU %", "95 % interval", "Acc %", "precision %", "F1 %", "pixels in truth", "pixels predicted"]
     table = [
         [
             r["class"],
-            rounded(r["IoU"]),
+            format_number(r["IoU"]),
             _interval(r),
-            *(rounded(r[key]) for key in ("Acc", "Precision", "F1")),
+            *(format_number(r[key]) for key in ("Acc", "Precision", "F1")),
             r["truth_pixels"],
             r["predicted_pixels"],
         ]
@@ -142,7 +144,7 @@ def class_chart(summary: Mapping[str, Any], other: Sequence[Mapping] | None) -> 
     ]
     if any(row.get("iIoU") is not None for row in rows):
         head.append("iIoU %")
-        table = [[*cells, rounded(row["iIoU"])] for cells, row in zip(table, rows, strict=True)]
+        table = [[*cells, format_number(row["iIoU"])] for cells, row in zip(table, rows, strict=True)]
     if other:
         gains = [_difference(own["IoU"], its["IoU"]) for own, its in zip(rows, other, strict=True)]
         texts = [text if gain is None else f"{text} ({gain:+.1f})" for text, gain in zip(texts, gains, strict=True)]
@@ -152,10 +154,10 @@ def class_chart(summary: Mapping[str, Any], other: Sequence[Mapping] | None) -> 
         data.append({**second, "marker": {"color": "var(--faint)"}, "hovertemplate": hover})
         head += ["IoU % of the other run", "difference"]
         for cells, row, gain in zip(table, other, gains, strict=True):
-            cells += [rounded(row["IoU"]), "–" if gain is None else f"{gain:+.2f}"]
-    numbers = {"type": "scatter", "mode": "text", "x": [101] * len(rows), "y": labels, "text": texts}
-    data.append({**numbers, "textposition": "middle right", "textfont": {"color": colors}, "hoverinfo": "skip"})
-    data[-1]["showlegend"] = False
+            cells += [format_number(row["IoU"]), "–" if gain is None else f"{gain:+.2f}"]
+    numbers: dict[str, Any] = {"type": "scatter", "mode": "text", "x": [101] * len(rows), "y": labels, "text": texts}
+    numbers.update(textposition="middle right", textfont={"color": colors}, hoverinfo="skip", showlegend=False)
+    data.append(numbers)
     defined = sorted((value, name) for value, name in zip(iou, summary["classes"], strict=True) if value is not None)
     return Chart(
         "classes",
@@ -189,10 +191,10 @@ def _difference(own: float | None, other: float | None) -> float | None:
 
 
 def confusion_chart(summary: Mapping[str, Any]) -> tuple[Chart, dict[str, dict]]:
-    """Draw the confusion matrix, rows the truth.
+    """Draw the confusion matrix; rows are the ground truth.
 
     Returns:
-        The chart with shares of the rows, and what to put into its trace for `share` and for `pixels`.
+        The chart, which shows shares of the rows, and the entries of its trace for the two units `share` and `pixels`.
     """
     matrix = np.asarray(summary["confusion"], np.int64)
     labels = class_labels(summary["classes"], summary["palette"])
@@ -200,16 +202,16 @@ def confusion_chart(summary: Mapping[str, Any]) -> tuple[Chart, dict[str, dict]]
     total = matrix.sum(1, keepdims=True) + np.reshape(summary["unassigned"], (-1, 1))
     share = np.where(total > 0, 100 * matrix / np.maximum(total, 1), np.nan)
     hover = [
-        [f"{p:.2f} % of {t} called {q}<br>{n} pixels" for q, p, n in zip(names, *rows, strict=True)]
+        [f"{p:.2f} % of {t} called {q}<br>{n} pixels" for q, p, n in zip(names, shares, counts, strict=True)]
         if has
         else [f"no pixel of {t} in the truth"] * len(names)
-        for t, has, rows in zip(names, total[:, 0] > 0, zip(share, matrix, strict=True), strict=True)
+        for t, has, shares, counts in zip(names, total[:, 0] > 0, share, matrix, strict=True)
     ]
-    # both scales are bent, so that few per cent and few pixels still show
+    # square root and logarithm, so that small shares and counts are still visible
     top = int(np.ceil(np.log10(max(10, matrix.max(initial=1)))))
     powers = list(range(0, top + 1, max(1, top // 5)))
     ticks = [0, 1, 5, 10, 25, 50, 75, 100]
-    variants = {
+    variants: dict[str, dict[str, Any]] = {
         "share": {
             "z": _finite(np.sqrt(share)),
             "zmax": 10,
@@ -240,7 +242,7 @@ def confusion_chart(summary: Mapping[str, Any]) -> tuple[Chart, dict[str, dict]]
         {"title": "predicted", "tickangle": -90, "showgrid": False, "type": "category", "dtick": 1},
         {"title": "truth", "autorange": "reversed", "showgrid": False, "type": "category", "dtick": 1},
     )
-    table = [[name, *row] for name, row in zip(summary["classes"], matrix.tolist(), strict=True)]
+    table = [[name, *map(int, row)] for name, row in zip(summary["classes"], matrix, strict=True)]
     text = f"{len(names)} classes; rows are the truth, columns the prediction."
     return Chart(
         "confusion", "Confusion matrix", text, figure, ["truth \\ predicted", *summary["classes"]], table

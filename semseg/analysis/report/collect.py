@@ -1,4 +1,4 @@
-"""What a report tells, read from the files that training and test left behind."""
+"""Read the data of a report from the files that training and test wrote."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from semseg.evaluation.results import Results, read_results
 from semseg.system.folders import walk_files
 
 _PANEL = re.compile(r"(?P<image>.+)_iter_(?P<iteration>\d+)\.jpg")
-_NUM_PANELS, _NUM_ITERATIONS = 4, 16  # of the flip book: what a page of 25 MB has room for
+_NUM_PANELS, _NUM_ITERATIONS = 4, 16  # of the flip book; the page must stay below 25 MB
 
 
 class Confusion(NamedTuple):
-    """Pixels of one class that were taken for another.
+    """Pixels of one class that were predicted as another class.
 
     Attributes:
         truth: name of their class.
-        predicted: name of the class that they were taken for.
+        predicted: name of the predicted class.
         share: of the labelled pixels of their class, percent.
-        pixels: how many.
+        pixels: number of these pixels.
     """
 
     truth: str
@@ -36,19 +36,19 @@ class Confusion(NamedTuple):
 
 
 class Image(NamedTuple):
-    """One image of the test.
+    """One tested image.
 
     Attributes:
         name: relative to the folder of the images.
         scores: mIoU and aAcc in percent, None where undefined.
         iou: in percent, shape (num_classes,), None where undefined.
-        slices: part by slice, such as {"weather": "rain"}.
-        worst: the confusion that costs most pixels, None without one.
-        photograph_path: None where there is none any more; so with the next two.
+        slices: value of each slice, such as {"weather": "rain"}.
+        worst: the confusion with the most pixels; None if there is none.
+        photograph_path: None if the file does not exist any more; so are the next two.
         target_path: train ids.
         predicted_path: train ids.
-        exif: whether masks lie on the photograph as it is turned by its EXIF (`apply`), or as stored (`ignore`).
-        bits: how many are in use of the 16 of a value, in photographs that store 16.
+        exif: whether the masks fit the photograph after its EXIF rotation (`apply`) or as stored (`ignore`).
+        bits: number of used bits, in photographs that store 16 bits.
     """
 
     name: str
@@ -64,11 +64,11 @@ class Image(NamedTuple):
 
 
 class Training(NamedTuple):
-    """What the training of a checkpoint left behind.
+    """The curves and pictures of a training.
 
     Attributes:
-        curves: by key, such as `loss`; empty without any.
-        panels: pictures of validations: path by iteration, by image.
+        curves: by key, such as `loss`; may be empty.
+        panels: paths of validation pictures, by iteration, by image.
     """
 
     curves: dict[str, Curve]
@@ -76,31 +76,34 @@ class Training(NamedTuple):
 
 
 def find_results(path: Path) -> Path:
-    """Return the folder of results that a person means.
+    """Return a folder of results.
 
     Args:
-        path: a folder of results, or the work folder of a training, whose newest results count.
+        path: a folder of results, or the work folder of a training; then the newest results are returned.
 
     Raises:
-        FileNotFoundError: there is no such folder, or it holds no results.
+        FileNotFoundError: there is no such folder, or it has no results.
     """
     if not path.is_dir():
-        raise MissingInputError(f"no folder {path}; expected a folder of results, or the work folder of a training")
+        raise MissingInputError(
+            f"no folder {path}; expected a folder of results, or the work folder of a training", code="E-input-missing"
+        )
     if (path / "results.json").is_file():
         return path
-    found = sorted(path.glob("test/*/results.json"), key=lambda file: file.stat().st_mtime)
-    if not found:
+    result_paths = sorted(path.glob("test/*/results.json"), key=lambda file: file.stat().st_mtime)
+    if not result_paths:
         raise MissingInputError(
-            f"no results in {path}: expected results.json or test/*/results.json, which tools/test.py writes"
+            f"no results in {path}: expected results.json or test/*/results.json, which tools/test.py writes",
+            code="E-input-missing",
         )
-    return found[-1].parent
+    return result_paths[-1].parent
 
 
 def read_compared(folder: Path, results: Results) -> Results:
-    """Read the results to compare with.
+    """Read the results of a second run.
 
     Raises:
-        ValueError: their classes are others.
+        ValueError: its classes are different.
     """
     other = read_results(folder)
     own, others = results.summary["classes"], other.summary["classes"]
@@ -108,65 +111,66 @@ def read_compared(folder: Path, results: Results) -> Results:
         differing = sorted(set(own) ^ set(others)) or ["their order"]
         raise InvalidInputError(
             f"{folder} has {len(others)} classes, {results.folder} {len(own)}, and they differ in "
-            f"{', '.join(differing[:4])}; give two runs with the same classes"
+            f"{', '.join(differing[:4])}; give two runs with the same classes",
+            code="E-input-incomparable",
         )
     return other
 
 
 def find_work_dir(given: Path, results: Results) -> Path | None:
-    """Return the work folder of the training: the one given, the one that the results name, the one they lie in."""
+    """Return the work folder of the training: `given`, the one named in the results, or the one that contains them."""
     named = results.summary["run"].get("work_dir")
     for folder in (given, Path(named) if named else None, results.folder.absolute().parent.parent):
-        if folder not in (None, results.folder) and any(folder.glob("*/vis_data/scalars.json")):
+        if folder is not None and folder != results.folder and any(folder.glob("*/vis_data/scalars.json")):
             return folder
     return None
 
 
 def read_training(work_dir: Path | None) -> Training:
-    """Read curves and pictures of a training; nothing where there is no folder or nothing in it."""
+    """Read the curves and pictures of a training; both are empty without a folder."""
     if work_dir is None:
         return Training({}, {})
     try:
         curves = read_curves(work_dir)
-    except FileNotFoundError:  # begun, and nothing logged
+    except FileNotFoundError:  # the training has not logged anything yet
         curves = {}
     return Training(curves, _find_panels(work_dir))
 
 
 def _find_panels(work_dir: Path) -> dict[str, dict[int, Path]]:
-    """Return pictures of a few images, evenly chosen: of those with most iterations, the first and the last of them."""
-    found: dict[str, dict[int, Path]] = {}
+    """Return validation pictures of a few images, evenly spaced among those with the most iterations."""
+    panels: dict[str, dict[int, Path]] = {}
     for folder in sorted(work_dir.glob("*/panels")):
         start = {path: match for path in sorted(folder.iterdir()) if (match := _PANEL.fullmatch(path.name))}
         first = min((int(match["iteration"]) for match in start.values()), default=0)
-        if start:  # from there on this start replaces the earlier ones
-            found = {name: {i: path for i, path in all_.items() if i < first} for name, all_ in found.items()}
+        if start:  # from its first iteration on, this start replaces the earlier ones
+            panels = {name: {i: path for i, path in paths.items() if i < first} for name, paths in panels.items()}
         for path, match in start.items():
-            found.setdefault(match["image"], {})[int(match["iteration"])] = path
-    most = max(map(len, found.values()), default=0)
-    names = [name for name, paths in found.items() if len(paths) == most > 0]
+            panels.setdefault(match["image"], {})[int(match["iteration"])] = path
+    num_most = max(map(len, panels.values()), default=0)
+    names = [name for name, paths in panels.items() if len(paths) == num_most > 0]
     return {
-        name: {i: found[name][i] for i in evenly(sorted(found[name]), _NUM_ITERATIONS)}
+        name: {i: panels[name][i] for i in evenly(sorted(panels[name]), _NUM_ITERATIONS)}
         for name in evenly(names, _NUM_PANELS)
     }
 
 
 def evenly(items: Iterable, num: int) -> list:
-    """Choose at most `num`, evenly spread, the first and the last among them."""
+    """Return at most `num` items, evenly spaced, including the first and the last one."""
     items = list(items)
-    places = np.linspace(0, len(items) - 1, min(num, len(items))).round().astype(int)
-    return [items[i] for i in places]
+    indices = np.linspace(0, len(items) - 1, min(num, len(items))).round().astype(int)
+    return [items[i] for i in indices]
 
 
 def largest_confusions(matrix: np.ndarray, classes: list[str], by: str, num: int = 10) -> list[Confusion]:
-    """Return what is taken for something else most often.
+    """Return the most frequent confusions.
 
     Args:
-        matrix: pixels, shape (num_classes, num_classes + 1); rows are the truth, columns the prediction, the last
-            one is none.
+        matrix: pixels, shape (num_classes, num_classes + 1); rows are the ground truth, columns the prediction; the
+            last column is for pixels without a predicted class.
         classes: names.
-        by: what is compared: `share` or `pixels`, see `Confusion`.
-        num: at most so many.
+        by: sort by `share` or `pixels`, see `Confusion`.
+        num: maximum number of confusions.
     """
     matrix = np.asarray(matrix, np.int64)
     wrong = np.where(np.eye(*matrix.shape, dtype=bool), 0, matrix)
@@ -178,7 +182,7 @@ def largest_confusions(matrix: np.ndarray, classes: list[str], by: str, num: int
 
 
 def read_images(results: Results) -> list[Image]:
-    """Read the images of a test, those with the lowest mIoU first, those without one last."""
+    """Read the tested images, sorted by mIoU, lowest first; those without mIoU are last."""
     classes, confusions = results.summary["classes"], results.confusions
     ends = np.searchsorted(confusions.image, np.arange(len(confusions.images) + 1))
     images = []
@@ -206,13 +210,13 @@ def read_images(results: Results) -> list[Image]:
 
 
 def find_explained(folder: Path) -> dict[Path, list[Path]]:
-    """Return what `tools/analyze.py explain` wrote about photographs: pictures by resolved path of the photograph."""
-    found = {}
+    """Return the pictures that `tools/analyze.py explain` wrote, by resolved path of the photograph."""
+    explained = {}
     for path in sorted(path for path in walk_files(folder) if path.name == "explain.json") if folder.is_dir() else []:
-        account = json.loads(path.read_text(encoding="utf-8"))
-        pictures = (path.parent / name for name in account["files"] if "/" not in name)
-        found[Path(account["image"]).resolve()] = [picture for picture in pictures if picture.is_file()]
-    return found
+        result = json.loads(path.read_text(encoding="utf-8"))
+        pictures = (path.parent / name for name in result["files"] if "/" not in name)
+        explained[Path(result["image"]).resolve()] = [picture for picture in pictures if picture.is_file()]
+    return explained
 
 
 def _number(text: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Charts of a page about photographs without labels: numbers in, Plotly's figures out."""
+"""Make the charts of the page about photographs without labels, as Plotly figures."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from semseg.analysis.report.charts import Chart, class_labels, figure_of, rounded
+from semseg.analysis.report.charts import Chart, class_labels, figure_of, format_number
 
 TITLES = {
-    "score": "Score: how much of mIoU is expected to be missing",
+    "score": "Score: 1 minus the expected mIoU",
     "confidence": "Confidence",
     "entropy": "Entropy",
     "flip_consistency": "Flip consistency",
@@ -21,14 +21,14 @@ _NUM_BINS = 20
 _COLORS = {"reference": "var(--faint)", "folder": "var(--accent)"}
 
 
-def distribution(name: str, folder: np.ndarray, reference: np.ndarray, where: float) -> Chart:
-    """Draw how a number is distributed on either side.
+def distribution(name: str, folder: np.ndarray, reference: np.ndarray, mean_place: float) -> Chart:
+    """Draw the distributions of a feature in the folder and in the reference.
 
     Args:
-        name: of the number.
+        name: of the feature.
         folder: values, 0 to 1, shape (images,).
         reference: as `folder`.
-        where: mean share of the reference that lies below an image of the folder.
+        mean_place: mean share of the reference that is below an image of the folder.
     """
     sides = {"reference": reference, "folder": folder}
     low, high = min(map(np.min, sides.values())), max(map(np.max, sides.values()))
@@ -48,14 +48,14 @@ def distribution(name: str, folder: np.ndarray, reference: np.ndarray, where: fl
             }
         )
     rows = [
-        [side, len(values), *(rounded(float(v), 3) for v in (values.mean(), *np.percentile(values, (5, 50, 95))))]
+        [side, len(values), *(format_number(float(v), 3) for v in (values.mean(), *np.percentile(values, (5, 50, 95))))]
         for side, values in sides.items()
     ]
     return Chart(
         name.replace("_", "-"),
         TITLES[name],
-        f"Mean {folder.mean():.3f}, in the reference {reference.mean():.3f}; on average {100 * where:.0f} % of the "
-        "reference lie below a photograph of the folder.",
+        f"Mean {folder.mean():.3f}, in the reference {reference.mean():.3f}; on average {100 * mean_place:.0f} % of "
+        "the reference are below a photograph of the folder.",
         figure_of(data, 240, {"nticks": 6}, {"ticksuffix": " %", "nticks": 5}, barmode="overlay", showlegend=True),
         ["", "images", "mean", "5 %", "median", "95 %"],
         rows,
@@ -63,9 +63,9 @@ def distribution(name: str, folder: np.ndarray, reference: np.ndarray, where: fl
 
 
 def share_chart(rows: Sequence[Mapping[str, Any]], palette: Sequence) -> Chart:
-    """Draw the class shares of both sides next to one another; rows as in `gap.json`."""
+    """Draw the class shares of the folder and the reference side by side; rows as in `gap.json`."""
     labels = class_labels([row["class"] for row in rows], palette)
-    data = []
+    data: list[dict[str, Any]] = []
     for side in ("folder", "reference"):
         values = [100 * row[side] for row in rows]
         data.append(
@@ -82,13 +82,20 @@ def share_chart(rows: Sequence[Mapping[str, Any]], palette: Sequence) -> Chart:
         )
     texts = [f" {100 * row['difference']:+.1f}" if row["is_clear"] else "" for row in rows]
     ends = [100 * max(row["folder"], row["reference"]) for row in rows]
-    numbers = {"type": "scatter", "mode": "text", "x": ends, "y": labels, "text": texts, "hoverinfo": "skip"}
+    numbers: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "text",
+        "x": ends,
+        "y": labels,
+        "text": texts,
+        "hoverinfo": "skip",
+    }
     data.append({**numbers, "textposition": "middle right", "showlegend": False, "cliponaxis": False})
     table = [
         [
             row["class"],
-            rounded(100 * row["folder"]),
-            rounded(100 * row["reference"]),
+            format_number(100 * row["folder"]),
+            format_number(100 * row["reference"]),
             f"{100 * row['difference']:+.2f}",
             "–" if row["low"] is None else f"{100 * row['low']:+.2f} to {100 * row['high']:+.2f}",
         ]
@@ -97,8 +104,8 @@ def share_chart(rows: Sequence[Mapping[str, Any]], palette: Sequence) -> Chart:
     return Chart(
         "classes",
         "Class shares",
-        "Share of the predicted pixels, mean over the photographs. Numbers stand where the difference is larger than "
-        "the choice of the photographs explains, in points.",
+        "Share of the predicted pixels, mean over the photographs. A number is the difference in percentage points; it "
+        "is shown if its interval excludes zero.",
         figure_of(
             data,
             60 + 34 * len(rows),
@@ -116,7 +123,7 @@ def truth_chart(points: Mapping[str, tuple[np.ndarray, np.ndarray, Sequence[str]
     """Draw the score against the mIoU of the photographs that have labels.
 
     Args:
-        points: by side: score, mIoU in percent (nan where it is unknown), names.
+        points: score, mIoU in percent (nan where it is unknown), names; by side.
         correlation: as in `gap.json`.
     """
     data = []
@@ -154,13 +161,13 @@ def _correlation(row: Mapping) -> str:
 
 
 def keep_chart(rows: Sequence[Mapping[str, Any]], palette: Sequence, share: float) -> Chart:
-    """Draw from which confidence on a class becomes pseudo-labels; rows as in `gap.json`."""
+    """Draw the confidence from which on pixels of a class become pseudo-labels; rows as in `gap.json`."""
     labels = class_labels([row["class"] for row in rows], palette)
     bars = {
         "type": "bar",
         "orientation": "h",
         "x": [None if row["threshold"] is None else round(100 * row["threshold"], 4) for row in rows],
-        "customdata": [rounded(row["keep_rate"] and 100 * row["keep_rate"]) for row in rows],
+        "customdata": [format_number(row["keep_rate"] and 100 * row["keep_rate"]) for row in rows],
         "y": labels,
         "marker": {"color": "var(--accent)"},
         "hovertemplate": "kept from %{x:.2f} % confidence on: %{customdata} % of the class<extra></extra>",
@@ -179,8 +186,8 @@ def keep_chart(rows: Sequence[Mapping[str, Any]], palette: Sequence, share: floa
     return Chart(
         "keep-rates",
         "Pseudo-labels",
-        f"{100 * kept / max(1, pixels):.1f} % of the pixels are kept: of each class the surest {100 * share:g} %, and "
-        "what is as sure as the last of them. The bars show from which confidence on.",
+        f"{100 * kept / max(1, pixels):.1f} % of the pixels are kept: of each class the most certain {100 * share:g} % "
+        "and all pixels with the same confidence as the last of these. The bars show the lowest kept confidence.",
         figure_of(
             [bars],
             60 + 24 * len(rows),

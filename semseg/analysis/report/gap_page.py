@@ -1,8 +1,8 @@
-"""The page about photographs without labels: what differs, which to label next, what was kept as labels."""
+"""Write the page about photographs without labels: differences, which to label next, and pseudo-labels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ _DOUBT_LEVELS = 8
 
 
 class Side(Protocol):
-    """What is said of the photographs of one side: see `semseg.inference.gap_account.Side`."""
+    """The measured photographs of one side, see `semseg.analysis.gap_tables.Side`."""
 
     measured: Sequence
     features: Mapping[str, np.ndarray]
@@ -30,7 +30,7 @@ class Side(Protocol):
     truth: np.ndarray
 
 
-def draw(
+def draw_views(
     image: np.ndarray, train_ids: np.ndarray, entropy: np.ndarray, labels: np.ndarray | None, palette: Sequence
 ) -> dict[str, str]:
     """Return the views of a photograph as data URIs, by the names of `VIEWS`.
@@ -39,14 +39,16 @@ def draw(
         image: RGB, uint8, shape (height, width, 3).
         train_ids: uint8, shape (height, width).
         entropy: 0 to 1, shape (height, width).
-        labels: pseudo-labels, train ids, 255 where there are none; None without any.
+        labels: pseudo-labels, train ids, 255 where there is none; None without pseudo-labels.
         palette: RGB, shape (num_classes, 3).
     """
     size = fitting(image.shape, _WIDTH)
     table = np.full((256, 4), _NOT_KEPT_VEIL, np.uint8)
     table[: len(palette), :3], table[: len(palette), 3] = palette, _PREDICTION_OPACITY
     small = cv2.resize(entropy.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    levels = np.ceil(np.clip(small, 0, 1) * _DOUBT_LEVELS - 0.5).astype(np.uint8)  # few values are stored in few bytes
+    levels = np.ceil(np.clip(small, 0, 1) * _DOUBT_LEVELS - 0.5).astype(
+        np.uint8
+    )  # with few levels, the picture compresses better
     veil = np.array([(*WRONG, 230 * level // _DOUBT_LEVELS) for level in range(_DOUBT_LEVELS + 1)], np.uint8)
     views = {
         "photograph": cv2.resize(image, size, interpolation=cv2.INTER_AREA),
@@ -60,7 +62,7 @@ def draw(
 
 def write_page(
     path: Path,
-    account: Mapping[str, Any],
+    summary: Mapping[str, Any],
     folder: Side,
     reference: Side,
     shown: Sequence,
@@ -71,32 +73,32 @@ def write_page(
 
     Args:
         path: of the HTML file.
-        account: what `gap.json` says.
-        folder: what is said of its photographs, hardest first.
+        summary: content of `gap.json`.
+        folder: its measured photographs, most difficult first.
         reference: as `folder`.
-        shown: those of `folder.measured` to show.
-        num_next: as many of them are to be labelled next, the others are the easiest.
-        pictures: from `draw`, by path of the photograph.
+        shown: the photographs of `folder.measured` to show.
+        num_next: the first so many are to be labelled next, the others are the easiest.
+        pictures: from `draw_views`, by path of the photograph.
     """
-    rows, rates = account["class_shares"], account["pseudo_labels"]
+    rows, rates = summary["class_shares"], summary["pseudo_labels"]
     distributions = [
-        gap_charts.distribution(name, values, reference.features[name], account["means"][name]["place"])
+        gap_charts.distribution(name, values, reference.features[name], summary["means"][name]["place"])
         for name, values in folder.features.items()
     ]
-    classes = gap_charts.share_chart(rows, account["palette"])
+    classes = gap_charts.share_chart(rows, summary["palette"])
     sides = {"folder": folder, "reference": reference}
     points = {
-        name: (side.features["score"], side.truth, [str(one.source.name) for one in side.measured])
+        name: (side.features["score"], side.truth, [str(photograph.source.name) for photograph in side.measured])
         for name, side in sides.items()
     }
-    truth = gap_charts.truth_chart(points, account["correlation"]) if account["correlation"] else None
-    keep = gap_charts.keep_chart(rates["per_class"], account["palette"], rates["share"]) if rates else None
-    ranks = {one.source.path: rank for rank, one in enumerate(folder.measured)}
+    truth = gap_charts.truth_chart(points, summary["correlation"]) if summary["correlation"] else None
+    keep = gap_charts.keep_chart(rates["per_class"], summary["palette"], rates["share"]) if rates else None
+    ranks = {photograph.source.path: rank for rank, photograph in enumerate(folder.measured)}
     charts = [*distributions, classes, *filter(None, (truth, keep))]
     page = fill(
         "gap.html",
-        name=f"{account['folder']['path']} against {account['reference']['path']}",
-        account=account,
+        name=f"{summary['folder']['path']} against {summary['reference']['path']}",
+        summary=summary,
         titles=gap_charts.TITLES,
         distributions=distributions,
         classes_chart=classes,
@@ -104,22 +106,25 @@ def write_page(
         keep=keep,
         num_easiest=max(0, len(shown) - num_next),
         shown=shown,
-        thumbnails=[pictures.get(one.source.path, {}) for one in shown],
+        thumbnails=[pictures.get(photograph.source.path, {}) for photograph in shown],
         doubt_color=WRONG,
         facts={
             "figures": {chart.name: chart.figure for chart in charts},
             "classOrders": _orders(rows),
-            "classes": account["classes"],
+            "classes": summary["classes"],
             "views": VIEWS,
             "view": "classes",
-            "images": [_image(one, ranks[one.source.path], folder, num_next, len(folder.measured)) for one in shown],
+            "images": [
+                _image(photograph, ranks[photograph.source.path], folder, num_next, len(folder.measured))
+                for photograph in shown
+            ],
         },
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="replace")
 
 
-def _image(one: Any, rank: int, folder: Side, num_next: int, num_images: int) -> dict[str, Any]:
+def _image(photograph: Any, rank: int, folder: Side, num_next: int, num_images: int) -> dict[str, Any]:
     place = 100 * folder.places["score"][rank]
     marks = [["score", f"{folder.features['score'][rank]:.3f}"]]
     marks += [
@@ -129,7 +134,7 @@ def _image(one: Any, rank: int, folder: Side, num_next: int, num_images: int) ->
     if np.isfinite(folder.truth[rank]):
         marks.append(["mIoU", f"{folder.truth[rank]:.1f} %"])
     return {
-        "name": str(one.source.name),
+        "name": str(photograph.source.name),
         "marks": marks,
         "iou": [],
         "slices": {
@@ -142,7 +147,7 @@ def _image(one: Any, rank: int, folder: Side, num_next: int, num_images: int) ->
 
 
 def _orders(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
-    keys = {
+    keys: dict[str, Callable[[int], Any]] = {
         "difference": lambda i: -abs(rows[i]["difference"]),
         "folder": lambda i: -rows[i]["folder"],
         "reference": lambda i: -rows[i]["reference"],

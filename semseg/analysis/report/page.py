@@ -1,4 +1,4 @@
-"""The page: what was collected and drawn, put into one HTML file that needs nothing else."""
+"""Write the report: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from semseg.visualization.panels import WRONG
 
 HEADLINES = {
     "mIoU": "mean IoU",
-    "aAcc": "pixels that are right",
+    "aAcc": "correct pixels",
     "mAcc": "mean recall of the classes",
     "mF1": "mean F1, or Dice",
     "mPrecision": "mean precision",
@@ -30,7 +30,7 @@ HEADLINES = {
     "category_IoU": "mean IoU of categories",
     "iIoU": "mean IoU weighted by instance",
 }
-"""Scores of the results that the page shows, in this order. Mean recall is mAcc."""
+"""Scores that the page shows, in this order; mean recall is mAcc."""
 _HERE = Path(__file__).parent
 
 
@@ -43,22 +43,22 @@ def write_report(
     explained_dir: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """Write one page about the results of a test.
+    """Write a page about the results of a test.
 
     Args:
-        given: a folder of results, or the work folder of a training, whose newest results count.
-        compared: as `given`, of a run to compare with.
-        out: the HTML file; default: report.html beside the results.
-        max_images: show the worst so many.
-        with_large: write pictures in full size beside the page, and link them.
-        explained_dir: link what `tools/analyze.py explain` wrote there about photographs of the page.
-        on_progress: called with the number of images done and of all.
+        given: a folder of results, or the work folder of a training, whose newest results are used.
+        compared: as `given`, of a second run to compare with.
+        out: the HTML file; default: report.html in the folder of results.
+        max_images: show this number of images, those with the lowest mIoU.
+        with_large: write pictures in full size to a folder next to the page, and link them.
+        explained_dir: link pictures that `tools/analyze.py explain` wrote there for photographs of the page.
+        on_progress: called with the number of images done and the total number.
 
     Returns:
-        The HTML file.
+        The path of the HTML file.
 
     Raises:
-        FileNotFoundError: a folder is missing, or holds no results.
+        FileNotFoundError: a folder is missing, or has no results.
         ValueError: results are damaged, or the two have different classes.
     """
     results = read_results(collect.find_results(given))
@@ -73,12 +73,12 @@ def write_report(
 
     def encode(image: collect.Image) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
         large = pictures.write_large(image, palette, ignore_index, large_dir) if large_dir else {}
-        accounts = explained.get(image.photograph_path.resolve(), []) if image.photograph_path else []
-        why = {path.stem.replace("_", " "): quote(os.path.relpath(path, out.parent)) for path in accounts}
+        explanations = explained.get(image.photograph_path.resolve(), []) if image.photograph_path else []
+        why = {path.stem.replace("_", " "): quote(os.path.relpath(path, out.parent)) for path in explanations}
         return pictures.thumbnails(image, palette, ignore_index), {"Large": large, "Why": why}
 
-    encoded = []
-    with ThreadPoolExecutor(num_cpus()) as pool:  # decoding and encoding leave Python's lock alone
+    encoded: list[tuple[dict[str, str], dict[str, dict[str, str]]]] = []
+    with ThreadPoolExecutor(num_cpus()) as pool:  # threads are enough: decoding and encoding release the GIL
         for pair in pool.map(encode, images):
             encoded.append(pair)
             on_progress(len(encoded), len(images))
@@ -104,11 +104,11 @@ def render(
 
     Args:
         results: of the test.
-        other: to compare with.
+        other: of a second run to compare with.
         training: of the checkpoint.
         images: to show.
-        encoded: of each image the pictures as data URIs, by view, and groups of links: URLs by text.
-        flip_book: data URIs by iteration, by image.
+        encoded: for each image, its pictures as data URIs by view, and groups of links (URLs by text).
+        flip_book: data URIs of validation pictures by iteration, by image.
     """
     summary = results.summary
     curves = curve_charts.curve_charts(training.curves)
@@ -159,17 +159,17 @@ def render(
 
 
 def fill(template: str, **values: Any) -> str:
-    """Return the HTML of a template that extends base.html: style, script and charts are put in.
+    """Render a template that extends base.html, with its style, its script and Plotly included.
 
     Args:
-        template: its name.
-        values: what it names; `facts`, which the script reads, and `thumbnails`, data URIs by view of each image,
-            are needed by all.
+        template: its file name.
+        values: variables of the template. All templates need `facts`, which the script reads, and `thumbnails`, data
+            URIs by view for each image.
     """
     environment = Environment(
         loader=PackageLoader("semseg.analysis", "report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(number=charts.rounded, spaced=_spaced, color=_color)
+    environment.filters.update(number=charts.format_number, spaced=_spaced, color=_color)
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
     own = {"css": _own("page.css"), "js": _own("page.js"), "plotly": Markup(get_plotlyjs())}
     return environment.get_template(template).render(**own, **values)
@@ -186,7 +186,7 @@ def _name(results: Results) -> str:
 
 
 def _class_orders(summary: Mapping[str, Any], other: Results | None) -> dict[str, list[int]]:
-    """Return the orders of the classes that a person can choose from, as places in the table."""
+    """Return the orders of the classes that the user can choose, as indices into the table."""
     rows = summary["per_class"]
     keys: dict[str, Callable[[int], Any]] = {
         "lowest": lambda i: (rows[i]["IoU"] is None, rows[i]["IoU"]),
@@ -206,13 +206,14 @@ def _class_orders(summary: Mapping[str, Any], other: Results | None) -> dict[str
 
 
 def _spaced(value: Any) -> Any:
-    """Write a whole number in groups of three digits; leave everything else."""
+    """Format an integer in groups of three digits; return anything else unchanged."""
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") if isinstance(value, int) else value
 
 
 def _percent(value: float | None) -> str:
-    return charts.rounded(value) + ("" if value is None else " %")
+    return charts.format_number(value) + ("" if value is None else " %")
 
 
 def _color(rgb: Sequence[int]) -> str:
-    return "rgb({},{},{})".format(*(int(value) for value in rgb))
+    red, green, blue = rgb
+    return f"rgb({red},{green},{blue})"

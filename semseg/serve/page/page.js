@@ -12,7 +12,7 @@ async function segment(file) {
   request?.abort();
   const mine = (request = new AbortController());
   at("error").textContent = "";
-  if (!file) return complain("that was no file; save the picture first, then choose it here");
+  if (!file) return complain("that is not a file; save the picture first, then choose it here");
   if (limits && file.size > limits.bytes) return complain(`${file.name} has ${(file.size / 1e6).toFixed(1)} MB; the limit here is ${limits.bytes / 1e6} MB`);
   at("status").textContent = `Segmenting ${file.name} …`;
   const began = performance.now();
@@ -47,7 +47,7 @@ async function show(name, answer) {
   at("absent").textContent = absent.length ? `Not found: ${absent.join(", ")}` : "";
   at("stack").style.maxWidth = `calc(75vh * ${answer.width / answer.height})`;
   at("pointer").hidden = true;
-  at("here").textContent = "Point at the picture to see what a place was taken for.";
+  at("here").textContent = "Point at the picture to see the class of a pixel.";
   at("result").hidden = false;
 }
 

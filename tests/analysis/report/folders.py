@@ -13,9 +13,15 @@ from semseg.evaluation.slices import by_folder
 
 CLASSES = ["road", "sidewalk", "building", "vegetation", "sky", "person", "car", "train"]
 PALETTE = [
-    [128, 64, 128], [244, 35, 232], [70, 70, 70], [107, 142, 35],
-    [70, 130, 180], [220, 20, 60], [0, 0, 142], [0, 80, 100],
-]  # fmt: skip
+    [128, 64, 128],
+    [244, 35, 232],
+    [70, 70, 70],
+    [107, 142, 35],
+    [70, 130, 180],
+    [220, 20, 60],
+    [0, 0, 142],
+    [0, 80, 100],
+]
 TRAIN = 7  # in no truth
 
 

@@ -32,9 +32,18 @@ def test_plotly_knows_every_property_of_every_figure(summary, run_dir, other_dir
         *extra_charts.extra_charts(summary),
     ]
     assert [chart.name for chart in drawn] == [
-        "curve-loss", "curve-lr", "curve-scores", "classes", "confusion",
-        "calibration", "calibration-classes", "trimap", "boundary", "sizes", "rows",
-    ]  # fmt: skip
+        "curve-loss",
+        "curve-lr",
+        "curve-scores",
+        "classes",
+        "confusion",
+        "calibration",
+        "calibration-classes",
+        "trimap",
+        "boundary",
+        "sizes",
+        "rows",
+    ]
     for chart in drawn:
         plotly_accepts(chart.figure)
         assert chart.title and chart.summary.endswith(".")

@@ -7,6 +7,7 @@ import pytest
 from semseg.analysis.report import collect
 from semseg.evaluation.results import read_results
 from tests.analysis.report import folders
+from tests.conftest import raises
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +26,15 @@ def test_of_a_work_folder_the_newest_results_count(tmp_path):
 
 
 def test_folders_without_results_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no results in .*: expected results.json or test/\*/results.json"):
+    with raises("E-input-missing", r"results\.json or test/\*/results\.json"):
         collect.find_results(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"no folder .*missing; expected a folder of results, or the work"):
+    with raises("E-input-missing", r"no folder .*missing"):
         collect.find_results(tmp_path / "missing")
 
 
 def test_runs_with_other_classes_are_not_compared(tmp_path, results):
     other = folders.write_results(tmp_path, num_images=1, classes=[*folders.CLASSES[:7], "tram"])
-    with pytest.raises(ValueError, match=r"has 8 classes, .* 8, and they differ in train, tram; give two runs"):
+    with raises("E-input-incomparable", r"8 classes, .* 8, .* train, tram;"):
         collect.read_compared(other, results)
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from semseg.analysis.gap import Measured
 from semseg.analysis.gap_scores import Measures
-from semseg.analysis.gap_tables import sides, summarize
-from semseg.analysis.report.gap_page import draw, write_page
+from semseg.analysis.gap_tables import make_sides, summarize
+from semseg.analysis.report.gap_page import draw_views, write_page
 from semseg.inference.sources import SourceImage
 
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ def page(open_page, tmp_path_factory):
     here = [measured(f"{i}&.jpg", i / 10, i / 20) for i in range(1, 6)]
     there = [measured(f"r{i}.jpg", i / 20, i / 40) for i in range(1, 6)]
     truth = {one.source.path.resolve(): 100 * one.measures.confidence for one in here}
-    folder, reference = sides(here, there, truth)
+    folder, reference = make_sides(here, there, truth)
     rates = [{"class": name, "threshold": 0.9, "pixels": 10, "kept": 2, "keep_rate": 0.2} for name in CLASSES]
     account = {
         "created": "2026-11-22T12:00:00+00:00",
@@ -42,7 +42,7 @@ def page(open_page, tmp_path_factory):
     }
     random = np.random.default_rng(0)
     image, train_ids = random.integers(0, 256, (40, 80, 3), np.uint8), random.integers(0, 2, (40, 80), np.uint8)
-    views = draw(image, train_ids, random.random((40, 80)).astype(np.float16), train_ids, PALETTE)
+    views = draw_views(image, train_ids, random.random((40, 80)).astype(np.float16), train_ids, PALETTE)
     shown = folder.measured
     pictures = {one.source.path: views for one in shown}
     write_page(path, account, folder, reference, shown, NUM_NEXT, pictures)
@@ -54,9 +54,14 @@ def test_the_page_needs_no_network_and_complains_of_nothing(page):
     assert {url.partition(":")[0] for url in page.requests} <= {"file", "data", "blob"}
     assert page.locator(".chart .main-svg").count() >= 5 + 3
     assert page.locator("h1, h2").all_text_contents() == [
-        "photos", "Reference and folder", "Class shares", "Score and truth", "Label these next", "Pseudo-labels",
+        "photos",
+        "Reference and folder",
+        "Class shares",
+        "Score and truth",
+        "Label these next",
+        "Pseudo-labels",
         "How it is measured",
-    ]  # fmt: skip
+    ]
 
 
 def test_what_differs_is_said(page):

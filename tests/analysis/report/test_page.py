@@ -43,9 +43,15 @@ def test_the_page_opens_without_complaints_and_without_the_network(page, report_
 def test_the_sections_stand_in_order_and_say_what_was_run(page):
     headings = page.locator("h1, h2").all_text_contents()
     assert headings == [
-        "pspnet_r18-d8_1xb4-1000_toycity-128x256", "Curves", "IoU per class", "What is taken for what",
-        "Worst images first", "Predictions over time", "Details", "Data",
-    ]  # fmt: skip
+        "pspnet_r18-d8_1xb4-1000_toycity-128x256",
+        "Curves",
+        "IoU per class",
+        "Confusions",
+        "Worst images first",
+        "Predictions over time",
+        "Details",
+        "Data",
+    ]
     text = page.locator("#numbers").inner_text()
     for fact in (
         "best_mIoU_iter_1000.pth",
@@ -83,7 +89,7 @@ def test_the_confusion_matrix_shows_shares_or_pixels_and_says_the_largest_in_wor
     np.testing.assert_allclose(page.evaluate(values)[2][2], (100 * matrix[2, 2] / matrix[2].sum()) ** 0.5, atol=1e-3)
     words = page.locator("[data-words=share] li")
     assert words.count() == 10
-    assert re.match(r"\d+\.\d % of the pixels of \w+ were called \w+ \d+.px", words.first.text_content())
+    assert re.match(r"\d+\.\d % of the pixels of \w+ were predicted as \w+ \d+.px", words.first.text_content())
     cell = page.locator("#chart-confusion .heatmaplayer image")
     cell.scroll_into_view_if_needed()
     box = cell.bounding_box()
@@ -228,8 +234,11 @@ def test_parts_without_data_are_left_out_and_say_why(tmp_path, open_page):
     assert page.complaints == []
     reasons = page.locator(".missing").all_text_contents()
     assert [reason.split(":")[0] for reason in reasons] == [
-        "No curves", "No pictures", "No pictures of validations", "No calibration, borders, sizes or rows",
-    ]  # fmt: skip
+        "No curves",
+        "No pictures",
+        "No pictures of validations",
+        "No calibration, borders, sizes or rows",
+    ]
     assert page.locator(".shot").count() == 1
     assert "95 % intervals" not in page.locator("#numbers").inner_text()  # of one image there are none
 
