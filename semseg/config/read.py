@@ -70,7 +70,9 @@ def load_config(
             data set; or a checkpoint has no description.
 
     ```python
-    cfg = load_config("configs/toycity/pspnet.py", ["train_cfg.max_iters=500"], data="data/x/dataset.yaml")
+    cfg = load_config(
+        "pspnet_r18-d8_1xb4-1000_toycity-128x256", ["train_cfg.max_iters=500"], data="data/x/dataset.yaml"
+    )
     ```
     """
     path = Path(path)
