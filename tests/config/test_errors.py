@@ -12,7 +12,7 @@ from tests.conftest import CONFIG
 from tests.training.runs import QUICK, build
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def in_town(town, monkeypatch):
     monkeypatch.chdir(town)
 
@@ -29,6 +29,7 @@ def break_pipeline(cfg):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_town")
 def test_a_transform_that_fails_is_named_with_its_key(tmp_path):
     runner = build(tmp_path, change=break_pipeline)
     expected = (
@@ -40,6 +41,7 @@ def test_a_transform_that_fails_is_named_with_its_key(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_town")
 def test_a_part_of_the_model_that_fails_is_named_with_its_key(tmp_path):
     runner = build(tmp_path, "model.decode_head.in_channels=77")
     with pytest.raises(ValueError, match=r"model\.decode_head \(PSPHead\) fails in a training step on .* 77"):
@@ -47,6 +49,7 @@ def test_a_part_of_the_model_that_fails_is_named_with_its_key(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_town")
 @pytest.mark.parametrize(
     ("option", "message"),
     [
