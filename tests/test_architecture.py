@@ -24,7 +24,7 @@ ALLOWED = {
     "errors": set(),
     "labels": set(),
     "system": {"platformdirs"},
-    "compat": {*STACK},
+    "compat": {*STACK, "yapf"},
     "visualization": {"matplotlib"},
     "checkpoints": {"semseg.compat", "safetensors", *STACK},
     "datasets": {"semseg.visualization", "pillow_heif", "yaml", "pycocotools", "requests", *STACK},

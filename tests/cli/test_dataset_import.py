@@ -86,5 +86,5 @@ def test_help_states_the_painting_order(tmp_path, name, order):
 
 
 def test_options_belong_to_their_format(tmp_path):
-    done = run(tmp_path, "dataset.py", "import", "labelme", "x", "--out", "y", "--snap", 3, code=2)
+    done = run(tmp_path, "dataset.py", "import", "labelme", "x", "--out", "y", "--snap", 3, code=2, fresh=True)
     assert "unrecognized arguments: --snap 3" in done.stderr

@@ -12,7 +12,7 @@ from tests.conftest import CONFIG, raises
 from tests.training.runs import QUICK, build
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def in_town(town, monkeypatch):
     monkeypatch.chdir(town)
 
@@ -29,6 +29,7 @@ def break_pipeline(cfg):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_town")
 def test_a_transform_that_fails_is_named_with_its_key(tmp_path):
     runner = build(tmp_path, change=break_pipeline)
     key = r"train_dataloader\.dataset\.dataset\.pipeline\.2 \(BrokenTransform\)"
@@ -37,6 +38,7 @@ def test_a_transform_that_fails_is_named_with_its_key(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_town")
 def test_a_part_of_the_model_that_fails_is_named_with_its_key(tmp_path):
     runner = build(tmp_path, "model.decode_head.in_channels=77")
     with raises("E-config-part", r"model\.decode_head \(PSPHead\) .* a training step on .* 77"):
@@ -44,6 +46,7 @@ def test_a_part_of_the_model_that_fails_is_named_with_its_key(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_town")
 @pytest.mark.parametrize(
     ("option", "values"),
     [

@@ -160,10 +160,11 @@ def narrow_options(model):
     else:
         return []
     for key, value in walk(model.to_dict(), "model"):
-        values = value if isinstance(value, (list, tuple)) else [value]
+        is_one = not isinstance(value, (list, tuple))
+        values = [value] if is_one else value
         if key.rpartition(".")[2] in ("in_channels", "embed_dim", "embed_dims") and widths.intersection(values):
-            narrow = [width // divisor for width in values]
-            options.append(f"{key}={narrow if value is values else narrow[0]}".replace(" ", ""))
+            narrow = value // divisor if is_one else type(value)(width // divisor for width in value)
+            options.append(f"{key}={narrow}".replace(" ", ""))
     if (model.get("neck") or {}).get("type") == "JPU":  # the width of what it puts together
         options.append(f"model.neck.mid_channels={model.neck.mid_channels // divisor}")
     return options
