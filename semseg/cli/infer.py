@@ -92,7 +92,9 @@ def run_infer(args: argparse.Namespace) -> int:
     save = [kind for kind in args.save.split(",") if kind]
     videos = [source for source in args.inputs if is_video(source)]
     if videos and len(videos) < len(args.inputs):
-        raise InvalidInputError(f"{videos[0]} is a video: segment videos and images one after the other")
+        raise InvalidInputError(
+            f"{videos[0]} is a video: segment videos and images one after the other", code="E-input-kind"
+        )
     _check_options(args, save, bool(videos))
     if videos:
         return _videos(args, videos, save)
@@ -143,7 +145,9 @@ def _check_options(args: argparse.Namespace, save: list[str], of_videos: bool) -
     def refuse(names: tuple[str, ...], why: str) -> None:
         for name in names:
             if getattr(args, name) != DEFAULTS[name]:
-                raise InvalidInputError(f"--{name.replace('_', '-')} has no effect {why}; leave it out")
+                raise InvalidInputError(
+                    f"--{name.replace('_', '-')} has no effect {why}; leave it out", code="E-input-no-effect"
+                )
 
     if of_videos:
         from semseg.inference.video import check_video_kinds
@@ -153,7 +157,9 @@ def _check_options(args: argparse.Namespace, save: list[str], of_videos: bool) -
     else:
         refuse(_OF_VIDEOS, "on images")
         if args.no_vis and "vis" in save:
-            raise InvalidInputError("--no-vis and --save vis contradict each other; leave one out")
+            raise InvalidInputError(
+                "--no-vis and --save vis contradict each other; leave one out", code="E-input-conflict"
+            )
         if args.no_vis and "side-by-side" not in save:
             refuse(_OF_OVERLAYS, "with --no-vis")
     check_folder(args.out_dir, "out_dir")
@@ -179,7 +185,8 @@ def _refuse_more_than_tiles_write(args: argparse.Namespace, images: Sequence, sa
         return
     raise InvalidInputError(
         f"--save {','.join(save)}: {image.path} is segmented by tiles, of which only pred and vis are written; leave"
-        " --save out, or segment this file by itself"
+        " --save out, or segment this file by itself",
+        code="E-input-kind",
     )
 
 
@@ -189,9 +196,13 @@ def _videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int
     from semseg.inference.video import segment_videos
 
     if args.launcher != "none":
-        raise InvalidInputError(f"{videos[0]} is a video: its frames follow one another, use tools/infer.py")
+        raise InvalidInputError(
+            f"{videos[0]} is a video: its frames follow one another, use tools/infer.py", code="E-input-kind"
+        )
     if args.bits is not None:
-        raise InvalidInputError("--bits has no effect on videos, whose frames have 8 bits; leave it out")
+        raise InvalidInputError(
+            "--bits has no effect on videos, whose frames have 8 bits; leave it out", code="E-input-no-effect"
+        )
     left_out = LeftOut()
     files = find_videos(
         *(source for source in videos if not is_live(source)),

@@ -65,7 +65,9 @@ def run_serve(args: argparse.Namespace) -> None:
     warnings.filterwarnings("ignore", module="PIL")  # about metadata of photographs, line by line
     for package in ("fastapi", "uvicorn", "python_multipart"):
         if importlib.util.find_spec(package) is None:
-            raise InvalidInputError(f"this needs {package}, which is not installed: pip install -e '.[serve]'")
+            raise InvalidInputError(
+                f"this needs {package}, which is not installed: pip install -e '.[serve]'", code="E-input-value"
+            )
     from semseg.serve.server import bind
 
     listener = bind(args.host, args.port)

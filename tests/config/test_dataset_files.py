@@ -19,7 +19,7 @@ from semseg.config.tree import inner_datasets
 from semseg.datasets.built_sets import names_of_set
 from semseg.evaluation import for_testing
 from semseg.training import for_training
-from semseg.training.resume_agreement import _data_in_words, _given
+from semseg.training.resume_agreement import _describe_data, _option_values
 from tests.config.test_classes import RECIPE, write_checkpoint
 from tests.conftest import raises
 
@@ -222,5 +222,5 @@ def test_joined_sets_of_other_classes_in_a_config_are_refused(tmp_path, coast):
 
 def test_a_run_is_continued_with_all_its_sets():
     sets = [{"dataset_file": "a.yaml"}, {"dataset_file": "b.yaml"}]
-    assert _data_in_words(sets) == "the data of a.yaml, b.yaml"
-    assert _given("tools/train.py c.py --data a.yaml --amp --data=b.yaml", "--data") == "a.yaml --data b.yaml"
+    assert _describe_data(sets) == "the data of a.yaml, b.yaml"
+    assert _option_values("tools/train.py c.py --data a.yaml --amp --data=b.yaml", "--data") == ["a.yaml", "b.yaml"]
