@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(B
 # the modules that users import; the list of pages of the API reference
 API := semseg.inference.segmenter semseg.inference.segmentation semseg.errors semseg.labels \
   semseg.config.read semseg.datasets.dataset_file semseg.training.features semseg.training.options semseg.training.run \
-  semseg.evaluation.testing semseg.evaluation.results
+  semseg.evaluation.features semseg.evaluation.results
 
 .PHONY: help install demo test test-quick check docs clean
 

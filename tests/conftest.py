@@ -14,6 +14,7 @@ import pytest
 
 from semseg import compat, errors
 from semseg.compat import checkpoint_files
+from semseg.system.wording import FLAGS
 from tests.warm import WarmPrograms
 
 REPO = Path(__file__).parents[1]
@@ -130,6 +131,7 @@ def careful_context():
     """Let no test see what another one trusted, or took for a stranger's: programs end, and this process goes on."""
     for variable in (checkpoint_files._trusted, compat._registered_only):
         variable.set(False)
+    FLAGS.clear()
 
 
 @pytest.fixture(scope="session")

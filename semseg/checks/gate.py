@@ -18,6 +18,7 @@ from semseg.checks.machine_limits import check_machine
 from semseg.checks.recipe import check_recipe
 from semseg.errors import InvalidDataError, SemsegError
 from semseg.system.machine import num_cpus
+from semseg.system.wording import for_people
 
 _SPLITS = {"count": ("train",), "train": ("train", "val"), "test": ("test",)}
 _OPTIONS = {"count": "check", "train": "check", "test": "no_check"}  # that skip the check: --no-check in both programs
@@ -60,7 +61,7 @@ def _collect_errors(cfg: Config, step: str) -> tuple[str, str | None]:
     findings = sort_findings([*report.findings, *more_findings])
     for finding in findings:
         if finding.kind == "warning" and step != "count":
-            print(f"{finding.kind}: {finding.line()}")
+            print(f"{finding.kind}: {for_people(finding.line())}")
     errors = [finding for finding in findings if finding.kind == "error"]
     if not errors:
         return "", None

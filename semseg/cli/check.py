@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from semseg.cli.program import for_people
 from semseg.cli.progress import show_count
 from semseg.cli.source import add_nproc, add_source, load_source, num_processes
+from semseg.system.wording import for_people
 
 
 def add_check(commands: argparse._SubParsersAction) -> None:

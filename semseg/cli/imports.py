@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from semseg.cli.program import add_debug_flag, for_people
+from semseg.cli.program import add_debug_flag
 from semseg.cli.progress import show_count
 from semseg.cli.source import add_nproc, num_processes
+from semseg.system.wording import for_people
 
 _IMPORT_FORMATS = {  # SOURCE, what is read and in which order it is painted
     "labelme": (

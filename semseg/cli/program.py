@@ -5,29 +5,17 @@ from __future__ import annotations
 import argparse
 import contextvars
 import os
-import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from semseg.errors import SemsegError
 from semseg.system.stopping import GIVEN_UP, Stopped
+from semseg.system.wording import FLAGS, for_people
 
 WRONG_INPUT = (ValueError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError)
 """What the package raises when a person can mend it. Anything but this and OSError is a bug."""
-
-_flags: contextvars.ContextVar[Mapping[str, str]] = contextvars.ContextVar("flags", default=MappingProxyType({}))
-"""How the options of the command line that was read are written, by their names."""
-_AS_SUB_COMMAND = {
-    r"tools/dataset\.py": "semseg data",
-    r"tools/analyze\.py ": "semseg ",
-    r"tools/convert_datasets/cityscapes\.py": "semseg data convert-cityscapes",
-    r"tools/(\w+)\.py": r"semseg \1",
-}
-"""How `semseg` calls the programs of a repository, which an installed package does not have."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -44,10 +32,8 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
         self.given = {}
-        shown = {
-            action.dest: (action.option_strings or [action.metavar or action.dest.upper()]) for action in self._actions
-        }
-        _flags.set({**_flags.get(), **{name: str(words[-1]) for name, words in shown.items()}})
+        for action in self._actions:
+            FLAGS[action.dest] = str((action.option_strings or [action.metavar or action.dest.upper()])[-1])
         return super().parse_known_args(*args, **kwargs)
 
 
@@ -103,9 +89,8 @@ def run_tool(main: Callable[[], int | None]) -> None:
     disk, no network), both in one sentence without a traceback (unless `--debug` is given); what a `Stopped`
     says; 130 for Ctrl-C; 1 for everything else, with its traceback.
     """
-    context = contextvars.copy_context()  # what this run trusts, the next one does not
     try:
-        code = context.run(main) or 0
+        code = contextvars.copy_context().run(main) or 0  # what this run trusts, the next one does not
     except BrokenPipeError:  # whoever reads has enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141  # as a program that SIGPIPE ends
@@ -114,7 +99,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
             raise
         # all ranks meet the same wrong input, and one speaks; but a file is read by one rank only
         if _speaks() or _is_from_worker(error):
-            print(f"error: {context.run(_sentence, error)}{_code(error)}", file=sys.stderr, flush=True)
+            print(f"error: {_sentence(error)}{_code(error)}", file=sys.stderr, flush=True)
         else:
             time.sleep(2)  # the launcher ends all processes when the first one ends: let that one speak
         code = 2 if isinstance(error, WRONG_INPUT) else 1
@@ -153,16 +138,6 @@ def _sentence(error: BaseException) -> str:
     if _is_from_worker(error):
         return for_people(str(error).strip().splitlines()[-1].partition(": ")[2])
     return for_people(str(error))
-
-
-def for_people(message: str) -> str:
-    """Write options as flags, and programs as the command that this process was started by."""
-    flags = _flags.get()
-    message = re.sub(r"`(\w+)`", lambda name: flags.get(name[1], name[0]), message)
-    if Path(sys.argv[0]).name.partition(" ")[0] == "semseg":
-        for program, command in _AS_SUB_COMMAND.items():
-            message = re.sub(program, command, message)
-    return message
 
 
 def _code(error: BaseException) -> str:

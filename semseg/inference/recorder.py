@@ -15,6 +15,7 @@ from semseg.inference.outputs import Outputs
 from semseg.inference.run_summary import Summary, progress_bar
 from semseg.inference.sources import SourceImage
 from semseg.system.stopping import Stopped
+from semseg.system.wording import for_people
 
 
 class ImageResult(NamedTuple):
@@ -103,7 +104,7 @@ class Recorder:
         Raises:
             Stopped: with `stop_on_error`.
         """
-        reason = " ".join(reason.split())
+        reason = for_people(" ".join(reason.split()))
         self._console.print(f"skipped {source.path}: {reason}", markup=False, highlight=False, soft_wrap=True)
         self._manifest.add({"source": source.path, "name": source.name.as_posix(), "status": f"failed: {reason}"})
         with self._lock:

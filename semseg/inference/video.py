@@ -26,6 +26,7 @@ from semseg.inference.video_writer import VideoWriter
 from semseg.system.atomic import atomic_path
 from semseg.system.background import Writers
 from semseg.system.stopping import Signal, Stopped, signals_raise
+from semseg.system.wording import for_people
 
 if TYPE_CHECKING:
     from semseg.inference.prediction import ImagePredictor
@@ -132,7 +133,8 @@ def segment_videos(
         except ValueError as error:
             if is_live(source):
                 raise
-            row, stats, fault = {"status": f"failed: {error}"}, None, str(error)
+            fault = for_people(str(error))
+            row, stats = {"status": f"failed: {fault}"}, None
         names = {"source": source, "name": name}
         manifest.add({**names, **row}, None if stats is None else {**names, **stats})
         if fault:

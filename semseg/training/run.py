@@ -93,7 +93,7 @@ def evaluate(cfg: Config) -> dict[str, float]:
 
     Example:
         >>> from semseg.config import load_config
-        >>> from semseg.evaluation.testing import for_testing
+        >>> from semseg.evaluation import for_testing
         >>> from semseg.training.run import evaluate
         >>> scores = evaluate(for_testing(load_config("best.pth"), "best.pth"))
         >>> 0 <= scores["mIoU"] <= 100

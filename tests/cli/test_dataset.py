@@ -37,18 +37,21 @@ def test_rosario_writes_two_folders_and_says_where(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--size", "512"], "--size is WIDTHxHEIGHT such as 512x256, got '512'"),
-        (["--size", "x256"], "--size is WIDTHxHEIGHT such as 512x256, got 'x256'"),
+        (["--size", "512"], "--size is WIDTHxHEIGHT such as 512x256, got '512' [E-input-value]"),
+        (["--size", "x256"], "--size is WIDTHxHEIGHT such as 512x256, got 'x256' [E-input-value]"),
         (["--size", "64x32"], "--size 64x32: pictures are 128x64 or larger [E-input-range]"),
         (["--train", "-1"], "--train -1: expected 0 or more pictures [E-input-range]"),
         (["--train=0", "--val=0", "--test=0"], "nothing to draw: --train, --val, --test are all 0 [E-input-range]"),
         (["--seed", "-1"], "--seed -1: expected 0 or more [E-input-range]"),
         (["--nproc", "0"], "--nproc 0: expected 1 or more processes [E-input-range]"),
-        (["--photos", "3"], "--photos has no effect with --style toycity; leave it out"),
-        (["--style", "rosario", "--train", "3"], "--train has no effect with --style rosario; leave it out"),
+        (["--photos", "3"], "--photos has no effect with --style toycity; leave it out [E-input-no-effect]"),
+        (
+            ["--style", "rosario", "--train", "3"],
+            "--train has no effect with --style rosario; leave it out [E-input-no-effect]",
+        ),
         (
             ["--style", "rosario", "--size", "512x256"],
-            "--size has no effect with --style rosario; leave it out",
+            "--size has no effect with --style rosario; leave it out [E-input-no-effect]",
         ),
         (
             ["--style", "rosario", "--labelled", "-2"],
@@ -75,7 +78,7 @@ def test_a_root_without_a_name_is_refused():
     done = run("/")
     assert (done.returncode, done.stderr) == (
         2,
-        "error: ROOT needs a name of its own such as data/toycity, got '/'\n",
+        "error: ROOT needs a name of its own such as data/toycity, got '/' [E-input-value]\n",
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from semseg.cli.program import ArgumentParser, for_people, run_tool
+from semseg.cli.program import ArgumentParser, run_tool
 from semseg.errors import InvalidInputError
 
 
@@ -38,21 +38,6 @@ def test_options_of_a_message_are_written_as_flags_and_its_code_stands_behind_it
 
     assert ending(main, monkeypatch) == 2
     assert capsys.readouterr().err == "error: --max-time 0 for CONFIG: write `3h` [E-input-range]\n"
-
-
-@pytest.mark.parametrize(
-    ("started", "message", "shown"),
-    [
-        ("tools/test.py", "run tools/dataset.py check x", "run tools/dataset.py check x"),
-        ("semseg test", "run tools/dataset.py check x", "run semseg data check x"),
-        ("/usr/bin/semseg", "tools/analyze.py report x", "semseg report x"),
-        ("semseg data", "tools/train.py and tools/model.py export", "semseg train and semseg model export"),
-        ("semseg data", "run tools/convert_datasets/cityscapes.py x", "run semseg data convert-cityscapes x"),
-    ],
-)
-def test_a_message_names_the_command_that_was_started(monkeypatch, started, message, shown):
-    monkeypatch.setattr(sys, "argv", [started])
-    assert for_people(message) == shown
 
 
 def test_errors_of_the_operating_system_name_the_file(monkeypatch, capsys):

@@ -204,7 +204,7 @@ def test_overfitting_takes_the_first_set_and_says_so(tmp_path, coast, caplog):
     cfg = config.load_config(RECIPE, data=[coast, write_set(tmp_path / "lake")])
     cfg = for_training(cfg, overfit=2)
     assert files_in(cfg, "train") == files_in(cfg, "val") == [str(coast)]
-    assert f"--overfit takes its images from the first of the sets alone, {coast}" in caplog.text
+    assert f"overfit takes images from the first of the data sets only, {coast}" in caplog.text
 
 
 def test_joined_sets_of_other_classes_in_a_config_are_refused(tmp_path, coast):
