@@ -29,9 +29,9 @@ def check(module):
     before, filters = state(), list(warnings.filters)
     importlib.import_module(module)
     assert state() == before
-    from semseg.compat import _NOISE
+    from semseg.compat.screen import NOISE
     new = [entry for entry in warnings.filters if entry not in filters and entry[1] is not None]
-    assert not [entry for entry in new if any(noise in entry[1].pattern for noise in _NOISE)], new
+    assert not [entry for entry in new if any(noise in entry[1].pattern for noise in NOISE)], new
 
 
 for module in sys.argv[1:]:

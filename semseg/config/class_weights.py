@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, TRANSFORMS
 
-from semseg.config.tree import inner_datasets, type_name
+from semseg.config.tree import inner_datasets, type_name, walk
 from semseg.datasets import statistics
 from semseg.datasets.class_counts import MaskLoader, count_train_ids
 from semseg.errors import InvalidConfigError
@@ -34,7 +34,7 @@ def check_class_weights(cfg: Config, path: Path) -> None:
     Raises:
         ValueError: no such formula; a place or a loss that takes no such weights.
     """
-    for place, node in _weights_in_words(cfg.model, "model"):
+    for place, node in _weights_in_words(cfg.model):
         where, word = f"{path}: {place}.class_weight", node["class_weight"]
         if not _is_auto(word):
             if Path(word).is_file():  # MMSegmentation reads weights from files
@@ -58,7 +58,7 @@ def check_class_weights(cfg: Config, path: Path) -> None:
 
 def needs_class_counts(cfg: Config) -> bool:
     """Return whether a class weight has to be computed from the training masks."""
-    return any(_is_auto(node["class_weight"]) for _, node in _weights_in_words(cfg.model, "model"))
+    return any(_is_auto(node["class_weight"]) for _, node in _weights_in_words(cfg.model))
 
 
 def fill_in_class_weights(cfg: Config) -> None:
@@ -70,7 +70,7 @@ def fill_in_class_weights(cfg: Config) -> None:
     Raises:
         ValueError: the config doesn't train, or its masks hold no class.
     """
-    places = [node for _, node in _weights_in_words(cfg.model, "model") if _is_auto(node["class_weight"])]
+    places = [node for _, node in _weights_in_words(cfg.model) if _is_auto(node["class_weight"])]
     if not places:
         return
     if cfg.get("train_dataloader") is None:
@@ -91,7 +91,7 @@ def fill_in_class_weights(cfg: Config) -> None:
 
 def leave_out_class_weights(cfg: Config) -> None:
     """Replace every `class_weight='auto:FORMULA'` by None, for a model that does not learn. Modifies `cfg`."""
-    for _, node in _weights_in_words(cfg.model, "model"):
+    for _, node in _weights_in_words(cfg.model):
         if _is_auto(node["class_weight"]):
             node["class_weight"] = None
 
@@ -155,16 +155,11 @@ def _count(
     return statistics.add_up(np.concatenate(histograms), len(sets[0].metainfo["classes"]))
 
 
-def _weights_in_words(node: Any, place: str) -> Iterator[tuple[str, dict]]:
+def _weights_in_words(model: Any) -> Iterator[tuple[str, dict]]:
     """Yield every part of a model whose `class_weight` is a string, with its place."""
-    if isinstance(node, dict):
-        if isinstance(node.get("class_weight"), str):
-            yield place, node
-        items = node.items()
-    else:
-        items = enumerate(node) if isinstance(node, (list, tuple)) else ()
-    for name, child in items:
-        yield from _weights_in_words(child, f"{place}.{name}")
+    for place, part in walk(model, "model"):
+        if isinstance(part, dict) and isinstance(part.get("class_weight"), str):
+            yield place, part
 
 
 def _is_auto(word: Any) -> bool:

@@ -18,6 +18,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
+from mmengine.registry import VISUALIZERS
 from mmengine.utils import get_object_from_string
 
 from semseg import compat
@@ -170,6 +171,17 @@ def test_defect_mmengine_still_formats_a_config_at_every_access(monkeypatch):
     assert len(texts) == 3
     cfg.sizes = [3]
     assert cfg.pretty_text == "model = dict(type='A')\nsizes = [\n    3,\n]\n"
+
+
+def test_defect_mmengine_still_gives_a_run_the_visualizer_of_an_earlier_one():
+    compat.repair()
+    settings = dict(type="mmseg.SegLocalVisualizer", name="of_two_runs", vis_backends=[])
+    first = VISUALIZERS.build(settings)
+    assert VISUALIZERS.build(settings) is first, "forget_visualizer can be removed"
+    compat.forget_visualizer(dict(visualizer=settings))
+    assert VISUALIZERS.build(settings) is not first
+    compat.forget_visualizer(dict(visualizer=settings))
+    compat.forget_visualizer({})
 
 
 def test_defect_san_still_blames_something_else_where_the_weights_of_clip_are_left_out(tmp_path):
