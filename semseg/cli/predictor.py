@@ -31,7 +31,6 @@ def split_config(words: list[str]) -> tuple[str | None, list[str]]:
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """Add the options by which a model is opened."""
     add_options(parser, ModelOptions)
-    parser.set_defaults(cfg_options=[])  # argparse extends a list
 
 
 def add_speed_flags(parser: argparse.ArgumentParser) -> None:

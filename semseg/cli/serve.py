@@ -12,7 +12,10 @@ from pathlib import Path
 
 from semseg.cli.predictor import add_model_flags, add_speed_flags, open_predictor, split_config
 from semseg.cli.program import ArgumentParser, add_debug_flag
+from semseg.config.options import add_options, pick
 from semseg.errors import InvalidInputError
+from semseg.serve.options import AddressOptions, Limits
+from semseg.system.wording import for_people
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -21,21 +24,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description="Serve a page on which photographs are dropped and segmented, and POST /api/segment for programs."
         " Uploads stay in memory; only this machine can connect unless --host says otherwise.",
     )
-    parser.add_argument("words", nargs="+", metavar="CONFIG CHECKPOINT", help="config file, not needed for a"
-                        " described checkpoint; checkpoint (.pth, .pt, .safetensors) or exported .onnx")  # fmt: skip
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; default: 127.0.0.1, this machine"
-                        " only; 0.0.0.0: all networks, without a password")  # fmt: skip
-    parser.add_argument("--port", type=int, default=8000, help="default: 8000; 0: any that is free")
-    parser.add_argument("--allow-host", nargs="+", default=[], metavar="NAME",
-                        help="names by which browsers may call it, besides localhost and addresses")  # fmt: skip
-    parser.add_argument("--max-mb", type=float, default=25, metavar="N", help="of an upload; default: 25")
-    parser.add_argument("--max-pixels", type=int, default=50_000_000, metavar="N",
-                        help="of a photograph; default: 50000000")  # fmt: skip
-    parser.add_argument("--upload-timeout", type=float, default=30, metavar="S", help="default: 30 seconds")
-    parser.add_argument("--queue", type=int, default=4, metavar="N",
-                        help="uploads that may wait for the one at work; default: 4")  # fmt: skip
-    parser.add_argument("--rate", type=int, default=60, metavar="N",
-                        help="uploads of one client per minute; 0: any number; default: 60")  # fmt: skip
+    parser.add_argument(
+        "words",
+        nargs="+",
+        metavar="CONFIG CHECKPOINT",
+        help="config file, not needed for a described checkpoint; checkpoint (.pth, .pt, .safetensors) or exported"
+        " .onnx",
+    )
+    add_options(parser, AddressOptions, Limits)
     add_speed_flags(parser)
     add_model_flags(parser)
     add_debug_flag(parser)
@@ -44,12 +40,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if len(args.words) != 1:
         parser.error(f"expected [CONFIG] CHECKPOINT, found {' '.join(args.words) or 'no checkpoint'}")
     args.checkpoint = args.words[0]
-    for flag in ("max_mb", "max_pixels", "upload_timeout"):
-        if getattr(args, flag) <= 0:
-            parser.error(f"--{flag.replace('_', '-')} {getattr(args, flag)}: expected more than 0")
-    for flag in ("queue", "rate"):
-        if getattr(args, flag) < 0:
-            parser.error(f"--{flag} {getattr(args, flag)}: expected 0 or more")
+    for name in ("max_mb", "max_pixels", "upload_timeout_s"):
+        if getattr(args, name) <= 0:
+            parser.error(for_people(f"`{name}` {getattr(args, name)}: expected more than 0"))
+    for name in ("queue", "rate"):
+        if getattr(args, name) < 0:
+            parser.error(for_people(f"`{name}` {getattr(args, name)}: expected 0 or more"))
     if not 0 <= args.port <= 65535:
         parser.error(f"--port {args.port}: expected 0 to 65535")
     return args
@@ -66,17 +62,15 @@ def run_serve(args: argparse.Namespace) -> None:
     for package in ("fastapi", "uvicorn", "python_multipart"):
         if importlib.util.find_spec(package) is None:
             raise InvalidInputError(
-                f"this needs {package}, which is not installed: pip install -e '.[serve]'", code="E-input-value"
+                f"this needs {package}, which is not installed: pip install -e '.[serve]'", code="E-input-package"
             )
     from semseg.serve.server import bind
 
     listener = bind(args.host, args.port)
     from semseg.serve.app import Work, make_app
     from semseg.serve.server import run
-    from semseg.serve.uploads import Limits
 
-    limits = Limits(round(args.max_mb * 1e6), args.max_pixels, args.upload_timeout, args.queue, args.rate)
-    work = Work(open_predictor(args), limits)
+    work = Work(open_predictor(args), pick(Limits, vars(args)))
     app = make_app(work, Path(args.checkpoint).name, [args.host, *args.allow_host])
     listener.listen()
     host, port = listener.getsockname()[:2]

@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser, *kinds: type) -> None:
                 arguments["action"] = "store_false"
             flag = field.metadata[_FLAG] or "--" + field.name.replace("_", "-")
             default: Any = field.default
-            if arguments.get("action") == "extend":
+            if arguments.get("action") == "extend" or arguments.get("nargs") == "+":
                 default = list(default)
             group.add_argument(flag, dest=field.name, default=default, **arguments)
 

@@ -24,7 +24,8 @@ from semseg.inference.outputs import class_shares, mean_confidence
 from semseg.inference.prediction import ImagePredictor, without_nodata
 from semseg.inference.reading import Photograph, TooManyPixelsError, read_photograph
 from semseg.serve.access import Guard, refusal
-from semseg.serve.uploads import Limits, Refused, read_upload
+from semseg.serve.options import Limits
+from semseg.serve.uploads import Refused, read_upload
 from semseg.visualization import drawing
 
 _PAGE = Path(__file__).with_name("page")
@@ -64,7 +65,7 @@ class Work:
 
         The upload counts as waiting before it is read, so that the memory of all uploads is bounded, too.
         """
-        if self.num_taken > self.limits.num_waiting:
+        if self.num_taken > self.limits.queue:
             wait_s = math.ceil(self._last_duration_s * self.num_taken)
             raise Refused(429, f"{self.num_taken} uploads are before this one; try again in {wait_s} s", wait_s)
         self.num_taken += 1
@@ -147,7 +148,7 @@ def make_app(work: Work, name: str, names: Collection[str] = ()) -> Guard:
         name=name,
         classes=list(predictor.classes),
         palette=np.asarray(predictor.palette).tolist(),
-        limits=dict(bytes=limits.max_bytes, pixels=limits.max_pixels, per_minute=limits.per_minute),
+        limits=dict(bytes=limits.max_bytes, pixels=limits.max_pixels, per_minute=limits.rate),
     )
 
     @app.post("/api/segment")
@@ -181,7 +182,7 @@ def make_app(work: Work, name: str, names: Collection[str] = ()) -> Guard:
         sentence = f"{request.method} is not supported at this address; POST a photograph to /api/segment"
         return refusal(Refused(error.status_code, sentence))
 
-    return Guard(app, names, limits.per_minute)
+    return Guard(app, names, limits.rate)
 
 
 def _static(content: bytes, media_type: str) -> Callable:

@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of a server.
-
-    Attributes:
-        max_bytes: of an upload.
-        max_pixels: of a photograph; larger ones are not decoded.
-        upload_s: maximum duration of an upload.
-        num_waiting: uploads that may wait while another one is segmented.
-        per_minute: uploads of one client; 0: no limit.
-    """
-
-    max_bytes: int = 25_000_000
-    max_pixels: int = 50_000_000
-    upload_s: float = 30
-    num_waiting: int = 4
-    per_minute: int = 60
+from semseg.serve.options import Limits
 
 
 class Refused(Exception):
@@ -75,9 +57,11 @@ async def _read_body(request: Request, limits: Limits) -> bytes:
             body.extend(chunk)
 
     try:
-        await asyncio.wait_for(fill(), limits.upload_s)
+        await asyncio.wait_for(fill(), limits.upload_timeout_s)
     except asyncio.TimeoutError:
-        raise Refused(408, f"the upload took longer than {limits.upload_s:g} s; try again, or send less") from None
+        raise Refused(
+            408, f"the upload took longer than {limits.upload_timeout_s:g} s; try again, or send less"
+        ) from None
     except ClientDisconnect:
         raise Refused(400, "the upload ended early; send it again") from None
     return bytes(body)

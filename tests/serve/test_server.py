@@ -15,7 +15,7 @@ from PIL import Image
 from semseg.cli.serve import run_serve
 from semseg.serve import server as serving
 from semseg.serve.app import Work, make_app
-from semseg.serve.uploads import Limits
+from semseg.serve.options import Limits
 from tests.conftest import raises, run
 from tests.inference.test_onnx_predictor import write
 from tests.serve.conftest import Server, encoded, end, start, wait_for
