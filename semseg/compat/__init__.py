@@ -188,7 +188,7 @@ def forget_visualizer(cfg: Any) -> None:
     Defect: a training after a test in the same process gets the visualizer of the test, without TensorBoard.
     Cause: MMEngine keeps visualizers for the whole process, by a name that is the same in every config.
     """
-    from mmengine.registry import VISUALIZERS
+    from mmseg.registry import VISUALIZERS
 
     settings = cfg.get("visualizer") or {}
     kind = VISUALIZERS.get(settings["type"]) if isinstance(settings.get("type"), str) else settings.get("type")

@@ -135,5 +135,6 @@ def _log_orientation(dataloader: dict) -> None:
 
 def _build_runner(cfg: Config) -> Runner:
     join_processes(cfg)
+    compat.forget_visualizer(cfg)
     with explained(cfg):
         return RUNNERS.build(cast(dict, cfg))  # MMEngine takes a Config as well
