@@ -84,15 +84,17 @@ def _run_export(args: argparse.Namespace) -> int:
     if args.trust_checkpoint:
         compat.trust_checkpoints()
     checkpoint = existing_checkpoint(args.checkpoint)
-    cfg = for_inference(load_config(args.config or checkpoint, args.cfg_options, data=args.data), checkpoint)
-    predictor = Predictor(cfg, checkpoint, "cpu")
+    content = read_checkpoint(checkpoint)  # once, for the config, the weights and the facts in the exported file
+    cfg = load_config(args.config or checkpoint, args.cfg_options, data=args.data, content=content)
+    cfg = for_inference(cfg, checkpoint, content)
+    predictor = Predictor(cfg, checkpoint, "cpu", content=content)
     network = Traceable(predictor.model, cfg, torch.float16 if args.precision == "fp16" else torch.float32)
     compared, calibration, source = _images(args, cfg, predictor)
     out = args.out or checkpoint.with_name(checkpoint_stem(checkpoint) + suffix)
     try:
         done = export(
             predictor,
-            facts_of(predictor, read_checkpoint(checkpoint, mmap=True), checkpoint),
+            facts_of(predictor, content, checkpoint),
             out,
             args.format,
             compared,

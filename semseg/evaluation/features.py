@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ FEATURES = (
 """Each with its options; a later one sees what earlier ones have changed."""
 
 
-def for_testing(cfg: Config, checkpoint: str | Path, **asked: Any) -> Config:
+def for_testing(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any] | None = None, **asked: Any) -> Config:
     """Return the config of an evaluation.
 
     Args:
         cfg: from `load_config`; not changed. Its work folder becomes `<work_dir>/test/<checkpoint>-<data>`.
         checkpoint: weights to load.
+        content: of the checkpoint, from `read_checkpoint`; default: it is read here.
         asked: the fields of the dataclasses in `semseg.evaluation.options`, such as `tta=True` or `out_dir="masks"`.
 
     Raises:
@@ -54,5 +56,5 @@ def for_testing(cfg: Config, checkpoint: str | Path, **asked: Any) -> Config:
             f"{checkpoint} does not say how it is judged: name the config that it was trained with",
             code="E-checkpoint-no-config",
         )
-    content = read_checkpoint(checkpoint, mmap=True)
+    content = read_checkpoint(checkpoint, mmap=True) if content is None else content
     return apply_features(cfg, FEATURES, {**asked, "checkpoint": checkpoint, "content": content})
