@@ -19,6 +19,7 @@ from semseg.inference.probabilities import entropy, kind_of_scores, margin, to_p
 from semseg.inference.reading import read_image
 from semseg.system.atomic import atomic_path
 from semseg.visualization import drawing, maps
+from semseg.visualization.jpeg import save_jpeg
 
 _MIN_PROBABILITY = 0.005  # mean over the picture; the map of a less probable class is not drawn
 _MIN_SHARE = 0.01  # of the picture; a smaller class is not chosen as the class to explain
@@ -238,8 +239,7 @@ def _write_pictures(
     picture = maps.outline_region(drawing.overlay(image, uncertainty.train_ids, palette, 0.6), region)
     font_px = max(12, image.shape[1] // 60)
     foot = drawing.draw_legend(names, [palette[present[i]] for i in order], image.shape[1], font_px)
-    with atomic_path(out_dir / "prediction.jpg") as temporary:
-        Image.fromarray(np.vstack([picture, foot])).save(temporary, quality=92)
+    save_jpeg(np.vstack([picture, foot]), out_dir / "prediction.jpg")
     for i in shown:
         grey = drawing.to_uint8(uncertainty.probabilities[i])
         with atomic_path(out_dir / "probability" / _map_name(i, classes)) as temporary:

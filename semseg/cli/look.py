@@ -34,11 +34,9 @@ def _run_browse(args: argparse.Namespace) -> int:
         raise InvalidInputError(f"--seed is 0 or more, got {args.seed}", code="E-input-range")
     cfg = load_source(args)
 
-    from PIL import Image
-
     from semseg.datasets import samples
-    from semseg.system.atomic import atomic_path
     from semseg.visualization import drawing
+    from semseg.visualization.jpeg import save_jpeg
 
     if cfg is None:
         what = "pairs"
@@ -50,8 +48,7 @@ def _run_browse(args: argparse.Namespace) -> int:
     title = f"{args.source.name}, {args.split}: {count}, seed {args.seed}"
     sheet = drawing.draw_contact_sheet(found.samples, found.classes, found.palette, title)
     path = args.out / f"contact_sheet_{args.split}.jpg"
-    with atomic_path(path) as temporary:
-        Image.fromarray(sheet).save(temporary, quality=90, subsampling=0)
+    save_jpeg(sheet, path)
     print(f"{path}: {count}")
     return 0
 

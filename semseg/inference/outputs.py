@@ -18,6 +18,7 @@ from semseg.labels import CITYSCAPES, IGNORED, categories_of
 from semseg.system.atomic import atomic_path
 from semseg.system.folders import absolute_path
 from semseg.visualization import drawing
+from semseg.visualization.jpeg import QUALITY
 
 if TYPE_CHECKING:
     from semseg.inference.prediction import Prediction
@@ -33,8 +34,6 @@ SUFFIXES = {
     "side-by-side": ".jpg",
 }
 """Every kind of output, which is also the name of its folder, and the suffix of its files."""
-
-_JPEG_QUALITY = 90
 
 
 def check_kinds(kinds: Sequence[str]) -> None:
@@ -193,7 +192,7 @@ def _save(picture: Image.Image, path: Path) -> None:
     if path.suffix == ".png":
         picture.save(encoded, "PNG")
     else:
-        picture.save(encoded, "JPEG", quality=_JPEG_QUALITY)
+        picture.save(encoded, "JPEG", quality=QUALITY)
     path.write_bytes(encoded.getbuffer())
 
 

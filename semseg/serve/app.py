@@ -27,6 +27,7 @@ from semseg.serve.access import Guard, refusal
 from semseg.serve.options import Limits
 from semseg.serve.uploads import Refused, read_upload
 from semseg.visualization import drawing
+from semseg.visualization.jpeg import QUALITY
 
 _PAGE = Path(__file__).with_name("page")
 _FILES = {
@@ -113,7 +114,7 @@ class Work:
         if preview:  # oriented as the mask, in a format that every browser can show
             preview_picture = Image.fromarray(image)
             preview_picture.thumbnail((_PREVIEW_PX, _PREVIEW_PX))
-            content["photograph"] = _base64(_encode(preview_picture, "JPEG", quality=90))
+            content["photograph"] = _base64(_encode(preview_picture, "JPEG", quality=QUALITY))
             shown = np.asarray(Image.fromarray(train_ids).resize(preview_picture.size, Image.Resampling.NEAREST))
             lines = drawing.outline(np.full((*shown.shape, 3), 127, np.uint8), shown)[:, :, 0]
             content["outlines"] = _base64(_encode(Image.fromarray(lines), "PNG", transparency=127))

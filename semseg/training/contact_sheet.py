@@ -8,11 +8,10 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
-from PIL import Image
 
 from semseg.datasets import samples
-from semseg.system.atomic import atomic_path
 from semseg.visualization import drawing
+from semseg.visualization.jpeg import save_jpeg
 
 
 @HOOKS.register_module()
@@ -38,8 +37,7 @@ class ContactSheetHook(Hook):
         drawn = samples.from_dataset(dataset, self.num_samples, size=samples.padded_size(runner.cfg))
         title = f"{len(drawn.samples)} of {drawn.num_all} training samples as the network receives them"
         sheet = drawing.draw_contact_sheet(drawn.samples, drawn.classes, drawn.palette, title)
-        with atomic_path(Path(runner.log_dir) / "contact_sheet.jpg") as temporary:
-            Image.fromarray(sheet).save(temporary, quality=90, subsampling=0)
+        save_jpeg(sheet, Path(runner.log_dir) / "contact_sheet.jpg")
         for backend in runner.cfg.get("visualizer", {}).get("vis_backends") or []:
             if backend["type"] != "LocalVisBackend":  # would write the sheet a second time
                 experiment = runner.visualizer.get_backend(backend["type"])

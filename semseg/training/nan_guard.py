@@ -14,16 +14,15 @@ from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_p
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
-from PIL import Image
 
 from semseg.config.patch import Patch
 from semseg.datasets import samples
 from semseg.labels import IGNORED
-from semseg.system.atomic import atomic_path
 from semseg.system.stopping import GIVEN_UP, Stopped
 from semseg.training.options import NoOptions
 from semseg.training.runner_parts import bare_model, optim_wrapper_of
 from semseg.visualization import drawing
+from semseg.visualization.jpeg import save_jpeg
 
 _ZERO = 1e-6
 
@@ -216,5 +215,4 @@ def _draw(runner: Runner, broken: _Pass, path: Path) -> None:
     ]
     title = f"the batch of iteration {broken.iteration}"
     sheet = drawing.draw_contact_sheet(pictures, metainfo["classes"], metainfo["palette"], title)
-    with atomic_path(path) as temporary:
-        Image.fromarray(sheet).save(temporary, quality=90, subsampling=0)
+    save_jpeg(sheet, path)

@@ -20,10 +20,11 @@ from semseg.errors import InvalidConfigError
 from semseg.system.atomic import atomic_path
 from semseg.system.background import Writers
 from semseg.visualization import panels
+from semseg.visualization.jpeg import QUALITY
 
 TENSORBOARD_WIDTH_PX = 1024
 _JPEG = [
-    *(cv2.IMWRITE_JPEG_QUALITY, 90),
+    *(cv2.IMWRITE_JPEG_QUALITY, QUALITY),
     *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),  # thin lines keep their colour
 ]
 

@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 from semseg.analysis.report import collect
 from semseg.datasets.image_files import read_image
 from semseg.system.atomic import atomic_path
+from semseg.visualization.jpeg import QUALITY
 from semseg.visualization.panels import WRONG
 
 VIEWS = ("photograph", "truth", "prediction", "errors")
@@ -83,7 +84,7 @@ def write_large(image: collect.Image, palette: Sequence, ignore_index: int, fold
     for name, view in draw_views(image, palette, ignore_index, None).items():
         path = folder / f"{image.name}_{name}{'.jpg' if view.shape[2] == 3 else '.png'}"
         with atomic_path(path) as temporary:
-            Pillow.fromarray(view).save(temporary, quality=90)  # PNG ignores it
+            Pillow.fromarray(view).save(temporary, quality=QUALITY)  # PNG ignores it
         urls[name] = quote(path.relative_to(folder.parent).as_posix())
     return urls
 
