@@ -33,13 +33,22 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         " after the images, each as soon as it exists, with manifest.csv (what became of each image) and stats.csv (the"
         " share of each class in it).",
     )
-    parser.add_argument("words", nargs="+", metavar="CONFIG CHECKPOINT INPUT", help="config file, not needed for a"
-                        " checkpoint that describes itself; checkpoint (.pth, .pt, .safetensors) or exported .onnx;"
-                        " then images, folders (with their sub-folders), 'patterns/*.jpg', lists of images (.txt), or"
-                        " videos, the number of a camera, the address of a stream")  # fmt: skip
+    parser.add_argument(
+        "words",
+        nargs="+",
+        metavar="CONFIG CHECKPOINT INPUT",
+        help="config file, not needed for a"
+        " checkpoint that describes itself; checkpoint (.pth, .pt, .safetensors) or exported .onnx;"
+        " then images, folders (with their sub-folders), 'patterns/*.jpg', lists of images (.txt), or"
+        " videos, the number of a camera, the address of a stream",
+    )
     parser.add_argument("--out-dir", type=Path, default=Path("outputs"), help="default: outputs")
-    parser.add_argument("--save", default="", metavar="KINDS", help="write more: color,conf,probs,labelids,"
-                        "side-by-side; of a video: frames,masks")  # fmt: skip
+    parser.add_argument(
+        "--save",
+        default="",
+        metavar="KINDS",
+        help="write more: color,conf,probs,labelids,side-by-side; of a video: frames,masks",
+    )
     parser.add_argument("--no-vis", action="store_true", help="write no overlays")
     parser.add_argument("--opacity", type=float, help="of the colours in the overlays, 0 to 1; default: 0.6")
     parser.add_argument("--legend", action="store_true", help="name the classes below the overlays")
@@ -49,12 +58,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--skip-existing", action="store_true", help="go on: leave out what has all its results")
     parser.add_argument("--keep-suffix", action="store_true", help="name the results of a.jpg a.jpg.png, not a.png")
-    parser.add_argument("--on-error", choices=["skip", "stop"], default="skip",
-                        help="at an image that cannot be read; default: skip it, exit with 1 at the end")  # fmt: skip
+    parser.add_argument(
+        "--on-error",
+        choices=["skip", "stop"],
+        default="skip",
+        help="at an image that cannot be read; default: skip it, exit with 1 at the end",
+    )
     parser.add_argument("--max-pixels", type=int, metavar="N", help="leave out larger images; default: 178956970")
     parser.add_argument("--batch", metavar="N", help="images of one size at a time; default: auto")
-    parser.add_argument("--smooth", type=float, metavar="S",
-                        help="against flicker in videos: share of the past in each frame, 0 to below 1")  # fmt: skip
+    parser.add_argument(
+        "--smooth",
+        type=float,
+        metavar="S",
+        help="against flicker in videos: share of the past in each frame, 0 to below 1",
+    )
     add_speed_flags(parser)
     add_model_flags(parser)
     parser.add_argument("--launcher", choices=["none", "pytorch"], default="none", help="set by tools/dist_infer.sh")
@@ -204,11 +221,15 @@ def _videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int
             "--bits has no effect on videos, whose frames have 8 bits; leave it out", code="E-input-no-effect"
         )
     left_out = LeftOut()
-    files = find_videos(
-        *(source for source in videos if not is_live(source)),
-        leave_out=[args.out_dir / "vis"],
-        left_out=left_out,
-    ) if any(not is_live(source) for source in videos) else []  # fmt: skip
+    files = (
+        find_videos(
+            *(source for source in videos if not is_live(source)),
+            leave_out=[args.out_dir / "vis"],
+            left_out=left_out,
+        )
+        if any(not is_live(source) for source in videos)
+        else []
+    )
     live = [source for source in videos if is_live(source)]
     predictor = open_predictor(args)
     outputs = Outputs(args.out_dir, predictor.classes, predictor.palette, opacity=args.opacity, outlines=args.outlines)

@@ -258,8 +258,3 @@ def difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
         return "the same names in another order"
     by_side = {"first": only_ours, "second": only_theirs}
     return "; ".join(f"only the {side} has {listing(names, 6)}" for side, names in by_side.items() if names)
-
-
-def shortened(names: Sequence[str], count: int = 6) -> str:
-    """Write `a, b, c and 4 more`."""
-    return listing(names, count)

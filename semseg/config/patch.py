@@ -54,7 +54,7 @@ def changes(cfg: Config, edit: Callable[[Config], None]) -> Patch:
 
 
 def apply_patch(cfg: Config, patch: Patch, feature: str, owners: dict[Key, str]) -> None:
-    """Change a config (in place) as a patch says.
+    """Change a config as a patch says. Modifies `cfg` and `owners`.
 
     Args:
         cfg: to be changed.
