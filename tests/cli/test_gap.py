@@ -74,7 +74,7 @@ def test_one_photograph_and_a_folder_of_photographs_as_reference_are_enough(town
     [
         (["x.pth"], "expected [CONFIG] CHECKPOINT FOLDER, got x.pth"),
         (["x.py", "data/rosario"], "expected [CONFIG] CHECKPOINT FOLDER, got x.py data/rosario"),
-        (["x.onnx", "data/rosario"], "x.onnx is an exported model, which tells the best class only: name its check"),
+        (["x.onnx", "data/rosario"], "x.onnx is an exported model, which gives the winning class only: name its check"),
         (["x.pth", "nowhere"], "no image or folder nowhere"),
         (["x.pth", "data/rosario"], "no checkpoint x.pth"),
         (["x.pth", "data/rosario", "--top", "0"], "--top 0: expected 1 or more"),

@@ -70,7 +70,8 @@ def test_env_tells_versions_machine_and_extras(monkeypatch, capsys):
     assert found["extras"]["serve"] == "installed"  # as all are where tests run
     monkeypatch.setattr(sys, "argv", ["semseg"])
     assert not command.main(["env"])
-    assert all(name in capsys.readouterr().out for name in ("torch", "mmseg", "CPU flags", "serve"))
+    text = capsys.readouterr().out
+    assert all(name in text for name in ("torch", "mmseg", "CPU flags", "serve"))
 
 
 @pytest.mark.slow
@@ -78,7 +79,7 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(tmp_path):
     done = semseg("train", "pspnet_r18-d8_1xb4-1000_toycity-128x25", cwd=tmp_path, code=2)
     assert done.stderr == (
         "error: no config file pspnet_r18-d8_1xb4-1000_toycity-128x25;"
-        " did you mean pspnet_r18-d8_1xb4-1000_toycity-128x256?\n"
+        " did you mean pspnet_r18-d8_1xb4-1000_toycity-128x256? [E-config-missing]\n"
     )
 
 

@@ -195,7 +195,7 @@ def test_a_tiff_with_too_many_pixels_is_segmented_by_tiles(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "odd.tif: " in said
     assert "stores 16 bits; by tiles, say with `bits` how many of them are in use, such as 12, or 16 for all" in said
-    assert "wide.png: 530x300 are more pixels than --max-pixels 10000" in said
+    assert "wide.png: 530x300 are more pixels than `max_pixels` 10000" in said
     with (tmp_path / "out/manifest.csv").open() as file:
         row = next(row for row in csv.DictReader(file) if row["source"].endswith("huge.tif"))
     assert (row["outputs"], row["width"], row["height"]) == ("pred/huge.tif;vis/huge.jpg", "530", "300")

@@ -38,7 +38,7 @@ def data(tmp_path):
 
 
 def finished(data, options=(), **flags):
-    return for_training(load_config(CONFIG, options, work_dir=data.parents[1] / "run", data=data), **flags)
+    return for_training(load_config(CONFIG, options, work_dir=data.parents[1] / "run", data=data), check=False, **flags)
 
 
 def checkpoint(cfg, path, command=""):
@@ -131,7 +131,7 @@ def test_other_settings_may_change(data, tmp_path):
     cfg = load_config(CONFIG, options, work_dir=tmp_path / "elsewhere", data=data)
     cfg.val_dataloader.dataset.split = "train"
     flags = dict(loss="dice", class_weight="auto", rare_crops=0.5, val_loss=True, early_stop=3)
-    assert for_training(cfg, resume=path, **flags).resume
+    assert for_training(cfg, resume=path, check=False, **flags).resume
 
 
 def test_a_checkpoint_without_a_description_is_continued(data, tmp_path):
