@@ -2,8 +2,8 @@
 #
 #   tools/dist_train.sh configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py 4
 #
-# To expect, as published there: mIoU 79.76 % on val (81.01 % with --tta), 9.6 GB per GPU,
-# about 18 hours on four V100. 4 GPUs x 2 images is the batch that the learning rate belongs to.
+# Published results: mIoU 79.76 % on val (81.01 % with --tta), 9.6 GB per GPU,
+# about 18 hours on four V100. The learning rate is for a batch of 4 GPUs x 2 images.
 _base_ = [
     "../_base_/models/pspnet_r101-d8.py",
     "../_base_/datasets/cityscapes.py",

@@ -1,4 +1,4 @@
-# PSPNet-R101 on SUIM, underwater photographs: the schedule of the Cityscapes recipe on another set.
+# PSPNet-R101 on SUIM (underwater photographs), with the schedule of the Cityscapes config.
 #
 #   tools/dist_train.sh configs/pspnet/pspnet_r101-d8_4xb2-80k_suim-512x512.py 4
 _base_ = [

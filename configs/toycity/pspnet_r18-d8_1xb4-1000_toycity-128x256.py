@@ -1,6 +1,6 @@
-# PSPNet on ToyCity, from scratch, on two CPU cores in minutes: the bases of the Cityscapes recipe at a size for a
-# demo. Five eighths of the resolution, so that a crop is most of a street; three stages of a ResNet-18 of half the
-# width, features at 1/8; 1000 iterations.
+# PSPNet on ToyCity, trained from scratch in minutes on two CPU cores. It uses the bases of the Cityscapes config, with
+# smaller settings for a demo: five eighths of the resolution, so that a crop covers most of a street; three stages of a
+# ResNet-18 of half the width, with features at 1/8 of the image; 1000 iterations.
 #
 #   python tools/train.py configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py
 _base_ = [
@@ -26,7 +26,7 @@ model = dict(
     decode_head=dict(in_channels=128, in_index=2, channels=64, dropout_ratio=0),
     auxiliary_head=dict(in_channels=64, in_index=1, channels=32),
 )
-# from scratch and in few iterations AdamW gets further than SGD
+# when training from scratch with few iterations, AdamW gives better results than SGD
 optim_wrapper = dict(
     type="Bf16OptimWrapper", enabled="auto", optimizer=dict(_delete_=True, type="AdamW", lr=0.005, weight_decay=0.01)
 )

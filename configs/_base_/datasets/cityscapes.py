@@ -1,4 +1,4 @@
-# Cityscapes, as tools/convert_datasets/cityscapes.py leaves it.
+# Cityscapes, after conversion with tools/convert_datasets/cityscapes.py.
 dataset_type = "CityscapesDataset"
 data_root = "data/cityscapes/"
 crop_size = (512, 1024)  # height, width
@@ -19,7 +19,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="Resize", scale=(2048, 1024), keep_ratio=True),
-    # after Resize: the truth keeps its own size, predictions are resized to it
+    # loaded after Resize: the ground truth keeps its size, and predictions are resized to it
     dict(type="LoadTrainIds"),
     dict(type="PackSegInputs"),
 ]

@@ -1,4 +1,4 @@
-# SUIM, as configs/datasets/suim.yaml describes it. Most photographs are 640x480.
+# SUIM; configs/datasets/suim.yaml describes the files and classes. Most photographs are 640x480.
 dataset_type = "FolderSegDataset"
 dataset_file = "configs/datasets/suim.yaml"
 crop_size = (512, 512)  # height, width
@@ -41,7 +41,7 @@ train_dataloader = dict(
     sampler=dict(type="InfiniteSampler", shuffle=True),
     dataset=dict(type=dataset_type, dataset_file=dataset_file, split="train", pipeline=train_pipeline),
 )
-# the set has no split to validate on: the best checkpoint is chosen on the test photographs
+# SUIM has no validation split, so the best checkpoint is chosen on the test photographs
 val_dataloader = dict(
     batch_size=1,
     num_workers=4,

@@ -1,5 +1,5 @@
-# ToyCity: Cityscapes' layout at 512x256, drawn by `tools/dataset.py toycity data/toycity`. The network sees it at five
-# eighths of that size; predictions are compared at the full size.
+# ToyCity: Cityscapes' layout at 512x256, drawn by `tools/dataset.py toycity data/toycity`. Images are resized to
+# five eighths of that size for the network; predictions are evaluated at full size.
 _base_ = "./cityscapes.py"
 data_root = "data/toycity/"
 crop_size = (128, 256)  # height, width

@@ -1,4 +1,4 @@
-# lr 0.01 belongs to a total batch of 8 = 4 GPUs x 2 images (model zoo)
+# lr 0.01 is for a total batch of 8 = 4 GPUs x 2 images (model zoo)
 optimizer = dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=0.0005)
 optim_wrapper = dict(type="OptimWrapper", optimizer=optimizer, clip_grad=None)
 param_scheduler = [dict(type="PolyLR", eta_min=1e-4, power=0.9, begin=0, end=80000, by_epoch=False)]
