@@ -131,7 +131,7 @@ def _run_gap(args: argparse.Namespace) -> int:
             measured_sides.append(measure_photographs(predictor, photographs.images, doubt_counts, count))
         if not any(image.measures for image in measured_sides[-1]):
             raise InvalidInputError(
-                f"none of the {num_images} images of {photographs.folder} could be measured, see above",
+                f"none of the {len(measured_sides[-1])} images of {photographs.folder} could be measured, see above",
                 code="E-input-none-left",
             )
     reference_measured, folder_measured = measured_sides
