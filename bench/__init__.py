@@ -1,14 +1,14 @@
-"""What tools/benchmark.py runs: a module here that has `cases` or `table` is a station; the others are experiments.
+"""Benchmarks for tools/benchmark.py: each module with `cases` or `table` is a benchmark; the others are experiments.
 
-A station's docstring begins with the line that `--help` shows. It has one function:
+The first line of the docstring of a benchmark is shown by `--help`. It has one function:
 
     def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]
 
-which returns, by what is done, who does it: "ours", and where `stock` is true "stock", the installed
-MMSegmentation's own code. `folder` is empty, and deleted at the end.
+which returns, for each task, its implementations by name: "ours" and, if `stock` is true, "stock", the code of the
+installed MMSegmentation. `folder` is empty, and deleted at the end.
 
-Or, where seconds side by side do not say it, `table(folder: Path) -> list[str]`, which measures, and returns the lines
-to print; `--against`, `--repeat` and `--json` are not for it.
+If a comparison of times is not sufficient, it has `table(folder: Path) -> list[str]` instead, which measures and
+returns the lines to print; `--against`, `--repeat` and `--json` have no effect on it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class Contender(NamedTuple):
     """One side of a comparison."""
 
     run: Callable[[], float | None]  # timed; may return the peak memory of its process in MiB
-    prepare: Callable[[], None] = lambda: None  # called before every run, outside the clock
-    work: tuple[int, str] | None = None  # what one run gets through, such as (6, "pairs"), to show a rate
+    prepare: Callable[[], None] = lambda: None  # called before every run, not timed
+    work: tuple[int, str] | None = None  # amount of work of one run, such as (6, "pairs"), to print a rate
 
 
 def stock_tools() -> Path:
-    """Return the folder of the programs that the installed MMSegmentation brings."""
+    """Return the folder of the programs of the installed MMSegmentation."""
     spec = importlib.util.find_spec("mmseg")
     folder = Path(spec.origin).parent / ".mim/tools" if spec else None
     if folder is None or not folder.is_dir():
-        raise FileNotFoundError("the installed mmseg brings no tools; install onedl-mmsegmentation")
+        raise FileNotFoundError("the installed mmseg contains no tools; install onedl-mmsegmentation")
     return folder

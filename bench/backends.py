@@ -1,4 +1,4 @@
-"""One picture at a time through PyTorch and ONNX Runtime: percentiles of the time, memory, agreement with fp32."""
+"""Predict one picture at a time with PyTorch and ONNX Runtime: time percentiles, memory, agreement with fp32."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BACKENDS = {
 
 
 def table(folder: Path) -> list[str]:
-    """Measure every backend in a process of its own; the network is that of the ToyCity demo."""
+    """Measure every backend in a separate process, with the network of the ToyCity demo."""
     if not CHECKPOINT.is_file():
         raise FileNotFoundError(f"no checkpoint {CHECKPOINT}; python tools/demo.py trains it")
     _draw(folder)
@@ -36,7 +36,7 @@ def table(folder: Path) -> list[str]:
         _run(ROOT / "tools/model.py", "export", CHECKPOINT, "--out", folder / f"{precision}.onnx", *options)
     rows = {name: json.loads(_run("-m", "bench.backends", backend, folder)) for name, backend in BACKENDS.items()}
     reference = np.load(folder / "torch-call.npy")
-    lines = ["| backend | p50 ms | p95 ms | p99 ms | peak MiB | of it while predicting | equal pixels |"]
+    lines = ["| backend | p50 ms | p95 ms | p99 ms | peak MiB | growth while predicting, MiB | equal pixels |"]
     lines.append("|---|---|---|---|---|---|---|")
     for name, row in rows.items():
         times = " | ".join(f"{value:.1f}" for value in np.percentile(row["times_ms"], (50, 95, 99)))
@@ -46,7 +46,7 @@ def table(folder: Path) -> list[str]:
 
 
 def measure(backend: str, folder: Path) -> None:
-    """Predict the pictures with one backend; print the times and the memory, keep the train ids."""
+    """Predict the pictures with one backend; print times and memory, and save the train ids."""
     predict = _open(backend, folder)
     pictures = np.load(folder / "pictures.npy")
     before_mib = _peak_mib()
@@ -54,13 +54,13 @@ def measure(backend: str, folder: Path) -> None:
         predict(picture)
     times_ms = []
     for _ in range(NUM_ROUNDS):
-        found = []
+        predicted = []
         for picture in pictures:
             start_s = time.perf_counter()
-            found.append(predict(picture))
+            predicted.append(predict(picture))
             times_ms.append(1000 * (time.perf_counter() - start_s))
     peak_mib = _peak_mib()
-    np.save(folder / f"{backend}.npy", np.stack(found))
+    np.save(folder / f"{backend}.npy", np.stack(predicted))
     print(json.dumps({"times_ms": times_ms, "peak_mib": peak_mib, "growth_mib": peak_mib - before_mib}))
 
 
@@ -74,10 +74,10 @@ def _open(backend: str, folder: Path):
 
     if backend.endswith(".onnx"):
         return OnnxPredictor(folder / backend, "cpu")
-    kind = backend.partition("-")[2]
+    precision = backend.partition("-")[2]
     cfg = for_inference(load_config(CHECKPOINT), CHECKPOINT)
-    predictor = Predictor(cfg, CHECKPOINT, "cpu", precision="fp32" if kind == "call" else kind)
-    return predictor if kind == "call" else lambda picture: predictor.predict([picture])[0].train_ids
+    predictor = Predictor(cfg, CHECKPOINT, "cpu", precision="fp32" if precision == "call" else precision)
+    return predictor if precision == "call" else lambda picture: predictor.predict([picture])[0].train_ids
 
 
 def _draw(folder: Path) -> None:
@@ -95,10 +95,10 @@ def _draw(folder: Path) -> None:
 
 def _run(*command) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, env=environment)
-    if done.returncode:
-        raise RuntimeError(f"{command[-2:]} failed: {(done.stdout + done.stderr).strip().splitlines()[-1]}")
-    return done.stdout
+    process = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, env=environment)
+    if process.returncode:
+        raise RuntimeError(f"{command[-2:]} failed: {(process.stdout + process.stderr).strip().splitlines()[-1]}")
+    return process.stdout
 
 
 def _peak_mib() -> float:

@@ -1,4 +1,4 @@
-"""The check of a data set, in one process: 6 pairs of 2048x1024, quickly, deeply, and known from before."""
+"""Check a data set in one process: 6 pairs of 2048x1024; quick, deep, and with cached results."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ classes: cityscapes
 
 
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
-    """Check a set without and with what an earlier check left.
+    """Check a data set without and with the cache of an earlier check.
 
-    MMSegmentation has no check: its side loads every pair as its training does, and meets faults there.
+    MMSegmentation has no check: its side loads every pair as in a training, where errors would occur.
     """
     root = folder / "set"
     _write_set(root)
@@ -41,19 +41,19 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     def check(deep: bool) -> None:
         check_dataset_file(root / "dataset.yaml", deep=deep)
 
-    def forget() -> None:
+    def clear_cache() -> None:
         shutil.rmtree(folder / "cache", ignore_errors=True)
 
     sides = {
-        "quick": Contender(lambda: check(False), forget, work),
-        "deep": Contender(lambda: check(True), forget, work),
+        "quick": Contender(lambda: check(False), clear_cache, work),
+        "deep": Contender(lambda: check(True), clear_cache, work),
         "known from before": Contender(lambda: check(True), work=work),
     }
-    others = {"stock": Contender(_loader_of(root), work=work)} if stock else {}
-    return {case: {"ours": ours, **others} for case, ours in sides.items()}
+    stock_side = {"stock": Contender(_make_stock_loader(root), work=work)} if stock else {}
+    return {case: {"ours": ours, **stock_side} for case, ours in sides.items()}
 
 
-def _loader_of(root: Path):
+def _make_stock_loader(root: Path):
     compat.repair()
     from mmseg.datasets import BaseSegDataset
 

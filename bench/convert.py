@@ -1,4 +1,4 @@
-"""Cityscapes annotations to train-id images, in one process: 8 files of 80 polygons, 2048x1024."""
+"""Convert Cityscapes annotations to train-id images in one process: 8 files of 80 polygons, 2048x1024."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ NUM_POINTS = 25
 
 
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
-    """Convert files that have no image yet, from either source, again with nothing changed; read the images.
+    """Convert new files from polygons and from label ids, convert unchanged files again, and read the images.
 
-    MMSegmentation's converter knows polygons only, and draws them in every case.
+    The converter of MMSegmentation reads polygons only, and draws them in every case.
     """
     sides = {"ours": _write_dataset(folder / "ours")}
     programs = {"ours": lambda source: convert_cityscapes.convert(sides["ours"], source=source)}
@@ -45,7 +45,7 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
         for path in sides[side].rglob("*_labelTrainIds.png"):
             path.unlink()
 
-    def read_images(side: str) -> None:  # those that the cases before left; Pillow as in training
+    def read_images(side: str) -> None:  # images written by the cases before; read with Pillow, as in training
         for path in sides[side].rglob("*_labelTrainIds.png"):
             np.asarray(Image.open(path))
 
@@ -71,7 +71,7 @@ def _load_stock_converter():
 
 
 def _write_dataset(root: Path) -> Path:
-    """Write polygon files and label ids: a few large areas as roads are, then ever smaller objects."""
+    """Write polygon files and label ids: a few large areas, such as roads, then smaller and smaller objects."""
     rng = random.Random(0)
     names = [label.name for label in CITYSCAPES.labels]
     city_dir = root / "gtFine/train/aachen"

@@ -1,11 +1,11 @@
-"""Train ToyCity with every remedy against imbalance, over three seeds, and print what becomes of its rarest classes.
+"""Train on ToyCity with every method against class imbalance, with three seeds, and print the IoU of rare classes.
 
     python bench/imbalance.py                    1000 iterations each, one after the other
     python bench/imbalance.py --jobs 2           two at a time, one thread each
     python bench/imbalance.py --only plain focal --seeds 0 --cfg-options train_cfg.max_iters=20
 
-Every run is tools/train.py with the demo's recipe and the flags below, judged on val by its last weights. Runs that
-are done are not trained again: it can be stopped at any time, and goes on where it was when it is called again.
+Every run is tools/train.py with the config of the demo and the flags below; its last weights are evaluated on val.
+Finished runs are not repeated: after an interruption, the same command continues with the next run.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT",
                         help=f"some of: {', '.join(VARIANTS)}")  # fmt: skip
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+    parser.add_argument("--jobs", type=int, default=1, help="number of parallel runs")
     parser.add_argument("--rarest", type=int, default=5, help="how many classes to show (default: 5)")
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/imbalance"))
-    parser.add_argument("--cfg-options", nargs="+", default=[], help="for every training, such as other iterations")
+    parser.add_argument("--cfg-options", nargs="+", default=[], help="override config values of every run")
     args = parser.parse_args()
 
     sys.path.insert(0, str(REPO))
@@ -55,12 +55,12 @@ def main() -> int:
             if future.result() is not None:
                 scores[variant].append(future.result())
     finally:
-        pool.shutdown(cancel_futures=True)  # Ctrl-C: no further run begins
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C, no further run is started
     print(
         f"\nRarest classes of train, by share of the labelled pixels: {', '.join(f'{n} {s:.2%}' for n, s in rarest)}.\n"
     )
     print(as_markdown(scores, [name for name, _ in rarest]))
-    return 0 if all(len(found) == len(args.seeds) for found in scores.values()) else 1
+    return 0 if all(len(rows) == len(args.seeds) for rows in scores.values()) else 1
 
 
 def rarest_classes(count: int) -> list[tuple[str, float]]:
@@ -74,13 +74,13 @@ def rarest_classes(count: int) -> list[tuple[str, float]]:
 
 
 def train(variant: str, seed: int, args: argparse.Namespace) -> dict | None:
-    """Train once, unless it is done; return the scores of the last validation, None if it failed."""
+    """Train once, unless the run is finished; return the scores of the last validation, or None if it failed."""
     work_dir = args.work_dir / variant.replace(" ", "_") / f"seed_{seed}"
     command = [str(REPO / "tools/train.py"), str(CONFIG), *VARIANTS[variant], "--seed", str(seed)]
     command += ["--cfg-options", "custom_hooks.1.num_images=0", *args.cfg_options]
     result_path = work_dir / "scores.json"
-    if result_path.is_file() and (found := json.loads(result_path.read_text()))["command"] == command:
-        return found["scores"]
+    if result_path.is_file() and (result := json.loads(result_path.read_text()))["command"] == command:
+        return result["scores"]
     shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"} if args.jobs > 1 else None
@@ -92,15 +92,15 @@ def train(variant: str, seed: int, args: argparse.Namespace) -> dict | None:
         return None
     (scalars,) = work_dir.glob("*/vis_data/scalars.json")
     rows = [json.loads(line) for line in scalars.read_text().splitlines()]
-    found = [row for row in rows if "mIoU" in row][-1]
-    found["time"] = statistics.median(row["time"] for row in rows if "loss" in row)
+    scores = [row for row in rows if "mIoU" in row][-1]
+    scores["time"] = statistics.median(row["time"] for row in rows if "loss" in row)
     temporary_path = result_path.with_suffix(".tmp")
-    temporary_path.write_text(json.dumps({"command": command, "scores": found}, indent=1) + "\n")
+    temporary_path.write_text(json.dumps({"command": command, "scores": scores}, indent=1) + "\n")
     temporary_path.replace(result_path)
     for checkpoint in work_dir.glob("*.pth"):
         checkpoint.unlink()
-    print(f"{variant}, seed {seed}: mIoU {found['mIoU']:.2f}, {found['time']:.2f} s per iteration", flush=True)
-    return found
+    print(f"{variant}, seed {seed}: mIoU {scores['mIoU']:.2f}, {scores['time']:.2f} s per iteration", flush=True)
+    return scores
 
 
 def as_markdown(scores: dict[str, list[dict]], rarest: list[str]) -> str:
@@ -108,14 +108,15 @@ def as_markdown(scores: dict[str, list[dict]], rarest: list[str]) -> str:
     columns = {"mIoU": ["mIoU"], "mean of these": [f"IoU/{name}" for name in rarest]}
     columns |= {name: [f"IoU/{name}"] for name in rarest}
     lines = [f"| | {' | '.join(columns)} | s per iteration |", "|---" * (len(columns) + 2) + "|"]
-    for variant, found in scores.items():
+    for variant, variant_rows in scores.items():
         cells = []
         for keys in columns.values():
             values, plain = (
-                [statistics.mean(row[key] for key in keys) for row in rows] for rows in (found, scores.get("plain", []))
+                [statistics.mean(row[key] for key in keys) for row in rows]
+                for rows in (variant_rows, scores.get("plain", []))
             )
             cells.append(cell(values, None if variant == "plain" else plain))
-        times = [row["time"] for row in found]
+        times = [row["time"] for row in variant_rows]
         lines.append(
             f"| {variant} | {' | '.join(cells)} | {statistics.mean(times):.2f} |" if times else f"| {variant} |"
         )

@@ -1,8 +1,8 @@
-"""A folder of photographs of 2048x1024 through PSPNet-R101, masks and overlays written: a whole process.
+"""Segment a folder of 2048x1024 photographs with PSPNet-R101, with masks and overlays: a whole process.
 
-Beside it: without overlays, and the network alone, which is given as many pictures of noise and writes nothing. Weights
-are random, and the same on all sides. The environment changes the work: BENCH_CONFIG (a config file),
-BENCH_SIZE (such as 512x256), BENCH_IMAGES (how many, 2), BENCH_PRECISION (ours: auto).
+Also measured: without overlays, and only the network, with the same number of noise images and without output. Weights
+are random and the same on all sides. Environment variables: BENCH_CONFIG (a config file), BENCH_SIZE (such as 512x256),
+BENCH_IMAGES (number of images, default 2), BENCH_PRECISION (of our side, default auto).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ with torch.inference_mode(), autocast(predictor.precision, predictor.device):
 
 
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
-    """tools/infer.py, with less to do, and MMSegInferencer with an output folder."""
+    """Measure tools/infer.py, parts of its work, and MMSegInferencer with an output folder."""
     config_path = Path(os.environ.get("BENCH_CONFIG", R101)).resolve()
     width, height = map(int, os.environ.get("BENCH_SIZE", "2048x1024").split("x"))
     count = int(os.environ.get("BENCH_IMAGES", "2"))
@@ -95,14 +95,14 @@ def _random_checkpoint(config_path: Path, path: Path) -> Path:
 
 
 def _run(command: list, folder: Path) -> float:
-    """Run a program and return its peak memory in MiB; never less than that of this process (Linux)."""
+    """Run a program and return its peak memory in MiB, at least the memory of this process (Linux)."""
     for side in ("ours", "stock"):
         shutil.rmtree(folder / side, ignore_errors=True)
     log_path = folder / "log"
     with log_path.open("wb") as log:
         process = subprocess.Popen([sys.executable, *map(str, command)], stdout=log, stderr=log, cwd=folder)
         _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)  # it is reaped: Popen need not wait
+    process.returncode = os.waitstatus_to_exitcode(status)  # wait4 has reaped the process, so Popen need not wait
     if process.returncode:
         raise RuntimeError(f"{command[0]} ended with {process.returncode}: {log_path.read_text()[-500:]}")
     return usage.ru_maxrss / 1024

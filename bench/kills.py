@@ -1,11 +1,11 @@
-"""Kill a training at random moments, again and again, and compare its weights with those of one left alone.
+"""Kill a training at random moments, resume it, and compare its weights with those of an uninterrupted run.
 
     python bench/kills.py --kills 50                 one process
     python bench/kills.py --kills 50 --processes 2   two processes over gloo
 
 Every training is tools/train.py on a small ToyCity, with data loader workers, resumed by `--resume auto`. A third
-of the kills waits until a checkpoint is being written. It prints what became of the runs, and fails if one could
-not be resumed or ended with other weights.
+of the kills happens while a checkpoint is being written. The program prints the outcome of the runs; its exit code is
+1 if a run could not be resumed or ended with other weights.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OPTIONS = [
 
 @dataclass
 class Tally:
-    """What became of the runs."""
+    """Outcome of the runs."""
 
     kills: int = 0
     kills_in_save: int = 0
@@ -49,7 +49,7 @@ class Tally:
 
 
 def draw_town(cwd: Path) -> None:
-    """Draw and convert `data/toycity` with 8 training images under `cwd`."""
+    """Draw and convert `data/toycity` with 8 training images in the folder `cwd`."""
     for program in (
         ["dataset.py", "toycity", "data/toycity", "--train", "8", "--val", "3", "--test", "1", "--size", "256x128"],
         ["convert_datasets/cityscapes.py", "data/toycity"],
@@ -60,7 +60,7 @@ def draw_town(cwd: Path) -> None:
 
 
 def start(cwd: Path, work_dir: str, num_processes: int) -> list[int]:
-    """Start a training in processes forked from this one, so that it begins without importing PyTorch again."""
+    """Start a training in forked processes, so that PyTorch is not imported again."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -95,11 +95,11 @@ def start(cwd: Path, work_dir: str, num_processes: int) -> list[int]:
 
 
 def kill(pids: list[int]) -> None:
-    """End processes and their workers at once, as a power cut would."""
+    """Kill processes and their workers immediately, like a power failure."""
     for pid in pids:
         try:
             os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:  # it has not made its group yet
+        except ProcessLookupError:  # its process group does not exist yet
             os.kill(pid, signal.SIGKILL)
     for pid in pids:
         os.waitpid(pid, 0)
@@ -108,12 +108,12 @@ def kill(pids: list[int]) -> None:
 def run_until(
     cwd: Path, work_dir: str, num_processes: int, deadline_s: float | None, in_save: bool
 ) -> tuple[str, bool]:
-    """Run until it ends or is to be killed.
+    """Run a training until it ends or is killed.
 
     Returns:
         `done`, `killed` or `failed`, and whether a checkpoint was being written at the kill.
     """
-    leftovers = set((cwd / work_dir).glob(".iter_*.tmp.pth"))  # of an earlier kill
+    leftovers = set((cwd / work_dir).glob(".iter_*.tmp.pth"))  # files of an earlier kill
     pids = start(cwd, work_dir, num_processes)
     began = time.monotonic()
     ended: dict[int, int] = {}
@@ -124,8 +124,8 @@ def run_until(
             kill([pid for pid in pids if pid not in ended])
             return "killed", bool(set((cwd / work_dir).glob(".iter_*.tmp.pth")) - leftovers)
         for pid in set(pids) - set(ended):
-            found, status = os.waitpid(pid, os.WNOHANG)
-            if found:
+            ended_pid, status = os.waitpid(pid, os.WNOHANG)
+            if ended_pid:
                 ended[pid] = os.waitstatus_to_exitcode(status)
         time.sleep(0.0005 if in_save else 0.01)
     return ("done" if not any(ended.values()) else "failed"), False
@@ -145,32 +145,32 @@ def fingerprint(checkpoint: Path) -> str:
     return digest.hexdigest()
 
 
-def torment(cwd: Path, num_kills: int, num_processes: int, seed: int = 0) -> Tally:
-    """Train once undisturbed, then with kills until there were `num_kills` of them.
+def train_with_kills(cwd: Path, num_kills: int, num_processes: int, seed: int = 0) -> Tally:
+    """Train once without kills, then with kills until their number is at least `num_kills`.
 
     Args:
-        cwd: holds `data/toycity`; the runs are written to it.
-        num_kills: how many at least.
-        num_processes: of each training.
-        seed: of the moments.
+        cwd: folder with `data/toycity`; the runs are written to it.
+        num_kills: minimum number of kills.
+        num_processes: number of processes of each training.
+        seed: random seed of the moments.
     """
-    import semseg.plugins  # noqa: F401  what every fork needs
+    import semseg.plugins  # noqa: F401  imported before the forks
 
-    moments = random.Random(seed)
+    rng = random.Random(seed)
     tally = Tally()
     began = time.monotonic()
     name = f"alone_{num_processes}"
     assert run_until(cwd, name, num_processes, None, False)[0] == "done", (cwd / f"{name}.log").read_text()[-3000:]
-    whole_s = time.monotonic() - began
+    duration_s = time.monotonic() - began
     expected = fingerprint(cwd / name / f"iter_{NUM_ITERS}.pth")
     while tally.kills < num_kills:
         tally.runs += 1
         name = f"killed_{num_processes}_{tally.runs}"
-        for _ in range(moments.randint(1, 4)):
-            in_save = moments.random() < 1 / 3
-            time_left = whole_s if in_save else moments.uniform(0.1 * whole_s, 0.9 * whole_s)
+        for _ in range(rng.randint(1, 4)):
+            in_save = rng.random() < 1 / 3
+            time_left = duration_s if in_save else rng.uniform(0.1 * duration_s, 0.9 * duration_s)
             if in_save:
-                time.sleep(moments.random() * 0.01)
+                time.sleep(rng.random() * 0.01)
             outcome, was_in_save = run_until(cwd, name, num_processes, time_left, in_save)
             tally.kills += outcome == "killed"
             tally.kills_in_save += was_in_save
@@ -192,7 +192,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data", type=Path, help="a converted data/toycity; default: one is drawn")
+    parser.add_argument("--data", type=Path, help="a converted data/toycity; default: draw one")
     args = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.path.insert(0, str(REPO))
@@ -202,7 +202,7 @@ def main() -> int:
     else:
         (cwd / "data").mkdir()
         (cwd / "data/toycity").symlink_to(args.data.absolute())
-    tally = torment(cwd, args.kills, args.processes, args.seed)
+    tally = train_with_kills(cwd, args.kills, args.processes, args.seed)
     print(
         f"{args.processes} process(es): {tally.runs} runs, {tally.kills} kills ({tally.kills_in_save} while a"
         f" checkpoint was being written): {len(tally.failed)} could not be resumed, {len(tally.different)} ended with"

@@ -1,4 +1,4 @@
-"""How stations are measured: in turns, with the ratio taken within each round."""
+"""Measure benchmarks: all sides take turns, and ratios are computed within each round."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def measure(contenders: dict, num_rounds: int, num_warm_up: int) -> dict:
 
 
 def summarize(sides: dict) -> dict:
-    """Add medians and quartiles; the ratio is taken within each round, so that drifts cancel."""
+    """Add medians and quartiles; ratios are computed within each round, so that drifts cancel."""
 
     def spread(values: list[float]) -> dict:
         # not numpy: a child's peak memory counts from the size of this process
@@ -51,13 +51,13 @@ def print_case(case: str, result: dict) -> None:
         times = entry.get("time_s", entry)
         low, high = times["quartiles"]
         peak = f"  {max(entry['peak_mib']):6.0f} MiB" if entry.get("peak_mib") else ""
-        count, what = entry.get("work") or (0, "")
-        rate = f"  {count / times['median']:8.1f} {what}/s" if count else ""
+        count, unit_of_work = entry.get("work") or (0, "")
+        rate = f"  {count / times['median']:8.1f} {unit_of_work}/s" if count else ""
         print(f"  {side:17} {times['median']:8.3f}{unit}  ({low:.3f} to {high:.3f}){rate}{peak}", flush=True)
 
 
 def describe_machine() -> dict[str, str]:
-    """Name what the times depend on."""
+    """Return the hardware and the package versions that the times depend on."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""Counting images of 2048x1024 and 19 classes into the metric, in one thread: `process` of both metrics."""
+"""Update the metric with images of 2048x1024 and 19 classes, in one thread: `process` of both metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NUM_IMAGES = 4
 
 
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
-    """Count images of blocks, of which a tenth is predicted wrong, and of noise, the worst case for a cache."""
+    """Count images of blocks with a tenth of wrong pixels, and images of noise, the worst case for the CPU cache."""
     from mmseg.evaluation import IoUMetric
 
     import semseg.plugins  # noqa: F401  registers
@@ -31,12 +31,12 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
         def run(metric) -> None:
             metric.process({}, samples)
 
-        def forget(metric) -> None:
+        def clear(metric) -> None:
             metric.results.clear()
 
         return {
             side: Contender(
-                lambda metric=metric: run(metric), lambda metric=metric: forget(metric), (NUM_IMAGES, "images")
+                lambda metric=metric: run(metric), lambda metric=metric: clear(metric), (NUM_IMAGES, "images")
             )
             for side, metric in metrics.items()
         }
@@ -46,7 +46,7 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
 
 
 def _samples(random: np.random.Generator, block_px: int) -> list[dict]:
-    """Return what a model hands to a metric: predictions int64, truths uint8 with ignored pixels."""
+    """Return samples as a model passes them to a metric: predictions int64, targets uint8 with ignored pixels."""
     samples = []
     for number in range(NUM_IMAGES):
         blocks = random.choice([*range(len(CITYSCAPES.classes)), 255], (HEIGHT // block_px, WIDTH // block_px))

@@ -1,4 +1,4 @@
-"""A picture of one prediction of 2048x1024: read the photograph, draw, write a JPEG, as in a test."""
+"""Draw the picture of one prediction of 2048x1024: read the photograph, draw, write a JPEG, as in a test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHIFT_PX, _BLUR_PX = 9, 25
 
 
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
-    """Draw photograph, truth, prediction and error map; MMSegmentation's visualizer draws truth and prediction."""
+    """Draw photograph, truth, prediction and error map; the visualizer of MMSegmentation draws truth and prediction."""
     compat.repair()
     from semseg.training.panels import write_panel
 
@@ -28,7 +28,7 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
         path.parent.mkdir(parents=True)
     write_picture(picture)
     target = CITYSCAPES.to_train_ids(cv2.imread(str(picture.label_ids_path), cv2.IMREAD_UNCHANGED))
-    predicted = _distorted(target)
+    predicted = _distort(target)
     image_path = str(picture.image_path)
 
     def draw_ours() -> None:
@@ -37,13 +37,13 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     work = (1, "pictures")
     sides = {"ours": Contender(draw_ours, work=work)}
     if stock:
-        draw = _stock_drawing(image_path, target, predicted, folder / "stock.jpg")
+        draw = _make_stock_drawing(image_path, target, predicted, folder / "stock.jpg")
         sides["stock"] = Contender(draw, work=work)
     return {"truth and prediction": sides}
 
 
-def _stock_drawing(image_path: str, target: np.ndarray, predicted: np.ndarray, path: Path):
-    """Return what SegVisualizationHook does in a test, only that it names the file."""
+def _make_stock_drawing(image_path: str, target: np.ndarray, predicted: np.ndarray, path: Path):
+    """Return a function that draws as SegVisualizationHook does in a test, but to a given file."""
     import mmcv
     from mmengine.structures import PixelData
     from mmseg.structures import SegDataSample
@@ -54,7 +54,7 @@ def _stock_drawing(image_path: str, target: np.ndarray, predicted: np.ndarray, p
         **{name: PixelData(data=torch.from_numpy(train_ids).long()[None]) for name, train_ids in fields.items()}
     )
     visualizer = SegLocalVisualizer()
-    visualizer.dataset_meta = METAINFO  # its own arguments for them are swapped
+    visualizer.dataset_meta = METAINFO  # its constructor swaps classes and palette
 
     def draw() -> None:
         image = mmcv.imread(image_path, channel_order="rgb")
@@ -63,8 +63,8 @@ def _stock_drawing(image_path: str, target: np.ndarray, predicted: np.ndarray, p
     return draw
 
 
-def _distorted(target: np.ndarray) -> np.ndarray:
-    """Make a prediction of the truth: smoother, aside by a few pixels, and of a class everywhere."""
+def _distort(target: np.ndarray) -> np.ndarray:
+    """Make a prediction from the truth: smoothed, shifted by a few pixels, and without ignored pixels."""
     predicted = np.roll(target, _SHIFT_PX, axis=1)
     predicted[predicted >= len(CITYSCAPES.classes)] = 0
     return cv2.medianBlur(predicted, _BLUR_PX)

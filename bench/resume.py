@@ -1,4 +1,4 @@
-"""The first batch of a run that resumes at iteration 40,000 of 80,000: 2975 images of 2048x1024, batch 2, 2 workers."""
+"""Load the first batch after resuming at iteration 40,000: 2975 images of 2048x1024, batch size 2, 2 workers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from PIL import Image
 from bench import Contender
 from semseg import compat
 
-NUM_IMAGES, NUM_FILES = 2975, 5  # every file is read as often as it takes
+NUM_IMAGES, NUM_FILES = 2975, 5  # the files are repeated to reach the number of images
 DONE_ITERS, BATCH = 40_000, 2
 
 
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
-    """Build a loader, take it to the iteration, and wait for its batch; the stock side is the installed MMEngine."""
+    """Build a loader, skip to the iteration, and load its batch; the stock side is the installed MMEngine."""
     compat.repair()
     import semseg.plugins  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""Whole processes: `--help` of our programs, and of MMSegmentation's."""
+"""Run `--help` of our programs and of those of MMSegmentation: whole processes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from bench import Contender, stock_tools
 
 TOOLS = Path(__file__).parents[1] / "tools"
-STOCK_NAMES = {"convert_datasets": "dataset_converters"}  # folders that have another name there
+STOCK_NAMES = {"convert_datasets": "dataset_converters"}  # names of our folders in MMSegmentation
 
 
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
-    """One case for each of our programs; with `stock`, only those that exist on both sides."""
+    """Return one case for each of our programs; with `stock`, only for programs that exist on both sides."""
     cases = {}
     for path in sorted(TOOLS.rglob("*.py")):
         name = path.relative_to(TOOLS)
@@ -29,12 +29,12 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
 
 
 def _run(program: Path, folder: Path) -> float:
-    """Run a program's help and return its peak memory; never less than that of this process (Linux)."""
+    """Run a program's help and return its peak memory in MiB, at least the memory of this process (Linux)."""
     log_path = folder / "log"
     with log_path.open("wb") as log:
         process = subprocess.Popen([sys.executable, program, "--help"], stdout=log, stderr=log, cwd=folder)
         _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)  # it is reaped: Popen need not wait
+    process.returncode = os.waitstatus_to_exitcode(status)  # wait4 has reaped the process, so Popen need not wait
     if process.returncode:
         raise RuntimeError(f"{program} --help ended with {process.returncode}: {log_path.read_text()[-500:]}")
     return usage.ru_maxrss / 1024

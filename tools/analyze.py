@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Understand a run: its curves, its numbers, its mistakes."""
+"""Analyze runs: curves, scores and errors."""
 
 from semseg.cli.groups import analyze
 from semseg.cli.program import run_tool

@@ -1,4 +1,4 @@
-"""Measure a station of bench/: our code, alone or side by side with the installed MMSegmentation's."""
+"""Run a benchmark of bench/: our code, alone or compared with the installed MMSegmentation."""
 
 from __future__ import annotations
 
@@ -21,22 +21,24 @@ def main() -> int:
     stations = {
         path.stem: ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
         for path in sorted((ROOT / "bench").glob("[a-z]*.py"))
-        if re.search(r"^def (cases|table)\(", path.read_text(), re.MULTILINE)  # the others are experiments
+        if re.search(r"^def (cases|table)\(", path.read_text(), re.MULTILINE)  # the other modules are experiments
     }
     parser = ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="stations:\n" + "\n".join(f"  {name:10} {line}" for name, line in stations.items()),
+        epilog="benchmarks:\n" + "\n".join(f"  {name:10} {line}" for name, line in stations.items()),
     )
-    parser.add_argument("station", help="what to measure, see below")
-    parser.add_argument("--against", choices=["stock"], help="run in turns with MMSegmentation's own code")
-    parser.add_argument("--repeat", type=int, default=7, help="rounds that count (default: 7)")
-    parser.add_argument("--warm-up", type=int, default=1, help="rounds before, which do not count (default: 1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all times and the summary here")
+    parser.add_argument("station", help="benchmark to run, see below")
+    parser.add_argument("--against", choices=["stock"], help="also run the code of MMSegmentation, in turns")
+    parser.add_argument("--repeat", type=int, default=7, help="number of measured rounds (default: 7)")
+    parser.add_argument(
+        "--warm-up", type=int, default=1, help="number of rounds before, which are not measured (default: 1)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all times and the summary to FILE")
     add_debug_flag(parser)
     args = parser.parse_args()
     if args.station not in stations:
-        raise ValueError(f"no station {args.station!r}; bench/ holds {', '.join(stations)}")
+        raise ValueError(f"no benchmark {args.station!r}; bench/ contains {', '.join(stations)}")
     if args.repeat < 1:
         raise ValueError(f"--repeat is {args.repeat}; expected 1 or more")
     if args.warm_up < 0:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Run the whole line on drawn streets: draw, convert, train, test, infer, report. `make demo` calls it."""
+"""Run the complete workflow on drawn streets: draw, convert, train, test, infer, report. `make demo` runs it."""
 
 import os
 from pathlib import Path

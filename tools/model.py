@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Look at trained models, and hand them on."""
+"""Describe, publish and export trained models."""
 
 from semseg.cli.groups import trained_model
 from semseg.cli.program import run_tool

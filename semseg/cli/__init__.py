@@ -1,4 +1,4 @@
-"""The sub-commands of the programs in `tools/` that have some: what they parse, and what they call.
+"""Command-line programs: one module for each sub-command or program.
 
-Nothing heavy is imported before a command runs, so that `--help` is instant.
+Heavy packages are imported inside the functions that run a command, so that `--help` is fast.
 """

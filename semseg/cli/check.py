@@ -1,4 +1,4 @@
-"""Look a set over before it costs a run: `tools/dataset.py check`."""
+"""Check a data set before training: `tools/dataset.py check`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from semseg.system.wording import for_people
 def add_check(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "check",
-        help="look for all that would spoil a training, before it starts",
+        help="find errors in a data set before training",
         description=(
-            "Check the files, masks and classes of a config or a dataset.yaml. Exit code 2: there are errors. "
-            "tools/train.py and tools/test.py check first too (--no-check: they don't). What was read is "
-            "remembered by path, size and time of change in ~/.cache/semseg, or in SEMSEG_CACHE."
+            "Check the files, masks and classes of a config or a dataset.yaml. The exit code is 2 if there are "
+            "errors. tools/train.py and tools/test.py run these checks too, unless --no-check is given. What is read "
+            "from a file is cached in ~/.cache/semseg, or in SEMSEG_CACHE, until its size or modification time changes."
         ),
     )
     add_source(parser, all_splits=True)
     parser.add_argument(
-        "--deep", action="store_true", help="decode every image; finds pictures in two splits by their looks too"
+        "--deep", action="store_true", help="decode every image; also find images that look the same in two splits"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings here too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the findings to FILE")
     add_nproc(parser)
     parser.set_defaults(run=_run_check)
 

@@ -1,4 +1,4 @@
-"""From the account to the server: `tools/dataset.py download-cityscapes` and `submit-cityscapes`."""
+"""Download Cityscapes and submit predictions: `tools/dataset.py download-cityscapes` and `submit-cityscapes`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ def add_download(commands: argparse._SubParsersAction) -> None:
         help="download Cityscapes with your account, verify and unpack it",
         description=(
             "Download packages of Cityscapes with your own account (register at www.cityscapes-dataset.com), "
-            "verify and unpack them. A broken download goes on where it stopped; what is there already is "
-            "left alone. The account is taken from CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, else from "
-            "the netrc file (machine www.cityscapes-dataset.com), else you are asked; it is written nowhere."
+            "verify and unpack them. An interrupted download is continued; packages that are already unpacked are "
+            "skipped. The account is read from CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, or from the netrc "
+            "file (machine www.cityscapes-dataset.com); otherwise the program asks for it. It is never saved."
         ),
     )
-    parser.add_argument("root", type=Path, metavar="ROOT", help="folder to fill, such as data/cityscapes")
+    parser.add_argument("root", type=Path, metavar="ROOT", help="output folder, such as data/cityscapes")
     parser.add_argument(
         "--packages",
         nargs="+",
         metavar="NAME",
-        help="as the download page names them (default: gtFine_trainvaltest leftImg8bit_trainvaltest)",
+        help="package names, as on the download page (default: gtFine_trainvaltest leftImg8bit_trainvaltest)",
     )
-    parser.add_argument("--keep-archives", action="store_true", help="else they are deleted when they are unpacked")
+    parser.add_argument("--keep-archives", action="store_true", help="do not delete the archives after unpacking")
     parser.set_defaults(run=_run_download)
 
 
@@ -50,8 +50,8 @@ def _run_download(args: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for name, (num_files, is_new) in outcomes.items():
-        what = "downloaded, verified and unpacked" if is_new else "there already"
-        print(f"{args.root}: {name} {what}, {num_files} files")
+        status = "downloaded, verified and unpacked" if is_new else "already present"
+        print(f"{args.root}: {name} {status}, {num_files} files")
     return 0
 
 
@@ -65,19 +65,19 @@ def _ask_for_account(host: str) -> tuple[str, str]:
 def add_submit(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "submit-cityscapes",
-        help="turn predictions into the archive that the Cityscapes server takes",
+        help="write predictions as an archive for the Cityscapes server",
         description=(
-            "Translate predicted train ids, as tools/test.py --out and tools/infer.py write them, into label "
-            "ids, and zip them. Every image of the split must have one prediction, of its size."
+            "Convert predicted train ids, as written by tools/test.py --out and tools/infer.py, to label ids, and "
+            "write them to a ZIP file. Every image of the split must have one prediction of the same size."
         ),
     )
-    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="folder of PNGs, or of folders")
-    parser.add_argument("--out", type=Path, required=True, metavar="ZIP", help="such as submission.zip")
+    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="folder of PNGs, searched recursively")
+    parser.add_argument("--out", type=Path, required=True, metavar="ZIP", help="output file, such as submission.zip")
     parser.add_argument(
         "--root",
         type=Path,
         default=Path("data/cityscapes"),
-        help="the dataset, whose images say what belongs in (default: %(default)s)",
+        help="root folder of the data set, with the images of the split (default: %(default)s)",
     )
     parser.add_argument("--split", default="test", help="default: %(default)s")
     parser.set_defaults(run=_run_submit)

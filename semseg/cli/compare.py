@@ -1,4 +1,4 @@
-"""`tools/analyze.py compare`."""
+"""Compare two tests: `tools/analyze.py compare`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from semseg.errors import InvalidInputError
 def add_compare(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "compare",
-        help="two tests on the same images: difference, interval, per class, and the images that changed most",
+        help="compare two tests on the same images: differences, intervals, classes, most changed images",
         description=(
-            "Compare two tests on the same images. The interval of a difference is computed from the same draws of "
-            "images for both (paired bootstrap, 95 %): it is narrower than the two intervals suggest."
+            "Compare two tests on the same images. The 95 % interval of a difference is a paired bootstrap: the same "
+            "images are drawn for both tests. It is narrower than the intervals of the two tests suggest."
         ),
     )
     for name in ("first", "second"):
-        parser.add_argument(name, type=Path, metavar="RESULTS", help="a folder that tools/test.py wrote")
+        parser.add_argument(name, type=Path, metavar="RESULTS", help="results folder of tools/test.py")
     parser.add_argument(
         "--images",
         type=int,
         default=5,
         metavar="N",
-        help="how many images to show that became worse, and better (default: 5)",
+        help="number of images to show that became worse, and that became better (default: 5)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it here")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the full comparison to FILE")
     parser.set_defaults(run=_run_compare)
 
 
@@ -40,17 +40,20 @@ def _run_compare(args: argparse.Namespace) -> int:
     if args.images < 0:
         raise InvalidInputError(f"--images is {args.images}; expected 0 or more", code="E-input-range")
     first, second = (read_results(folder) for folder in (args.first, args.second))
-    found = compare(first, second)
+    comparison = compare(first, second)
     for label, results in (("A", first), ("B", second)):
         print(f"{label}  {results.folder}  ({results.summary['run']['checkpoint']})")
-    width = max(16, *(len(row.name) + 2 for row in found.classes))
+    width = max(16, *(len(row.name) + 2 for row in comparison.classes))
     print(f"\n{'':{width}}{'A':>8}{'B':>8}{'B - A':>9}   95 % interval")
-    for row in found.scores:
+    for row in comparison.scores:
         print(_line(row, width))
     print(f"\nIoU, worst first\n{'':{width}}{'A':>8}{'B':>8}{'B - A':>9}   95 % interval")
-    for row in sorted(found.classes, key=lambda row: row.value if row.value == row.value else float("inf")):
+    for row in sorted(comparison.classes, key=lambda row: row.value if row.value == row.value else float("inf")):
         print(_line(row, width))
-    for title, rows in (("worse", found.images[: args.images]), ("better", found.images[::-1][: args.images])):
+    for title, rows in (
+        ("worse", comparison.images[: args.images]),
+        ("better", comparison.images[::-1][: args.images]),
+    ):
         rows = [row for row in rows if (row.value < 0) == (title == "worse") and row.value]
         if rows:
             print(f"\nimages that became {title}, by aAcc")
@@ -58,7 +61,7 @@ def _run_compare(args: argparse.Namespace) -> int:
             print(f"{'':{width}}{row.first:8.2f}{row.second:8.2f}{row.value:+9.2f}   {row.name}")
     if args.json:
         with atomic_path(args.json) as temporary:
-            temporary.write_text(json.dumps(to_plain_data(found), indent=1, allow_nan=False) + "\n")
+            temporary.write_text(json.dumps(to_plain_data(comparison), indent=1, allow_nan=False) + "\n")
     return 0
 
 

@@ -1,7 +1,7 @@
 """Write the train-id images and split lists of Cityscapes.
 
-Every `*_gtFine_labelIds.png` or `*_gtFine_polygons.json` gets its `*_gtFine_labelTrainIds.png`; `train.txt`,
-`val.txt` and `test.txt` list the images. What is up to date is left alone.
+For every `*_gtFine_labelIds.png` or `*_gtFine_polygons.json`, write `*_gtFine_labelTrainIds.png`. `train.txt`,
+`val.txt` and `test.txt` list the images. Files that are up to date are not written again.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def add_convert(commands: argparse._SubParsersAction) -> None:
-    """Add the conversion to the sub-commands about data."""
+    """Add the sub-command `convert-cityscapes`."""
     parser = commands.add_parser(
         "convert-cityscapes",
-        help="write Cityscapes' train-id images and split lists",
+        help="write the train-id images and split lists of Cityscapes",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -35,28 +35,28 @@ def add_convert(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("root", type=Path, metavar="ROOT", help="the dataset's folder, as data/cityscapes")
+    parser.add_argument("root", type=Path, metavar="ROOT", help="root folder of the data set, such as data/cityscapes")
     parser.add_argument("--gt-dir", default="gtFine", help="folder of the annotations (default: %(default)s)")
     parser.add_argument(
         "--from",
         dest="source",
         choices=["auto", "polygons", "labelids"],
         default="auto",
-        help="draw the polygons, or translate the label ids (same pixels); auto: label ids where "
-        "they are there, readable, and not older than the polygons (default: %(default)s)",
+        help="draw the polygons, or convert the label ids; the pixels are the same. auto: use the label ids if "
+        "they exist, are readable, and are not older than the polygons (default: %(default)s)",
     )
-    parser.add_argument("-o", "--out-dir", type=Path, help="where the split lists go (default: ROOT)")
+    parser.add_argument("-o", "--out-dir", type=Path, help="folder of the split lists (default: ROOT)")
     parser.add_argument("--nproc", type=int, default=1, help="number of processes (default: %(default)s)")
 
 
 def convert(args: argparse.Namespace) -> int:
-    """Convert what parsed arguments name, and return the exit code."""
+    """Run the conversion for parsed arguments, and return the exit code."""
     from rich.console import Console
     from rich.progress import Progress
 
     from semseg.datasets.cityscapes import convert as converter
 
-    # refreshed by hand: a refreshing thread and forked processes do not go together
+    # no refresh thread: forking a process that runs threads can deadlock
     bar = Progress(console=Console(stderr=True), auto_refresh=False, transient=True, disable=not sys.stderr.isatty())
     with bar:
         task = bar.add_task("converting", total=None)

@@ -1,4 +1,4 @@
-"""The scalars of runs as a chart or a table: `tools/analyze.py curves`."""
+"""Show the scalars of runs as a chart or a table: `tools/analyze.py curves`."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from semseg.errors import InvalidInputError
 def add_curves(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "curves",
-        help="loss, learning rate, mIoU, IoU/person ... of one or several runs over the iterations",
+        help="show loss, learning rate, mIoU, IoU/person ... of one or more runs over the iterations",
         description=(
-            "Print the last and the best value of the scalars that runs wrote down, or draw or write all of them. "
-            "A run that was resumed is one curve."
+            "Print the last and the best value of each scalar that the runs logged, or write all values to a chart "
+            "or a CSV file. A resumed run is one curve."
         ),
     )
-    parser.add_argument("work_dirs", nargs="+", type=Path, metavar="WORK_DIR", help="the work folder of a training")
+    parser.add_argument("work_dirs", nargs="+", type=Path, metavar="WORK_DIR", help="work folder of a run")
     parser.add_argument(
         "--keys",
         nargs="+",
         metavar="KEY",
-        help="such as loss mIoU 'IoU/person' 'IoU/*' (default: loss, lr, mIoU, aAcc, as far as a run has them)",
+        help="such as loss mIoU 'IoU/person' 'IoU/*' (default: those of loss, lr, mIoU, aAcc that a run has)",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="a chart (.png), or every value (.csv)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write a chart (.png), or all values (.csv)")
     parser.add_argument(
         "--smooth",
         type=int,
         default=1,
         metavar="N",
-        help="draw averages over N points of the training's scalars, the values themselves faint behind them",
+        help="draw moving averages over N points of the training scalars, with the raw values in a lighter colour",
     )
     parser.set_defaults(run=_run_curves)
 
@@ -43,19 +43,19 @@ def _run_curves(args: argparse.Namespace) -> int:
     if args.smooth < 1:
         raise InvalidInputError(f"--smooth is 1 or more, got {args.smooth}", code="E-input-range")
     if args.smooth > 1 and (args.out is None or args.out.suffix.lower() != ".png"):
-        raise InvalidInputError("--smooth is for a chart; add --out FILE.png", code="E-input-value")
+        raise InvalidInputError("--smooth works for a chart only; add --out FILE.png", code="E-input-value")
 
     from semseg.analysis import curves
     from semseg.system.atomic import atomic_path
 
     runs = {name: curves.read_curves(path) for name, path in _names(args.work_dirs).items()}
-    known = [key for run in runs.values() for key in run]
-    keys = curves.choose_keys(known, args.keys)
+    known_keys = [key for run in runs.values() for key in run]
+    keys = curves.choose_keys(known_keys, args.keys)
     if args.out is None:
         print(*curves.table(runs, keys), sep="\n")
-        rest = curves.groups(key for key in known if key not in keys)
-        if rest and not args.keys:
-            print(f"also, with --keys: {' '.join(rest)}")
+        other_keys = curves.groups(key for key in known_keys if key not in keys)
+        if other_keys and not args.keys:
+            print(f"more keys, shown with --keys: {' '.join(other_keys)}")
         return 0
     with atomic_path(args.out) as temporary:
         if args.out.suffix.lower() == ".csv":
@@ -71,9 +71,9 @@ def _run_curves(args: argparse.Namespace) -> int:
 
 
 def _lines(runs: Any, keys: Sequence[str], num_points: int) -> dict[str, dict[str, tuple]]:
-    """Return what to draw: by key, by run, the iterations, the values, and their averages or None.
+    """Return the lines to draw by key and run: iterations, values, and moving averages or None.
 
-    Noise is averaged away, and there is none in a learning rate or in the few points of the validations.
+    Learning rates and the few points of the validations are not noisy, so they are not averaged.
     """
     from semseg.analysis import curves
 
@@ -87,7 +87,7 @@ def _lines(runs: Any, keys: Sequence[str], num_points: int) -> dict[str, dict[st
 
 
 def _names(work_dirs: list[Path]) -> dict[str, Path]:
-    """Call runs after their folders; where two have one name, after their whole paths."""
+    """Return the work folders by display name: the folder name, or the full path if two folders have the same name."""
     names = [path.resolve().name for path in work_dirs]
-    same = len(set(names)) < len(names)
-    return {str(path) if same else name: path for name, path in zip(names, work_dirs, strict=True)}
+    is_ambiguous = len(set(names)) < len(names)
+    return {str(path) if is_ambiguous else name: path for name, path in zip(names, work_dirs, strict=True)}

@@ -1,4 +1,4 @@
-"""Run the whole line on drawn streets: draw, convert, train, test, infer, report; in the working folder."""
+"""Run the complete workflow on drawn streets, in the current folder: draw, convert, train, test, infer, report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PANEL_DIR, INFER_DIR = "outputs/demo/rosario_labelled", "outputs/demo/rosario"
 REPORT = "outputs/demo/report.html"
 
 
-_PROGRAMS = {  # where there is a folder tools/: the programs that users know from MMSegmentation
+_PROGRAMS = {  # used if there is a folder tools/, as in MMSegmentation
     "data": ("python", "tools/dataset.py"),
     "train": ("python", "tools/train.py"),
     "test": ("python", "tools/test.py"),
@@ -32,10 +32,10 @@ _PROGRAMS = {  # where there is a folder tools/: the programs that users know fr
 
 
 def run(*words: str) -> None:
-    """Show a command as a person types it, and run it.
+    """Print a command as a user would type it, and run it.
 
     Args:
-        words: as behind `semseg`; or a program of tools/.
+        words: the arguments of `semseg`, or a program in tools/ and its arguments.
     """
     has_tools = Path("tools/train.py").is_file()
     if words[0] in _PROGRAMS:
@@ -46,23 +46,23 @@ def run(*words: str) -> None:
     command = [*programs.get(words[0], words[:1]), *words[1:]]
     code = subprocess.run(command, env={**os.environ, "PYTHON": sys.executable}).returncode
     if code:
-        raise SystemExit(code)  # the command has said why
+        raise SystemExit(code)  # the command has printed the reason
     print(f"({time.monotonic() - started:.0f} s)", flush=True)
 
 
 def newest(folder: str, pattern: str) -> Path:
-    """Return the file of a folder that was written last."""
+    """Return the most recently written file in a folder."""
     return max(Path(folder).glob(pattern), key=lambda path: path.stat().st_mtime)
 
 
 def scores(results: Path) -> str:
-    """Return the scores of a test in a line."""
-    found = json.loads((results / "results.json").read_text())["scores"]
-    return "   ".join(f"{name} {found[name]['value']:5.2f} %" for name in ("mIoU", "aAcc", "mAcc"))
+    """Format the scores of a test as one line."""
+    values = json.loads((results / "results.json").read_text())["scores"]
+    return "   ".join(f"{name} {values[name]['value']:5.2f} %" for name in ("mIoU", "aAcc", "mAcc"))
 
 
 def _counts(defaults: dict[str, int], num_train: int | None) -> list[str]:
-    """Return the options for the numbers of pictures that go with `num_train` pictures to train on."""
+    """Return the options for the number of images of each kind, in proportion to `num_train` training images."""
     if num_train is None:
         return []
     if num_train < 1:
@@ -82,14 +82,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="for the training, such as train_cfg.max_iters=20",
+        help="override config values of the training, such as train_cfg.max_iters=20",
     )
     parser.add_argument(
         "--pictures",
         type=int,
         metavar="N",
-        help="draw N pictures to train on, and in proportion fewer or more of the others"
-        f" (default: {TOYCITY_COUNTS['train']})",
+        help=f"draw N training images, and the other splits in proportion (default: {TOYCITY_COUNTS['train']})",
     )
     add_debug_flag(parser)
     args = parser.parse_args(argv)
@@ -100,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run("data", "toycity", "data/rosario", "--style", "rosario", *_counts(ROSARIO_COUNTS, args.pictures))
     run("data", "convert-cityscapes", "data/toycity", "--nproc", str(num_cpus()))
     overrides = ["--cfg-options", *args.cfg_options] if args.cfg_options else []
-    # a demo that was ended goes on; one that is repeated has its model already
+    # continue an interrupted demo; a finished training is not repeated
     run("train", config, "--seed", "0", "--resume", "auto", *overrides)
     checkpoint = str(newest(f"work_dirs/{RECIPE}", "best_mIoU_iter_*.pth"))
     run("test", config, checkpoint, "--extras", "all", "--no-report")
@@ -110,20 +109,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         run("test", config, checkpoint, *rosario)
     run("infer", config, checkpoint, "data/rosario", "--out-dir", INFER_DIR)
-    known, foreign = (
+    toycity_dir, rosario_dir = (
         newest(f"{folder}/test", "*/results.json").parent for folder in (f"work_dirs/{RECIPE}", ROSARIO_WORK_DIR)
     )
-    run("report", str(known), str(foreign), "--out", REPORT)
+    run("report", str(toycity_dir), str(rosario_dir), "--out", REPORT)
 
     print(f"""
 Done in {(time.monotonic() - started) / 60:.1f} minutes.
 
-ToyCity val, streets like those it learnt   {scores(known)}
-Rosario, a city that it never saw           {scores(foreign)}
+ToyCity val, streets like the training set  {scores(toycity_dir)}
+Rosario, a city not in the training set     {scores(rosario_dir)}
 
-How the predictions improved    {newest(f"work_dirs/{RECIPE}", "*/panels")}
-Truth beside prediction         {PANEL_DIR}
-Rosario's photographs           {INFER_DIR}/vis (masks: {INFER_DIR}/pred)
+Predictions during training     {newest(f"work_dirs/{RECIPE}", "*/panels")}
+Truth and prediction            {PANEL_DIR}
+Photographs of Rosario          {INFER_DIR}/vis (masks: {INFER_DIR}/pred)
 Curves                          tensorboard --logdir work_dirs/{RECIPE}
-All of it on one page           {REPORT}
-The model                       {checkpoint}""")
+Report                          {REPORT}
+Model                           {checkpoint}""")

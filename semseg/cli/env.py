@@ -1,4 +1,4 @@
-"""What one pastes into a bug report: `semseg env`."""
+"""Show versions and hardware for a bug report: `semseg env`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from pathlib import Path
 
 from semseg.cli.program import ArgumentParser, add_debug_flag
 
-DISTRIBUTION = "semseg-toolkit"  # on the package index, where others own the short name
-_CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")  # what speeds networks up
+DISTRIBUTION = "semseg-toolkit"  # name on the package index, where `semseg` is taken
+_CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")  # those that speed up inference
 _SHARED_MEMORY = Path("/dev/shm")
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = ArgumentParser(
-        description="Show the versions of what computes, the hardware, and which extras are installed."
-    )
+    parser = ArgumentParser(description="Show package versions, hardware and installed extras.")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     add_debug_flag(parser)
     return parser.parse_args(argv)
@@ -30,18 +28,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the environment."""
     args = parse_args(argv)
-    found = describe_environment()
+    environment = describe_environment()
     if args.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(environment, indent=2))
         return
-    for section, facts in found.items():
+    for section, facts in environment.items():
         print(f"{section}:")
         for name, fact in facts.items():
             print(f"  {name:18} {fact}")
 
 
 def describe_environment() -> dict[str, dict[str, str]]:
-    """Return sections of facts about this process: versions, machine, extras."""
+    """Return the sections `versions`, `machine` and `extras`, each a table of names and values."""
     from semseg import compat
     from semseg.checkpoints.facts import git_state, hardware, versions
     from semseg.system.machine import available_memory_bytes, format_bytes, free_disk_bytes, num_cpus
@@ -53,7 +51,7 @@ def describe_environment() -> dict[str, dict[str, str]]:
     machine = {
         "system": platform.platform(),
         "CPU": f"{facts['cpu']}, {num_cpus()} of {facts['cores']} cores usable",
-        "CPU flags": " ".join(flag for flag in _CPU_FLAGS if flag in flags) or "none that matter here",
+        "CPU flags": " ".join(flag for flag in _CPU_FLAGS if flag in flags) or "none of those that speed up inference",
         "memory": f"{format_bytes(available_memory_bytes())} of {facts['memory_gib']} GiB free",
         "/dev/shm": "none" if shared is None else f"{format_bytes(shared)} free",
         "disk here": f"{format_bytes(free_disk_bytes('.'))} free",
@@ -70,7 +68,7 @@ def describe_environment() -> dict[str, dict[str, str]]:
 
 
 def missing_of_extras() -> dict[str, list[str]]:
-    """Return the extras of this project, each with those of its packages that are not installed."""
+    """Return the packages that are not installed, by extra of this project."""
     try:
         metadata = importlib.metadata.metadata(DISTRIBUTION)
         requirements = importlib.metadata.requires(DISTRIBUTION) or []

@@ -1,4 +1,4 @@
-"""Why a model says what it says about a photograph: `tools/analyze.py explain`."""
+"""Explain the prediction of a model for a photograph: `tools/analyze.py explain`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from semseg.errors import InvalidInputError
 def add_explain(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "explain",
-        help="probabilities, entropy, margin and Grad-CAM of one photograph",
+        help="show probabilities, entropy, margin and Grad-CAM of one photograph",
         description=(
-            "Write what a model thinks of a photograph into DIR/<name of the photograph>/: its prediction, the "
-            "probability of each class, entropy and margin, and which places speak for a class in a region "
-            "(Grad-CAM); the numbers in explain.json."
+            "Explain the prediction of a model for a photograph. Writes to DIR/<name of the photograph>/: the "
+            "prediction, the probability of each class, entropy and margin, a map of the places that raise the "
+            "score of a class in a region (Grad-CAM), and explain.json with the numbers."
         ),
         usage="%(prog)s [CONFIG] CHECKPOINT IMAGE [options]",
     )
@@ -31,12 +31,12 @@ def add_explain(commands: argparse._SubParsersAction) -> None:
         "--class",
         dest="class_name",
         metavar="NAME",
-        help="to ask about (default: the most probable one in the region; without a region the least certain one)",
+        help="class to explain (default: the most probable one in the region; without a region, the least certain one)",
     )
     parser.add_argument(
         "--region",
         metavar="X,Y,W,H",
-        help="to ask about, in pixels of the photograph (default: where the class is predicted)",
+        help="region to explain, in pixels of the photograph (default: where the class is predicted)",
     )
     parser.add_argument("--out-dir", type=Path, default=Path("outputs/explain"), help="default: outputs/explain")
     add_model_flags(parser)
@@ -66,7 +66,7 @@ def _run_explain(args: argparse.Namespace) -> int:
     top = ", ".join(f"{entry['class']} {entry['mean_probability']:.2f}" for entry in region["top"])
     print(f"region: {region['meaning']}, {100 * region['share_of_picture']:.1f} % of the picture")
     print(f"most probable there: {top}; entropy {region['mean_entropy']:.2f}, margin {region['mean_margin']:.2f}")
-    print(f"Grad-CAM of {cam['class']}: " + ("nothing speaks for it" if cam["is_empty"] else cam["layer"]))
+    print(f"Grad-CAM of {cam['class']}: " + ("no place raises its score" if cam["is_empty"] else cam["layer"]))
     print(f"wrote {out_dir}: {', '.join(result['files'][:5])}, probability/, explain.json")
     return 0
 

@@ -1,4 +1,4 @@
-"""A model in a city that it never saw, without labels: `tools/analyze.py gap`."""
+"""Measure a model on photographs of another city, without labels: `tools/analyze.py gap`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from semseg.errors import InvalidInputError
 if TYPE_CHECKING:
     from semseg.analysis.gap_tables import Side
 
-MOST_OF_REFERENCE = 200
-"""Images that the reference is measured by unless more are asked for: they say where 0.5 % of it ends."""
+MAX_REFERENCE_IMAGES = 200
+"""Default limit of images of the reference; enough to resolve 0.5 % of its distribution."""
 NUM_EASIEST = 4
 
 
 def add_gap(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "gap",
-        help="what photographs without labels do to a model: which to label next, and pseudo-labels",
+        help="measure a model on photographs without labels: which to label next, and pseudo-labels",
         description=(
-            "Measure a model on photographs without labels against a reference, such as Cityscapes: how sure it is, "
-            "whether it says the same of the mirror image, which classes it finds. Writes a ranking of the "
-            "photographs, hardest first, and a page. Of a reference in Cityscapes' layout val is taken (else test, "
-            "else train): a model is surer of what it was trained on."
+            "Compare the predictions of a model for photographs without labels with those for a reference, such as "
+            "Cityscapes: confidence, agreement with the mirror image, and the share of each class. Writes a ranking "
+            "of the photographs, hardest first, and an HTML page. If the reference has the layout of Cityscapes, its "
+            "split val is used (else test, else train), because a model is more confident on its training images."
         ),
         usage="%(prog)s [CONFIG] CHECKPOINT FOLDER --reference FOLDER [options]",
     )
@@ -37,24 +37,28 @@ def add_gap(commands: argparse._SubParsersAction) -> None:
         "paths",
         nargs="+",
         metavar="[CONFIG] CHECKPOINT FOLDER",
-        help="the config is not needed for a checkpoint that describes itself; of the folder sub-folders, too",
+        help="config: not needed if the checkpoint contains it; the folder is searched recursively",
     )
     parser.add_argument(
         "--reference",
         required=True,
         metavar="FOLDER",
-        help="photographs like those it was trained on, but others; or the root of a set in Cityscapes' layout",
+        help="photographs similar to the training images, but not used in training; or a root in Cityscapes' layout",
     )
     parser.add_argument("--out-dir", type=Path, default=Path("outputs/gap"), help="default: outputs/gap")
     parser.add_argument(
         "--num-images",
         type=int,
         metavar="N",
-        help="measure N of each side, evenly chosen (default: all of the folder, "
-        f"at most {MOST_OF_REFERENCE} of the reference)",
+        help="measure N evenly spaced images of each side (default: all of the folder, "
+        f"at most {MAX_REFERENCE_IMAGES} of the reference)",
     )
     parser.add_argument(
-        "--top", type=int, default=20, metavar="N", help="photographs in label_next.txt and on the page (default: 20)"
+        "--top",
+        type=int,
+        default=20,
+        metavar="N",
+        help="photographs in label_next.txt and on the page (default: 20)",
     )
     parser.add_argument(
         "--pseudo-labels",
@@ -62,7 +66,7 @@ def add_gap(commands: argparse._SubParsersAction) -> None:
         nargs="?",
         const=0.2,
         metavar="SHARE",
-        help="write predictions as labels, of each class the surest SHARE (0.2, what CBST starts with)",
+        help="write predictions as labels: the most confident SHARE of each class (0.2 if no value is given)",
     )
     parser.add_argument(
         "--results",
@@ -70,7 +74,7 @@ def add_gap(commands: argparse._SubParsersAction) -> None:
         nargs="+",
         default=[],
         metavar="RESULTS",
-        help="folders that tools/test.py wrote: compare the scores with the mIoU of the photographs that have labels",
+        help="results folders of tools/test.py: compare the scores with the mIoU of the photographs that have labels",
     )
     add_model_flags(parser)
     parser.set_defaults(run=_run_gap)
@@ -89,7 +93,7 @@ def _run_gap(args: argparse.Namespace) -> int:
     share = args.pseudo_labels
     if share is not None and not 0 < share <= 1:
         raise InvalidInputError(
-            f"--pseudo-labels {share}: expected a share of the pixels of each class, above 0, to 1",
+            f"--pseudo-labels {share}: expected a share of the pixels of each class, above 0 and at most 1",
             code="E-input-range",
         )
 
@@ -101,55 +105,60 @@ def _run_gap(args: argparse.Namespace) -> int:
     from semseg.analysis.gap_tables import make_sides
     from semseg.analysis.pseudo_labels import DoubtCounts
 
-    here = find_photographs(folder, args.num_images, leave_out=[args.out_dir])
-    there = find_photographs(args.reference, args.num_images or MOST_OF_REFERENCE, True, [args.out_dir])
+    folder_images = find_photographs(folder, args.num_images, leave_out=[args.out_dir])
+    reference_images = find_photographs(args.reference, args.num_images or MAX_REFERENCE_IMAGES, True, [args.out_dir])
     if share is not None:
-        check_label_names(here.images)
-    truth = _truth(args.results, [*here.images, *there.images])
+        check_label_names(folder_images.images)
+    truth = _truth(args.results, [*folder_images.images, *reference_images.images])
     predictor = open_predictor(args, exported=False)
     counts = None if share is None else DoubtCounts(len(predictor.classes))
-    found = []
-    for side, some, own_counts in (("reference", there, None), ("folder", here, counts)):
-        chosen = f"{len(some.images)} of " if len(some.images) < some.num_found else ""
-        print(f"{side}: {some.folder}, {chosen}{some.num_found} images{f' ({some.note})' if some.note else ''}")
+    measured_sides = []
+    for side, photographs, doubt_counts in (("reference", reference_images, None), ("folder", folder_images, counts)):
+        num_images = len(photographs.images)
+        chosen = f"{num_images} of " if num_images < photographs.num_found else ""
+        note = f" ({photographs.note})" if photographs.note else ""
+        print(f"{side}: {photographs.folder}, {chosen}{photographs.num_found} images{note}")
         with show_count(f"measuring the {side}") as show:
-            done = 0
+            num_done = 0
 
             def count(measured: Any) -> None:
-                nonlocal done
-                done += 1
+                nonlocal num_done
+                num_done += 1
                 if measured.fault:
                     print(f"skipped {measured.source.path}: {measured.fault}", file=sys.stderr)
-                show(done, len(some.images))  # noqa: B023  called within this round
+                show(num_done, num_images)  # noqa: B023  called within this iteration
 
-            found.append(measure_photographs(predictor, some.images, own_counts, count))
-        if not any(one.measures for one in found[-1]):
+            measured_sides.append(measure_photographs(predictor, photographs.images, doubt_counts, count))
+        if not any(image.measures for image in measured_sides[-1]):
             raise InvalidInputError(
-                f"none of the {len(found[-1])} images of {some.folder} could be measured, see above",
+                f"none of the {len(measured_sides[-1])} images of {photographs.folder} could be measured, see above",
                 code="E-input-none-left",
             )
-    measured_there, measured_here = found
+    reference_measured, folder_measured = measured_sides
     failed = {
-        name: [one for one in some if one.measures is None]
-        for name, some in (("images", measured_here), ("reference", measured_there))
+        table: [image for image in measured if image.measures is None]
+        for table, measured in (("images", folder_measured), ("reference", reference_measured))
     }
-    return _tell(args, predictor, (here, there), make_sides(measured_here, measured_there, truth), failed, counts)
+    sides = make_sides(folder_measured, reference_measured, truth)
+    return _write_results(args, predictor, (folder_images, reference_images), sides, failed, counts)
 
 
-def _tell(args: argparse.Namespace, predictor: Any, photographs: Any, measured: Any, failed: Any, counts: Any) -> int:
-    """Write everything, and say the most important of it."""
+def _write_results(
+    args: argparse.Namespace, predictor: Any, photographs: Any, sides: Any, failed: Any, counts: Any
+) -> int:
+    """Write all files, and print a summary."""
     from semseg.analysis.gap import predict_again
     from semseg.analysis.gap_tables import summarize, write_keep_rates, write_summary, write_tables
     from semseg.analysis.report.gap_page import draw_views, write_page
     from semseg.checkpoints.facts import command_line, versions
     from semseg.system.atomic import atomic_path
 
-    (here, there), (folder, reference) = photographs, measured
+    (folder_images, reference_images), (folder, reference) = photographs, sides
     out_dir, share = args.out_dir, args.pseudo_labels
     files = write_tables(out_dir, folder, reference, failed, args.top, predictor.classes)
     summary = summarize(folder, reference, predictor.classes)
     shown = [*folder.measured[: args.top], *folder.measured[args.top :][-NUM_EASIEST:]]
-    shown_paths = {one.source.path for one in shown}
+    shown_paths = {image.source.path for image in shown}
     pictures, labels = {}, _labels(out_dir, predictor, share, counts)
 
     def visit(source: Any, image: Any, prediction: Any) -> None:
@@ -158,7 +167,7 @@ def _tell(args: argparse.Namespace, predictor: Any, photographs: Any, measured: 
             pictures[source.path] = draw_views(image, prediction.train_ids, prediction.entropy, kept, predictor.palette)
 
     revisited = folder.measured if labels else shown
-    predict_again(predictor, [one.source for one in revisited], visit)
+    predict_again(predictor, [image.source for image in revisited], visit)
     keep_rates = None
     if labels:
         keep_rates = {"share": share, "per_class": _keep_rates(predictor.classes, labels)}
@@ -175,51 +184,51 @@ def _tell(args: argparse.Namespace, predictor: Any, photographs: Any, measured: 
             picture = charts.draw_scatter(points, "score", "mIoU of the photograph, %", _correlation_title(summary))
             Image.fromarray(picture).save(temporary)
         files.append("correlation.png")
-    account = {
+    report = {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "run": {"checkpoint": args.checkpoint, "command": command_line(), "versions": versions()},
         "classes": list(predictor.classes),
         "palette": [[int(value) for value in color] for color in predictor.palette],
         **{
             name: {
-                "path": str(some.folder),
-                "note": some.note,
-                "num_found": some.num_found,
+                "path": str(images.folder),
+                "note": images.note,
+                "num_found": images.num_found,
                 "num_measured": len(side.measured),
                 "num_failed": len(failed[table]),
             }
-            for name, some, side, table in (
-                ("folder", here, folder, "images"),
-                ("reference", there, reference, "reference"),
+            for name, images, side, table in (
+                ("folder", folder_images, folder, "images"),
+                ("reference", reference_images, reference, "reference"),
             )
         },
         **summary,
         "pseudo_labels": keep_rates,
     }
-    write_page(out_dir / "gap.html", account, folder, reference, shown, args.top, pictures)
-    write_summary(out_dir, account)
-    _print(account, folder, args.top)
+    write_page(out_dir / "gap.html", report, folder, reference, shown, args.top, pictures)
+    write_summary(out_dir, report)
+    _print(report, folder, args.top)
     print(f"wrote {out_dir}: gap.html, gap.json, {', '.join(files)}")
     num_failed = sum(map(len, failed.values()))
     if num_failed:
-        what = "1 image" if num_failed == 1 else f"{num_failed} images"
-        print(f"{what} could not be measured, see the end of images.csv and reference.csv")
+        num_images = "1 image" if num_failed == 1 else f"{num_failed} images"
+        print(f"{num_images} could not be measured, see the end of images.csv and reference.csv")
     return 1 if num_failed else 0
 
 
-def _print(account: dict, folder: Side, top: int) -> None:
+def _print(report: dict, folder: Side, top: int) -> None:
     print(f"\n{'mean':20}{'reference':>11}{'folder':>9}")
-    for name, means in account["means"].items():
+    for name, means in report["means"].items():
         print(f"{name:20}{means['reference']:11.3f}{means['folder']:9.3f}")
-    print(f"class shares against the reference: {account['words'] or 'no clear difference'}")
-    if account["correlation"]:
-        print("rank correlation with mIoU (1: it orders the photographs as the truth does)")
-    for name, rows in (account["correlation"] or {}).items():
-        said = ", ".join(f"{where} {_interval(row)}" for where, row in rows.items() if row["value"] is not None)
-        print(f"{name:20}{said or 'too few images'}")
-    print("next to label:")
-    for i, one in enumerate(folder.measured[: min(top, 5)]):
-        print(f"  {folder.features['score'][i]:.3f}  {one.source.path}")
+    print(f"class shares compared with the reference: {report['words'] or 'no clear difference'}")
+    if report["correlation"]:
+        print("rank correlation with mIoU (1: same order of the photographs as by mIoU)")
+    for name, rows in (report["correlation"] or {}).items():
+        values = ", ".join(f"{side} {_interval(row)}" for side, row in rows.items() if row["value"] is not None)
+        print(f"{name:20}{values or 'too few images'}")
+    print("photographs to label next:")
+    for i, image in enumerate(folder.measured[: min(top, 5)]):
+        print(f"  {folder.features['score'][i]:.3f}  {image.source.path}")
 
 
 def _interval(row: dict) -> str:
@@ -228,12 +237,12 @@ def _interval(row: dict) -> str:
 
 def _correlation_title(summary: dict) -> str:
     rows = summary["correlation"]["score"]
-    said = [f"{where} {_interval(row)}" for where, row in rows.items() if row["value"] is not None]
-    return "rank correlation of 1 - score with mIoU, with 95 % intervals\n" + "\n".join(said)
+    lines = [f"{side} {_interval(row)}" for side, row in rows.items() if row["value"] is not None]
+    return "rank correlation of 1 - score with mIoU, with 95 % intervals\n" + "\n".join(lines)
 
 
 def _labels(out_dir: Path, predictor: Any, share: float | None, counts: Any) -> Any:
-    """Return what writes pseudo-labels, or None."""
+    """Return the writer of pseudo-labels, or None."""
     if share is None:
         return None
     from semseg.analysis.gap import PseudoLabels
@@ -260,15 +269,15 @@ def _truth(folders: list[Path], images: Any) -> dict[Path, float]:
     """Return the mIoU of photographs by resolved path."""
     from semseg.evaluation.results import read_results
 
-    wanted, found = {image.path.resolve() for image in images}, {}
+    paths, truth = {image.path.resolve() for image in images}, {}
     for folder in folders:
         rows = read_results(folder).images
-        known = {Path(row["path"]).resolve(): float(row["mIoU"]) for row in rows if row["mIoU"]}
-        if not known.keys() & wanted:
+        miou_by_path = {Path(row["path"]).resolve(): float(row["mIoU"]) for row in rows if row["mIoU"]}
+        if not miou_by_path.keys() & paths:
             raise InvalidInputError(
-                f"--results {folder} is of other photographs, such as {rows[0]['path'] if rows else 'none'}: expected "
-                f"some of this folder or of its reference, such as {images[0].path}",
+                f"--results {folder} has other photographs, such as {rows[0]['path'] if rows else 'none'}; expected "
+                f"some of the folder or of the reference, such as {images[0].path}",
                 code="E-input-value",
             )
-        found |= known
-    return found
+        truth |= miou_by_path
+    return truth

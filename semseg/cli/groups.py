@@ -1,4 +1,4 @@
-"""The programs that have sub-commands: what each of them brings together."""
+"""Programs with sub-commands, and the list of sub-commands of each."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ _MODEL = (
 
 
 def analyze(argv: Sequence[str] | None = None) -> int:
-    """Understand a run: its curves, its numbers, its mistakes."""
+    """Analyze runs: curves, scores and errors."""
     return run_command(analyze.__doc__, *_ANALYSIS, argv=argv)
 
 
 def data(argv: Sequence[str] | None = None) -> int:
-    """Make, bring in, check and look at data sets."""
+    """Create, import, check and view data sets."""
     return run_command(data.__doc__, *_DATA, argv=argv)
 
 
 def trained_model(argv: Sequence[str] | None = None) -> int:
-    """Look at trained models, and hand them on."""
+    """Describe, publish and export trained models."""
     return run_command(trained_model.__doc__, *_MODEL, argv=argv)

@@ -1,4 +1,4 @@
-"""Bring annotations of other tools in: `tools/dataset.py import`."""
+"""Import annotations of other tools: `tools/dataset.py import`."""
 
 from __future__ import annotations
 
@@ -10,107 +10,113 @@ from semseg.cli.progress import show_count
 from semseg.cli.source import add_nproc, num_processes
 from semseg.system.wording import for_people
 
-_IMPORT_FORMATS = {  # SOURCE, what is read and in which order it is painted
+_IMPORT_FORMATS = {  # help of SOURCE; what is read, and the order in which it is painted
     "labelme": (
         "a JSON file, or a folder of them",
-        "labelme's JSON files; shapes are painted in file order, later ones over earlier ones. Polygons, "
-        "rectangles, circles, lines and masks count, points do not.",
+        "JSON files of labelme; shapes are painted in file order, later ones over earlier ones. Polygons, "
+        "rectangles, circles, lines and masks are read; points are ignored.",
     ),
     "coco": (
         "the JSON file",
-        "COCO's instances JSON; crowds are painted first, then larger areas before smaller ones, later "
-        "ones over earlier ones. Polygons and run lengths.",
+        "instances JSON of COCO; crowds are painted first, then larger areas before smaller ones, later "
+        "ones over earlier ones. Polygons and run-length encodings are read.",
     ),
     "cvat": (
         "the XML file, or the folder that holds annotations.xml",
         "'CVAT for images 1.1' XML; shapes are painted by z_order, then in file order, later ones over "
-        "earlier ones. Polygons, boxes, ellipses and masks count, points, cuboids and skeletons do not.",
+        "earlier ones. Polygons, boxes, ellipses and masks are read; points, cuboids and skeletons are ignored.",
     ),
     "colors": (
         "the folder of the masks",
-        "coloured masks; each pixel has the colour of a class of --classes. Masks and images (--images) "
-        "belong together by their names without suffix.",
+        "coloured masks; each pixel has the colour of a class in --classes. Masks and images (--images) "
+        "are paired by name without suffix.",
     ),
     "class-masks": (
         "the folder of the masks",
-        "masks of one class each; several files for an image, named CLASS/IMAGE.png, IMAGE_CLASS.png or "
-        "IMAGE/CLASS.png. A pixel belongs to the class where its mask is not black. The masks of an image are painted "
-        "in the order of the classes, so that where they overlap the later class wins; the overlaps are counted.",
+        "masks of one class each; several files per image, named CLASS/IMAGE.png, IMAGE_CLASS.png or "
+        "IMAGE/CLASS.png. A pixel belongs to a class if the mask of the class is not black there. The masks are "
+        "painted in the order of the classes: where they overlap, the later class is kept. Overlaps are counted.",
     ),
 }
 
 
 _LINE_WIDTHS = {
-    "labelme": "of lines (default: 10, as labelme draws them)",
-    "cvat": "of polylines (default: they are left out)",
+    "labelme": "width of lines (default: 10, as in labelme)",
+    "cvat": "width of polylines (default: polylines are ignored)",
 }
 
 
 def add_import(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "import",
-        help="turn annotations of labelme, COCO, CVAT, coloured masks, or masks of one class each into a data set",
+        help="create a data set from annotations of labelme, COCO or CVAT, coloured masks, or masks of one class each",
         description=(
-            "Turn annotations into index PNGs (DIR/train_ids/SPLIT) and a dataset.yaml that names them. "
-            "The images stay where they are unless --copy is given. Further splits go into the same DIR."
+            "Convert annotations to index PNGs (DIR/train_ids/SPLIT) and a dataset.yaml that lists them. "
+            "The images are not copied unless --copy is given. Run it again with the same DIR to add a split."
         ),
     )
     formats = parser.add_subparsers(dest="format", title="formats", metavar="FORMAT", required=True)
-    for name, (source, about) in _IMPORT_FORMATS.items():
-        own = formats.add_parser(name, help=about.split(";")[0], description=about)
-        own.add_argument("source", type=Path, metavar="SOURCE", help=source)
-        own.add_argument("--out", dest="out_dir", type=Path, required=True, metavar="DIR", help="such as data/NAME")
-        own.add_argument("--split", default="train", help="train, val or test (default: %(default)s)")
-        own.add_argument("--images", dest="images_dir", type=Path, metavar="DIR", help="where the images are")
-        own.add_argument(
+    for name, (source, description) in _IMPORT_FORMATS.items():
+        format_parser = formats.add_parser(name, help=description.split(";")[0], description=description)
+        format_parser.add_argument("source", type=Path, metavar="SOURCE", help=source)
+        format_parser.add_argument(
+            "--out", dest="out_dir", type=Path, required=True, metavar="DIR", help="output folder, such as data/NAME"
+        )
+        format_parser.add_argument("--split", default="train", help="train, val or test (default: %(default)s)")
+        format_parser.add_argument("--images", dest="images_dir", type=Path, metavar="DIR", help="folder of the images")
+        format_parser.add_argument(
             "--classes",
             metavar="FILE",
-            help="YAML or text with the classes in their order, or the word cityscapes; default: "
-            "those of DIR/dataset.yaml where it has other splits, else all that occur (COCO: all "
+            help="YAML or text file with the classes in order, or the word cityscapes; default: the "
+            "classes of DIR/dataset.yaml if it has other splits, else all labels in SOURCE (COCO: all "
             "categories), sorted by name",
         )
-        own.add_argument(
+        format_parser.add_argument(
             "--map",
             dest="label_map",
             nargs="+",
             action="extend",
             default=[],
             metavar="LABEL=CLASS",
-            help="labels (coloured masks: '#rrggbb') that become another class, or ignore (255)",
+            help="convert labels (coloured masks: '#rrggbb') to another class, or to ignore (255)",
         )
         if name in ("colors", "class-masks"):
-            own.add_argument("--mask-suffix", nargs="+", default=[], help="ends of mask names (.png)")
-            own.add_argument("--image-suffix", nargs="+", default=[], help="ends of image names")
+            format_parser.add_argument("--mask-suffix", nargs="+", default=[], help="suffixes of masks (default: .png)")
+            format_parser.add_argument("--image-suffix", nargs="+", default=[], help="suffixes of images")
         if name == "class-masks":
-            own.add_argument(
+            format_parser.add_argument(
                 "--threshold",
                 type=int,
                 metavar="N",
-                help="of masks with soft edges: brightness, 1 to 255, from which a pixel belongs to the class",
+                help="for masks with soft edges: lowest brightness, 1 to 255, of a pixel that belongs to the class",
             )
         if name == "colors":
-            own.add_argument(
+            format_parser.add_argument(
                 "--snap",
                 type=float,
                 metavar="N",
-                help="take an unknown colour for the nearest one, up to this RGB distance",
+                help="replace an unknown colour by the nearest known one, up to this RGB distance",
             )
         else:
-            own.add_argument("--background", metavar="CLASS", help="class of unpainted pixels (default: 255)")
+            format_parser.add_argument(
+                "--background", metavar="CLASS", help="class of unannotated pixels (default: 255)"
+            )
         if name == "coco":
-            own.add_argument(
+            format_parser.add_argument(
                 "--order",
                 choices=("area", "file"),
                 default="area",
-                help="of painting; file: for objects whose hidden parts are drawn too (default: %(default)s)",
+                help="painting order; file: use it if hidden parts are annotated too (default: %(default)s)",
             )
         if name in ("labelme", "cvat"):
-            own.add_argument("--line-width", type=int, metavar="PX", help=_LINE_WIDTHS[name])
-        own.add_argument("--skip-broken", action="store_true", help="leave out absent images and undrawable shapes")
-        own.add_argument("--copy", action="store_true", help="copy the images to DIR/images")
-        own.add_argument("--overwrite", action="store_true", help="replace a split, or a dataset.yaml, from elsewhere")
-        add_nproc(own)
-        add_debug_flag(own)
+            format_parser.add_argument("--line-width", type=int, metavar="PX", help=_LINE_WIDTHS[name])
+        format_parser.add_argument("--skip-broken", action="store_true", help="skip missing images and invalid shapes")
+        format_parser.add_argument("--copy", action="store_true", help="copy the images to DIR/images")
+        format_parser.add_argument(
+            "--overwrite", action="store_true", help="replace an existing split, or a dataset.yaml of another origin"
+        )
+        add_nproc(format_parser)
+        add_debug_flag(format_parser)
     parser.set_defaults(run=_run_import)
 
 

@@ -23,23 +23,23 @@ DEFAULTS = {
     "smooth": 0.0,
     "opacity": 0.6,
 }
-"""Of the options that have no effect in some mode."""
+"""Defaults of the options that have no effect on some inputs."""
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = ArgumentParser(
         usage="%(prog)s [CONFIG] CHECKPOINT INPUT… [--out-dir DIR] [options]",
         description="Segment photographs or videos. Writes vis/ (overlays) and pred/ (train ids, palette PNG), named"
-        " after the images, each as soon as it exists, with manifest.csv (what became of each image) and stats.csv (the"
-        " share of each class in it).",
+        " after the images, as soon as each result is computed; also manifest.csv (the outcome of each image) and"
+        " stats.csv (the share of each class in it).",
     )
     parser.add_argument(
         "words",
         nargs="+",
         metavar="CONFIG CHECKPOINT INPUT",
-        help="config file, not needed for a"
-        " checkpoint that describes itself; checkpoint (.pth, .pt, .safetensors) or exported .onnx;"
-        " then images, folders (with their sub-folders), 'patterns/*.jpg', lists of images (.txt), or"
+        help="config file, not needed if the"
+        " checkpoint contains it; checkpoint (.pth, .pt, .safetensors) or exported .onnx;"
+        " then images, folders (searched recursively), 'patterns/*.jpg', lists of images (.txt), or"
         " videos, the number of a camera, the address of a stream",
     )
     parser.add_argument("--out-dir", type=Path, default=Path("outputs"), help="default: outputs")
@@ -47,30 +47,30 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--save",
         default="",
         metavar="KINDS",
-        help="write more: color,conf,probs,labelids,side-by-side; of a video: frames,masks",
+        help="additional outputs: color,conf,probs,labelids,side-by-side; for a video: frames,masks",
     )
     parser.add_argument("--no-vis", action="store_true", help="write no overlays")
-    parser.add_argument("--opacity", type=float, help="of the colours in the overlays, 0 to 1; default: 0.6")
-    parser.add_argument("--legend", action="store_true", help="name the classes below the overlays")
-    parser.add_argument("--outlines", action="store_true", help="draw the borders between classes into the overlays")
+    parser.add_argument("--opacity", type=float, help="opacity of the colours in the overlays, 0 to 1; default: 0.6")
+    parser.add_argument("--legend", action="store_true", help="add a legend of the classes below each overlay")
+    parser.add_argument("--outlines", action="store_true", help="draw the borders between classes in the overlays")
     parser.add_argument(
-        "--geojson", type=Path, metavar="FILE", help="write where the photographs were taken, for a map"
+        "--geojson", type=Path, metavar="FILE", help="write the GPS positions of the photographs as GeoJSON"
     )
-    parser.add_argument("--skip-existing", action="store_true", help="go on: leave out what has all its results")
+    parser.add_argument("--skip-existing", action="store_true", help="skip inputs with complete results")
     parser.add_argument("--keep-suffix", action="store_true", help="name the results of a.jpg a.jpg.png, not a.png")
     parser.add_argument(
         "--on-error",
         choices=["skip", "stop"],
         default="skip",
-        help="at an image that cannot be read; default: skip it, exit with 1 at the end",
+        help="what to do if an image cannot be read; default: skip it, and exit with code 1 at the end",
     )
-    parser.add_argument("--max-pixels", type=int, metavar="N", help="leave out larger images; default: 178956970")
-    parser.add_argument("--batch", metavar="N", help="images of one size at a time; default: auto")
+    parser.add_argument("--max-pixels", type=int, metavar="N", help="skip images with more pixels; default: 178956970")
+    parser.add_argument("--batch", metavar="N", help="number of images of the same size in a batch; default: auto")
     parser.add_argument(
         "--smooth",
         type=float,
         metavar="S",
-        help="against flicker in videos: share of the past in each frame, 0 to below 1",
+        help="reduce flicker in videos: weight of the earlier frames, 0 to below 1",
     )
     add_speed_flags(parser)
     add_model_flags(parser)
@@ -92,13 +92,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Segment what was asked for, and return the exit code."""
+    """Segment the inputs of a command line, and return the exit code."""
     return run_infer(parse_args(argv))
 
 
 def run_infer(args: argparse.Namespace) -> int:
-    """Segment what parsed arguments name, and return the exit code."""
-    warnings.filterwarnings("ignore", module="PIL")  # about metadata of photographs, line by line
+    """Segment the inputs of parsed arguments, and return the exit code."""
+    warnings.filterwarnings("ignore", module="PIL")  # one line for each photograph with odd metadata
     from semseg.inference import Outputs, find_images, infer, is_video
     from semseg.inference.outputs import SUFFIXES, check_kinds, check_sources_stay
     from semseg.inference.reading import MAX_PIXELS
@@ -110,18 +110,18 @@ def run_infer(args: argparse.Namespace) -> int:
     videos = [source for source in args.inputs if is_video(source)]
     if videos and len(videos) < len(args.inputs):
         raise InvalidInputError(
-            f"{videos[0]} is a video: segment videos and images one after the other", code="E-input-kind"
+            f"{videos[0]} is a video: segment videos and images in separate runs", code="E-input-kind"
         )
     _check_options(args, save, bool(videos))
     if videos:
-        return _videos(args, videos, save)
+        return _segment_videos(args, videos, save)
     left_out = LeftOut()
-    own = [args.out_dir / kind for kind in SUFFIXES]
-    images = find_images(*args.inputs, leave_out=own, keep_suffix=args.keep_suffix, left_out=left_out)
+    result_dirs = [args.out_dir / kind for kind in SUFFIXES]
+    images = find_images(*args.inputs, leave_out=result_dirs, keep_suffix=args.keep_suffix, left_out=left_out)
     check_kinds(save)
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
     check_sources_stay(images, args.out_dir, kinds)
-    _refuse_more_than_tiles_write(args, images, save)
+    _check_tiled_outputs(args, images, save)
     predictor = open_predictor(args, rank)
     outputs = Outputs(
         args.out_dir,
@@ -150,42 +150,42 @@ def run_infer(args: argparse.Namespace) -> int:
     return 1 if summary.failed else 0
 
 
-_OF_IMAGES = ("no_vis", "legend", "geojson", "keep_suffix", "max_pixels", "batch")
-_OF_VIDEOS = ("smooth",)
-_OF_OVERLAYS = ("opacity", "legend", "outlines")
+_IMAGE_OPTIONS = ("no_vis", "legend", "geojson", "keep_suffix", "max_pixels", "batch")
+_VIDEO_OPTIONS = ("smooth",)
+_OVERLAY_OPTIONS = ("opacity", "legend", "outlines")
 
 
-def _check_options(args: argparse.Namespace, save: list[str], of_videos: bool) -> None:
-    """Refuse options that would have no effect, and folders that cannot be written to, before the model is loaded."""
+def _check_options(args: argparse.Namespace, save: list[str], is_video: bool) -> None:
+    """Raise before the model is loaded if an option has no effect, or a folder cannot be written to."""
     from semseg.system.atomic import check_folder
 
-    def refuse(names: tuple[str, ...], why: str) -> None:
+    def refuse(names: tuple[str, ...], reason: str) -> None:
         for name in names:
             if getattr(args, name) != DEFAULTS[name]:
                 raise InvalidInputError(
-                    f"--{name.replace('_', '-')} has no effect {why}; leave it out", code="E-input-no-effect"
+                    f"--{name.replace('_', '-')} has no effect {reason}; leave it out", code="E-input-no-effect"
                 )
 
-    if of_videos:
+    if is_video:
         from semseg.inference.video import check_video_kinds
 
-        refuse(_OF_IMAGES, "on videos")
+        refuse(_IMAGE_OPTIONS, "on videos")
         check_video_kinds(save)
     else:
-        refuse(_OF_VIDEOS, "on images")
+        refuse(_VIDEO_OPTIONS, "on images")
         if args.no_vis and "vis" in save:
             raise InvalidInputError(
                 "--no-vis and --save vis contradict each other; leave one out", code="E-input-conflict"
             )
         if args.no_vis and "side-by-side" not in save:
-            refuse(_OF_OVERLAYS, "with --no-vis")
+            refuse(_OVERLAY_OPTIONS, "with --no-vis")
     check_folder(args.out_dir, "out_dir")
     if args.geojson is not None:
         check_folder(args.geojson.parent, "geojson")
 
 
-def _refuse_more_than_tiles_write(args: argparse.Namespace, images: Sequence, save: list[str]) -> None:
-    """Refuse kinds of results that are not written for pictures which go by tiles, before the model is loaded."""
+def _check_tiled_outputs(args: argparse.Namespace, images: Sequence, save: list[str]) -> None:
+    """Raise before the model is loaded if `save` has outputs that are not written for images segmented by tiles."""
     from semseg.datasets.photographs import open_photograph
     from semseg.inference.reading import MAX_PIXELS
     from semseg.system.folders import TIFF_SUFFIXES
@@ -194,27 +194,31 @@ def _refuse_more_than_tiles_write(args: argparse.Namespace, images: Sequence, sa
         return
     for image in images:
         if image.path.suffix.lower() in TIFF_SUFFIXES:
-            with contextlib.suppress(Exception), open_photograph(image.path) as (picture, _):  # reading will say it
+            with (
+                contextlib.suppress(Exception),
+                open_photograph(image.path) as (picture, _),
+            ):  # reported later
                 width, height = picture.size
                 if width * height > (args.max_pixels or MAX_PIXELS):
                     break
     else:
         return
     raise InvalidInputError(
-        f"--save {','.join(save)}: {image.path} is segmented by tiles, of which only pred and vis are written; leave"
-        " --save out, or segment this file by itself",
+        f"--save {','.join(save)}: {image.path} is segmented by tiles, for which only pred and vis are written; leave"
+        " --save out, or segment this file separately",
         code="E-input-kind",
     )
 
 
-def _videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int:
+def _segment_videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int:
     from semseg.inference import Outputs
     from semseg.inference.sources import LeftOut, find_videos, is_live
     from semseg.inference.video import segment_videos
 
     if args.launcher != "none":
         raise InvalidInputError(
-            f"{videos[0]} is a video: its frames follow one another, use tools/infer.py", code="E-input-kind"
+            f"{videos[0]} is a video: its frames are processed in order; use tools/infer.py",
+            code="E-input-kind",
         )
     if args.bits is not None:
         raise InvalidInputError(

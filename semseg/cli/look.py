@@ -1,4 +1,4 @@
-"""Look at a data set: `tools/dataset.py browse` and `stats`."""
+"""View a data set: `tools/dataset.py browse` and `stats`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from semseg.errors import InvalidInputError
 def add_browse(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "browse",
-        help="paint samples with their masks, as the network receives them",
+        help="draw samples with their masks, as the network receives them",
         description=(
-            "Paint samples of a split on one sheet, DIR/contact_sheet_SPLIT.jpg: the classes over the "
-            "pictures, ignored pixels hatched. Those of a config come out of its pipeline, augmented as the "
-            "network receives them; those of a dataset.yaml are the plain pairs."
+            "Draw samples of a split on one sheet, DIR/contact_sheet_SPLIT.jpg: the classes in colour over the "
+            "images, ignored pixels hatched. For a config, samples are the output of its pipeline, augmented as "
+            "the network receives them; for a dataset.yaml, they are the original pairs."
         ),
     )
     add_source(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the sheet goes")
-    parser.add_argument("--num", type=int, default=16, metavar="N", help="of samples (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="other seeds choose and augment otherwise (default: 0)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder of the sheet")
+    parser.add_argument("--num", type=int, default=16, metavar="N", help="number of samples (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of choice and augmentation (default: 0)")
     parser.set_defaults(run=_run_browse)
 
 
@@ -39,14 +39,14 @@ def _run_browse(args: argparse.Namespace) -> int:
     from semseg.visualization.jpeg import save_jpeg
 
     if cfg is None:
-        what = "pairs"
-        found = samples.from_dataset_file(args.source, args.split, args.num, args.seed)
+        noun = "pairs"
+        selection = samples.from_dataset_file(args.source, args.split, args.num, args.seed)
     else:
-        what = "samples as the network receives them"
-        found = samples.from_config(cfg, args.split, args.num, args.seed)
-    count = f"{len(found.samples)} of {found.num_all} {what}"
+        noun = "samples as the network receives them"
+        selection = samples.from_config(cfg, args.split, args.num, args.seed)
+    count = f"{len(selection.samples)} of {selection.num_all} {noun}"
     title = f"{args.source.name}, {args.split}: {count}, seed {args.seed}"
-    sheet = drawing.draw_contact_sheet(found.samples, found.classes, found.palette, title)
+    sheet = drawing.draw_contact_sheet(selection.samples, selection.classes, selection.palette, title)
     path = args.out / f"contact_sheet_{args.split}.jpg"
     save_jpeg(sheet, path)
     print(f"{path}: {count}")
@@ -56,11 +56,11 @@ def _run_browse(args: argparse.Namespace) -> int:
 def add_stats(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "stats",
-        help="count pixels and images of each class, and the class weights that follow",
+        help="count the pixels and images of each class, and compute class weights",
         description=(
-            "Count the pixels of each class in the masks of a split, and the images that hold it. The last "
-            "columns are class weights by usual formulas, all with mean 1 over the labelled pixels; a loss "
-            "takes them as class_weight='auto:COLUMN'."
+            "Count the pixels of each class in the masks of a split, and the images that contain it. The last "
+            "columns are class weights by common formulas, with mean 1 over the labelled pixels; set "
+            "class_weight='auto:COLUMN' in a loss to use them."
         ),
     )
     add_source(parser)

@@ -1,4 +1,4 @@
-"""The `semseg` command: every program of `tools/` under one name."""
+"""The `semseg` command: all programs of `tools/` as sub-commands."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from collections.abc import Sequence
 from semseg.cli.program import run_tool
 
 COMMANDS = {
-    # name: module and function, what it does
+    # name: (module and function, description)
     "train": ("train:main", "train a model"),
     "test": ("test:main", "evaluate a model on labelled images"),
     "infer": ("infer:main", "segment photographs and videos"),
-    "serve": ("serve:main", "try a model on a page in the browser"),
-    "data": ("groups:data", "make, bring in, check and look at data sets"),
+    "serve": ("serve:main", "try a model in the browser"),
+    "data": ("groups:data", "create, import, check and view data sets"),
     "model": ("groups:trained_model", "describe, publish and export a trained model"),
-    "report": ("groups:analyze", "one page about a run"),
-    "compare": ("groups:analyze", "two tests on the same images"),
-    "curves": ("groups:analyze", "the scalars of runs, as a table or a chart"),
-    "explain": ("groups:analyze", "why a model says what it says of a photograph"),
-    "gap": ("groups:analyze", "a model on photographs without labels"),
+    "report": ("groups:analyze", "write a report about a run"),
+    "compare": ("groups:analyze", "compare two tests on the same images"),
+    "curves": ("groups:analyze", "show the scalars of runs as a table or a chart"),
+    "explain": ("groups:analyze", "explain the prediction for a photograph"),
+    "gap": ("groups:analyze", "measure a model on photographs without labels"),
     "demo": ("demo:main", "draw a town, train on it, evaluate, segment another city"),
-    "env": ("env:main", "versions and hardware, to paste into a bug report"),
+    "env": ("env:main", "show versions and hardware for a bug report"),
 }
-"""Sub-commands, in the order of the overview."""
+"""Sub-commands, in the order of `semseg --help`."""
 
 
 def overview() -> str:
-    """Return what `semseg --help` prints."""
-    lines = [f"  {name:9}{what}" for name, (_, what) in COMMANDS.items()]
+    """Return the text of `semseg --help`."""
+    lines = [f"  {name:9}{description}" for name, (_, description) in COMMANDS.items()]
     return "\n".join(
         [
             "usage: semseg COMMAND [options]",
@@ -46,13 +46,13 @@ def overview() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int | None:
-    """Run the command that the first word names.
+    """Run a sub-command.
 
     Args:
-        argv: the words after `semseg`; default: those of this process.
+        argv: the arguments of `semseg`, the name of the sub-command first; default: those of this process.
 
     Returns:
-        The exit code of the command; None is success.
+        The exit code of the command; None means success.
     """
     words = sys.argv[1:] if argv is None else list(argv)
     if not words or words[0] in ("-h", "--help", "help"):
@@ -65,16 +65,16 @@ def main(argv: Sequence[str] | None = None) -> int | None:
         return 0
     name, *rest = words
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, 1)
-        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(COMMANDS)}"
+        close_names = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f"did you mean {close_names[0]}?" if close_names else f"expected one of {', '.join(COMMANDS)}"
         print(f"semseg: no command {name}; {hint}", file=sys.stderr)
         return 2
     module, _, function = COMMANDS[name][0].partition(":")
-    # what parsers call the program, and what a run writes down as its command
+    # parsers show this as the program name, and a run logs it as its command
     sys.argv = ["semseg", name, *rest] if function == "analyze" else [f"semseg {name}", *rest]
     return getattr(importlib.import_module(f"semseg.cli.{module}"), function)()
 
 
 def run() -> None:
-    """Start the command, and leave the process; the entry point of the installed package."""
+    """Run the command and exit the process; the entry point of the installed package."""
     run_tool(main)

@@ -1,4 +1,4 @@
-"""Look at a trained model and hand it on: `tools/model.py describe`, `publish`."""
+"""Describe and publish a trained model: `tools/model.py describe`, `publish`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 def add_describe(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "describe",
-        help="what a checkpoint is: classes, model, data, schedule, metrics, versions, command",
-        description="Say what a checkpoint is. Nothing in it is executed, whoever wrote it.",
+        help="show classes, model, data, schedule, metrics, versions and command of a checkpoint",
+        description="Show the description in a checkpoint. Code in the file is not executed.",
     )
     parser.add_argument(
         "checkpoint", type=Path, metavar="CHECKPOINT", help=".pth, .pt, .ckpt, .pth.tar or .safetensors"
     )
-    parser.add_argument("--json", action="store_true", help="print all of it as JSON, the config too")
+    parser.add_argument("--json", action="store_true", help="print the full description, with the config, as JSON")
     _add_trust(parser)
     parser.set_defaults(run=_run_describe)
 
@@ -23,23 +23,25 @@ def add_describe(commands: argparse._SubParsersAction) -> None:
 def add_publish(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "publish",
-        help="strip a checkpoint to weights and description, named by its hash",
+        help="reduce a checkpoint to weights and description, and name it by its hash",
         description=(
-            "Write <name>-<first 8 of its SHA-256>.pth and .safetensors with the weights and the description alone: "
-            "no optimizer, no log. The same checkpoint gives the same bytes. Of a run with a moving average of its "
-            "weights (EMA) the average is taken."
+            "Write <name>-<first 8 digits of the SHA-256>.pth and .safetensors with only the weights and the "
+            "description, without optimizer and log. The same checkpoint always gives the same bytes. If the run "
+            "kept a moving average of the weights (EMA), the average is written."
         ),
     )
     parser.add_argument(
         "checkpoint", type=Path, metavar="CHECKPOINT", help=".pth, .pt, .ckpt, .pth.tar or .safetensors"
     )
-    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="where to write (default: beside it)")
+    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="output folder (default: that of the checkpoint)")
     _add_trust(parser)
     parser.set_defaults(run=_run_publish)
 
 
 def _add_trust(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--trust-checkpoint", action="store_true", help="load it even if it carries code, and run that")
+    parser.add_argument(
+        "--trust-checkpoint", action="store_true", help="load the file even if it contains code; runs it"
+    )
 
 
 def _trust(args: argparse.Namespace) -> None:
@@ -61,11 +63,11 @@ def _run_publish(args: argparse.Namespace) -> int:
     from semseg.checkpoints.publish import publish
 
     _trust(args)
-    done = publish(args.checkpoint, args.out_dir)
-    for path in done.paths:
+    published = publish(args.checkpoint, args.out_dir)
+    for path in published.paths:
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
-    if done.is_averaged:
+    if published.is_averaged:
         print("the weights are the moving average (EMA), which validation used")
-    if not done.is_described:
+    if not published.is_described:
         print(f"{args.checkpoint} has no description: test and infer will need the config")
     return 0

@@ -1,4 +1,4 @@
-"""Arguments by which a program opens a model that predicts, and the opening itself."""
+"""Options that open a model for prediction, shared by several programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
 
 def split_config(words: list[str]) -> tuple[str | None, list[str]]:
-    """Split `[CONFIG] CHECKPOINT …` into the config (a file or a name) or None, and the rest."""
+    """Split `[CONFIG] CHECKPOINT …` into the config (a file, a name or None) and the other arguments."""
     from semseg.config.recipes import find_recipe
 
     is_name = not Path(words[0]).exists() and find_recipe(words[0]) is not None
@@ -29,12 +29,12 @@ def split_config(words: list[str]) -> tuple[str | None, list[str]]:
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the options by which a model is opened."""
+    """Add the options of how a model is opened."""
     add_options(parser, ModelOptions)
 
 
 def add_speed_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the options by which a model predicts."""
+    """Add the options of how a model predicts."""
     add_options(parser, PredictionOptions)
 
 
@@ -47,20 +47,20 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, *, exported: bool = 
 
 
 def open_predictor(args: argparse.Namespace, rank: int = 0, *, exported: bool = True) -> ImagePredictor:
-    """Open the model that the arguments name; print its notes, from the first process only.
+    """Open the model of parsed arguments, and print its notes in the first process only.
 
     Args:
-        args: with `config`, `checkpoint`, and the options above that the program has.
+        args: `config`, `checkpoint`, and those of the options above that the program has.
         rank: of this process.
-        exported: whether an exported model can be used.
+        exported: whether exported models are accepted.
     """
     if not exported and args.checkpoint.lower().endswith((".onnx", ".pt2")):
         raise InvalidInputError(
-            f"{args.checkpoint} is an exported model, which gives the winning class only: name its checkpoint",
+            f"{args.checkpoint} is an exported model, which returns the class of each pixel only; use its checkpoint",
             code="E-input-no-probabilities",
         )
-    known = names_of(ModelOptions, PredictionOptions)
-    options = {name: value for name, value in vars(args).items() if name in known}
+    option_names = names_of(ModelOptions, PredictionOptions)
+    options = {name: value for name, value in vars(args).items() if name in option_names}
     overlap = options.get("overlap", PredictionOptions.overlap)
     if overlap != PredictionOptions.overlap and not options["tile"]:
         raise InvalidInputError(
@@ -71,7 +71,7 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, *, exported: bool = 
 
     from semseg import compat
 
-    compat.repair()  # before MMSegmentation is imported, which prints warnings
+    compat.repair()  # before the import of MMSegmentation, which would print warnings
     from semseg.datasets.bit_depth import check_bits
     from semseg.inference.scoring import parse_views
     from semseg.inference.segmenter import Segmenter

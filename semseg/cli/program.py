@@ -1,4 +1,4 @@
-"""How every program under `tools/` starts and ends: quick help, one sentence for a wrong input, exit codes."""
+"""Start and end of all programs: argument parsing, error messages without traceback, exit codes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from semseg.system.stopping import GIVEN_UP, Stopped
 from semseg.system.wording import FLAGS, for_people
 
 WRONG_INPUT = (ValueError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError)
-"""What the package raises when a person can mend it. Anything but this and OSError is a bug."""
+"""Exceptions for errors that the user can correct. All others except OSError are bugs."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """A parser that refuses an option of one value that is given twice: argparse would take the last one silently.
+    """Argument parser that rejects an option given twice with different values; argparse would use the last value.
 
-    Options that may be repeated say so with `action="append"` or `action="extend"`.
+    Options that may be repeated have `action="append"` or `action="extend"`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -46,10 +46,10 @@ class _StoreOnce(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         if option_string is not None:
-            before = parser.given.setdefault(self.dest, values)
-            if before != values:
-                remedy = "write all values behind one of them" if self.nargs in ("+", "*") else "leave one out"
-                parser.error(f"{option_string} is given twice: {_shown(before)} and {_shown(values)}; {remedy}")
+            first_values = parser.given.setdefault(self.dest, values)
+            if first_values != values:
+                remedy = "write all values after one of them" if self.nargs in ("+", "*") else "leave one out"
+                parser.error(f"{option_string} is given twice: {_shown(first_values)} and {_shown(values)}; {remedy}")
         setattr(namespace, self.dest, values)
 
 
@@ -58,19 +58,19 @@ def _shown(values: object) -> str:
 
 
 def add_debug_flag(parser: argparse.ArgumentParser) -> None:
-    """Give a program its `--debug`, which `run_tool` looks for."""
+    """Add `--debug`, which `run_tool` reads."""
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
 def run_command(
     description: str | None, *adders: Callable, argv: Sequence[str] | None = None, prog: str | None = None
 ) -> int:
-    """Parse the command line of a program with sub-commands, and run the one that was named.
+    """Parse the command line of a program with sub-commands, and run the selected one.
 
     Args:
-        description: of the program.
-        adders: each gets the sub-parsers, and adds one whose default `run` takes the parsed arguments.
-        argv: the words after the name of the program; default: those of this process.
+        description: description of the program in its help.
+        adders: functions that add a sub-parser; its default `run` is called with the parsed arguments.
+        argv: arguments of the program; default: those of this process.
     """
     parser = ArgumentParser(description=description)
     commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
@@ -83,54 +83,54 @@ def run_command(
 
 
 def run_tool(main: Callable[[], int | None]) -> None:
-    """Run a program and leave the process.
+    """Run a program and exit the process.
 
-    Exit codes: 0, or what `main` returns; 2 for wrong usage or input, and 1 when the machine fails (a full
-    disk, no network), both in one sentence without a traceback (unless `--debug` is given); what a `Stopped`
-    says; 130 for Ctrl-C; 1 for everything else, with its traceback.
+    Exit codes: the return value of `main`, or 0; 2 for wrong usage or input, and 1 for errors of the system (a full
+    disk, no network), both with a one-line message without traceback (unless `--debug` is given); the code of a
+    `Stopped`; 130 for Ctrl-C; 1 for all other exceptions, with traceback.
     """
     try:
-        code = contextvars.copy_context().run(main) or 0  # what this run trusts, the next one does not
-    except BrokenPipeError:  # whoever reads has enough, as `head` does
+        code = contextvars.copy_context().run(main) or 0  # trust in checkpoints ends with this run
+    except BrokenPipeError:  # the reader closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141  # as a program that SIGPIPE ends
+        code = 141  # same as a program ended by SIGPIPE
     except (*WRONG_INPUT, OSError) as error:
         if "--debug" in sys.argv:
             raise
-        # all ranks meet the same wrong input, and one speaks; but a file is read by one rank only
-        if _speaks() or _is_from_worker(error):
-            print(f"error: {_sentence(error)}{_code(error)}", file=sys.stderr, flush=True)
+        # all ranks get the same input error and one prints it; data loader errors occur on one rank only
+        if _is_first_process() or _is_from_worker(error):
+            print(f"error: {_message(error)}{_code(error)}", file=sys.stderr, flush=True)
         else:
-            time.sleep(2)  # the launcher ends all processes when the first one ends: let that one speak
+            time.sleep(2)  # the launcher ends all processes when one ends: let the first one print its message
         code = 2 if isinstance(error, WRONG_INPUT) else 1
-    except Stopped as stopped:  # all ranks stop together and one speaks, or one alone has something to say
+    except Stopped as stopped:  # all ranks stop with one message, or a single rank stops with its own
         if not str(stopped):
-            time.sleep(2)  # another rank speaks: as above
+            time.sleep(2)  # another rank prints the message: as above
         elif int(os.environ.get("RANK", 0)) == 0 or stopped.exit_code in (1, GIVEN_UP):
             print(stopped, file=sys.stderr, flush=True)
         code = stopped.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130
-    _leave_group()
+    _destroy_group()
     sys.exit(code)
 
 
-def _leave_group() -> None:
-    """Leave the group of CPU processes: its threads would end this process with a line of C++ now and then."""
+def _destroy_group() -> None:
+    """Destroy a gloo process group: its threads sometimes abort the process at exit, with a C++ error message."""
     distributed = sys.modules.get("torch.distributed")
     is_in_group = distributed is not None and distributed.is_available() and distributed.is_initialized()
     if is_in_group and distributed.get_backend() == "gloo":
         distributed.destroy_process_group()
 
 
-def _speaks() -> bool:
-    """Return whether this is the first of the processes on this machine."""
-    name = "LOCAL_RANK" if "RANK" in os.environ else "SLURM_LOCALID"  # before they join, Slurm's tasks have no RANK
+def _is_first_process() -> bool:
+    """Return whether this is the first process on this machine."""
+    name = "LOCAL_RANK" if "RANK" in os.environ else "SLURM_LOCALID"  # Slurm tasks have no RANK at first
     return int(os.environ.get(name, 0)) == 0
 
 
-def _sentence(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     if (
         isinstance(error, OSError) and error.filename is not None and error.strerror is not None
     ):  # str() of these starts with [Errno 2]
@@ -141,10 +141,10 @@ def _sentence(error: BaseException) -> str:
 
 
 def _code(error: BaseException) -> str:
-    """Return the code of an error behind a space, or nothing where it has none."""
+    """Return the code of an error with a leading space, or an empty string if it has none."""
     return f" [{error.code}]" if isinstance(error, SemsegError) else ""
 
 
 def _is_from_worker(error: BaseException) -> bool:
-    """Return whether a data loader's process raised it; PyTorch then puts the traceback into the message."""
+    """Return whether a data loader worker raised the error; PyTorch puts the traceback into its message."""
     return str(error).startswith("Caught ") and "DataLoader worker" in str(error).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Progress bars, for whoever watches a terminal."""
+"""Progress bars on a terminal."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def show_count(what: str) -> Generator[Callable[[int, int], None]]:
-    """Lend a function of (done, total) that moves a progress bar if somebody watches."""
+def show_count(label: str) -> Generator[Callable[[int, int], None]]:
+    """Yield a function of (done, total) that updates a progress bar if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
-    # refreshed by hand: a refreshing thread and forked processes do not go together
+    # no refresh thread: forking a process that runs threads can deadlock
     with Progress(console=Console(stderr=True), auto_refresh=False, transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total, refresh=done % 10 == 0 or done == total)
 
 
 @contextmanager
 def show_bytes() -> Generator[Callable[[str, int, int], None]]:
-    """Lend a function of (what, bytes done, bytes of all) that moves progress bars if somebody watches."""
+    """Yield a function of (name, bytes done, total bytes) that updates progress bars if stderr is a terminal."""
     if not sys.stderr.isatty():
-        yield lambda what, done, total: None
+        yield lambda label, done, total: None
         return
     from rich import progress
     from rich.console import Console
@@ -35,11 +35,11 @@ def show_bytes() -> Generator[Callable[[str, int, int], None]]:
     bar = progress.Progress("{task.description}", progress.BarColumn(), *columns, console=Console(stderr=True))
     tasks = {}
 
-    def show(what: str, done: int, total: int) -> None:
-        bar.start()  # not before: the account may be asked for
-        if what not in tasks:
-            tasks[what] = bar.add_task(what, completed=done)
-        bar.update(tasks[what], completed=done, total=total)
+    def show(label: str, done: int, total: int) -> None:
+        bar.start()  # not earlier, because the program may prompt for the account first
+        if label not in tasks:
+            tasks[label] = bar.add_task(label, completed=done)
+        bar.update(tasks[label], completed=done, total=total)
 
     try:
         yield show
@@ -47,11 +47,11 @@ def show_bytes() -> Generator[Callable[[str, int, int], None]]:
         bar.stop()
 
 
-def show_progress(items: Iterable, total: int, what: str) -> Iterable:
-    """Pass items through, with a progress bar if somebody watches."""
+def show_progress(items: Iterable, total: int, label: str) -> Iterable:
+    """Iterate over items, with a progress bar if stderr is a terminal."""
     if not sys.stderr.isatty():
         return items
     from rich.console import Console
     from rich.progress import track
 
-    return track(items, what, total, console=Console(stderr=True), transient=True)
+    return track(items, label, total, console=Console(stderr=True), transient=True)

@@ -1,4 +1,4 @@
-"""One page about a run: `tools/analyze.py report`."""
+"""Write a report about a run: `tools/analyze.py report`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from semseg.errors import InvalidInputError
 def add_report(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "report",
-        help="one page about a run: numbers, curves, confusions, the worst images",
+        help="write a report about a run: scores, curves, confusions, worst images",
         description=(
-            "Write one HTML file that needs no network: what was run, numbers with intervals, curves, classes, "
-            "confusions, the worst images first. Of a training's work folder the newest results count. What has no "
-            "data is left out, and the page says why."
+            "Write one HTML file that needs no network: settings, scores with intervals, curves, classes, confusions, "
+            "and images, worst first. For the work folder of a training, the newest results are used. Sections "
+            "without data are left out, with the reason."
         ),
     )
     parser.add_argument(
@@ -24,21 +24,21 @@ def add_report(commands: argparse._SubParsersAction) -> None:
         nargs="+",
         type=Path,
         metavar="WORK_DIR|RESULTS",
-        help="of the run, then, if wanted, of a second one to compare the classes with",
+        help="folder of the run; optionally a second one to compare the classes with",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: RESULTS/report.html")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="output file; default: RESULTS/report.html")
     parser.add_argument(
         "--max-images", type=int, default=500, metavar="N", help="show the N worst images (default: %(default)s)"
     )
     parser.add_argument(
-        "--pictures", action="store_true", help="write pictures in full size beside the report, and link them"
+        "--pictures", action="store_true", help="also write the images in full size next to the report, and link them"
     )
     parser.add_argument(
         "--explained",
         type=Path,
         default=Path("outputs/explain"),
         metavar="DIR",
-        help="link what tools/analyze.py explain wrote there (default: %(default)s)",
+        help="link the results of tools/analyze.py explain in DIR (default: %(default)s)",
     )
     parser.set_defaults(run=_run_report)
 

@@ -1,4 +1,4 @@
-"""Try a model on a page in the browser: `tools/serve.py`, `semseg serve`."""
+"""Try a model in the browser: `tools/serve.py`, `semseg serve`."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from semseg.system.wording import for_people
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = ArgumentParser(
         usage="%(prog)s [CONFIG] CHECKPOINT [--host 127.0.0.1] [--port 8000] [options]",
-        description="Serve a page on which photographs are dropped and segmented, and POST /api/segment for programs."
-        " Uploads stay in memory; only this machine can connect unless --host says otherwise.",
+        description="Serve a web page that segments dropped photographs, and POST /api/segment for programs."
+        " Uploads are kept in memory only. Only this machine can connect unless --host is given.",
     )
     parser.add_argument(
         "words",
         nargs="+",
         metavar="CONFIG CHECKPOINT",
-        help="config file, not needed for a described checkpoint; checkpoint (.pth, .pt, .safetensors) or exported"
+        help="config file, not needed if the checkpoint contains it; checkpoint (.pth, .pt, .safetensors) or exported"
         " .onnx",
     )
     add_options(parser, AddressOptions, Limits)
@@ -57,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run_serve(args: argparse.Namespace) -> None:
-    """Serve the page as parsed arguments say."""
-    warnings.filterwarnings("ignore", module="PIL")  # about metadata of photographs, line by line
+    """Serve the page for parsed arguments."""
+    warnings.filterwarnings("ignore", module="PIL")  # one line for each photograph with odd metadata
     for package in ("fastapi", "uvicorn", "python_multipart"):
         if importlib.util.find_spec(package) is None:
             raise InvalidInputError(
@@ -75,6 +75,6 @@ def run_serve(args: argparse.Namespace) -> None:
     listener.listen()
     host, port = listener.getsockname()[:2]
     if not ipaddress.ip_address(host).is_loopback:
-        print(f"warning: there is no password: whoever reaches {host} can use this server", file=sys.stderr)
-    print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)", flush=True)
+        print(f"warning: there is no password: everyone who can reach {host} can use this server", file=sys.stderr)
+    print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (press Ctrl-C to quit)", flush=True)
     run(app, listener, lambda: work.is_busy)

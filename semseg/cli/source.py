@@ -1,4 +1,4 @@
-"""What the programs about data are given: a config or a dataset.yaml, and how many processes read it."""
+"""Options of the programs about data: a config or a dataset.yaml, and the number of processes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class ConfigOptions:
-    """Where SOURCE is a config."""
+    """Options if SOURCE is a config."""
 
     data: Sequence[str] | None = option(
-        action="append", metavar="FILE", help="a dataset.yaml in place of its data; given again: one more set"
+        action="append",
+        metavar="FILE",
+        help="use this dataset.yaml instead of the data of the config; repeatable",
     )
-    cfg_options: Sequence[str] = option((), nargs="+", action="extend", metavar="KEY=VALUE", help="override its values")
+    cfg_options: Sequence[str] = option(
+        (), nargs="+", action="extend", metavar="KEY=VALUE", help="override config values"
+    )
 
 
 def add_source(parser: argparse.ArgumentParser, *, all_splits: bool = False) -> None:
-    """Add SOURCE, its split, and the options of a config.
+    """Add SOURCE, --split, and the options of a config.
 
     Args:
-        parser: of a sub-command.
-        all_splits: several splits can be named, and all are meant if none is; else it is one, train if none is named.
+        parser: parser of a sub-command.
+        all_splits: accept several splits, by default all; otherwise one split, by default train.
     """
     parser.add_argument("source", type=Path, metavar="SOURCE", help="a config (.py), or a dataset.yaml")
     if all_splits:
@@ -41,7 +45,7 @@ def add_source(parser: argparse.ArgumentParser, *, all_splits: bool = False) -> 
 
 
 def load_source(args: argparse.Namespace) -> Any:
-    """Return the finished config, or None where SOURCE is a dataset.yaml."""
+    """Load the config, or return None if SOURCE is a dataset.yaml."""
     if args.source.suffix == ".py":
         from semseg.config import load_config
 
@@ -55,15 +59,15 @@ def load_source(args: argparse.Namespace) -> Any:
 
 
 def add_nproc(parser: argparse.ArgumentParser) -> None:
-    """Add the number of processes."""
-    parser.add_argument("--nproc", type=int, metavar="N", help="processes (default: one per CPU)")
+    """Add --nproc."""
+    parser.add_argument("--nproc", type=int, metavar="N", help="number of processes (default: one per CPU)")
 
 
 def num_processes(args: argparse.Namespace) -> int:
-    """Return how many processes were asked for, or one for each CPU.
+    """Return the number of processes of --nproc, by default one per CPU.
 
     Raises:
-        ValueError: fewer than one.
+        ValueError: --nproc is less than 1.
     """
     if args.nproc is None:
         return num_cpus()

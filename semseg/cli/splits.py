@@ -1,4 +1,4 @@
-"""Split a set by group: `tools/dataset.py split`."""
+"""Split a data set by group: `tools/dataset.py split`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 def add_split(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "split",
-        help="divide a data set into train, val, test, keeping neighbours together",
+        help="divide a data set into train, val and test by groups of related images",
         description=(
-            "Divide all pairs of a data set anew. Groups (a street, a sequence, a city) stay whole, so that "
-            "no picture is tested whose neighbour was trained on. Many random orders of the groups are "
-            "tried; the one whose sizes come nearest to the fractions is taken. Writes SPLIT_pairs.csv and "
-            "dataset.yaml."
+            "Divide all pairs of a data set into new splits. A group (a street, a sequence, a city) is never "
+            "divided, so no test image has related images in the training set. Many random orders of the "
+            "groups are tried, and the one with split sizes closest to the fractions is used. Writes "
+            "SPLIT_pairs.csv and dataset.yaml."
         ),
     )
     parser.add_argument("source", type=Path, metavar="SOURCE", help="a dataset.yaml, or its folder")
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", type=Path, metavar="DIR", help="folder for the new dataset.yaml; files stay")
-    where.add_argument("--in-place", action="store_true", help="change SOURCE; the old files become *.bak")
+    where.add_argument("--out", type=Path, metavar="DIR", help="folder of the new dataset.yaml; no image is moved")
+    where.add_argument("--in-place", action="store_true", help="change SOURCE; old files are renamed to *.bak")
     parser.add_argument(
         "--fractions",
         nargs="+",
@@ -33,9 +33,9 @@ def add_split(commands: argparse._SubParsersAction) -> None:
         required=True,
         metavar="RULE",
         help="folder (of the image), prefix (its name up to the last number), or regex:PATTERN (searched "
-        "in its path; the groups in brackets, or all that matches)",
+        "in its path; the group is the text of the capturing groups, or the whole match)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="other seeds divide otherwise (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the order of the groups (default: 0)")
     parser.set_defaults(run=_run_split)
 
 

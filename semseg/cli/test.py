@@ -17,12 +17,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "config",
         nargs="?",
-        help="config file that the model was trained with; not needed for a checkpoint that describes itself",
+        help="config file that the model was trained with; not needed if the checkpoint contains it",
     )
     parser.add_argument("checkpoint", help="checkpoint file (.pth, .pt, .ckpt, .pth.tar, .safetensors)")
     add_options(parser, RunOptions, *options.ALL)
-    parser.add_argument("--no-report", action="store_true", help="leave out report.html, the page about the results")
-    parser.add_argument("--no-check", action="store_true", help="go on without a look at the data, or in spite of it")
+    parser.add_argument("--no-report", action="store_true", help="do not write report.html")
+    parser.add_argument("--no-check", action="store_true", help="skip the checks of the data before the test")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     add_debug_flag(parser)
     args = parser.parse_intermixed_args(argv)
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     from semseg import compat
 
-    compat.repair()  # before MMSegmentation is imported, which warns
+    compat.repair()  # before the import of MMSegmentation, which would print warnings
     from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
     from semseg.config import load_config
     from semseg.config.from_checkpoint import existing_checkpoint
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not args.no_check:
         from semseg.checks.gate import check_before_run
 
-        join_processes(cfg)  # one checks, all end
+        join_processes(cfg)  # one process runs the checks; if it fails, all exit
         check_before_run(cfg, "test")
     evaluate(cfg)
     if not args.no_report:
@@ -74,4 +74,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         results = Path(cfg.work_dir)
         if is_main_process() and (results / "results.json").is_file():
-            print(f"all of it on one page: {write_report(results)}")
+            print(f"report: {write_report(results)}")

@@ -18,19 +18,19 @@ def add_toycity(commands: argparse._SubParsersAction) -> None:
         "toycity",
         help="draw street scenes in the layout of Cityscapes",
         description=(
-            "Draw street scenes with Cityscapes' classes. Style toycity writes ROOT/leftImg8bit and "
-            "ROOT/gtFine exactly as Cityscapes does (polygons and label ids). Style rosario writes "
+            "Draw street scenes with the classes of Cityscapes. Style toycity writes ROOT/leftImg8bit and "
+            "ROOT/gtFine in the layout of Cityscapes (polygons and label ids). Style rosario writes "
             "unlabelled photographs of another city to ROOT, and a small set of other streets with train-id "
-            "masks to ROOT_labelled. The same seed gives the same files; files of an earlier run with the "
-            "same names are replaced, others stay."
+            "masks to ROOT_labelled. The same seed gives the same files. Existing files with the same names "
+            "are replaced; other files are kept."
         ),
     )
-    parser.add_argument("root", type=Path, metavar="ROOT", help="folder to write, such as data/toycity")
+    parser.add_argument("root", type=Path, metavar="ROOT", help="output folder, such as data/toycity")
     parser.add_argument(
         "--style",
         choices=("toycity", "rosario"),
         default="toycity",
-        help="what to draw (default: %(default)s)",
+        help="style of the streets (default: %(default)s)",
     )
     for name, count in TOYCITY_COUNTS.items():
         parser.add_argument(
@@ -40,16 +40,16 @@ def add_toycity(commands: argparse._SubParsersAction) -> None:
             help=f"toycity: pictures of the split {name} (default: {count})",
         )
     parser.add_argument("--size", metavar="WxH", help=f"toycity: width and height of the pictures (default: {_SIZE})")
-    for name, what in (("photos", "photographs without labels"), ("labelled", "pictures with masks")):
+    for name, noun in (("photos", "photographs without labels"), ("labelled", "pictures with masks")):
         parser.add_argument(
-            f"--{name}", type=int, metavar="N", help=f"rosario: {what} (default: {ROSARIO_COUNTS[name]})"
+            f"--{name}", type=int, metavar="N", help=f"rosario: {noun} (default: {ROSARIO_COUNTS[name]})"
         )
-    parser.add_argument("--seed", type=int, default=0, help="both: other seeds draw other streets (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="both: random seed (default: 0)")
     parser.add_argument(
         "--nproc",
         type=int,
         metavar="N",
-        help="both: processes that draw (default: one per CPU); any gives the same files",
+        help="both: number of processes (default: one per CPU); it does not change the files",
     )
     parser.set_defaults(run=_run_toycity)
 
@@ -57,10 +57,10 @@ def add_toycity(commands: argparse._SubParsersAction) -> None:
 def _run_toycity(args: argparse.Namespace) -> int:
     from semseg.system.machine import num_cpus
 
-    counts, others = TOYCITY_COUNTS, ROSARIO_COUNTS
+    counts, unused_options = TOYCITY_COUNTS, ROSARIO_COUNTS
     if args.style == "rosario":
-        counts, others = ROSARIO_COUNTS, {**TOYCITY_COUNTS, "size": None}
-    for name in others:
+        counts, unused_options = ROSARIO_COUNTS, {**TOYCITY_COUNTS, "size": None}
+    for name in unused_options:
         if getattr(args, name) is not None:
             raise InvalidInputError(
                 f"--{name} has no effect with --style {args.style}; leave it out", code="E-input-no-effect"
@@ -76,10 +76,10 @@ def _run_toycity(args: argparse.Namespace) -> int:
 
     if args.style == "toycity":
         pictures = toycity.plan_cityscapes(args.root, counts, size, args.seed)
-        where = f"{args.root}: wrote {counts['train']} train, {counts['val']} val, {counts['test']} test pictures"
+        summary = f"{args.root}: wrote {counts['train']} train, {counts['val']} val, {counts['test']} test pictures"
     else:
         pictures = toycity.plan_rosario(args.root, counts["photos"], counts["labelled"], args.seed)
-        where = (
+        summary = (
             f"{args.root}: wrote {counts['photos']} photographs; "
             f"{toycity.labelled_root(args.root)}: wrote {counts['labelled']} labelled pictures"
         )
@@ -88,7 +88,7 @@ def _run_toycity(args: argparse.Namespace) -> int:
         pass
     if args.style == "rosario" and counts["labelled"]:
         toycity.describe_labelled(args.root)
-    print(where)
+    print(summary)
     return 0
 
 

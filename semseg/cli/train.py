@@ -15,7 +15,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = ArgumentParser(description="Train a segmentation model.")
     parser.add_argument("config", help="config file, such as configs/toycity/*.py")
     add_options(parser, RunOptions)
-    parser.add_argument("--seed", type=int, help="seed of all random numbers; default: drawn, and logged")
+    parser.add_argument("--seed", type=int, help="random seed; default: a random one, which is logged")
     add_options(parser, *options.ALL)
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     add_debug_flag(parser)
@@ -43,11 +43,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed=args.seed,
         data=args.data,
     )
-    join_processes(cfg)  # one decides what to resume, one checks, all end
-    asked = {**given(options.ALL, args), "cfg_options": args.cfg_options}
+    join_processes(cfg)  # one process chooses what to resume and runs the checks; if it fails, all exit
+    chosen = {**given(options.ALL, args), "cfg_options": args.cfg_options}
     if was_restarted(cfg.work_dir):
-        asked["resume"] = RESTARTED
-    cfg = for_training(cfg, **asked)
+        chosen["resume"] = RESTARTED
+    cfg = for_training(cfg, **chosen)
     if args.check:
         from semseg.checks.gate import check_before_run
 

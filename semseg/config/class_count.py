@@ -1,4 +1,4 @@
-"""Whether a checkpoint has as many classes as the config that will load it."""
+"""Check that a checkpoint has as many classes as the config that will load it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LAST_LAYER = "decode_head.conv_seg.weight"
 
 
 def check_class_count(cfg: Config, checkpoint: Path, content: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint whose last layer counts other classes than the config's.
+    """Raise if the last layer of a checkpoint has another number of classes than the model of the config.
 
     Args:
-        cfg: whose model will load it.
-        checkpoint: the file, for the message.
-        content: what it holds.
+        cfg: config of the model that will load the checkpoint.
+        checkpoint: path of the checkpoint, for the message.
+        content: content of the checkpoint.
 
     Raises:
         ValueError: the counts differ.
@@ -37,10 +37,11 @@ def check_class_count(cfg: Config, checkpoint: Path, content: Mapping[str, Any])
             continue
         loader = cfg.get("test_dataloader")
         where = name_of(loader) if loader is not None and "dataset_file" in str(loader) else cfg.filename
-        known, wanted = classes_of_checkpoint(content), classes_of(loader)
+        checkpoint_classes, config_classes = classes_of_checkpoint(content), classes_of(loader)
         raise InvalidConfigError(
-            f"{checkpoint} holds a model of {len(rows)} classes{_in_brackets(known)}, {where or 'the config'} has"
-            f" {expected}{_in_brackets(wanted)}: use the config or the `data` that it was trained with"
+            f"{checkpoint} holds a model of {len(rows)} classes{_in_brackets(checkpoint_classes)},"
+            f" {where or 'the config'} has {expected}{_in_brackets(config_classes)}:"
+            " use the config or the `data` that it was trained with"
             + (", or no config at all" if description_of(content, checkpoint) else ""),
             code="E-checkpoint-classes",
         )

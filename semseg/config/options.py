@@ -1,7 +1,7 @@
-"""Options as dataclasses: the one place that says what an option is called, means and defaults to.
+"""Options as dataclasses: each field defines the name, the default and the help of an option.
 
-A command line is made from them, and so are the keyword arguments of a function. Nothing heavy is imported, so that
-`--help` answers at once.
+Command-line flags and keyword arguments of functions are made from them. No heavy package is imported, so that
+`--help` is fast.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ def option(default: Any = None, *, flag: str | None = None, **for_argparse: Any)
     """Return a field of a dataclass of options.
 
     Args:
-        default: where it is not given.
-        flag: default: the name of the field with `--`.
-        for_argparse: as of `ArgumentParser.add_argument`; with `action="store_true"` and a default of True the flag
-            turns it off.
+        default: value if the option is not given.
+        flag: command-line flag; default: the name of the field with `--`.
+        for_argparse: arguments of `ArgumentParser.add_argument`; with `action="store_true"` and a default of True, the
+            flag sets the option to False.
     """
     return dataclasses.field(default=default, metadata={_FLAG: flag, "argparse": for_argparse})
 
 
 def add_options(parser: argparse.ArgumentParser, *kinds: type) -> None:
-    """Add the options of dataclasses to a parser, each under the first line of its docstring.
+    """Add the options of dataclasses to a parser; the first line of a docstring is the title of the group.
 
-    Fields that are made without `option` are those of another feature, which also adds their flag.
+    Fields without `option` are skipped: they belong to another feature, which adds their flag.
     """
     for kind in kinds:
         group = parser.add_argument_group((kind.__doc__ or "").partition("\n")[0].rstrip("."))
@@ -52,27 +52,27 @@ def add_options(parser: argparse.ArgumentParser, *kinds: type) -> None:
 
 
 def given(kinds: Sequence[type], args: argparse.Namespace) -> dict[str, Any]:
-    """Return what a command line says about the options of some dataclasses, by their names."""
+    """Return the values of the options of dataclasses from parsed arguments, by option name."""
     names = {field.name for kind in kinds for field in dataclasses.fields(kind) if _FLAG in field.metadata}
     return {name: value for name, value in vars(args).items() if name in names}
 
 
 def names_of(*kinds: type) -> set[str]:
-    """Return the names of all fields of dataclasses of options."""
+    """Return the names of all fields of the dataclasses."""
     return {field.name for kind in kinds for field in dataclasses.fields(kind)}
 
 
 def pick(kind: type[_Options], given: Mapping[str, Any]) -> _Options:
-    """Make the options of one dataclass out of those of all; what is not given has its default."""
+    """Make a dataclass from the options of all; a field that is not given has its default."""
     return kind(**{field.name: given[field.name] for field in dataclasses.fields(kind) if field.name in given})
 
 
 def duration_s(text: str) -> float:
-    """Read a length of time such as `3h`, `1h30m` or `90s` in seconds, for argparse."""
-    found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text)
-    if not text or found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no length of time; write 3h, 1h30m or 90s")
-    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    """Parse a duration such as `3h`, `1h30m` or `90s` to seconds; a type for argparse."""
+    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", text)
+    if not text or match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; expected a value such as 3h, 1h30m or 90s")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return 3600 * hours + 60 * minutes + seconds
 
 
@@ -81,10 +81,10 @@ class RunOptions:
     """The run."""
 
     work_dir: str | None = option(
-        metavar="DIR", help="where it writes; default: work_dirs/<config>, with --data <config>_<set>"
+        metavar="DIR", help="output folder; default: work_dirs/<config>, or work_dirs/<config>_<set> with --data"
     )
     data: Sequence[str] | None = option(
-        action="append", metavar="FILE", help="a dataset.yaml to work on, not the config's; given again: one more"
+        action="append", metavar="FILE", help="use this dataset.yaml, not the data of the config; repeatable"
     )
     cfg_options: Sequence[str] = option(
         (),
@@ -95,5 +95,5 @@ class RunOptions:
     )
     launcher: str = option("none", choices=["none", "pytorch", "slurm", "mpi"], help="set by tools/dist_*.sh")
     trust_checkpoint: bool = option(
-        False, action="store_true", help="load a checkpoint even if it carries code, and run that"
+        False, action="store_true", help="load a checkpoint even if it contains code; runs it"
     )

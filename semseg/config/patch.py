@@ -1,4 +1,4 @@
-"""What a feature changes in a config, as data: so that two that contradict each other are found."""
+"""Changes of a feature to a config, as data, so that two features that set the same key are detected."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from semseg.config.options import pick
 
 Key = tuple[str | int, ...]
 _REMOVED = object()
-_SHARED = ("custom_hooks",)  # features add to it, and none owns it
+_SHARED = ("custom_hooks",)  # all features may add to these keys
 
 
 @dataclasses.dataclass(frozen=True)
 class Patch:
-    """What a feature changes.
+    """Changes of a feature to a config.
 
     Attributes:
-        values: by key, such as `("train_cfg", "max_iters")`; a number is a place in a list.
-        wraps: by key of a part, such as a data set: what is put around it after the values are set, and the key that
-            the part gets in there; several features may wrap the same part.
-        hooks: custom hooks that the run needs; where the config has one of the type, that one stays.
-        notes: lines for the log of the run: what was changed, and why.
+        values: new values by key, such as `("train_cfg", "max_iters")`; a number is an index in a list.
+        wraps: by key of a part, such as a data set: its wrapper, and the key of the part in the wrapper. Parts are
+            wrapped after the values are set; several features may wrap the same part.
+        hooks: custom hooks that the run needs; a hook of the same type in the config is kept.
+        notes: lines for the log of the run: each change, with its reason.
     """
 
     values: Mapping[Key, Any] = dataclasses.field(default_factory=dict)
@@ -37,16 +37,16 @@ class Patch:
 
 
 def key_of(place: str) -> Key:
-    """Return the key of a place that is written with dots, as `semseg.config.tree` yields it."""
+    """Return the key of a dotted path, as yielded by `semseg.config.tree`."""
     return tuple(int(part) if part.isdecimal() else part for part in place.split("."))
 
 
 def changes(cfg: Config, edit: Callable[[Config], None]) -> Patch:
-    """Return what `edit` would change in a config, which stays as it is.
+    """Return the changes that `edit` makes to a copy of a config.
 
     Args:
         cfg: not changed.
-        edit: called with a copy that it changes.
+        edit: function that modifies the config that it is given.
     """
     edited = copy.deepcopy(cfg)
     edit(edited)
@@ -54,13 +54,13 @@ def changes(cfg: Config, edit: Callable[[Config], None]) -> Patch:
 
 
 def apply_patch(cfg: Config, patch: Patch, feature: str, owners: dict[Key, str]) -> None:
-    """Change a config as a patch says. Modifies `cfg` and `owners`.
+    """Apply a patch to a config. Modifies `cfg` and `owners`.
 
     Args:
-        cfg: to be changed.
-        patch: of the feature.
-        feature: its name.
-        owners: which feature has set which key so far; those of the patch are added.
+        cfg: config to change.
+        patch: patch of the feature.
+        feature: name of the feature.
+        owners: name of the feature that has set a key, by key; the keys of the patch are added.
 
     Raises:
         RuntimeError: another feature has set one of the keys, or a part of one, to another value.
@@ -69,10 +69,10 @@ def apply_patch(cfg: Config, patch: Patch, feature: str, owners: dict[Key, str])
         if _has(cfg, key, value):
             continue
         if key[0] not in _SHARED:
-            before = next((other for other in owners if other[: len(key)] == key and owners[other] != feature), None)
-            if before is not None:
-                shown = ".".join(map(str, before))
-                raise RuntimeError(f"the features {owners[before]} and {feature} both set {shown}; only one may")
+            conflict = next((owned for owned in owners if owned[: len(key)] == key and owners[owned] != feature), None)
+            if conflict is not None:
+                path = ".".join(map(str, conflict))
+                raise RuntimeError(f"the features {owners[conflict]} and {feature} both set {path}; only one may")
             owners[key] = feature
         _set(cfg, key, value)
     for key, (wrapper, inner) in patch.wraps.items():
@@ -83,22 +83,24 @@ def apply_patch(cfg: Config, patch: Patch, feature: str, owners: dict[Key, str])
         note(cfg, line)
 
 
-def apply_features(cfg: Config, features: Sequence[tuple[ModuleType, type]], asked: Mapping[str, Any]) -> Config:
-    """Return what features make of a config, one after the other.
+def apply_features(
+    cfg: Config, features: Sequence[tuple[ModuleType, type]], given_options: Mapping[str, Any]
+) -> Config:
+    """Return a copy of a config with the patches of features applied in order.
 
     Args:
         cfg: not changed.
         features: modules with `configure`, each with the dataclass of its options.
-        asked: by the name of the option; what is left out has its default.
+        given_options: values by option name; an option that is not given has its default.
 
     Raises:
         RuntimeError: two of them set the same key.
     """
     cfg = copy.deepcopy(cfg)
     owners: dict[Key, str] = {}
-    for feature, kind in features:
+    for feature, options_class in features:
         name = feature.__name__.rpartition(".")[2]
-        apply_patch(cfg, feature.configure(cfg, pick(kind, asked)), name, owners)
+        apply_patch(cfg, feature.configure(cfg, pick(options_class, given_options)), name, owners)
     return cfg
 
 
@@ -112,19 +114,19 @@ def _differences(before: Any, after: Any, key: Key) -> Iterator[tuple[Key, Any]]
             else:
                 yield from _differences(before[name], after[name], (*key, name))
     elif isinstance(before, (list, tuple)) and type(before) is type(after) is list and len(before) == len(after):
-        for number, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from _differences(one, other, (*key, number))
+        for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            yield from _differences(old, new, (*key, index))
     elif not _is_equal(before, after):
         yield key, after
 
 
-def _is_equal(one: Any, other: Any) -> bool:
-    if type(one) is not type(other):
+def _is_equal(first: Any, second: Any) -> bool:
+    if type(first) is not type(second):
         return False
     try:
-        return bool(one == other)
+        return bool(first == second)
     except (ValueError, RuntimeError):  # arrays and tensors compare element by element
-        return repr(one) == repr(other)
+        return repr(first) == repr(second)
 
 
 def _get(cfg: Config, key: Key) -> Any:
@@ -147,5 +149,5 @@ def _set(cfg: Config, key: Key, value: Any) -> None:
     if value is _REMOVED:
         node.pop(key[-1])
     else:
-        # as MMEngine keeps them: dicts with attributes, at any depth
+        # nested dicts become ConfigDict, as in a config that MMEngine reads
         node[key[-1]] = ConfigDict(value=value)["value"]

@@ -1,9 +1,10 @@
-"""Count the pixels of each train id in every mask of a set: the one counter of the project.
+"""Count the pixels of each train id in every mask of a data set. All class counts of the project are computed here.
 
-The check before a run reads what every mask stores, and keeps it as facts (`FactsCache`). The train ids follow from
-the facts: the decoder of the training gets a picture in which each stored value occurs once, and the counts of the
-values are added up by train id. So no mask is read twice, and a mask means the same everywhere. A mask that its facts
-do not describe completely, such as one with very many colours, is read by the loader of the training.
+The check before a run reads the stored values of every mask, and keeps them as facts (`FactsCache`). The train ids are
+computed from the facts: the decoder of the training is applied to an image that contains each stored value once, and
+the counts of the values are added by train id. So no mask is read twice, and masks are decoded in the same way
+everywhere. If the facts do not describe a mask completely, for example because it has very many colours, the mask is
+read by the loader of the training.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from semseg.system.worker_pool import run_all
 
 NUM_VALUES = 256
 _FEW_MASKS = 32  # with fewer, starting another process costs more time than it saves
-_COMPLETE_MODES = ("L", "P", "RGB", "RGBA")  # of Pillow, whose pixels the facts describe completely
+_COMPLETE_MODES = ("L", "P", "RGB", "RGBA")  # modes of Pillow whose pixels the facts describe completely
 
 
 class MaskLoader(Protocol):
-    """What loads the mask of a sample, such as `LoadTrainIds`; it can be pickled.
+    """Protocol of a picklable object that loads the mask of a sample, such as `LoadTrainIds`.
 
-    It may also have `decode(mask: PIL.Image.Image, info) -> train ids`: the second half of loading.
+    It may also have `decode(mask: PIL.Image.Image, info) -> train ids`, which converts an opened mask.
     """
 
     def __call__(self, info: dict[str, Any]) -> Any:
@@ -42,10 +43,10 @@ class MaskLoader(Protocol):
 
 
 class DatasetFileLoader:
-    """Load masks by the rules of a dataset.yaml, without the packages that a training needs.
+    """Load masks by the rules of a dataset.yaml, without importing the packages of a training.
 
     Args:
-        path: of the dataset.yaml.
+        path: path of the dataset.yaml.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -56,7 +57,7 @@ class DatasetFileLoader:
         return {"gt_seg_map": decode_pair(info["img_path"], info["seg_map_path"], _rules_at(self.path))}
 
     def decode(self, mask: Image.Image, info: Mapping[str, Any]) -> np.ndarray:
-        """Turn an opened mask into train ids."""
+        """Convert an opened mask to train ids."""
         return decode_mask(mask, _rules_at(self.path))
 
 
@@ -73,8 +74,8 @@ def count_train_ids(
 
     Args:
         loader: loads the masks.
-        infos: one for each mask: `img_path`, `seg_map_path`, and what the loader needs; not changed.
-        num_processes: most processes that read.
+        infos: for each mask, `img_path`, `seg_map_path`, and the other keys that the loader needs; not changed.
+        num_processes: maximum number of processes that read masks.
         on_progress: called with the number of masks read and the number of masks to read.
         on_read: called with the number of masks to read, if any.
 
@@ -82,12 +83,12 @@ def count_train_ids(
         Number of pixels by mask and train id, int64, shape (number of masks, 256).
 
     Raises:
-        FileNotFoundError, ValueError: those of the loader.
+        FileNotFoundError, ValueError: raised by the loader.
     """
     histograms = np.zeros((len(infos), NUM_VALUES), np.int64)
     decode = _decoder_of(loader)
     facts = {} if decode is None else _read_facts(infos, num_processes, on_progress, on_read)
-    rows = []  # of masks that the loader has to read
+    rows = []  # masks that the loader has to read
     for row, info in enumerate(infos):
         histogram = None if decode is None else _count_facts(decode, facts.get(info.get("seg_map_path")), info)
         if histogram is None:
@@ -98,7 +99,9 @@ def count_train_ids(
         if on_read is not None and decode is None:
             on_read(len(rows))
         chosen = [infos[row] for row in rows]
-        histograms[rows] = run_all(partial(_count_mask, loader), chosen, _useful(num_processes, chosen), on_progress)
+        histograms[rows] = run_all(
+            partial(_count_mask, loader), chosen, _limit_processes(num_processes, chosen), on_progress
+        )
     return histograms
 
 
@@ -108,33 +111,37 @@ def _read_facts(
     on_progress: Callable[[int, int], None] | None,
     on_read: Callable[[int], None] | None,
 ) -> dict[Any, MaskFacts]:
-    """Return the facts of the masks by path, and keep them."""
+    """Return the facts of the masks by path; new facts are added to the cache."""
     paths = list(dict.fromkeys(Path(info["seg_map_path"]) for info in infos if info.get("seg_map_path")))
     if not paths:
         return {}
     with _locked(cache_dir() / "class-counts.lock"):
         cache = FactsCache([Path(info["img_path"]) for info in infos if info.get("img_path")] or paths)
-        known = {path: facts for path in paths if (facts := cache.find("masks", path)) is not None}
-        unknown = [path for path in paths if path not in known]
-        if unknown:
+        facts_by_path = {path: facts for path in paths if (facts := cache.find("masks", path)) is not None}
+        unread_paths = [path for path in paths if path not in facts_by_path]
+        if unread_paths:
             if on_read is not None:
-                on_read(len(unknown))
-            read = run_all(read_mask_facts, unknown, _useful(num_processes, unknown), on_progress)
-            for path, facts in zip(unknown, read, strict=True):
-                known[path] = facts
+                on_read(len(unread_paths))
+            new_facts = run_all(
+                read_mask_facts, unread_paths, _limit_processes(num_processes, unread_paths), on_progress
+            )
+            for path, facts in zip(unread_paths, new_facts, strict=True):
+                facts_by_path[path] = facts
                 cache.add("masks", path, facts)
             cache.save()
-    return {info["seg_map_path"]: known[Path(info["seg_map_path"])] for info in infos if info.get("seg_map_path")}
+    return {
+        info["seg_map_path"]: facts_by_path[Path(info["seg_map_path"])] for info in infos if info.get("seg_map_path")
+    }
 
 
-def _useful(num_processes: int, items: Sequence) -> int:
+def _limit_processes(num_processes: int, items: Sequence) -> int:
     return num_processes if len(items) > _FEW_MASKS else 1
 
 
 def _decoder_of(loader: Any) -> Callable[[Image.Image, Mapping[str, Any]], np.ndarray] | None:
     decode = getattr(loader, "decode", None)
     if decode is None and f"{type(loader).__module__}.{type(loader).__name__}".startswith("mmseg."):
-        from semseg.datasets.transforms import LoadTrainIds  # which gives the same as MMSegmentation's LoadAnnotations
+        from semseg.datasets.transforms import LoadTrainIds  # same result as LoadAnnotations of MMSegmentation
 
         decode = LoadTrainIds().decode
     return decode
@@ -143,18 +150,18 @@ def _decoder_of(loader: Any) -> Callable[[Image.Image, Mapping[str, Any]], np.nd
 def _count_facts(
     decode: Callable[[Image.Image, Mapping[str, Any]], np.ndarray], facts: MaskFacts | None, info: Mapping[str, Any]
 ) -> np.ndarray | None:
-    """Return the pixels by train id of a mask; None if its facts do not give them, or the mask is wrong."""
+    """Return the pixels of a mask by train id; None if its facts are not sufficient, or the mask is invalid."""
     if facts is None or facts.problem or not facts.values or facts.num_transparent or facts.mode not in _COMPLETE_MODES:
         return None
     try:
         train_ids = decode(_draw_values(facts), info)
-    except SemsegError:  # the loader raises it with the name of the mask and the true number of pixels
+    except SemsegError:  # the loader raises it again, with the name of the mask and the number of pixels
         return None
     return np.bincount(train_ids.ravel(), weights=facts.counts, minlength=NUM_VALUES).astype(np.int64)
 
 
 def _draw_values(facts: MaskFacts) -> Image.Image:
-    """Return a picture of one row that has each value of a mask once."""
+    """Return an image with one row that contains each value of a mask once."""
     values = np.array(facts.values, np.uint32)
     if facts.mode in ("L", "P"):
         image = Image.frombytes(facts.mode, (len(values), 1), values.astype(np.uint8).tobytes())
@@ -171,12 +178,12 @@ def _count_mask(loader: MaskLoader, info: dict[str, Any]) -> np.ndarray:
     return np.bincount(loader({**info, "seg_fields": []})["gt_seg_map"].ravel(), minlength=NUM_VALUES)
 
 
-_rules_at = lru_cache(read_dataset_file)  # read once by each process, which then keeps its colour table
+_rules_at = lru_cache(read_dataset_file)  # read once per process, which then keeps the colour table
 
 
 @contextmanager
 def _locked(path: Path) -> Generator[None]:
-    """Hold an exclusive lock on a file among the processes of this machine; without a lock on a read-only disk."""
+    """Hold an exclusive file lock between processes of this machine; do nothing if the disk is read-only."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w")

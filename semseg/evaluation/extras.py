@@ -1,4 +1,4 @@
-"""The breakdowns that an evaluation can add to its scores, by name, and the classes that count."""
+"""Additional breakdowns of the scores of an evaluation, by name, and the treatment of absent classes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ EXTRAS = {
     "rows": ImageRows,
     "calibration": Calibration,
 }
-"""Each is made with (num_classes, ignore_index), fed image by image with `update(predicted, target, scores)`, and asked
-for its `summary()`. `scores` may be None where `needs_scores` is false. The `counts` of several objects, such as those
-of several processes, are added up."""
+"""Each class is constructed with (num_classes, ignore_index), updated for each image by `update(predicted, target,
+scores)`, and read by `summary()`. `scores` may be None if `needs_scores` is false. The `counts` of several objects,
+such as those of several processes, are added."""
 
 
 def configure(cfg: Config, options: ScoresOptions) -> Patch:
-    """Let the metric count breakdowns in the same pass, and say what absent classes count.
+    """Add breakdowns to the metric, and set how it counts absent classes.
 
     Raises:
-        ValueError: no such breakdown; it does not go with `tta`; or no ConfusionMetric counts.
+        ValueError: the breakdown is unknown or cannot be used with `tta`, or the config has no ConfusionMetric.
     """
     if options.extras is None and options.absent is None:
         return Patch()
@@ -40,7 +40,7 @@ def configure(cfg: Config, options: ScoresOptions) -> Patch:
         )
     if options.tta and any(EXTRAS[name].needs_scores for name in names):
         raise InvalidInputError(
-            "`extras` calibration cannot go with `tta`: MMSegmentation keeps the scores of one view only",
+            "`extras` calibration cannot be used with `tta`: MMSegmentation keeps the scores of one view only",
             code="E-input-conflict",
         )
 

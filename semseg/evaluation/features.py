@@ -1,4 +1,4 @@
-"""The features of an evaluation, in the order in which they are asked what they change."""
+"""The features of an evaluation, in the order in which their patches are applied."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from semseg.errors import InvalidInputError
 from semseg.evaluation import class_map, extras, options, predictions, result_files, strict_weights, tta
 
 FEATURES = (
-    (class_map, options.ClassMapOptions),  # before the number of classes is compared
+    (class_map, options.ClassMapOptions),  # before strict_weights, which compares the number of classes
     (strict_weights, options.WeightsOptions),
     (result_files, options.ResultsOptions),
     (extras, options.ScoresOptions),
     (predictions, options.PredictionsOptions),
     (tta, options.TtaOptions),  # last: it wraps the model
 )
-"""Each with its options; a later one sees what earlier ones have changed."""
+"""Each feature with its options; a feature gets the config with the changes of the features before it."""
 
 
 def for_testing(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any] | None = None, **asked: Any) -> Config:
@@ -33,15 +33,15 @@ def for_testing(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any] 
 
     Args:
         cfg: from `load_config`; not changed. Its work folder becomes `<work_dir>/test/<checkpoint>-<data>`.
-        checkpoint: weights to load.
-        content: of the checkpoint, from `read_checkpoint`; default: it is read here.
-        asked: the fields of the dataclasses in `semseg.evaluation.options`, such as `tta=True` or `out_dir="masks"`.
+        checkpoint: path of the weights to load.
+        content: content of the checkpoint, from `read_checkpoint`; default: it is read here.
+        asked: fields of the dataclasses in `semseg.evaluation.options`, such as `tta=True` or `out_dir="masks"`.
 
     Raises:
         TypeError: no feature has such an option.
-        FileNotFoundError: no such checkpoint; the sentence lists those beside it.
-        ValueError: the checkpoint has other classes than the data set, and no map says which is which; or it
-            holds a model of another number of classes; or an option cannot be used with the config.
+        FileNotFoundError: the checkpoint does not exist; the message lists the checkpoints in its folder.
+        ValueError: the checkpoint and the data set have different classes, and there is no class map; or the model
+            has another number of classes; or an option cannot be used with the config.
     """
     known = names_of(*options.ALL) - {"checkpoint", "content"}
     unknown = [name for name in asked if name not in known]
@@ -53,7 +53,7 @@ def for_testing(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any] 
     check_split(cfg, "test", "val")
     if "test_evaluator" not in cfg:
         raise InvalidInputError(
-            f"{checkpoint} does not say how it is judged: name the config that it was trained with",
+            f"{checkpoint} contains no evaluation settings; add the config that it was trained with",
             code="E-checkpoint-no-config",
         )
     content = read_checkpoint(checkpoint, mmap=True) if content is None else content

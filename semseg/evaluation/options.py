@@ -1,7 +1,7 @@
-"""What an evaluation can be asked for: one dataclass for each feature, which makes the flags of `tools/test.py`.
+"""Options of an evaluation: one dataclass for each feature, from which the flags of `tools/test.py` are made.
 
-They are not beside the code of the features, which needs PyTorch: `--help` answers without. A field without `option` is
-one of another feature, or set by `for_testing`.
+The modules of the features import PyTorch; this module does not, so that `--help` is fast. A field without `option`
+belongs to another feature, or is set by `for_testing`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from semseg.config.options import option
 
 @dataclass(frozen=True)
 class NoOptions:
-    """Of a feature that every evaluation has."""
+    """No options: a feature of every evaluation."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class WeightsOptions:
     """The weights that are evaluated.
 
     Attributes:
-        checkpoint: their file.
-        content: what it holds, read once.
+        checkpoint: file of the weights.
+        content: content of the file.
     """
 
     checkpoint: Path
@@ -34,7 +34,7 @@ class WeightsOptions:
 
 @dataclass(frozen=True)
 class ClassMapOptions(WeightsOptions):
-    """A model of other classes."""
+    """Mapping of classes."""
 
     map_path: str | Path | None = option(
         flag="--map", metavar="FILE", help="YAML lines 'class of the model: class of the data set, or ignore'"
@@ -43,40 +43,42 @@ class ClassMapOptions(WeightsOptions):
 
 @dataclass(frozen=True)
 class ScoresOptions:
-    """Scores beside the mean IoU."""
+    """Additional scores."""
 
     extras: str | None = option(
         metavar="NAMES",
-        help="count more in the same pass: boundary,trimap,sizes,rows,calibration or all",
+        help="additional breakdowns: boundary,trimap,sizes,rows,calibration or all",
     )
     absent: str | None = option(
         choices=["zero", "leave-out"],
-        help="a class that is predicted, but not in the truth: its IoU counts as 0 (default, as in MMSegmentation), or"
-        " not at all",
+        help="a class that is predicted, but not in the truth: count its IoU as 0 (default, as in MMSegmentation), or"
+        " leave it out of the mean",
     )
     tta: bool = False
 
 
 @dataclass(frozen=True)
 class ResultsOptions:
-    """What is written about the results."""
+    """Result files."""
 
     checkpoint: Path
     slices_path: str | Path | None = option(
         flag="--slices",
         metavar="FILE",
-        help="CSV: a column 'image', and others to slice the scores by (weather, time)",
+        help="CSV file: a column 'image', and columns to group the scores by, such as weather or time",
     )
     tta: bool = False
 
 
 @dataclass(frozen=True)
 class PredictionsOptions:
-    """What is written for each image."""
+    """Outputs for each image."""
 
-    out_dir: str | Path | None = option(flag="--out", metavar="DIR", help="write the predicted train ids here, as PNG")
+    out_dir: str | Path | None = option(
+        flag="--out", metavar="DIR", help="write the predicted train ids to DIR, as PNG"
+    )
     show_dir: str | Path | None = option(
-        metavar="DIR", help="paint every image here: photograph, truth, prediction, error map"
+        metavar="DIR", help="write a picture of each image to DIR: photograph, truth, prediction, error map"
     )
 
 
@@ -84,8 +86,8 @@ class PredictionsOptions:
 class TtaOptions:
     """Test-time augmentation."""
 
-    tta: bool = option(False, action="store_true", help="average over scales and flips")
+    tta: bool = option(False, action="store_true", help="average the scores of several scales and flips")
 
 
 ALL = (ClassMapOptions, ScoresOptions, ResultsOptions, PredictionsOptions, TtaOptions)
-"""In the order of `tools/test.py --help`."""
+"""All options with flags, in the order of `tools/test.py --help`."""

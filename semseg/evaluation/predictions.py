@@ -1,4 +1,4 @@
-"""What an evaluation writes for each image: the predicted train ids, and a picture beside the truth."""
+"""Outputs of an evaluation for each image: predicted train ids, and a picture of truth and prediction."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from semseg.evaluation.options import PredictionsOptions
 
 
 def configure(cfg: Config, options: PredictionsOptions) -> Patch:
-    """Let the metric write what it counts, and PanelHook paint every image.
+    """Set the output folders of the metric and of PanelHook.
 
     Raises:
-        ValueError: train ids are to be written, and no ConfusionMetric counts them.
+        ValueError: `out_dir` is given, and the config has no ConfusionMetric.
     """
 
     def edit(edited: Config) -> None:
@@ -22,9 +22,9 @@ def configure(cfg: Config, options: PredictionsOptions) -> Patch:
             for evaluator in counting_evaluators(edited, "`out_dir` needs"):
                 evaluator.update(output_dir=str(options.out_dir))
         show_dir = None if options.show_dir is None else str(options.show_dir)
-        present = next((hook for hook in edited.get("custom_hooks") or [] if hook["type"] == "PanelHook"), None)
-        if present is not None:
-            present["show_dir"] = show_dir
+        panel_hook = next((hook for hook in edited.get("custom_hooks") or [] if hook["type"] == "PanelHook"), None)
+        if panel_hook is not None:
+            panel_hook["show_dir"] = show_dir
         elif show_dir is not None:
             replace_hook(edited, dict(type="PanelHook", show_dir=show_dir))
 

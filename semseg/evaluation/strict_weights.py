@@ -1,4 +1,4 @@
-"""Test a model only if all weights of its checkpoint are loaded."""
+"""Load the weights of the checkpoint strictly: all keys and shapes must match the model."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from semseg.evaluation.options import WeightsOptions
 
 
 def configure(cfg: Config, options: WeightsOptions) -> Patch:
-    """Load the weights of a file, and none of those that a model starts to learn from.
+    """Load the weights of the checkpoint, and no pretrained weights that the config names.
 
     Raises:
-        ValueError: the file holds a model of another number of classes.
+        ValueError: the checkpoint has another number of classes than the config.
     """
     check_class_count(cfg, options.checkpoint, options.content)
 
@@ -36,10 +36,10 @@ def configure(cfg: Config, options: WeightsOptions) -> Patch:
 
 @HOOKS.register_module()
 class StrictWeightsHook(Hook):
-    """Raise if a checkpoint does not fit the model; MMEngine would load the weights that fit, and only warn."""
+    """Raise if a checkpoint does not match the model; MMEngine would load the matching weights, and only warn."""
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Load it strictly; MMEngine then loads the same weights once more.
+        """Load the weights strictly; MMEngine then loads the same weights again.
 
         Raises:
             ValueError: a key is missing, is not in the model, or has another shape.

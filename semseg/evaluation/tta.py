@@ -1,4 +1,4 @@
-"""Test-time augmentation: the scores of several scales and of mirrored images are averaged."""
+"""Test-time augmentation: average the scores of several scales and of the mirrored image."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _KEYS = ("tta_model", "tta_pipeline")
 
 
 def configure(cfg: Config, options: TtaOptions) -> Patch:
-    """Let the config's `tta_pipeline` make the views of an image, and its `tta_model` average their scores.
+    """Make the views of an image with `tta_pipeline` of the config, and average their scores with its `tta_model`.
 
     Raises:
-        ValueError: the config has none.
+        ValueError: the config has no such keys.
     """
     check(cfg, options)
     if not options.tta:
@@ -33,10 +33,10 @@ def configure(cfg: Config, options: TtaOptions) -> Patch:
 
 
 def check(cfg: Config, options: TtaOptions) -> None:
-    """Refuse what the config cannot do, before a checkpoint is read.
+    """Check that the config supports the options, before a checkpoint is read.
 
     Raises:
-        ValueError: the config does not say how.
+        ValueError: `tta` is set, and `tta_model` or `tta_pipeline` is missing.
     """
     missing = [key for key in _KEYS if key not in cfg] if options.tta else []
     if missing:

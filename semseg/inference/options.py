@@ -1,7 +1,7 @@
 """Options of a `Segmenter`: its keyword arguments, and the flags of `tools/infer.py` and `tools/serve.py`.
 
-They have a file of their own that does not import PyTorch, so that `--help` answers at once. A field without `option`
-is an argument of `Segmenter` only.
+This module does not import PyTorch, so that `--help` is fast. A field without `option` is an argument of `Segmenter`
+only.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ class ModelOptions:
     """How the model is opened."""
 
     data: str | Path | None = option(metavar="FILE", help="the dataset.yaml that the model was trained on, if any")
-    device: str | None = option(help="such as cuda:1 or cpu; default: the GPU if there is one")
+    device: str | None = option(help="device, such as cuda:1 or cpu; default: the GPU if there is one")
     bits: int | None = option(
         type=int,
         metavar="N",
-        help="how many bits of photographs that store 16 are in use, such as 12; default: what the model's set says",
+        help="number of used bits in photographs that store 16, such as 12; default: as in the training set",
     )
     cfg_options: Sequence[str] = option(
         (), nargs="+", action="extend", metavar="KEY=VALUE", help="override config values"
     )
-    trust_checkpoint: bool = option(False, action="store_true", help="load it even if it carries code, and run that")
+    trust_checkpoint: bool = option(False, action="store_true", help="load the file even if it contains code; runs it")
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,18 @@ class PredictionOptions:
     precision: str = option(
         "auto",
         choices=["auto", "fp32", "bf16", "fp16"],
-        help="of the model's numbers; default: what the hardware does well",
+        help="number format of the model; default: the fastest one that the hardware supports well",
     )
     compile: bool = option(
         False,
         action="store_true",
-        help="let PyTorch generate code for the model, which takes minutes: for long runs",
+        help="compile the model with torch.compile, which takes minutes; for long runs",
     )
-    tta: str | None = option(metavar="VIEWS", help="average more views of each image: flip, or flip,0.75,1,1.25")
-    tile: int | None = option(type=int, metavar="PX", help="cut images into windows of this size, at full size")
-    overlap: float = option(0.25, type=float, help="of the windows, as a share; default: 0.25")
+    tta: str | None = option(
+        metavar="VIEWS", help="average the scores of several views of each image: flip, or flip,0.75,1,1.25"
+    )
+    tile: int | None = option(type=int, metavar="PX", help="segment images at full resolution, in windows of this size")
+    overlap: float = option(0.25, type=float, help="overlap of the windows, as a share; default: 0.25")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The options of a training: one dataclass for each feature, from which the flags of `tools/train.py` are made.
 
-They are not in the files of the features, which need PyTorch: `--help` has to work without it. A field without `option`
+The modules of the features import PyTorch; this module does not, so that `--help` is fast. A field without `option`
 belongs to another feature.
 """
 
@@ -14,7 +14,7 @@ from semseg.config.options import duration_s, option
 
 @dataclass(frozen=True)
 class NoOptions:
-    """No options: a feature that every run has."""
+    """No options: a feature of every run."""
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,19 @@ class ResumeOptions:
         nargs="?",
         const="newest",
         metavar="CHECKPOINT",
-        help="continue this one, or the newest good one in the work dir; auto: if there is one",
+        help="continue from CHECKPOINT, or the newest valid one in the work dir; auto: if there is one",
     )
     load_from: str | None = option(
-        metavar="CHECKPOINT", help="start from these weights; rows of other classes are matched by name"
+        metavar="CHECKPOINT", help="start from these weights; if the classes differ, they are matched by name"
     )
 
 
 @dataclass(frozen=True)
 class FreezeOptions:
-    """Parts of the model that don't learn."""
+    """Frozen parts of the model."""
 
     freeze: Sequence[str] = option(
-        (), nargs="+", metavar="PART", help="parts of the model that don't learn, such as backbone or backbone.layer1"
+        (), nargs="+", metavar="PART", help="parts of the model to freeze, such as backbone or backbone.layer1"
     )
 
 
@@ -46,7 +46,9 @@ class PrecisionOptions:
     """Precision and reproducibility."""
 
     amp: bool = option(False, action="store_true", help="mixed precision (float16 on a GPU, bfloat16 on a CPU)")
-    deterministic: bool = option(False, action="store_true", help="same seed, same weights, also on a GPU; slower")
+    deterministic: bool = option(
+        False, action="store_true", help="same weights for the same seed, also on a GPU; slower"
+    )
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,11 @@ class LossOptions:
 
     loss: str | None = option(
         choices=["ce", "ohem", "focal", "dice", "lovasz"],
-        help="of the decode head; dice and lovasz are added to the cross entropy (ce)",
+        help="loss of the decode head; dice and lovasz are added to the cross entropy (ce)",
     )
     class_weight: str | None = option(
         metavar="auto[:FORMULA]",
-        help="from the training masks: median-frequency, enet, inverse or sqrt-inverse",
+        help="compute class weights from the training masks: median-frequency, enet, inverse or sqrt-inverse",
     )
     check: bool = True
 
@@ -69,7 +71,7 @@ class RareCropsOptions:
     """Crops around rare classes."""
 
     rare_crops: float | None = option(
-        type=float, metavar="SHARE", help="this share of the samples, such as 0.5, is cropped around rare classes"
+        type=float, metavar="SHARE", help="crop this share of the samples, such as 0.5, around rare classes"
     )
 
 
@@ -78,7 +80,7 @@ class EpochsOptions:
     """Length of a run."""
 
     epochs: int | None = option(
-        type=int, metavar="N", help="train N passes over the training set, whatever the config says"
+        type=int, metavar="N", help="train for N passes over the training set, instead of the length in the config"
     )
     overfit: int | None = None
     cfg_options: Sequence[str] = ()
@@ -86,16 +88,16 @@ class EpochsOptions:
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """The batch against the batch of the recipe."""
+    """Batch size."""
 
     accumulate: str | None = option(
-        metavar="N", help="make an update every N batches; auto: as many as the recipe's batch needs"
+        metavar="N", help="accumulate gradients over N batches; auto: up to the batch size of the recipe"
     )
     scale_lr: bool = option(
         True,
         flag="--no-scale-lr",
         action="store_true",
-        help="keep the learning rate of the recipe on a batch of another size",
+        help="do not scale the learning rate if the batch size differs from the recipe",
     )
     overfit: int | None = None
     cfg_options: Sequence[str] = ()
@@ -103,7 +105,7 @@ class BatchOptions:
 
 @dataclass(frozen=True)
 class MonitorOptions:
-    """The score that a run is judged by."""
+    """Monitored score and early stopping."""
 
     early_stop: int | None = option(
         type=int, metavar="PATIENCE", help="stop after PATIENCE validations in a row without a new best score"
@@ -115,7 +117,7 @@ class MonitorOptions:
 
 @dataclass(frozen=True)
 class ValLossOptions:
-    """A loss on the validation set."""
+    """Validation loss."""
 
     val_loss: bool = option(
         False, action="store_true", help="also log the cross entropy of the predictions at full size, as val/loss"
@@ -137,7 +139,7 @@ class EmaOptions:
 
 @dataclass(frozen=True)
 class OverfitOptions:
-    """A sanity check of the set-up."""
+    """Sanity check of the set-up."""
 
     overfit: int | None = option(
         type=int, metavar="N", help="sanity check: overfit N images; exit code 1 if that fails"
@@ -161,7 +163,7 @@ class FolderOptions:
 
 @dataclass(frozen=True)
 class StoppingOptions:
-    """When a run ends early."""
+    """Time limit."""
 
     max_time_s: float | None = option(
         flag="--max-time", type=duration_s, metavar="3h", help="save and stop after this time (1h30m, 90s)"
@@ -170,13 +172,13 @@ class StoppingOptions:
 
 @dataclass(frozen=True)
 class PreflightOptions:
-    """The trial before the first iteration."""
+    """Checks before the first iteration."""
 
     check: bool = option(
         True, flag="--no-check", action="store_true", help="skip the checks of data, machine and recipe"
     )
     dry_run: bool = option(
-        False, action="store_true", help="run these checks, try one step, and exit: code 0, or 2 if that fails"
+        False, action="store_true", help="run these checks and one training step, and exit: code 0, or 2 on failure"
     )
 
 
@@ -195,4 +197,4 @@ ALL = (
     StoppingOptions,
     PreflightOptions,
 )
-"""In the order of `tools/train.py --help`."""
+"""All options with flags, in the order of `tools/train.py --help`."""

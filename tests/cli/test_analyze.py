@@ -35,7 +35,7 @@ def test_curves_says_draws_and_writes_the_scalars_of_a_run(town, trained):
         (["--keys", "mIuO"], "no scalar 'mIuO' in these runs; did you mean 'mIoU'"),
         (["--out", "x.jpg"], "--out x.jpg: expected a name that ends in .png or .csv"),
         (["--smooth", "0"], "--smooth is 1 or more, got 0"),
-        (["--smooth", "3"], "--smooth is for a chart; add --out FILE.png"),
+        (["--smooth", "3"], "--smooth works for a chart only; add --out FILE.png"),
     ],
 )
 def test_curves_answers_wrong_input_in_a_sentence(town, trained, options, said):

@@ -94,7 +94,7 @@ def test_a_missing_reference_is_named_with_the_remedy(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["speed"], f"error: no station 'speed'; bench/ holds {', '.join(STATIONS)}\n"),
+        (["speed"], f"error: no benchmark 'speed'; bench/ contains {', '.join(STATIONS)}\n"),
         (["convert", "--repeat", "0"], "error: --repeat is 0; expected 1 or more\n"),
         (["convert", "--warm-up", "-1"], "error: --warm-up is -1; expected 0 or more\n"),
         (["convert", "--json", "nowhere/x.json"], "error: no folder nowhere for --json\n"),

@@ -109,7 +109,7 @@ def test_a_class_that_nothing_becomes_is_told(town, mine, trained):
     (town / "map2.yaml").write_text(yaml.safe_dump(MAP | dict.fromkeys(["road", "sidewalk", "terrain"], "ignore")))
     done = run(town, "test.py", CONFIG, checkpoint, "--data", "data/mine/dataset.yaml", "--map", "map2.yaml",
                "--work-dir", "unreached")  # fmt: skip
-    assert "no class of the model becomes ground: their IoU is 0" in done.stdout
+    assert "no class of the model is mapped to ground: their IoU is 0" in done.stdout
     values = {
         value for path in (town / "unreached/test").glob("*/predicted/*.png") for value in np.unique(Image.open(path))
     }

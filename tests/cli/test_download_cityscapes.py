@@ -50,7 +50,7 @@ def test_it_says_what_it_did_and_the_second_time_that_nothing_was_to_do(site, tm
     second = run(site, tmp_path, account={})
     assert (second.returncode, second.stderr) == (0, "")
     assert second.stdout == (
-        "data: gtFine_trainvaltest there already, 2 files\ndata: leftImg8bit_trainvaltest there already, 2 files\n"
+        "data: gtFine_trainvaltest already present, 2 files\ndata: leftImg8bit_trainvaltest already present, 2 files\n"
     )
 
 

@@ -74,14 +74,17 @@ def test_one_photograph_and_a_folder_of_photographs_as_reference_are_enough(town
     [
         (["x.pth"], "expected [CONFIG] CHECKPOINT FOLDER, got x.pth"),
         (["x.py", "data/rosario"], "expected [CONFIG] CHECKPOINT FOLDER, got x.py data/rosario"),
-        (["x.onnx", "data/rosario"], "x.onnx is an exported model, which gives the winning class only: name its check"),
+        (
+            ["x.onnx", "data/rosario"],
+            "x.onnx is an exported model, which returns the class of each pixel only; use its",
+        ),
         (["x.pth", "nowhere"], "no image or folder nowhere"),
         (["x.pth", "data/rosario"], "no checkpoint x.pth"),
         (["x.pth", "data/rosario", "--top", "0"], "--top 0: expected 1 or more"),
         (["x.pth", "data/rosario", "--num-images", "0"], "--num-images 0: expected 1 or more"),
         (
             ["x.pth", "data/rosario", "--pseudo-labels", "20"],
-            "--pseudo-labels 20.0: expected a share of the pixels of each class, above 0, to 1",
+            "--pseudo-labels 20.0: expected a share of the pixels of each class, above 0 and at most 1",
         ),
     ],
 )
@@ -94,7 +97,7 @@ def test_results_of_other_photographs_and_folders_without_any_are_refused(town, 
     results = folders.write_results(town / "other/results", num_images=2, size=(64, 128))
     options = ["--reference", "data/toycity", "--out-dir", "gap_none"]
     done = run(town, "analyze.py", "gap", model, "data/rosario", *options, "--results", results, code=2)
-    assert f"--results {results} is of other photographs, such as " in done.stderr
+    assert f"--results {results} has other photographs, such as " in done.stderr
     (town / "none").mkdir()
     (town / "none/a.jpg").write_text("no picture")
     done = run(town, "analyze.py", "gap", model, "none", *options, code=2)

@@ -159,7 +159,7 @@ def test_a_video_is_segmented(town, model):
     assert len(contents(town / "film/masks")) == 4
     assert (town / "film/vis/street.mp4").stat().st_size > 0
     done = run(town, "infer.py", model, "street.mp4", "data/rosario", code=2)
-    assert "street.mp4 is a video: segment videos and images one after the other" in done.stderr
+    assert "street.mp4 is a video: segment videos and images in separate runs" in done.stderr
 
     (town / "broken.mp4").write_text("no video")
     done = run(town, "infer.py", model, "broken.mp4", "--out-dir", "film", code=1, fresh=True)
@@ -192,7 +192,7 @@ def test_a_video_is_segmented(town, model):
         ),
         (
             ["infer.py", "m.pth", "large.tif", "--tile", "64", "--max-pixels", "99", "--save", "conf"],
-            "--save conf: large.tif is segmented by tiles, of which only pred and vis are written",
+            "--save conf: large.tif is segmented by tiles, for which only pred and vis are written",
         ),
         (["infer.py", "m.pth", "twins"], "a.png would both write a.png; rename one of them, or keep the suffix"),
         (["dist_infer.sh", "m.pth", "data/rosario"], "tools/dist_infer.sh [CONFIG] CHECKPOINT INPUT GPUS"),

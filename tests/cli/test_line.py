@@ -87,7 +87,7 @@ def test_a_test_leaves_what_all_numbers_follow_from(town, trained):
     (folder,) = (town / "left/test").iterdir()
     assert folder.name == f"{checkpoint_of(trained).stem}-toycity_val"
     assert f"results: left/test/{folder.name} (results.json, tables, predicted/)" in done.stdout
-    assert done.stdout.splitlines()[-1] == f"all of it on one page: left/test/{folder.name}/report.html"
+    assert done.stdout.splitlines()[-1] == f"report: left/test/{folder.name}/report.html"
     assert "<title>" in (folder / "report.html").read_text()
     found = read_results(folder)
     assert [row["image"] for row in found.images] == images

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 def test_an_exported_model_segments_as_its_checkpoint_does(town, trained):
     done = run(town, "model.py", "export", trained / "best.pth", "--out", "model.onnx", "--images", "data/rosario")
-    assert "% of the pixels as PyTorch has them, on 3 images: data/rosario" in done.stdout
+    assert "% of the pixels agree with PyTorch, on 3 images: data/rosario" in done.stdout
     assert "fp32, images of any size, 19 classes" in done.stdout
     done = run(town, "infer.py", "model.onnx", "data/rosario", "--out-dir", "by_onnx")
     assert "ONNX Runtime" in done.stderr

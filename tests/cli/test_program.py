@@ -117,7 +117,7 @@ def parser_of_many_kinds():
     [
         (["--data", "a", "--data", "b"], "--data is given twice: a and b; leave one out"),
         (["--size", "1", "-s", "2"], "-s is given twice: 1 and 2; leave one out"),
-        (["--names", "a", "b", "--names", "c"], "--names is given twice: a b and c; write all values behind one"),
+        (["--names", "a", "b", "--names", "c"], "--names is given twice: a b and c; write all values after one"),
     ],
 )
 @pytest.mark.parametrize("parse", ["parse_args", "parse_intermixed_args"])

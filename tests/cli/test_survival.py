@@ -83,4 +83,4 @@ def test_three_and_the_best_are_kept_and_named(trained):
 
 def test_a_wrong_length_of_time_is_an_error(town):
     done = run(town, "train.py", CONFIG, "--max-time", "3 days", code=2)
-    assert "'3 days' is no length of time; write 3h, 1h30m or 90s" in done.stderr
+    assert "'3 days' is not a duration; expected a value such as 3h, 1h30m or 90s" in done.stderr

@@ -132,11 +132,11 @@ def test_the_sets_inside_wrappers_are_counted_once_each(data):
         ),
         (
             ["decode_head.loss_decode.class_weight=enet"],
-            r"class_weight is 'enet', which is no file; did you mean 'auto:enet'\?",
+            r"class_weight is 'enet', which is not a file; did you mean 'auto:enet'\?",
         ),
         (
             ["decode_head.loss_decode.class_weight=auto", "decode_head.loss_decode.use_sigmoid=True"],
-            "with use_sigmoid=True MMSegmentation's loss takes no weight per class; set use_sigmoid",
+            "with use_sigmoid=True the loss of MMSegmentation does not support class weights; set use_sigmoid",
         ),
     ],
 )
@@ -160,5 +160,7 @@ def test_what_cannot_be_counted_is_refused(data):
     cfg.train_dataloader = None
     with pytest.raises(ValueError, match="class_weight 'auto' is computed from the training masks, and there is"):
         class_weights.fill_in_class_weights(cfg)
-    with pytest.raises(ValueError, match="the config has no train_dataloader, so nothing to count of split train"):
+    with pytest.raises(
+        ValueError, match="the config has no train_dataloader, so there are no masks of split train to count"
+    ):
         class_weights.count_config(cfg, "train", 1)

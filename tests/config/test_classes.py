@@ -262,7 +262,7 @@ def test_a_checkpoint_of_other_classes_is_refused_with_the_option(tmp_path):
         for_testing(cfg, checkpoint)
     assert "`map_path` FILE" in str(caught.value)
     cfg = config.load_config(RECIPE, data=write_dataset_file(tmp_path, labels.CITYSCAPES.classes[::-1]))
-    with pytest.raises(ValueError, match="have other classes: the same names in another order; say which"):
+    with pytest.raises(ValueError, match="have other classes: the same names in another order; map them"):
         for_testing(cfg, checkpoint)
     with pytest.raises(ValueError, match="only the second has boat"):  # as MMSegmentation 0.x wrote them
         for_testing(
@@ -294,7 +294,7 @@ def test_a_map_translates_many_classes_to_one(tmp_path):
         ("raod: road\n", r"map\.yaml: the model has no class 'raod'; did you mean 'road'\?"),
         ("sky: boot\n", r"map\.yaml: .*dataset\.yaml has no class 'boot'; did you mean 'boat'\?"),
         ("sky: zebra\n", r"has no class 'zebra'; it has road, boat, ignore"),
-        ("", r"map\.yaml does not say what becomes of sky; a class, or ignore"),
+        ("", r"map\.yaml has no line for sky; map it to a class, or to ignore"),
         ("- sky\n", r"map\.yaml: expected lines of 'class of the model: class of the data set', or ignore"),
         ("sky: 3\n", r"map\.yaml: expected lines of"),
         ("sky: [\n", r"map\.yaml is not YAML"),
@@ -312,5 +312,5 @@ def test_a_map_needs_a_file_and_names(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"`map_path`: no file none\.yaml"):
         for_testing(cfg, write_checkpoint(tmp_path), map_path="none.yaml")
     (tmp_path / "map.yaml").touch()
-    with pytest.raises(ValueError, match=r"`map_path`: .*model\.pth does not say which classes it has"):
+    with pytest.raises(ValueError, match=r"`map_path`: .*model\.pth does not list its classes"):
         for_testing(cfg, write_checkpoint(tmp_path, iter=3), map_path=tmp_path / "map.yaml")

@@ -86,7 +86,7 @@ def test_a_metric_of_another_kind_needs_the_config(tmp_path, content):
     evaluator = {"type": "CityscapesMetric", "output_dir": str(tmp_path / "mine"), "keep_results": False}
     path = with_config(tmp_path / "a.pth", content, test_evaluator=evaluator)
     config.for_inference(config.load_config(path), path)
-    with pytest.raises(ValueError, match=r"a\.pth does not say how it is judged: name the config"):
+    with pytest.raises(ValueError, match=r"a\.pth contains no evaluation settings; add the config"):
         for_testing(config.load_config(path), path)
 
 

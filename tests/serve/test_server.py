@@ -28,7 +28,7 @@ def test_an_exported_model_is_served_until_ctrl_c(tmp_path):
     process = start(tmp_path, write(tmp_path / "red.onnx"), "--host", "0.0.0.0")
     try:
         server = wait_for(process, tmp_path)
-        assert "warning: there is no password: whoever reaches 0.0.0.0 can use this server" in server.log()
+        assert "warning: there is no password: everyone who can reach 0.0.0.0 can use this server" in server.log()
         picture = io.BytesIO()
         Image.new("RGB", (60, 40), (1, 9, 9)).save(picture, "PNG")  # this file says the red as train id
         found = server.post(picture.getvalue(), "/api/segment?mask=none").json
