@@ -167,6 +167,7 @@ def test_rare_crops_wrap_the_set_and_replace_its_crop(plain):
     assert again == {**wrapper, "share": 0.5}
 
 
+@pytest.mark.slow
 def test_a_config_with_rare_crops_does_the_same_as_the_option(plain, tmp_path, town, monkeypatch):
     path = tmp_path / "rare.py"
     path.write_text(

@@ -94,6 +94,7 @@ def test_a_batch_that_does_not_fit_is_refused_with_one_that_fits(tmp_path, littl
         hungry(tmp_path, *options, dry_run=True).train()
 
 
+@pytest.mark.slow
 def test_the_name_of_a_module_replaces_those_of_its_parameters():
     names = ["a.x.w", "a.x.b", "a.y.w", "b.w"]
     assert unreached(names, {"a.y.w", "b.w"}) == ("a.x (2 parameters)",)
