@@ -5,6 +5,7 @@ those of codes that don't, and adds new codes with a message that has them, mark
 """
 
 import ast
+import functools
 import inspect
 import re
 
@@ -18,12 +19,14 @@ TODO = "TODO"
 CLASSES = {name for name, _ in inspect.getmembers(errors, inspect.isclass)}
 
 
+@functools.cache
 def sources():
-    """Yield the path and the syntax tree of every module of the package."""
-    for path in sorted((REPO / "semseg").rglob("*.py")):
-        yield path.relative_to(REPO), ast.parse(path.read_text(encoding="utf-8"))
+    """Return the path and the syntax tree of every module of the package."""
+    paths = sorted((REPO / "semseg").rglob("*.py"))
+    return [(path.relative_to(REPO), ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 
+@functools.cache
 def codes_in_sources():
     """Return a message by code: the source text of the first one that has it, empty if there is none."""
     found = {}

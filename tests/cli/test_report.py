@@ -5,6 +5,8 @@ import pytest
 from tests.analysis.report import folders
 from tests.conftest import run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cwd(tmp_path_factory):
@@ -14,7 +16,6 @@ def cwd(tmp_path_factory):
     return cwd
 
 
-@pytest.mark.slow
 def test_a_work_folder_becomes_one_page_beside_its_results(cwd):
     done = run(cwd, "analyze.py", "report", "work", "--max-images", 1)
     path = cwd / "work/test/best-toycity/report.html"

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 TOOL = [sys.executable, str(Path(__file__).parents[2] / "tools/dataset.py"), "submit-cityscapes"]
@@ -15,6 +16,7 @@ def run(cwd, *arguments):
     return subprocess.run([*TOOL, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_it_packs_and_says_so_or_says_what_is_missing(tmp_path):
     (tmp_path / "data/cityscapes/leftImg8bit/val/bonn").mkdir(parents=True)
     (tmp_path / "pred").mkdir()

@@ -27,6 +27,7 @@ def masks_of(segmenter, images):
     return [segmenter(image).train_ids for image in images]
 
 
+@pytest.mark.slow
 def test_four_threads_get_the_masks_of_one_thread(seg):
     expected = masks_of(seg, IMAGES)
     with ThreadPoolExecutor(4) as pool:

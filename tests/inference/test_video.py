@@ -198,6 +198,7 @@ def test_the_overlay_of_a_live_stream_lasts_as_long_as_it_was_recorded(tmp_path)
     assert len(shown) < 15  # and not 0.04 s each
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(96, 64), (95, 63)])
 def test_a_browser_plays_what_is_written(tmp_path, new_page, size):
     writer = VideoWriter(tmp_path / "street.mp4", size[::-1], FPS)

@@ -18,6 +18,7 @@ from tests.datasets.annotations import write_label_ids, write_polygons
 BICYCLE = 33
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_processes_may_be_started_in_any_way(tmp_path, method):
     write_polygons(tmp_path, "train/ulm/ulm_000001_000019")

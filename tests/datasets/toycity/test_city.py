@@ -26,6 +26,7 @@ def labels_in(annotations) -> tuple[set[str], set[str]]:
     return {label.name for label in CITYSCAPES.labels if label.label_id in label_ids}, names
 
 
+@pytest.mark.slow
 def test_a_small_set_shows_every_class_and_no_label_that_the_city_lacks():
     pictures = toycity.plan_cityscapes(Path("r"), {"train": 20}, (256, 128), seed=0)
     visible, names = labels_in(annotations(pictures))

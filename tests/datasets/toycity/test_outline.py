@@ -25,6 +25,7 @@ def annotated() -> dict[str, list]:
     return {style: list(annotations(pictures)) for style, pictures in PLANS.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", PLANS)
 def test_every_polygon_is_valid(annotated, style):
     for picture, annotation in zip(PLANS[style], annotated[style], strict=True):

@@ -28,6 +28,7 @@ def test_the_picture_is_not_flat(rendered):
             assert pixels.std(axis=0).min() > 2
 
 
+@pytest.mark.slow
 def test_edges_of_the_picture_lie_on_edges_of_the_annotation(rendered):
     """Colour changes more across the outline of a vehicle than elsewhere."""
     for image, annotation in rendered:
@@ -47,6 +48,7 @@ def test_tiles_have_no_mean_and_repeat():
         np.testing.assert_allclose(around[:4, 4:6], textures.window(name, (0, 0), 2, 4, 1.0), atol=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("style", "means", "deviations"),
     [

@@ -34,6 +34,7 @@ def root(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_the_layout_is_that_of_cityscapes(root):
     images = sorted(root.glob("leftImg8bit/*/*/*_leftImg8bit.png"))
     assert len(images) == sum(COUNTS.values())

@@ -24,6 +24,7 @@ def test_the_checkpoints_of_the_schedule_have_to_fit(tmp_path):
         check_disk(runner, MIB, need - 1)
 
 
+@pytest.mark.slow
 def test_a_run_that_keeps_all_checkpoints_needs_space_for_all(tmp_path):
     runner = runner_of(tmp_path, -1)
     with raises("E-config-disk", r"need 11 MiB .* `cfg_options` .*max_keep_ckpts=1, .* `work_dir`$"):
