@@ -139,7 +139,9 @@ def test_images_without_a_mask_count_as_the_class_unlabelled(tmp_path, monkeypat
     assert count(infos, DatasetFileLoader(data))[0] == [{0: 1, 1: 2}, {1: 1}]
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"[1, 2]", mtime=0), gzip.compress(b'{"version": 0}', mtime=0)])
+@pytest.mark.parametrize(
+    "content", [b"", b"no gzip", gzip.compress(b"[1, 2]", mtime=0), gzip.compress(b'{"version": 0}', mtime=0)]
+)
 def test_a_damaged_cache_is_rewritten(infos, content):
     count(infos)
     (file,) = cache_dir().glob("check-*.json.gz")
