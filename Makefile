@@ -4,8 +4,6 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# one more than CPUs, up to 5: some tests wait for a server or a process
-WORKERS := $(shell $(PYTHON) -c 'import os; print(min(5, len(os.sched_getaffinity(0)) + 1))' 2>/dev/null || echo 2)
 # one thread in each process: PyTorch's threads would wait for each other's CPUs;
 # bytecode is kept: hundreds of processes would compile the package again
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
@@ -26,10 +24,10 @@ demo: .venv/installed  ## the whole line: draw, convert, train, test, infer (min
 	$(BIN)/python tools/demo.py
 
 test: .venv/installed-test  ## run all tests, in several processes
-	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-quick: .venv/installed-test  ## run the tests that take no second each
-	$(PYTEST) -n $(WORKERS) -m "not slow"
+	$(PYTEST) -n auto --maxprocesses 4 -m "not slow"
 
 check: .venv/installed-test  ## check style, formatting and types
 	$(BIN)/ruff check .
