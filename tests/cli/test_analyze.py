@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 def test_curves_says_draws_and_writes_the_scalars_of_a_run(town, trained):
     lines = [line.split() for line in run(town, "analyze.py", "curves", trained).stdout.splitlines()]
-    assert [line[0] for line in lines] == ["last", "loss", "lr", "mIoU", "aAcc", "also,"]
+    assert [line[0] for line in lines] == ["last", "loss", "lr", "mIoU", "aAcc", "more"]
     assert lines[1][2] == "4"
     assert "IoU/*" in lines[-1]
 
