@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from semseg.errors import CheckpointError, ConfigError, DataError, InputError, SemsegError
+from semseg.system.lazy import lazy_attributes
 
 __version__ = "0.1.0"
 
@@ -11,7 +12,6 @@ TYPE_CHECKING = False  # not from typing, which every --help would wait for
 if TYPE_CHECKING:
     from semseg.inference.segmenter import Segmentation, Segmenter
 
-_LAZY = ("Segmentation", "Segmenter")
 __all__ = [
     "CheckpointError",
     "ConfigError",
@@ -23,12 +23,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> type:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from semseg.inference import segmenter
-
-    return getattr(segmenter, name)
+__getattr__ = lazy_attributes(__name__, {"Segmentation": "inference.segmenter", "Segmenter": "inference.segmenter"})
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,11 +20,10 @@ import numpy as np
 from PIL import Image
 
 from semseg.datasets.dataset_file import read_dataset_file
-from semseg.datasets.facts_cache import FactsCache
+from semseg.datasets.facts_cache import FactsCache, cache_path
 from semseg.datasets.file_facts import MaskFacts, read_mask_facts
 from semseg.datasets.masks import decode_mask, decode_pair
 from semseg.errors import SemsegError
-from semseg.system.cache_folder import cache_dir
 from semseg.system.worker_pool import run_all
 
 NUM_VALUES = 256
@@ -54,11 +53,11 @@ class DatasetFileLoader:
 
     def __call__(self, info: dict[str, Any]) -> dict[str, Any]:
         """Return a dict with `gt_seg_map`: train ids, uint8, shape (height, width)."""
-        return {"gt_seg_map": decode_pair(info["img_path"], info["seg_map_path"], _rules_at(self.path))}
+        return {"gt_seg_map": decode_pair(info["img_path"], info["seg_map_path"], read_dataset_file(self.path))}
 
     def decode(self, mask: Image.Image, info: Mapping[str, Any]) -> np.ndarray:
         """Convert an opened mask to train ids."""
-        return decode_mask(mask, _rules_at(self.path))
+        return decode_mask(mask, read_dataset_file(self.path))
 
 
 def count_train_ids(
@@ -115,8 +114,9 @@ def _read_facts(
     paths = list(dict.fromkeys(Path(info["seg_map_path"]) for info in infos if info.get("seg_map_path")))
     if not paths:
         return {}
-    with _locked(cache_dir() / "class-counts.lock"):
-        cache = FactsCache([Path(info["img_path"]) for info in infos if info.get("img_path")] or paths)
+    image_paths = [Path(info["img_path"]) for info in infos if info.get("img_path")] or paths
+    with _locked(cache_path(image_paths).with_suffix(".lock")):  # counts of other sets need not wait
+        cache = FactsCache(image_paths)
         facts_by_path = {path: facts for path in paths if (facts := cache.find("masks", path)) is not None}
         unread_paths = [path for path in paths if path not in facts_by_path]
         if unread_paths:
@@ -140,7 +140,10 @@ def _limit_processes(num_processes: int, items: Sequence) -> int:
 
 def _decoder_of(loader: Any) -> Callable[[Image.Image, Mapping[str, Any]], np.ndarray] | None:
     decode = getattr(loader, "decode", None)
-    if decode is None and f"{type(loader).__module__}.{type(loader).__name__}".startswith("mmseg."):
+    is_stock = (
+        f"{type(loader).__module__}.{type(loader).__name__}" == "mmseg.datasets.transforms.loading.LoadAnnotations"
+    )
+    if decode is None and is_stock and loader.imdecode_backend == "pillow":
         from semseg.datasets.transforms import LoadTrainIds  # same result as LoadAnnotations of MMSegmentation
 
         decode = LoadTrainIds().decode
@@ -176,9 +179,6 @@ def _draw_values(facts: MaskFacts) -> Image.Image:
 
 def _count_mask(loader: MaskLoader, info: dict[str, Any]) -> np.ndarray:
     return np.bincount(loader({**info, "seg_fields": []})["gt_seg_map"].ravel(), minlength=NUM_VALUES)
-
-
-_rules_at = lru_cache(read_dataset_file)  # read once per process, which then keeps the colour table
 
 
 @contextmanager

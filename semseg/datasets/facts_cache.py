@@ -22,19 +22,24 @@ _KEPT_S = 90 * 24 * 3600
 _MAX_COLORS = 1 << 13  # a mask with more is read again each time
 
 
+def cache_path(image_paths: Iterable[Path]) -> Path:
+    """Return the file of the facts of a split; its name is made from the common folder of the images."""
+    folders = sorted({os.path.abspath(path.parent) for path in image_paths})  # noqa: PTH100
+    name = hashlib.sha256(os.path.commonpath(folders).encode()).hexdigest()[:16]
+    return cache_dir() / f"check-{name}.json.gz"
+
+
 class FactsCache:
     """Facts of the files of one split, by path, size and time of change.
 
     A cache that cannot be read, or that another version wrote, is treated as empty.
 
     Args:
-        image_paths: of the split; the name of the cache file is made from their common folder.
+        image_paths: of the split, see `cache_path`.
     """
 
     def __init__(self, image_paths: Iterable[Path]) -> None:
-        folders = sorted({os.path.abspath(path.parent) for path in image_paths})  # noqa: PTH100
-        name = hashlib.sha256(os.path.commonpath(folders).encode()).hexdigest()[:16]
-        self._path = cache_dir() / f"check-{name}.json.gz"
+        self._path = cache_path(image_paths)
         self._entries: dict[str, dict[str, list]] = {kind: {} for kind in _KINDS}
         self._changed = False
         try:

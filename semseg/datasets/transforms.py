@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -22,8 +21,6 @@ from semseg.datasets.photograph_kind import is_plain
 from semseg.datasets.photographs import MOST_PIXELS, RGB_COLOR_TYPES, decode_photograph
 from semseg.errors import InvalidDataError
 from semseg.labels import CITYSCAPES, IGNORED
-
-_rules_at = lru_cache(read_dataset_file)
 
 
 @TRANSFORMS.register_module()
@@ -109,7 +106,7 @@ class LoadTrainIds(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Add `gt_seg_map`: train ids, uint8, shape (height, width)."""
         path = results.get("seg_map_path")
-        rules = _rules_at(results["dataset_file"]) if "dataset_file" in results else None
+        rules = read_dataset_file(results["dataset_file"]) if "dataset_file" in results else None
         if path is None:
             if rules is None or rules.unlabelled is None:
                 return results
@@ -134,7 +131,7 @@ class LoadTrainIds(BaseTransform):
             results: as those of `transform`; not changed.
         """
         if "dataset_file" in results:
-            return decode_mask(mask, _rules_at(results["dataset_file"]))
+            return decode_mask(mask, read_dataset_file(results["dataset_file"]))
         return self._translate(mask, results)
 
     def _translate(self, mask: Image.Image, results: Mapping[str, Any]) -> np.ndarray:

@@ -6,16 +6,12 @@ config; their options are in `options.py`, and `features.py` lists them in their
 
 from __future__ import annotations
 
+from semseg.system.lazy import lazy_attributes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from semseg.evaluation.features import for_testing
 
 __all__ = ["for_testing"]
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from semseg.evaluation import features
-
-    return getattr(features, name)
+__getattr__ = lazy_attributes(__name__, {"for_testing": "features"})

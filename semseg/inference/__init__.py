@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+from semseg.system.lazy import lazy_attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,18 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Outputs", "Predictor", "SourceImage", "find_images", "infer", "is_video"]
 
-# imported when they are used: `--help` needs the options only, and PyTorch takes seconds
-_MODULES = {
-    "Outputs": "outputs",
-    "Predictor": "predictor",
-    "SourceImage": "sources",
-    "find_images": "sources",
-    "infer": "stream",
-    "is_video": "sources",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_attributes(
+    __name__,
+    {
+        "Outputs": "outputs",
+        "Predictor": "predictor",
+        "SourceImage": "sources",
+        "find_images": "sources",
+        "infer": "stream",
+        "is_video": "sources",
+    },
+)

@@ -16,7 +16,7 @@ from torch import nn
 from semseg import compat
 from semseg.checkpoints.loading import load_strictly
 from semseg.checkpoints.reading import read_checkpoint
-from semseg.config.errors import explained
+from semseg.config.build_errors import explained
 from semseg.inference.precision import make_fast
 
 

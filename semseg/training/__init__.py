@@ -7,16 +7,12 @@ changes nothing itself; `features.py` lists the features in their order. This fi
 
 from __future__ import annotations
 
+from semseg.system.lazy import lazy_attributes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from semseg.training.features import for_training
 
 __all__ = ["for_training"]
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from semseg.training import features
-
-    return getattr(features, name)
+__getattr__ = lazy_attributes(__name__, {"for_training": "features"})

@@ -18,7 +18,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 from mmseg.registry import RUNNERS
 
 from semseg import compat
-from semseg.config.errors import explained
+from semseg.config.build_errors import explained
 from semseg.launch import slurm
 from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
 

@@ -139,6 +139,24 @@ def test_images_without_a_mask_count_as_the_class_unlabelled(tmp_path, monkeypat
     assert count(infos, DatasetFileLoader(data))[0] == [{0: 1, 1: 2}, {1: 1}]
 
 
+def test_rules_that_are_edited_hold_from_the_next_mask_on(tmp_path, monkeypatch):
+    data = write_set(tmp_path, monkeypatch, [draw("L", [0, 7, 7])], label_map={0: "a", 7: "a"})
+    infos, loader = infos_of(tmp_path), DatasetFileLoader(data)
+    inside = [{**infos[0], "dataset_file": str(data), "seg_fields": []}]
+    assert count(infos, loader)[0] == [{0: 3}]
+    assert LoadTrainIds()(dict(inside[0]))["gt_seg_map"].tolist() == [[0, 0, 0]]
+    data.write_text(data.read_text().replace("7: a", "7: c"))
+    os.utime(data, ns=(1, 1))  # on disks that tell seconds only, the edit has the time of the first writing
+    assert count(infos, loader)[0] == [{0: 1, 2: 2}]
+    assert LoadTrainIds()(dict(inside[0]))["gt_seg_map"].tolist() == [[0, 2, 2]]
+
+
+def test_a_loader_of_mmsegmentation_that_reads_masks_otherwise_is_asked_for_every_mask(infos):
+    loader = LoadAnnotations(imdecode_backend="cv2")
+    reading = [{**info, "label_map": None, "reduce_zero_label": False} for info in infos]
+    assert [count(reading, loader) for _ in range(2)] == [(COUNTS, [3])] * 2
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"no gzip", gzip.compress(b"[1, 2]", mtime=0), gzip.compress(b'{"version": 0}', mtime=0)]
 )

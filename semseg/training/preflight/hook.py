@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch.nn.parallel import DistributedDataParallel
 
-from semseg.config.errors import explained
+from semseg.config.build_errors import explained
 from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError, SemsegError
 from semseg.system.machine import format_bytes
