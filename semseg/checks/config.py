@@ -13,7 +13,7 @@ from semseg.checks.dataset import check_parts
 from semseg.checks.findings import Report
 from semseg.checks.parts import relative_to_cwd
 from semseg.config.tree import inner_datasets
-from semseg.datasets.dataset_file import SPLITS
+from semseg.datasets.dataset_keys import SPLITS
 from semseg.errors import InvalidDataError
 
 

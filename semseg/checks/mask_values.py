@@ -12,7 +12,8 @@ from PIL import Image
 
 from semseg.checks.findings import Finding, format_count, list_files, make_finding
 from semseg.checks.parts import Part
-from semseg.datasets.dataset_file import Color, DatasetFile, RawValue
+from semseg.datasets.dataset_file import DatasetFile
+from semseg.datasets.dataset_keys import Color, RawValue
 from semseg.datasets.file_facts import MaskFacts
 from semseg.datasets.image_files import listed, most_frequent
 from semseg.datasets.masks import census, explain_replaced

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from semseg.checks.findings import Finding, format_count, list_files, make_finding
 from semseg.checks.parts import Part
-from semseg.datasets.dataset_file import Color, hex_color
+from semseg.datasets.dataset_keys import Color, hex_color
 from semseg.datasets.file_facts import MaskFacts
 
 

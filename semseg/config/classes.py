@@ -13,7 +13,8 @@ from mmseg.registry import DATASETS
 from semseg.checkpoints.description import classes_of as classes_of_checkpoint
 from semseg.checkpoints.description import palette_of as palette_of_checkpoint
 from semseg.config.tree import class_weights, counting_heads, inner_datasets
-from semseg.datasets.dataset_file import Color, DatasetFile, read_dataset_file
+from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
+from semseg.datasets.dataset_keys import Color
 from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
 from semseg.errors import InvalidConfigError
 from semseg.labels import distinct_colors

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from semseg.datasets.bit_depth import MOST_BITS
-from semseg.datasets.dataset_file import Color
+from semseg.datasets.dataset_keys import Color
 from semseg.datasets.photograph_kind import is_plain, read_kind
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
 from semseg.datasets.truncation import find_damage, find_png_chunk

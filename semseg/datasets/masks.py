@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from semseg.datasets.dataset_file import MAX_CLASSES, Color, DatasetFile, RawValue
+from semseg.datasets.dataset_file import DatasetFile
+from semseg.datasets.dataset_keys import MAX_CLASSES, Color, RawValue
 from semseg.datasets.image_files import NUM_SHOWN, listed, measure_image, most_frequent, read_mask, stored_values
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import IGNORED

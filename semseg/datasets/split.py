@@ -11,7 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from semseg.datasets.dataset_file import SPLITS, DatasetFile, read_dataset_file
+from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
+from semseg.datasets.dataset_keys import SPLITS
 from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs, write_text
 from semseg.datasets.pairs import Pair, find_pairs
 from semseg.errors import InvalidDataError, InvalidInputError

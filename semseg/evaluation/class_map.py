@@ -19,7 +19,7 @@ from semseg.config.classes import classes_of, difference, name_of
 from semseg.config.heads import set_num_classes
 from semseg.config.hooks import replace_hook
 from semseg.config.patch import Patch, changes
-from semseg.datasets.dataset_file import IGNORE
+from semseg.datasets.dataset_keys import IGNORE
 from semseg.errors import InvalidConfigError, MissingConfigError
 from semseg.evaluation.options import ClassMapOptions
 from semseg.labels import IGNORED

@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from semseg import labels
-from semseg.datasets.dataset_file import Split, hex_color, parse_color, read_dataset_file
+from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.dataset_keys import Split, hex_color, parse_color
 from tests.conftest import raises
 
 WHOLE = """

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from semseg.datasets.dataset_file import IGNORE, MAX_CLASSES, Color, hex_color, parse_color, read_dataset_file
+from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.dataset_keys import IGNORE, MAX_CLASSES, Color, hex_color, parse_color
 from semseg.datasets.spelling import DIFFERENCE, list_names, spellings_of_one
 from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 from semseg.labels import CITYSCAPES, IGNORED, distinct_colors

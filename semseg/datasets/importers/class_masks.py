@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from semseg.datasets.dataset_file import IGNORE
+from semseg.datasets.dataset_keys import IGNORE
 from semseg.datasets.image_files import measure_image, read_mask
 from semseg.datasets.importers.shapes import Annotated, Parsed, Size
 from semseg.datasets.pairs import name_files

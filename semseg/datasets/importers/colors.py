@@ -9,7 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from semseg.datasets.dataset_file import IGNORE, Color, DatasetFile, RawValue, Split, hex_color, parse_color
+from semseg.datasets.dataset_file import DatasetFile
+from semseg.datasets.dataset_keys import IGNORE, Color, RawValue, Split, hex_color, parse_color
 from semseg.datasets.importers.class_lists import Classes
 from semseg.datasets.importers.shapes import Annotated, Parsed
 from semseg.datasets.masks import census

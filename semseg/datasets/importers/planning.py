@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from semseg.datasets.dataset_file import SPLITS
+from semseg.datasets.dataset_keys import SPLITS
 from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs
 from semseg.datasets.importers import class_masks, coco, colors, cvat, labelme, writing
 from semseg.datasets.importers.class_lists import (

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import yaml
 
-from semseg.datasets.dataset_file import SPLITS, DatasetFile, Split, hex_color, read_dataset_file
+from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
+from semseg.datasets.dataset_keys import SPLITS, Split, hex_color
 from semseg.datasets.dataset_writing import list_name, write_text
 from semseg.datasets.importers.class_lists import Classes
 from semseg.datasets.importers.labelme import read_embedded_image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from semseg.datasets.toycity import furniture, greenery, houses, lots, traffic, vehicles
+from semseg.datasets.toycity import furniture, greenery, houses, lots, signs, traffic, vehicles
 from semseg.datasets.toycity.camera import Camera
 from semseg.datasets.toycity.light import sample_light
 from semseg.datasets.toycity.scene import Clear, Fill, Scene, Thing
@@ -124,7 +124,7 @@ def _add_furniture(site: Site, include: dict[str, bool]) -> None:
             side = int(rng.choice(SIDES, p=[0.35, 0.65]))
             x, z = street.kerb(side) + side * stage.between(0.4, 0.8), stage.between(9, 30)
             if site.reserve(x, z, 0.3, 0.3):
-                build = furniture.direction_board if stage.chance(0.25) else furniture.traffic_sign
+                build = signs.direction_board if stage.chance(0.25) else signs.traffic_sign
                 site.add_at(build(stage, x, z), x, z, 0.2, 0.1)
     if stage.chance(0.2):  # a railing between sidewalk and road
         side = int(rng.choice(SIDES))

@@ -30,6 +30,11 @@ def on_ground(corners: Sequence[tuple[float, float]] | np.ndarray) -> np.ndarray
     return np.stack([corners[:, 0], np.zeros(len(corners)), corners[:, 1]], axis=1)
 
 
+def disc(x: float, y: float, z: float, radius: float, num_corners: int = 16, turn: float = 0.0) -> np.ndarray:
+    """Return the corners of a disc that faces the camera, metres, shape (num_corners, 3)."""
+    return np.insert(circle(num_corners, turn) * radius + (x, y), 2, z, axis=1)
+
+
 def plate(x0: float, x1: float, y0: float, y1: float, z: float) -> np.ndarray:
     """Return the corners of an upright rectangle that faces the camera, metres, shape (4, 3)."""
     return np.array([(x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z)], float)
