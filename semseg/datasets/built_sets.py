@@ -1,13 +1,14 @@
-"""The result names of the images of a set that MMEngine has built, and how its photographs are read."""
+"""The images of a set that MMEngine has built: the names of their results, and how they are read."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from semseg.config.tree import built_datasets
 from semseg.datasets.transforms import bits_of
-from semseg.system.result_names import name_results
+from semseg.system.result_names import check_inputs_stay, name_results
 
 
 def names_of_set(dataset: Any) -> dict[str, Path]:
@@ -31,3 +32,19 @@ def reading_of_images(dataset: Any) -> dict[str, tuple[str, int | None]]:
         for part in built_datasets(dataset)
         for i in range(len(part))
     }
+
+
+def check_set_stays(dataset: Any, results: Iterable[Path], option: str) -> None:
+    """Refuse results that would replace a photograph or a mask of a set.
+
+    Args:
+        dataset: as MMEngine builds it, wrapped or not.
+        results: files that will be written.
+        option: that names their folder, for the message.
+
+    Raises:
+        ValueError: one of them is a file of the set.
+    """
+    infos = (part.get_data_info(i) for part in built_datasets(dataset) for i in range(len(part)))
+    files = (path for info in infos for path in (info["img_path"], info.get("seg_map_path")) if path)
+    check_inputs_stay(results, files, option)

@@ -23,7 +23,7 @@ from semseg.config.dataset_files import join_set_names, set_name
 from semseg.config.hooks import ensure_hook
 from semseg.config.patch import Patch, changes
 from semseg.config.tree import built_datasets, inner_datasets
-from semseg.datasets.built_sets import names_of_set
+from semseg.datasets.built_sets import check_set_stays, names_of_set
 from semseg.datasets.index_png import write_index_png
 from semseg.datasets.transforms import bits_of
 from semseg.evaluation.metric import ConfusionMetric
@@ -91,8 +91,15 @@ class ResultsHook(Hook):
         for metric in runner.test_evaluator.metrics:
             if isinstance(metric, ConfusionMetric):
                 metric.output_names = self._names
+                if metric.output_dir is not None:
+                    self._check_set_stays(dataset, Path(metric.output_dir), "out_dir")
+        for kind in ("predicted", "target"):
+            self._check_set_stays(dataset, Path(runner.work_dir) / kind, "work_dir")
         if self.slices_path is not None:
             from_table(self.slices_path, [self._image_name(path) for path in self._names])
+
+    def _check_set_stays(self, dataset: Any, folder: Path, option: str) -> None:
+        check_set_stays(dataset, (folder / f"{name}.png" for name in self._names.values()), option)
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None

@@ -16,7 +16,7 @@ from semseg.inference.georeference import Place
 from semseg.inference.mask_files import write_mask
 from semseg.labels import CITYSCAPES, IGNORED, categories_of
 from semseg.system.atomic import atomic_path
-from semseg.system.folders import absolute_path
+from semseg.system.result_names import check_inputs_stay
 from semseg.visualization import drawing
 from semseg.visualization.jpeg import QUALITY
 
@@ -47,15 +47,9 @@ def check_kinds(kinds: Sequence[str]) -> None:
 
 def check_sources_stay(images: Iterable[SourceImage], out_dir: Path, kinds: Collection[str]) -> None:
     """Raise a ValueError if a result would replace one of the images."""
-    by_path = {absolute_path(image.path): image for image in images}
-    for image in by_path.values():
-        for kind in kinds:
-            path = out_dir / kind / f"{image.name}{SUFFIXES[kind]}"
-            if absolute_path(path) in by_path:
-                raise InvalidInputError(
-                    f"the results would replace the image {path} by another one; choose another `out_dir`",
-                    code="E-input-overwrite",
-                )
+    images = list(images)
+    results = (out_dir / kind / f"{image.name}{SUFFIXES[kind]}" for image in images for kind in kinds)
+    check_inputs_stay(results, (image.path for image in images), "out_dir")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from semseg.inference.video_reader import VideoReader
 from semseg.inference.video_writer import VideoWriter
 from semseg.system.atomic import atomic_path
 from semseg.system.background import Writers
+from semseg.system.result_names import check_inputs_stay
 from semseg.system.stopping import Signal, Stopped, signals_raise
 from semseg.system.wording import for_people
 
@@ -118,6 +119,8 @@ def segment_videos(
             by_name[f"{_name_of_live(source)}.mp4"] = source
         else:
             by_name[f"{source.name.as_posix()}.mp4"] = str(source.path)
+    files = [source for source in by_name.values() if not is_live(source)]
+    check_inputs_stay((outputs.out_dir / "vis" / name for name in by_name), files, "out_dir")
     manifest = Manifest(outputs.out_dir, outputs.classes)
 
     def is_done(name: str, row: Row) -> bool:

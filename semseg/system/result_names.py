@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from semseg.errors import InvalidInputError
 from semseg.system.folders import absolute_path
 
 
@@ -32,3 +33,23 @@ def name_results(image_paths: Iterable[str], roots: Sequence[str | Path]) -> dic
     return {
         path: name if num_same[name.with_suffix("")] > 1 else name.with_suffix("") for path, name in relative.items()
     }
+
+
+def check_inputs_stay(results: Iterable[str | Path], inputs: Iterable[str | Path], option: str) -> None:
+    """Refuse results that would replace files that are read.
+
+    Args:
+        results: files that will be written.
+        inputs: files that are read.
+        option: that names the folder of the results, for the message.
+
+    Raises:
+        ValueError: a file is in both.
+    """
+    files = {absolute_path(path) for path in inputs}
+    for path in results:
+        if absolute_path(path) in files:
+            raise InvalidInputError(
+                f"the results would replace {path}, which is an input; choose another `{option}`",
+                code="E-input-overwrite",
+            )

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from PIL import Image
 
-from semseg.datasets.built_sets import names_of_set, reading_of_images
+from semseg.datasets.built_sets import check_set_stays, names_of_set, reading_of_images
 from semseg.datasets.image_files import read_image
 from semseg.errors import InvalidConfigError
 from semseg.system.atomic import atomic_path
@@ -93,6 +93,7 @@ class PanelHook(Hook):
         if self.show_dir:
             root = Path(self.show_dir)
             self._panel_paths = {image: root / f"{name}.jpg" for image, name in names_of_set(dataset).items()}
+            check_set_stays(dataset, self._panel_paths.values(), "show_dir")
             self._reading = reading_of_images(dataset)
 
     def after_test_iter(

@@ -56,6 +56,10 @@ def test_a_set_of_ones_own_is_trained_on_tested_and_used(town, mine):
         "thing",
     )
     assert len(list((town / "mine").glob("*/panels/*_iter_000002.jpg"))) == 3
+    masks = {path: path.read_bytes() for path in (mine / "masks/val").iterdir()}
+    done = run(town, "test.py", CONFIG, checkpoint, *data, "--work-dir", "mine", "--out", "data/mine/masks/val", code=2)
+    assert "which is an input; choose another --out [E-input-overwrite]" in done.stderr
+    assert {path: path.read_bytes() for path in (mine / "masks/val").iterdir()} == masks
     done = run(town, "test.py", CONFIG, checkpoint, *data, "--work-dir", "mine", "--show-dir", "mine_seen")
     assert "testing on split 'val': data/mine/dataset.yaml has no 'test'" in done.stderr
     assert {"IoU/ground", "IoU/sky", "IoU/thing", "mIoU"} <= scores_in(town / "mine").keys()

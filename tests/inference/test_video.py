@@ -115,6 +115,14 @@ def test_videos_with_complete_results_are_skipped(tmp_path):
     assert len(predictor.batches) == 3
 
 
+def test_the_overlay_never_replaces_its_video(tmp_path):
+    (tmp_path / "vis").mkdir()
+    content = draw(tmp_path / "vis/street.mp4", 3).read_bytes()
+    with raises("E-input-overwrite", r"vis/street\.mp4"):
+        segment(tmp_path / "vis/street.mp4", tmp_path)
+    assert (tmp_path / "vis/street.mp4").read_bytes() == content
+
+
 def test_a_file_that_is_no_video_is_an_error(tmp_path):
     with raises("E-input-missing", r"no video or folder .*none\.mp4"):
         segment(tmp_path / "none.mp4", tmp_path / "out")

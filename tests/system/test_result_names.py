@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from semseg.system.result_names import name_results
+from semseg.system.result_names import check_inputs_stay, name_results
+from tests.conftest import raises
 
 
 def names(paths, *roots):
@@ -30,3 +31,11 @@ def test_images_outside_the_root_keep_their_folders_too(tmp_path):
         paths[1]: Path("north/a"),
         paths[2]: Path("south/a"),
     }
+
+
+def test_results_must_not_replace_an_input_however_its_path_is_written(tmp_path):
+    (tmp_path / "masks").mkdir()
+    mask = tmp_path / "masks/a.png"
+    check_inputs_stay([tmp_path / "out/a.png"], [mask], "out_dir")
+    with raises("E-input-overwrite", r"would replace .*a\.png, which is an input; choose another `out_dir`"):
+        check_inputs_stay([tmp_path / "b.png", tmp_path / "out/../masks/a.png"], [mask], "out_dir")
