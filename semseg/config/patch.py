@@ -41,16 +41,17 @@ def key_of(place: str) -> Key:
     return tuple(int(part) if part.isdecimal() else part for part in place.split("."))
 
 
-def changes(cfg: Config, edit: Callable[[Config], None]) -> Patch:
-    """Return the changes that `edit` makes to a copy of a config.
+def changes(cfg: Config, edit: Callable[[Config], None], *notes: str) -> Patch:
+    """Return what `edit` would change in a config.
 
     Args:
         cfg: not changed.
-        edit: function that modifies the config that it is given.
+        edit: called with a copy, which it modifies.
+        notes: lines for the log of the run: what was changed, and why.
     """
     edited = copy.deepcopy(cfg)
     edit(edited)
-    return Patch(dict(_differences(cfg.to_dict(), edited.to_dict(), ())))
+    return Patch(dict(_differences(cfg.to_dict(), edited.to_dict(), ())), notes=notes)
 
 
 def apply_patch(cfg: Config, patch: Patch, feature: str, owners: dict[Key, str]) -> None:

@@ -53,7 +53,9 @@ def configure(cfg: Config, options: ClassMapOptions) -> Patch:
         set_num_classes(edited.model, len(model_classes))
         replace_hook(edited, dict(type="ClassMapHook", train_ids=train_ids))
 
-    return changes(cfg, edit)
+    names = {**dict(enumerate(set_classes)), IGNORED: IGNORE}
+    pairs = [f"{name} -> {names[train_id]}" for name, train_id in zip(model_classes, train_ids, strict=True)]
+    return changes(cfg, edit, f"classes are mapped by {options.map_path}: {listing(pairs, 6)}")
 
 
 def read_class_map(path: Path, model_classes: Sequence[str], set_classes: Sequence[str], set_name: str) -> list[int]:

@@ -48,4 +48,6 @@ def configure(cfg: Config, options: ScoresOptions) -> Patch:
         for evaluator in counting_evaluators(edited, "`extras` and `absent` need"):
             evaluator.update(extras=names, **({} if options.absent is None else {"absent": options.absent}))
 
-    return changes(cfg, edit)
+    notes = [f"also counted: {', '.join(names)}"] if names else []
+    notes += [] if options.absent is None else [f"absent classes: {options.absent}"]
+    return changes(cfg, edit, *notes)

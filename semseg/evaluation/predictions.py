@@ -28,4 +28,5 @@ def configure(cfg: Config, options: PredictionsOptions) -> Patch:
         elif show_dir is not None:
             replace_hook(edited, dict(type="PanelHook", show_dir=show_dir))
 
-    return changes(cfg, edit)
+    folders = {"predicted train ids": options.out_dir, "a picture of every image": options.show_dir}
+    return changes(cfg, edit, *(f"{what}: {folder}" for what, folder in folders.items() if folder is not None))

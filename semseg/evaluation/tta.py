@@ -29,7 +29,8 @@ def configure(cfg: Config, options: TtaOptions) -> Patch:
         for dataset in inner_datasets(edited.test_dataloader.dataset):
             dataset.pipeline = views_pipeline(edited, dataset)
 
-    return replace(changes(cfg, edit), wraps={("model",): (cfg.tta_model, "module")})
+    patch = changes(cfg, edit, "test-time augmentation: the scores of the views of tta_pipeline are averaged")
+    return replace(patch, wraps={("model",): (cfg.tta_model, "module")})
 
 
 def check(cfg: Config, options: TtaOptions) -> None:
