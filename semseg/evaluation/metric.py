@@ -78,7 +78,7 @@ class ConfusionMetric(BaseMetric):
         self.iou_metrics = [iou_metrics] if isinstance(iou_metrics, str) else list(iou_metrics)
         self.nan_to_num, self.beta = nan_to_num, beta
         self.absent: scores.Absent = absent
-        self.output_dir = None if output_dir is None else Path(output_dir)
+        self.output_dir = Path(output_dir) if output_dir else None
         self.format_only = format_only
         self.extra_names = tuple(extras)
         self.evaluation: Evaluation | None = None
