@@ -85,6 +85,10 @@ def read_checkpoint(path: str | Path, mmap: bool = False) -> dict[str, Any]:
 @CheckpointLoader.register_scheme(prefixes=r".*\.(?i:safetensors)$")
 def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read a safetensors file and return what a .pth file would hold. MMEngine's Runner calls it too."""
+    return compat.read_once(filename, map_location, lambda: _load_safetensors(filename, map_location))
+
+
+def _load_safetensors(filename: str, map_location: Any) -> dict[str, Any]:
     with Path(filename).open("rb"):  # raises FileNotFoundError, as for other files
         pass
     try:

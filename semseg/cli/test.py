@@ -38,9 +38,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     from semseg import compat
 
     compat.repair()  # before the import of MMSegmentation, which would print warnings
-    from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
+    with compat.files_read_once():
+        _test(args)
+
+
+def _test(args: argparse.Namespace) -> None:
+    from semseg import compat
     from semseg.config import load_config
-    from semseg.config.from_checkpoint import existing_checkpoint
     from semseg.evaluation import for_testing
     from semseg.system.atomic import check_folder
     from semseg.training.run import evaluate, join_processes
@@ -50,17 +54,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             check_folder(Path(getattr(args, name)), name)
     if args.trust_checkpoint:
         compat.trust_checkpoints()
-    is_its_own_config = not args.config and is_checkpoint(args.checkpoint)
-    content = read_checkpoint(existing_checkpoint(args.checkpoint), mmap=True) if is_its_own_config else None
     cfg = load_config(
         args.config or args.checkpoint,
         args.cfg_options,
         work_dir=args.work_dir,
         launcher=args.launcher,
         data=args.data,
-        content=content,
     )
-    cfg = for_testing(cfg, args.checkpoint, content, **given(options.ALL, args))
+    cfg = for_testing(cfg, args.checkpoint, **given(options.ALL, args))
     if not args.no_check:
         from semseg.checks.gate import check_before_run
 

@@ -20,8 +20,10 @@ import torch
 from semseg.compat import losses, operators
 from semseg.compat.checkpoint_files import (  # noqa: F401
     checkpoints_are_trusted,
+    files_read_once,
     load_checkpoint_file,
     load_weights_only,
+    read_once,
     trust_checkpoints,
 )
 from semseg.compat.screen import (

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import copy
 import os
 import pickle
 import re
 import threading
 import urllib.error
 import zipfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,40 @@ def checkpoints_are_trusted() -> bool:
     return _trusted.get()
 
 
+@contextlib.contextmanager
+def files_read_once() -> Generator[None]:
+    """Read each checkpoint file once in this block: later reads return the same content, also if the file is replaced.
+
+    A training may replace `last.pth` during a test: description, weights and results have to be of one model.
+    """
+    token = _contents.set({})
+    try:
+        yield
+    finally:
+        _contents.reset(token)
+
+
+def read_once(path: Any, map_location: Any, read: Callable[[], Any]) -> Any:
+    """Return `read()`, or in a block of `files_read_once` what it returned for the same file before.
+
+    Args:
+        path: of the file.
+        map_location: as in `torch.load`.
+        read: reads the file. The caller may modify the returned dict, and the dicts in it.
+    """
+    contents = _contents.get()
+    if contents is None or not isinstance(path, (str, os.PathLike)):
+        return read()
+    key = os.path.abspath(path), str(map_location or "cpu"), _trusted.get()  # noqa: PTH100
+    if key not in contents:
+        contents[key] = read()
+    content = contents[key]
+    if not isinstance(content, dict):
+        return content
+    return {name: copy.copy(value) if isinstance(value, dict) else value for name, value in content.items()}
+
+
+_contents: contextvars.ContextVar[dict[tuple, Any] | None] = contextvars.ContextVar("contents_read_once", default=None)
 _trusted: contextvars.ContextVar[bool] = contextvars.ContextVar("checkpoints_are_trusted", default=False)
 _loading = threading.RLock()  # PyTorch has one list of allowed classes for the whole process
 
@@ -92,6 +127,10 @@ def load_checkpoint_file(
     Raises:
         ValueError: the file would run code, or is damaged; the message names the file and the reason.
     """
+    return read_once(file, map_location, lambda: _load(file, map_location, mmap))
+
+
+def _load(file: Any, map_location: Any, mmap: bool) -> Any:
     name = file if isinstance(file, (str, os.PathLike)) else getattr(file, "name", "the checkpoint")
     with _convert_errors(name):
         mmap = mmap and zipfile.is_zipfile(file)

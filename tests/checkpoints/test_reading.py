@@ -5,6 +5,7 @@ import safetensors.torch
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from semseg import compat
 from semseg.checkpoints.description import classes_of, description_of, palette_of
 from semseg.checkpoints.reading import METADATA_KEY, is_checkpoint, read_checkpoint
 from tests.checkpoints.described import save
@@ -61,6 +62,27 @@ def test_a_safetensors_file_with_another_description_is_refused(tmp_path, text):
     safetensors.torch.save_file({"w": torch.ones(2)}, path, {METADATA_KEY: text})
     with raises("E-checkpoint-description", r"a\.safetensors"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", ["last.pth", "last.safetensors"])
+def test_a_file_that_a_training_replaces_stays_the_same_within_a_program(tmp_path, name):
+    def write(value):
+        weights = {"w": torch.full((3,), float(value))}
+        if name.endswith(".pth"):
+            torch.save({"meta": {"iter": value}, "state_dict": weights}, tmp_path / "new")
+        else:
+            safetensors.torch.save_file(weights, tmp_path / "new", {METADATA_KEY: f'{{"iter": {value}}}'})
+        (tmp_path / "new").replace(tmp_path / name)
+
+    compat.repair()
+    write(1)
+    with compat.files_read_once():
+        first = read_checkpoint(tmp_path / name, mmap=True)
+        first["meta"]["iter"] = first["state_dict"]["w"] = None  # whoever reads it may change it
+        write(2)
+        for again in (read_checkpoint(tmp_path / name), CheckpointLoader.load_checkpoint(str(tmp_path / name), "cpu")):
+            assert (again["meta"]["iter"], again["state_dict"]["w"].tolist()) == (1, [1.0] * 3)
+    assert read_checkpoint(tmp_path / name)["meta"]["iter"] == 2
 
 
 def test_a_missing_file_is_missing(tmp_path):
