@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         work_dir=args.work_dir,
         launcher=args.launcher,
         data=args.data,
+        plugins=args.plugins,
         content=content,
     )
     cfg = for_testing(cfg, args.checkpoint, content, **given(options.ALL, args))

@@ -189,7 +189,7 @@ def test_only_a_trusted_checkpoint_imports_its_modules(tmp_path, monkeypatch, co
     path = with_config(
         tmp_path / "a.pth", content, custom_imports={"imports": ["own_parts"]}, model__backbone={"type": "OwnBackbone"}
     )
-    with raises("E-checkpoint-unsafe", r"'OwnBackbone', .*own_parts"):
+    with raises("E-checkpoint-plugin", r"a\.pth needs 'OwnBackbone' .*`plugins` own_parts"):
         config.load_config(path)
     compat.trust_checkpoints()
     assert config.load_config(path).model.backbone.type == "OwnBackbone"

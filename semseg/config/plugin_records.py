@@ -1,0 +1,122 @@
+"""What a config and a checkpoint record of the plugins of a run: names and SHA-256, under `plugins`.
+
+A checkpoint only names them, and nothing is imported for it: who uses the checkpoint names the file again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from semseg.config.packages import how_to_install
+from semseg.config.plugin_files import Plugin, import_plugin, imported_plugins
+from semseg.errors import InvalidConfigError
+
+KEY = "plugins"
+_OF_THE_STACK = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
+
+
+def import_custom_imports(cfg: Config, path: Path) -> list[Plugin]:
+    """Import the modules that a config names in `custom_imports`; return those that are not of this project's stack.
+
+    A module is one that is installed, or a file in the folder of the config or in the working folder.
+
+    Args:
+        cfg: read without importing them.
+        path: of the config.
+
+    Raises:
+        ValueError: one cannot be imported.
+    """
+    settings = cfg.get("custom_imports") or {}
+    names = settings.get("imports") if isinstance(settings, Mapping) else settings
+    names = [names] if isinstance(names, str) else names or []
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise InvalidConfigError(
+            f"{path}: custom_imports is {settings!r}; expected dict(imports=['a_module'])", code="E-config-value"
+        )
+    plugins = []
+    for name in names:
+        try:
+            plugins.append(import_plugin(name.removesuffix(".py"), path.parent))
+        except ModuleNotFoundError as error:
+            if isinstance(settings, Mapping) and settings.get("allow_failed_imports"):
+                warnings.warn(f"{name} failed to import and is ignored.", UserWarning, stacklevel=2)
+                continue
+            raise InvalidConfigError(
+                f"{path}: custom_imports needs {error.name}, {how_to_install(str(error.name))}; custom_imports find"
+                " modules that are installed, in the folder of the config, or in the working folder",
+                code="E-config-package",
+            ) from error
+    return [plugin for plugin in plugins if plugin.module.partition(".")[0] not in _OF_THE_STACK]
+
+
+def merge_records(recorded: Any, plugins: Iterable[Plugin]) -> list[dict[str, str | None]]:
+    """Return the records of imported plugins, and those of `recorded` that are not imported."""
+    merged = {plugin.module: {"name": plugin.name, "sha256": plugin.sha256} for plugin in plugins}
+    return [*merged.values(), *({"name": name, "sha256": digest} for name, digest in missing_plugins(recorded))]
+
+
+def missing_plugins(recorded: Any) -> list[tuple[str, str | None]]:
+    """Return name and SHA-256 of the recorded plugins that are not imported in this process."""
+    return [(name, digest) for name, digest in _parse(recorded) if _find(name, digest, imported_plugins()) is None]
+
+
+def plugin_flags(names: Sequence[str]) -> str:
+    """Write the options that name plugins."""
+    return " ".join(f"`{KEY}` {name}" for name in names)
+
+
+def warn_of_changes(recorded: Any, user: object) -> None:
+    """Warn of each imported plugin that is not the same file as the recorded one.
+
+    Args:
+        recorded: from a config or from the description in a checkpoint; not trusted.
+        user: the config or checkpoint, for the message.
+    """
+    for name, digest in _parse(recorded):
+        plugin = _find(name, digest, imported_plugins())
+        changed = plugin is not None and None not in (digest, plugin.sha256) and digest != plugin.sha256
+        if changed and os.environ.get("RANK", "0") == "0":
+            logging.getLogger("semseg").warning(
+                "warning: %s was made with another version of the plugin %s (SHA-256 %s, and now %s): it may give"
+                " other results",
+                *(user, name, str(digest)[:8], str(plugin.sha256)[:8]),
+            )
+
+
+def records_of(description: Mapping[str, Any]) -> Any:
+    """Return the record in the description of a checkpoint."""
+    config = description.get("config")
+    return config.get(KEY) if isinstance(config, Mapping) else None
+
+
+def _find(name: str, digest: str | None, plugins: Iterable[Plugin]) -> Plugin | None:
+    """Find a recorded plugin: by its name, with or without folder and suffix, or by its content."""
+    known = list(plugins)
+    same = [plugin for plugin in known if digest is not None and plugin.sha256 == digest]
+    stem = _stem(name)
+    return next(
+        iter([*same, *(plugin for plugin in known if stem in (_stem(plugin.name), _stem(plugin.module)))]), None
+    )
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(".py").rpartition(".")[2]
+
+
+def _parse(recorded: Any) -> list[tuple[str, str | None]]:
+    """Return name and SHA-256 of the entries of a record; others than plain ones are left out."""
+    entries = recorded if isinstance(recorded, (list, tuple)) else ()
+    pairs = [(entry.get("name"), entry.get("sha256")) for entry in entries if isinstance(entry, Mapping)]
+    return [
+        ("".join(letter if letter.isprintable() else "?" for letter in Path(name).name), digest)
+        for name, digest in pairs
+        if isinstance(name, str) and (digest is None or isinstance(digest, str))
+    ]
