@@ -210,8 +210,8 @@ class _Reader:
         if registered is None:
             if self._plugins and str(value).isidentifier():  # it could be the name of a class in a plugin
                 raise InvalidCheckpointError(
-                    f"{self._path} needs {value!r} ({place}), a part of yours, which no checkpoint contains: add"
-                    f" {plugin_flags(self._plugins)}, the name or path of the file that registers it",
+                    f"{self._path} needs {value!r} ({place}), which is registered by a file of yours, and no checkpoint"
+                    f" contains code: add {plugin_flags(self._plugins)}, with the path of each file",
                     code="E-checkpoint-plugin",
                 )
             raise self._error(place, f"is {value!r}, which is not a part of MMSegmentation or this project")

@@ -49,6 +49,16 @@ def import_custom_imports(cfg: Config, path: Path) -> list[Plugin]:
             if isinstance(settings, Mapping) and settings.get("allow_failed_imports"):
                 warnings.warn(f"{name} failed to import and is ignored.", UserWarning, stacklevel=2)
                 continue
+            if (given := _find(name, None, imported_plugins())) is not None:
+                plugins.append(given)
+                continue
+            for recorded, _ in missing_plugins(cfg.get(KEY)):
+                if _stem(recorded) == _stem(name):  # the config was written by a run, elsewhere
+                    raise InvalidConfigError(
+                        f"{path}: custom_imports names {name}, which is not in the folder of this config: add"
+                        f" {plugin_flags([recorded])}, with the path of the file",
+                        code="E-config-plugin-missing",
+                    ) from error
             raise InvalidConfigError(
                 f"{path}: custom_imports needs {error.name}, {how_to_install(str(error.name))}; custom_imports find"
                 " modules that are installed, in the folder of the config, or in the working folder",

@@ -57,8 +57,8 @@ def _compare(cfg: Config) -> None:
     recorded = records_of(description)
     if missing := [name for name, _ in missing_plugins(recorded)]:
         raise InvalidConfigError(
-            f"`resume`: {cfg.load_from} was trained with parts of yours, which no checkpoint contains: add"
-            f" {plugin_flags(missing)}, the name or path of the file that registers them",
+            f"`resume`: {cfg.load_from} was trained with parts in files of yours, and no checkpoint contains code: add"
+            f" {plugin_flags(missing)}, with the path of each file",
             code="E-checkpoint-plugin",
         )
     warn_of_changes(recorded, cfg.load_from)
