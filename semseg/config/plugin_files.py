@@ -187,7 +187,7 @@ def _import(name: str, shown: str, path: Path | None) -> Plugin:
     known = _imported.get(name)
     if known is not None and name in sys.modules:
         if known.sha256 == digest:
-            return known._replace(name=shown)
+            return known
         _forget(name)  # it was edited while this process runs, as in a notebook
     registered = {id(registry): dict(registry.module_dict) for registry in _registries()}
     modules = set(sys.modules)
@@ -265,7 +265,7 @@ def _check_siblings(module: types.ModuleType) -> None:
         else:
             continue
         for name in {name.partition(".")[0] for name in names} - sys.stdlib_module_names:
-            beside = [file.parent / f"{name}.py", file.parent / name / "__init__.py"]
+            beside = {file.parent / f"{name}.py", file.parent / name / "__init__.py"} - {file}
             found = _file_of(sys.modules.get(name))
             if found is not None and found not in beside and any(path.is_file() for path in beside):
                 raise InvalidConfigError(
