@@ -51,6 +51,10 @@ class EspBlock(nn.Module):
     ) -> None:
         super().__init__()
         width = out_channels // len(DILATIONS)
+        if not width:
+            raise ValueError(
+                f"an ESP block of {out_channels} channels: expected {len(DILATIONS)} or more, one for each dilation"
+            )
         widths = [out_channels - width * (len(DILATIONS) - 1), *[width] * (len(DILATIONS) - 1)]
         kernel_size = 1 if stride == 1 else 3
         self.reduce = nn.Conv2d(in_channels, width, kernel_size, stride, kernel_size // 2, bias=False)

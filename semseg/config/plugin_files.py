@@ -8,23 +8,18 @@ in front: `experiments.losses`.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib
 import importlib.util
 import os
 import re
 import sys
-import types
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mmengine.registry
-import mmseg.registry
-from mmengine.registry import Registry
-
 from semseg.config.packages import how_to_install
+from semseg.config.plugin_names import check_names, check_siblings, file_of, registries
 from semseg.errors import InvalidConfigError, MissingConfigError
 
 _TAKEN = re.compile(r"(\S+) is already registered in .+ at (\S+?)'?$")
@@ -119,7 +114,7 @@ def import_plugin(plugin: str | Path, beside: Path | None = None) -> Plugin:
 def find_frame(error: BaseException, folder: Path | None = None) -> tuple[str, int] | None:
     """Return file and line of the innermost call in a plugin, or in `folder`; None if there is none."""
     names = {name for plugin in _imported.values() for name in plugin.modules}
-    files = {_file_of(sys.modules.get(name)) for name in names}
+    files = {file_of(sys.modules.get(name)) for name in names}
     place, traceback = None, error.__traceback__
     while traceback is not None:
         file = Path(traceback.tb_frame.f_code.co_filename)
@@ -181,22 +176,22 @@ def _leads_to(parts: list[str], folder: Path, path: Path) -> bool:
 
 
 def _import(name: str, shown: str, path: Path | None) -> Plugin:
-    for registry in _registries():
+    for registry in registries():
         registry.import_from_location()  # otherwise they would find names of the plugin in use, and blame themselves
-    digest = _digest_of(path or _file_of(sys.modules.get(name)))
+    digest = _digest_of(path or file_of(sys.modules.get(name)))
     known = _imported.get(name)
     if known is not None and name in sys.modules:
         if known.sha256 == digest:
             return known
         _forget(name)  # it was edited while this process runs, as in a notebook
-    registered = {id(registry): dict(registry.module_dict) for registry in _registries()}
+    registered = {id(registry): dict(registry.module_dict) for registry in registries()}
     modules = set(sys.modules)
     try:
         module = importlib.import_module(name)
-        file = _file_of(module)
+        file = file_of(module)
         own = {name, *(other for other in set(sys.modules) - modules if file is not None and _is_beside(other, file))}
-        _check_siblings(module)
-        _check_names(own, str(path or shown), registered)
+        check_siblings(module)
+        check_names(own, str(path or shown), registered)
     except (Exception, SystemExit) as error:
         _forget(name)
         if isinstance(error, (InvalidConfigError, MissingConfigError)):
@@ -229,96 +224,19 @@ def _import_error(name: str, path: Path | None, error: BaseException) -> Excepti
     return InvalidConfigError(f"{where}: {' '.join(message.split())}", code="E-config-plugin")
 
 
-def _check_names(own: Collection[str], shown: str, before: dict[int, dict[str, Any]]) -> None:
-    """Check that the modules of a plugin replace no part of others, by `force=True` or in a related registry.
-
-    A checkpoint could later be used with the other part, without a word.
-    """
-    replaced = []
-    for registry in list(_registries()):
-        old = before.get(id(registry), {})
-        for key, new in list(registry.module_dict.items()):
-            if old.get(key) is new or getattr(new, "__module__", None) not in own:
-                continue
-            owners = [old[key]] if key in old else []
-            owners += [other.module_dict[key] for other in _related(registry) if key in other.module_dict]
-            replaced += [(key, owner.__module__) for owner in owners if owner is not new][:1]
-            if key in old:
-                registry.module_dict[key] = old[key]
-    for key, owner in replaced[:1]:
-        raise InvalidConfigError(
-            f"{shown} registers {key}, and {owner} has a part of that name; choose another name",
-            code="E-config-plugin-name",
-        )
-
-
-def _check_siblings(module: types.ModuleType) -> None:
-    """Check that a plugin has imported the files beside it, and not others of the same name."""
-    file = _file_of(module)
-    if file is None:
-        return
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names = [node.module or ""]
-        else:
-            continue
-        for name in {name.partition(".")[0] for name in names} - sys.stdlib_module_names:
-            beside = {file.parent / f"{name}.py", file.parent / name / "__init__.py"} - {file}
-            found = _file_of(sys.modules.get(name))
-            if found is not None and found not in beside and any(path.is_file() for path in beside):
-                raise InvalidConfigError(
-                    f"{file} line {node.lineno}: import {name} finds {found}, not the file beside it; rename that file",
-                    code="E-config-plugin-name",
-                )
-
-
 def _is_beside(name: str, file: Path) -> bool:
-    other = _file_of(sys.modules.get(name))
+    other = file_of(sys.modules.get(name))
     return other is not None and other.parent == file.parent
 
 
 def _forget(name: str) -> None:
     """Remove a module and what it has registered, so that it can be imported again."""
-    for registry in _registries():
+    for registry in registries():
         for key, value in list(registry.module_dict.items()):
             if getattr(value, "__module__", None) == name:
                 del registry.module_dict[key]
     sys.modules.pop(name, None)
     _imported.pop(name, None)
-
-
-def _registries() -> Iterator[Registry]:
-    """Yield all registries of MMEngine, of MMSegmentation, and of the packages between."""
-    waiting = [value for value in vars(mmengine.registry).values() if isinstance(value, Registry)]
-    waiting += [value for value in vars(mmseg.registry).values() if isinstance(value, Registry)]
-    seen: set[int] = set()
-    while waiting:
-        registry = waiting.pop()
-        if id(registry) not in seen:
-            seen.add(id(registry))
-            yield registry
-            waiting += registry.children.values()
-
-
-def _related(registry: Registry) -> Iterator[Registry]:
-    """Yield the registries above and below, which are searched for the same names."""
-    above = registry.parent
-    while above is not None:
-        yield above
-        above = above.parent
-    waiting = list(registry.children.values())
-    while waiting:
-        below = waiting.pop()
-        yield below
-        waiting += below.children.values()
-
-
-def _file_of(module: types.ModuleType | None) -> Path | None:
-    """Return the path of the source of a module."""
-    file = getattr(module, "__file__", None)
-    return Path(file).resolve() if file and file.endswith(".py") else None
 
 
 def _digest_of(path: Path | None) -> str | None:
