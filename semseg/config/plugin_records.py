@@ -5,6 +5,7 @@ A checkpoint only names them, and nothing is imported for it: who uses the check
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import warnings
@@ -14,7 +15,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from semseg.config.packages import how_to_install
+from semseg.config.packages import how_to_install, missing_import
 from semseg.config.plugin_files import Plugin, import_plugin, imported_plugins
 from semseg.errors import InvalidConfigError
 
@@ -23,7 +24,7 @@ _OF_THE_STACK = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
 
 
 def import_custom_imports(cfg: Config, path: Path) -> list[Plugin]:
-    """Import the modules that a config names in `custom_imports`; return those that are not of this project's stack.
+    """Import the modules that a config names in `custom_imports`; return those that belong to the user.
 
     A module is one that is installed, or a file in the folder of the config or in the working folder.
 
@@ -44,12 +45,16 @@ def import_custom_imports(cfg: Config, path: Path) -> list[Plugin]:
     plugins = []
     for name in names:
         try:
-            plugins.append(import_plugin(name.removesuffix(".py"), path.parent))
-        except ModuleNotFoundError as error:
+            if name.partition(".")[0] in _OF_THE_STACK:
+                importlib.import_module(name)
+            else:
+                plugins.append(import_plugin(name.removesuffix(".py"), path.parent))
+        except ImportError as error:
             if isinstance(settings, Mapping) and settings.get("allow_failed_imports"):
                 warnings.warn(f"{name} failed to import and is ignored.", UserWarning, stacklevel=2)
                 continue
-            if (given := _find(name, None, imported_plugins())) is not None:
+            (given,) = _match([(name, None)])
+            if given is not None:
                 plugins.append(given)
                 continue
             for recorded, _ in missing_plugins(cfg.get(KEY)):
@@ -59,12 +64,14 @@ def import_custom_imports(cfg: Config, path: Path) -> list[Plugin]:
                         f" {plugin_flags([recorded])}, with the path of the file",
                         code="E-config-plugin-missing",
                     ) from error
+            missing = missing_import(error)
+            needs = str(error) if missing is None else f"custom_imports needs {missing}, {how_to_install(missing)}"
             raise InvalidConfigError(
-                f"{path}: custom_imports needs {error.name}, {how_to_install(str(error.name))}; custom_imports find"
-                " modules that are installed, in the folder of the config, or in the working folder",
+                f"{path}: {needs}; custom_imports find modules that are installed, in the folder of the config, or in"
+                " the working folder",
                 code="E-config-package",
             ) from error
-    return [plugin for plugin in plugins if plugin.module.partition(".")[0] not in _OF_THE_STACK]
+    return plugins
 
 
 def merge_records(recorded: Any, plugins: Iterable[Plugin]) -> list[dict[str, str | None]]:
@@ -75,7 +82,8 @@ def merge_records(recorded: Any, plugins: Iterable[Plugin]) -> list[dict[str, st
 
 def missing_plugins(recorded: Any) -> list[tuple[str, str | None]]:
     """Return name and SHA-256 of the recorded plugins that are not imported in this process."""
-    return [(name, digest) for name, digest in _parse(recorded) if _find(name, digest, imported_plugins()) is None]
+    records = _parse(recorded)
+    return [record for record, plugin in zip(records, _match(records), strict=True) if plugin is None]
 
 
 def plugin_flags(names: Sequence[str]) -> str:
@@ -90,8 +98,8 @@ def warn_of_changes(recorded: Any, user: object) -> None:
         recorded: from a config or from the description in a checkpoint; not trusted.
         user: the config or checkpoint, for the message.
     """
-    for name, digest in _parse(recorded):
-        plugin = _find(name, digest, imported_plugins())
+    records = _parse(recorded)
+    for (name, digest), plugin in zip(records, _match(records), strict=True):
         changed = plugin is not None and None not in (digest, plugin.sha256) and digest != plugin.sha256
         if changed and os.environ.get("RANK", "0") == "0":
             logging.getLogger("semseg").warning(
@@ -107,14 +115,20 @@ def records_of(description: Mapping[str, Any]) -> Any:
     return config.get(KEY) if isinstance(config, Mapping) else None
 
 
-def _find(name: str, digest: str | None, plugins: Iterable[Plugin]) -> Plugin | None:
-    """Find a recorded plugin: by its name, with or without folder and suffix, or by its content."""
-    known = list(plugins)
-    same = [plugin for plugin in known if digest is not None and plugin.sha256 == digest]
-    stem = _stem(name)
-    return next(
-        iter([*same, *(plugin for plugin in known if stem in (_stem(plugin.name), _stem(plugin.module)))]), None
-    )
+def _match(records: Sequence[tuple[str, str | None]]) -> list[Plugin | None]:
+    """Find the imported plugin of each record: by its content, else by its name, with or without folder and suffix."""
+    free = imported_plugins()
+    found: list[Plugin | None] = [None] * len(records)
+    for is_same in (
+        lambda name, digest, plugin: digest is not None and plugin.sha256 == digest,
+        lambda name, digest, plugin: _stem(name) in (_stem(plugin.name), _stem(plugin.module)),
+    ):
+        for number, (name, digest) in enumerate(records):
+            plugin = next((plugin for plugin in free if is_same(name, digest, plugin)), None)
+            if found[number] is None and plugin is not None:
+                found[number] = plugin
+                free.remove(plugin)
+    return found
 
 
 def _stem(name: str) -> str:

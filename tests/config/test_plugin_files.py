@@ -10,6 +10,7 @@ from mmseg.registry import MODELS, TRANSFORMS
 from semseg import config
 from semseg.config import plugin_files
 from semseg.config.plugin_files import import_plugins, imported_plugins, is_of_plugin
+from semseg.config.plugin_records import missing_plugins
 from tests.config.plugins import LOSS, forget_plugins
 from tests.conftest import CONFIG, raises
 
@@ -21,6 +22,7 @@ def forgotten(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # files change within a second here
     monkeypatch.chdir(tmp_path)
     before = set(sys.modules)
+    forget_plugins(before, tmp_path)
     yield
     forget_plugins(before, tmp_path)
 
@@ -214,6 +216,16 @@ def test_a_config_records_names_and_hashes_and_warns_if_a_file_has_changed(tmp_p
     assert (
         f"another version of the plugin own_transform.py (SHA-256 {digests[1][:8]}, and now {changed[:8]})" in warning
     )
+
+
+def test_of_two_files_of_the_same_name_the_missing_one_is_told_by_its_content(tmp_path):
+    paths = [write(tmp_path / folder / "parts.py", f"# {folder}\n") for folder in ("a", "b")]
+    records = config.load_config(CONFIG, plugins=paths).plugins
+    assert [record["name"] for record in records] == ["parts.py", "parts.py"]
+    assert missing_plugins(records) == []
+    forget_plugins(set(sys.modules), tmp_path)
+    import_plugins(paths[1])
+    assert missing_plugins(records) == [tuple(records[0].values())]
 
 
 def test_an_error_in_a_module_of_custom_imports_blames_the_module_and_not_the_config(tmp_path):
