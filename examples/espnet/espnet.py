@@ -11,7 +11,6 @@ dilation, so that large dilations leave no grid in the features, and *merge* the
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmcv.cnn import ConvModule, build_norm_layer
 from mmengine.model import BaseModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -162,6 +161,5 @@ def _double(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
 
 
 def _fitted(features: Tensor, other: Tensor) -> Tensor:
-    """Resize features that differ by a pixel, as they do if the image is not divisible by 8."""
-    size = other.shape[2:]
-    return features if features.shape[2:] == size else F.interpolate(features, size, mode="bilinear")
+    """Cut off the pixel that features have more than finer ones if the image is not divisible by 8."""
+    return features[..., : other.shape[2], : other.shape[3]]
