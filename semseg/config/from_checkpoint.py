@@ -21,6 +21,8 @@ from semseg.checkpoints.reading import checkpoint_stem, is_checkpoint, read_chec
 from semseg.config.plugin_files import is_of_plugin
 from semseg.config.plugin_records import (
     KEY,
+    STACK_PACKAGES,
+    custom_import_names,
     import_custom_imports,
     missing_plugins,
     plugin_flags,
@@ -29,7 +31,6 @@ from semseg.config.plugin_records import (
 from semseg.config.tree import as_list
 from semseg.errors import InvalidCheckpointError, MissingCheckpointError
 
-_PACKAGES = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
 _LEFT_OUT = ("pretrained", "init_cfg", "backend_args", "file_client_args", "_delete_", "_scope_")
 """Keys that are not copied: weights from elsewhere, file servers (memcached imports a module from a folder)."""
 _WRAPPERS = ("ConcatDataset", "RepeatDataset", "ClassBalancedDataset")
@@ -202,7 +203,7 @@ class _Reader:
 
     def _type(self, value: Any, place: str, kinds: Collection[str]) -> str:
         package, _, rest = str(value).partition(".")
-        name = rest.rpartition(".")[2] if rest and package in _PACKAGES else str(value)
+        name = rest.rpartition(".")[2] if rest and package in STACK_PACKAGES else str(value)
         registries = [self._classes[kind] for kind in kinds] if isinstance(value, str) else []
         registered = next((classes[name] for classes in registries if name in classes), None)
         if name in _READ_OTHER_FILES:
@@ -229,10 +230,8 @@ class _Reader:
 
 def _plugin_names(config: Mapping[str, Any]) -> list[str]:
     """Return the names of the plugins of a config that are not imported."""
-    imports = config.get("custom_imports")
-    names = imports.get("imports") if isinstance(imports, dict) else imports
-    names = [names] if isinstance(names, str) else names if isinstance(names, (list, tuple)) else []
-    others = [str(name) for name in names if str(name).partition(".")[0] not in _PACKAGES]
+    names = custom_import_names(config.get("custom_imports")) or []
+    others = [name for name in names if name.partition(".")[0] not in STACK_PACKAGES]
     # older checkpoints have no record
     recorded = config.get(KEY) or [{"name": name, "sha256": None} for name in others]
     return [name for name, _ in missing_plugins(recorded)]

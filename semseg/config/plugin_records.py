@@ -20,7 +20,8 @@ from semseg.config.plugin_files import Plugin, import_plugin, imported_plugins
 from semseg.errors import InvalidConfigError
 
 KEY = "plugins"
-_OF_THE_STACK = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
+STACK_PACKAGES = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
+"""Packages whose modules are no plugins."""
 
 
 def import_custom_imports(cfg: Config, path: Path) -> list[Plugin]:
@@ -36,16 +37,15 @@ def import_custom_imports(cfg: Config, path: Path) -> list[Plugin]:
         ValueError: one cannot be imported.
     """
     settings = cfg.get("custom_imports") or {}
-    names = settings.get("imports") if isinstance(settings, Mapping) else settings
-    names = [names] if isinstance(names, str) else names or []
-    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+    names = custom_import_names(settings)
+    if names is None:
         raise InvalidConfigError(
             f"{path}: custom_imports is {settings!r}; expected dict(imports=['a_module'])", code="E-config-value"
         )
     plugins = []
     for name in names:
         try:
-            if name.partition(".")[0] in _OF_THE_STACK:
+            if name.partition(".")[0] in STACK_PACKAGES:
                 importlib.import_module(name)
             else:
                 plugins.append(import_plugin(name.removesuffix(".py"), path.parent))
@@ -72,6 +72,13 @@ def import_custom_imports(cfg: Config, path: Path) -> list[Plugin]:
                 code="E-config-package",
             ) from error
     return plugins
+
+
+def custom_import_names(settings: Any) -> list[str] | None:
+    """Return the names of modules in a value of `custom_imports`; None if it is something else."""
+    names = settings.get("imports") if isinstance(settings, Mapping) else settings
+    names = [names] if isinstance(names, str) else names or []
+    return list(names) if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names) else None
 
 
 def merge_records(recorded: Any, plugins: Iterable[Plugin]) -> list[dict[str, str | None]]:
