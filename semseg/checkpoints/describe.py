@@ -35,10 +35,13 @@ def summarize(path: str | Path) -> list[str]:
         "schedule": _describe_schedule(description, config, meta),
         "metrics": _describe_metrics(description),
         "trained": _describe_start(description, meta),
+        "plugins": _describe_plugins(config.get("plugins")),
         "command": description.get("command", _UNKNOWN),
         "git": _describe_git(description),
         "versions": _describe_versions(description.get("versions"), meta),
     }
+    if rows["plugins"] == _UNKNOWN:
+        del rows["plugins"]
     if not description:
         rows = {name: text for name, text in rows.items() if text != _UNKNOWN}
         missing = "no description by semseg: no metrics, data, command; test and infer need the config"
@@ -178,6 +181,17 @@ def _describe_start(description: Mapping[str, Any], meta: Mapping[str, Any]) -> 
         return _UNKNOWN
     source = f" from {description['config_file']}" if description.get("config_file") else ""
     return f"{time}, seed {seed}{source}"
+
+
+def _describe_plugins(records: Any) -> str:
+    """Return the options that name the plugins of the run, with the start of the SHA-256 of each file."""
+    entries = records if isinstance(records, (list, tuple)) else []
+    texts = [
+        f"--plugin {entry.get('name')} (SHA-256 {str(entry.get('sha256'))[:8]})"
+        for entry in entries
+        if isinstance(entry, Mapping)
+    ]
+    return ", ".join(texts) or _UNKNOWN
 
 
 def _describe_git(description: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from semseg.config.options import PluginOptions, add_options
 from semseg.errors import InvalidInputError
 
 NUM_COMPARED, NUM_CALIBRATION = 3, 32
@@ -46,6 +47,7 @@ def add_export(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--cfg-options", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override config values"
     )
+    add_options(parser, PluginOptions)
     parser.add_argument(
         "--trust-checkpoint", action="store_true", help="load the file even if it contains code; runs it"
     )
@@ -87,7 +89,9 @@ def _run_export(args: argparse.Namespace) -> int:
         compat.trust_checkpoints()
     checkpoint = existing_checkpoint(args.checkpoint)
     content = read_checkpoint(checkpoint)  # read once for the config, the weights and the metadata of the export
-    cfg = load_config(args.config or checkpoint, args.cfg_options, data=args.data, content=content)
+    cfg = load_config(
+        args.config or checkpoint, args.cfg_options, data=args.data, content=content, plugins=args.plugins
+    )
     cfg = for_inference(cfg, checkpoint, content)
     predictor = Predictor(cfg, checkpoint, "cpu", content=content)
     network = Traceable(predictor.model, cfg, torch.float16 if args.precision == "fp16" else torch.float32)

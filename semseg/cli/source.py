@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from semseg.config.options import add_options, option
+from semseg.config.options import PluginOptions, add_options, option
 from semseg.errors import InvalidInputError
 from semseg.system.machine import num_cpus
 
@@ -16,7 +16,7 @@ SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
-class ConfigOptions:
+class ConfigOptions(PluginOptions):
     """Options if SOURCE is a config."""
 
     data: Sequence[str] | None = option(
@@ -49,8 +49,8 @@ def load_source(args: argparse.Namespace) -> Any:
     if args.source.suffix == ".py":
         from semseg.config import load_config
 
-        return load_config(args.source, args.cfg_options, data=args.data)
-    for name in ("data", "cfg_options"):
+        return load_config(args.source, args.cfg_options, data=args.data, plugins=args.plugins)
+    for name in ("data", "cfg_options", "plugins"):
         if getattr(args, name):
             raise InvalidInputError(
                 f"`{name}` belongs to a config (.py), not to {args.source}; leave it out", code="E-input-no-effect"

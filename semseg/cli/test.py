@@ -60,6 +60,7 @@ def _test(args: argparse.Namespace) -> None:
         work_dir=args.work_dir,
         launcher=args.launcher,
         data=args.data,
+        plugins=args.plugins,
     )
     cfg = for_testing(cfg, args.checkpoint, **given(options.ALL, args))
     if not args.no_check:

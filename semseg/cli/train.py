@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         launcher=args.launcher,
         seed=args.seed,
         data=args.data,
+        plugins=args.plugins,
     )
     join_processes(cfg)  # one process chooses what to resume and runs the checks; if it fails, all exit
     chosen = {**given(options.ALL, args), "cfg_options": args.cfg_options}

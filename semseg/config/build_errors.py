@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from semseg.config.plugin_files import find_frame
+from semseg.config.plugin_records import missing_plugins, plugin_flags
 from semseg.config.tree import walk
 from semseg.errors import InvalidConfigError
 
@@ -29,6 +31,7 @@ _UNEVEN = re.compile(r"must match the size of tensor|[Ss]izes of tensors must ma
 _TOO_SMALL = re.compile(
     r"Output size is too small|[Kk]ernel size can't be greater|Padding size should be less|greater than zero"
 )
+_NOT_REGISTERED = re.compile(r"(\S+) is not in the \S+ registry")
 _INSIDE_INIT_CFG = re.compile(r"\.init_cfg\..*")
 _BUILDING = ("build_from_cfg", "init_weights")  # functions of MMEngine
 
@@ -68,7 +71,9 @@ def explained(cfg: Any, doing: str = "", model: nn.Module | None = None) -> Gene
         if place is None or "memory" in str(error):
             raise
         code = "E-config-operator" if _MISSING_OPERATOR.search(str(error)) else "E-config-part"
-        raise InvalidConfigError(_describe(place, error, doing), code=code) from error
+        where = find_frame(error)
+        line = f" ({where[0]} line {where[1]})" if where else ""
+        raise InvalidConfigError(_describe(cfg, place, error, doing) + line, code=code) from error
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
@@ -117,13 +122,19 @@ def _place_of_module(parts: list[tuple[str, dict]], name: str) -> _Place | None:
     return next((_Place(key, by_key[key]) for key in keys if key in by_key), None)
 
 
-def _describe(place: _Place, error: Exception, doing: str) -> str:
+def _describe(cfg: Any, place: _Place, error: Exception, doing: str) -> str:
     what = f"{place.key} ({_kind(place.node)})"
     message = " ".join(str(error).split()) or type(error).__name__
     if operator := _MISSING_OPERATOR.search(message):
         return (
             f"{what} needs the operator {operator.group(1)}, and the installed onedl-mmcv is compiled without it:"
             " build it from source with MMCV_WITH_OPS=1, or choose another head"
+        )
+    if isinstance(error, KeyError) and (unknown := _NOT_REGISTERED.search(message)):
+        files = [name for name, _ in missing_plugins(cfg.get("plugins"))]
+        return (
+            f"{what} cannot be built: no part is registered under the name {unknown[1].strip(chr(34) + chr(39))}; check"
+            f" its spelling, or add the file of yours that registers it with {plugin_flags(files or ['FILE'])}"
         )
     if isinstance(error, _SHORT_MESSAGES):
         message = f"{type(error).__name__}: {message}"

@@ -14,15 +14,23 @@ from typing import Any
 import mmseg.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
-from mmengine.utils import import_modules_from_strings
 
 from semseg import compat
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.reading import checkpoint_stem, is_checkpoint, read_checkpoint
+from semseg.config.plugin_files import is_of_plugin
+from semseg.config.plugin_records import (
+    KEY,
+    STACK_PACKAGES,
+    custom_import_names,
+    import_custom_imports,
+    missing_plugins,
+    plugin_flags,
+    records_of,
+)
 from semseg.config.tree import as_list
 from semseg.errors import InvalidCheckpointError, MissingCheckpointError
 
-_PACKAGES = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
 _LEFT_OUT = ("pretrained", "init_cfg", "backend_args", "file_client_args", "_delete_", "_scope_")
 """Keys that are not copied: weights from elsewhere, file servers (memcached imports a module from a folder)."""
 _WRAPPERS = ("ConcatDataset", "RepeatDataset", "ClassBalancedDataset")
@@ -75,12 +83,11 @@ def config_of_checkpoint(path: Path, content: Mapping[str, Any] | None = None) -
             f"{path} does not describe its model: name the config that it was trained with, before it",
             code="E-checkpoint-description",
         )
-    imports = config.get("custom_imports") or {}
     if not compat.checkpoints_are_trusted():
         compat.use_registered_names_only()
-    elif imports:
-        import_modules_from_strings(**imports)
-    reader = _Reader(path, imports)
+    elif config.get("custom_imports"):
+        import_custom_imports(Config({"custom_imports": config["custom_imports"]}), path)
+    reader = _Reader(path, _plugin_names(config))
     cfg = {
         **_RUNTIME,
         "model": reader.read(config["model"], "model", "MODELS", "TASK_UTILS"),
@@ -102,10 +109,14 @@ def config_of_checkpoint(path: Path, content: Mapping[str, Any] | None = None) -
         sampler=dict(type="DefaultSampler", shuffle=False),
         dataset=reader.read(loader["dataset"], "test_dataloader.dataset", "DATASETS"),
     )
-    evaluator = config.get("test_evaluator")
-    if isinstance(evaluator, dict) and evaluator.get("type") in _METRICS:
-        metrics = [name for name in ("mIoU", "mDice", "mFscore") if name in (evaluator.get("iou_metrics") or ["mIoU"])]
-        cfg["test_evaluator"] = dict(type="ConfusionMetric", iou_metrics=metrics)
+    evaluators = [
+        reader.read_evaluator(evaluator, f"test_evaluator.{number}")
+        for number, evaluator in enumerate(as_list(config.get("test_evaluator")))
+    ]
+    if evaluators and None not in evaluators:
+        cfg["test_evaluator"] = evaluators if len(evaluators) > 1 else evaluators[0]
+    if missing := missing_plugins(records_of(description)):
+        cfg[KEY] = [{"name": name, "sha256": digest} for name, digest in missing]
     if isinstance(config.get("tta_pipeline"), (list, tuple)):
         cfg["tta_model"] = dict(type="SegTTAModel")
         cfg["tta_pipeline"] = reader.read(config["tta_pipeline"], "tta_pipeline", "TRANSFORMS")
@@ -130,18 +141,27 @@ class _Reader:
 
     Args:
         path: of the checkpoint, for the messages.
-        imports: `custom_imports` of its config, for the messages.
+        plugins: names of the plugins that it was trained with and that are not imported, for the messages.
     """
 
-    def __init__(self, path: Path, imports: Any) -> None:
-        self._path = path
-        names = imports.get("imports") if isinstance(imports, dict) else imports
-        names = [names] if isinstance(names, str) else names if isinstance(names, (list, tuple)) else []
-        self._imports = [str(name) for name in names if str(name).partition(".")[0] not in _PACKAGES]
+    def __init__(self, path: Path, plugins: list[str]) -> None:
+        self._path, self._plugins = path, plugins
         self._classes = {
             kind: _classes_in(getattr(mmseg.registry, kind))
-            for kind in ("MODELS", "TASK_UTILS", "DATASETS", "TRANSFORMS")
+            for kind in ("MODELS", "TASK_UTILS", "DATASETS", "TRANSFORMS", "METRICS")
         }
+
+    def read_evaluator(self, evaluator: Any, place: str) -> dict | None:
+        """Return the config of a metric of this project or of an imported plugin; None for every other one."""
+        if not isinstance(evaluator, dict) or not isinstance(evaluator.get("type"), str):
+            return None
+        if evaluator["type"] in _METRICS:
+            wanted = evaluator.get("iou_metrics") or ["mIoU"]
+            metrics = [name for name in ("mIoU", "mDice", "mFscore") if name in wanted]
+            return dict(type="ConfusionMetric", iou_metrics=metrics)
+        if is_of_plugin(self._classes["METRICS"].get(evaluator["type"])):
+            return self.read(evaluator, place, "METRICS")
+        return None
 
     def read(self, node: Any, place: str, *kinds: str) -> Any:
         """Return a copy of a part without the keys of `_LEFT_OUT`.
@@ -183,14 +203,19 @@ class _Reader:
 
     def _type(self, value: Any, place: str, kinds: Collection[str]) -> str:
         package, _, rest = str(value).partition(".")
-        name = rest.rpartition(".")[2] if rest and package in _PACKAGES else str(value)
+        name = rest.rpartition(".")[2] if rest and package in STACK_PACKAGES else str(value)
         registries = [self._classes[kind] for kind in kinds] if isinstance(value, str) else []
         registered = next((classes[name] for classes in registries if name in classes), None)
         if name in _READ_OTHER_FILES:
             raise self._error(place, f"is {value!r}, which builds what another file or site names")
         if registered is None:
-            hint = f" (its config imports {', '.join(self._imports)})" if self._imports else ""
-            raise self._error(place, f"is {value!r}, which is not a part of MMSegmentation or this project{hint}")
+            if self._plugins and str(value).isidentifier():  # it could be the name of a class in a plugin
+                raise InvalidCheckpointError(
+                    f"{self._path} needs {value!r} ({place}), which is registered by a file of yours, and no checkpoint"
+                    f" contains code: add {plugin_flags(self._plugins)}, with the path of each file",
+                    code="E-checkpoint-plugin",
+                )
+            raise self._error(place, f"is {value!r}, which is not a part of MMSegmentation or this project")
         if "DATASETS" in kinds and name not in _WRAPPERS and not _lists_files_plainly(registered):
             raise self._error(place, f"is {value!r}, which reads more than folders and lists of names")
         return name
@@ -201,6 +226,15 @@ class _Reader:
             " it was trained with, before it",
             code="E-checkpoint-unsafe",
         )
+
+
+def _plugin_names(config: Mapping[str, Any]) -> list[str]:
+    """Return the names of the plugins of a config that are not imported."""
+    names = custom_import_names(config.get("custom_imports")) or []
+    others = [name for name in names if name.partition(".")[0] not in STACK_PACKAGES]
+    # older checkpoints have no record
+    recorded = config.get(KEY) or [{"name": name, "sha256": None} for name in others]
+    return [name for name, _ in missing_plugins(recorded)]
 
 
 def _classes_in(registry: Registry) -> dict[str, Any]:
@@ -218,7 +252,7 @@ def _lists_files_plainly(dataset: Any) -> bool:
     """Return whether a data set gets its files from folders and lists only."""
     from mmseg.datasets import BaseSegDataset  # prints a banner if it is imported before the repairs
 
-    if getattr(dataset, "__module__", "").startswith("semseg."):
+    if getattr(dataset, "__module__", "").startswith("semseg.") or is_of_plugin(dataset):
         return True
     return getattr(dataset, "load_data_list", None) is BaseSegDataset.load_data_list
 

@@ -22,6 +22,7 @@ from semseg.errors import InvalidConfigError, MissingConfigError
 EFFECTIVE_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"} | {
     # read by MMEngine with cfg.get, by MMSegmentation's tools, or by this module
     "custom_imports",
+    "plugins",  # a record, see plugin_records.py
     "model_wrapper_cfg",
     "find_unused_parameters",
     "sync_bn",

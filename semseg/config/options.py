@@ -77,7 +77,19 @@ def duration_s(text: str) -> float:
 
 
 @dataclasses.dataclass(frozen=True)
-class RunOptions:
+class PluginOptions:
+    """Parts of yours."""
+
+    plugins: Any = option(  # str | Path | Sequence[str | Path] | None
+        flag="--plugin",
+        action="append",
+        metavar="FILE",
+        help="import this Python file (or module) first, which registers parts of yours; repeatable",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions(PluginOptions):
     """The run."""
 
     work_dir: str | None = option(

@@ -19,6 +19,7 @@ from mmengine.config import Config, DictAction
 from mmengine.utils import import_modules_from_strings
 
 from semseg import compat
+from semseg.checkpoints.description import description_of
 from semseg.checkpoints.reading import SUFFIXES as CHECKPOINT_SUFFIXES
 from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
 from semseg.config.class_count import check_class_count
@@ -34,6 +35,8 @@ from semseg.config.from_checkpoint import config_of_checkpoint, existing_checkpo
 from semseg.config.keys import check_file, check_option
 from semseg.config.metrics import use_confusion_metric
 from semseg.config.packages import check_packages, how_to_install, missing_import
+from semseg.config.plugin_files import import_plugins
+from semseg.config.plugin_records import import_custom_imports, merge_records, records_of, warn_of_changes
 from semseg.config.rare_crops import crop_around_rare_classes
 from semseg.config.recipes import find_recipe, recipes, shown_path
 from semseg.config.schedule import fit_schedule, length_of
@@ -50,6 +53,7 @@ def load_config(
     seed: int | None = None,
     data: str | Path | Sequence[str | Path] | None = None,
     content: Mapping[str, Any] | None = None,
+    plugins: str | Path | Sequence[str | Path] | None = None,
 ) -> Config:
     """Read a config file, check it, and apply the command line to it.
 
@@ -65,6 +69,7 @@ def load_config(
         data: a dataset.yaml that replaces the config's own data set, its splits and its classes. Several files with
             the same classes are read as one set.
         content: of the checkpoint `path`, from `read_checkpoint`; default: it is read here.
+        plugins: Python files or modules that register parts of yours, such as a loss; they are imported first.
 
     Raises:
         FileNotFoundError: no such file; the sentence names the nearest one.
@@ -84,10 +89,15 @@ def load_config(
         path = find_recipe(path) or path
     compat.repair()
     import_modules_from_strings(["semseg.plugins"])  # every run uses hooks of this project
+    imported = import_plugins(plugins)
     if is_checkpoint(path):
         cfg, name = config_of_checkpoint(existing_checkpoint(path), content)
     else:
         cfg, name = _read_config(path), path.stem
+        imported += import_custom_imports(cfg, path)
+        warn_of_changes(cfg.get("plugins"), path)  # of a config that a run has written
+    if records := merge_records(cfg.get("plugins"), imported):
+        cfg.plugins = records
     concatenate_lists(cfg)
     dataset_paths = [data] if isinstance(data, (str, Path)) else list(data or ())
     if dataset_paths:
@@ -141,7 +151,9 @@ def for_inference(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any
     cfg = copy.deepcopy(cfg)
     checkpoint = existing_checkpoint(checkpoint)
     check_packages(cfg)
-    check_class_count(cfg, checkpoint, read_checkpoint(checkpoint, mmap=True) if content is None else content)
+    content = read_checkpoint(checkpoint, mmap=True) if content is None else content
+    check_class_count(cfg, checkpoint, content)
+    warn_of_changes(records_of(description_of(content, checkpoint)), checkpoint)
     leave_out_class_weights(cfg)
     leave_out_pretrained(cfg.model)
     return cfg
@@ -151,21 +163,17 @@ def _read_config(path: Path) -> Config:
     if not path.is_file():
         hint = _suggest_config(path) or name_in_version_1(path.stem)
         raise MissingConfigError(f"no config file {path}{hint}", code="E-config-missing")
-    for folder in (Path.cwd(), path.parent.resolve()):  # custom_imports may name modules in the folder of the config
+    for folder in (Path.cwd(), path.parent.resolve()):  # a config may import modules in its folder
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
     try:
         check_version(path)
         check_file(path)
-        cfg = Config.fromfile(path)
+        cfg = Config.fromfile(path, import_custom_modules=False)
     except ImportError as error:
         missing = missing_import(error)
-        needs = str(error) if missing is None else f"custom_imports needs {missing}, {how_to_install(missing)}"
-        raise InvalidConfigError(
-            f"{path}: {needs}; custom_imports find modules that are installed, in the folder of the config, or in the"
-            " working folder",
-            code="E-config-package",
-        ) from error
+        needs = str(error) if missing is None else f"an import needs {missing}, {how_to_install(missing)}"
+        raise InvalidConfigError(f"{path}: {needs}", code="E-config-package") from error
     except UnicodeDecodeError as error:
         suffixes = ", ".join(CHECKPOINT_SUFFIXES)
         raise InvalidConfigError(

@@ -8,12 +8,14 @@ from typing import Any
 
 from mmengine.config import Config
 
+from semseg.checkpoints.description import description_of
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config.dataset_files import check_split
 from semseg.config.from_checkpoint import existing_checkpoint
 from semseg.config.options import names_of
 from semseg.config.packages import check_packages
 from semseg.config.patch import apply_features
+from semseg.config.plugin_records import missing_plugins, plugin_flags, records_of, warn_of_changes
 from semseg.errors import InvalidInputError
 from semseg.evaluation import class_map, extras, options, predictions, result_files, strict_weights, tta
 
@@ -52,9 +54,11 @@ def for_testing(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any] 
     check_packages(cfg)
     check_split(cfg, "test", "val")
     if "test_evaluator" not in cfg:
+        missing = [name for name, _ in missing_plugins(cfg.get("plugins"))]
+        advice = f"add {plugin_flags(missing)}, or the config" if missing else "add the config that it was trained with"
         raise InvalidInputError(
-            f"{checkpoint} contains no evaluation settings; add the config that it was trained with",
-            code="E-checkpoint-no-config",
+            f"{checkpoint} contains no evaluation settings; {advice}", code="E-checkpoint-no-config"
         )
     content = read_checkpoint(checkpoint, mmap=True) if content is None else content
+    warn_of_changes(records_of(description_of(content, checkpoint)), checkpoint)
     return apply_features(cfg, FEATURES, {**asked, "checkpoint": checkpoint, "content": content})

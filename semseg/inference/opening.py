@@ -43,7 +43,13 @@ def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predict
     # the file is read only once: for the config, the number of classes, and the weights
     is_its_own_config = not options.config and is_checkpoint(checkpoint)
     content = read_checkpoint(checkpoint) if is_its_own_config else None
-    cfg = load_config(options.config or checkpoint, options.cfg_options, data=options.data, content=content)
+    cfg = load_config(
+        options.config or checkpoint,
+        options.cfg_options,
+        data=options.data,
+        content=content,
+        plugins=options.plugins,
+    )
     content = read_checkpoint(checkpoint) if content is None else content
     return Predictor(
         for_inference(cfg, checkpoint, content),

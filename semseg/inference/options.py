@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semseg.config.options import option
+from semseg.config.options import PluginOptions, option
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class ModelOptions(PluginOptions):
     """How the model is opened."""
 
     data: str | Path | None = option(metavar="FILE", help="the dataset.yaml that the model was trained on, if any")

@@ -55,6 +55,7 @@ class Segmenter:
                 default: what the data set says that the model was trained on.
             data: the dataset.yaml that the model was trained on, if any.
             cfg_options: config values to override, as KEY=VALUE.
+            plugins: Python files or modules that register parts of yours which the model needs.
             trust_checkpoint: load the checkpoint even if it carries code, and run that code.
             on_note: called with sentences for the user, such as the precision, images that did not fit into memory, or
                 an image that was skipped; default: skipped images give a warning.

@@ -17,6 +17,7 @@ from semseg.checkpoints.description import describe_run, description_of
 from semseg.checkpoints.plain import plain
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config.patch import Patch
+from semseg.config.plugin_records import missing_plugins, plugin_flags, records_of, warn_of_changes
 from semseg.config.rare_crops import rare_class_datasets
 from semseg.config.schedule import counts_epochs
 from semseg.config.tree import as_list, heads, inner_datasets
@@ -53,6 +54,14 @@ def _compare(cfg: Config) -> None:
     description = description_of(read_checkpoint(cfg.load_from, mmap=True), cfg.load_from)
     if not isinstance(description.get("config"), dict):
         return
+    recorded = records_of(description)
+    if missing := [name for name, _ in missing_plugins(recorded)]:
+        raise InvalidConfigError(
+            f"`resume`: {cfg.load_from} was trained with parts in files of yours, and no checkpoint contains code: add"
+            f" {plugin_flags(missing)}, with the path of each file",
+            code="E-checkpoint-plugin",
+        )
+    warn_of_changes(recorded, cfg.load_from)
     before, now = ConfigDict(description["config"]), ConfigDict(plain(cfg.to_dict()))
     for option, compared in _COMPARED.items():
         different = next(

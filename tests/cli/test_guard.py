@@ -26,13 +26,11 @@ class BreakThirdBatch(BaseTransform):
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_in_one_of_two_processes_ends_both_at_once(town, tmp_path, monkeypatch):
-    (tmp_path / "sick.py").write_text(SICK)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    config = tmp_path / "config.py"
-    config.write_text(f"_base_ = {str(CONFIG)!r}\ncustom_imports = dict(imports=['semseg.plugins', 'sick'])\n")
+def test_a_loss_that_is_no_number_in_one_of_two_processes_ends_both_at_once(town, tmp_path):
+    (tmp_path / "sick.py").write_text(SICK)  # a plugin, in both processes
     done = run(
-        town, "dist_train.sh", config, 2, "--work-dir", tmp_path / "run", "--seed", 0, "--no-check", *SHORT,
+        town, "dist_train.sh", CONFIG, 2, "--plugin", tmp_path / "sick.py", "--work-dir", tmp_path / "run",
+        "--seed", 0, "--no-check", *SHORT,
         "train_dataloader.num_workers=0", "train_dataloader.persistent_workers=False",
         "train_dataloader.dataset.pipeline.4.type=BreakThirdBatch", "--max-restarts=2", code=3,
     )  # fmt: skip

@@ -51,7 +51,10 @@ def test_a_part_of_the_model_that_fails_is_named_with_its_key(tmp_path):
     ("option", "values"),
     [
         ("model.backbone.depth=19", r"model\.backbone \(ResNetV1c\) cannot be built: KeyError: .*depth 19"),
-        ("model.decode_head.type=PSPHeda", r"model\.decode_head \(PSPHeda\) cannot be built: KeyError: .*PSPHeda"),
+        (
+            "model.decode_head.type=PSPHeda",
+            r"model\.decode_head \(PSPHeda\) cannot be built: no part .* name PSPHeda; .*`plugins` FILE",
+        ),
     ],
 )
 def test_a_part_that_cannot_be_built_is_named_with_its_key(tmp_path, option, values):

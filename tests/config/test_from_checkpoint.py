@@ -1,6 +1,7 @@
 """A config from a checkpoint: it has all that a test needs, and nothing that is not trusted."""
 
 import copy
+import hashlib
 import importlib.util
 import pickle
 import re
@@ -17,6 +18,7 @@ from semseg.config.from_checkpoint import leave_out_pretrained
 from semseg.evaluation import for_testing
 from semseg.training import for_training
 from tests.checkpoints.described import checkpoint, describe, save, small_config
+from tests.config.plugins import forget_plugins
 from tests.conftest import CONFIG, raises
 
 URL = "http://127.0.0.1:9/a.pth"  # the discard port, which is closed
@@ -189,11 +191,108 @@ def test_only_a_trusted_checkpoint_imports_its_modules(tmp_path, monkeypatch, co
     path = with_config(
         tmp_path / "a.pth", content, custom_imports={"imports": ["own_parts"]}, model__backbone={"type": "OwnBackbone"}
     )
-    with raises("E-checkpoint-unsafe", r"'OwnBackbone', .*own_parts"):
+    with raises("E-checkpoint-plugin", r"a\.pth needs 'OwnBackbone' .*`plugins` own_parts"):
         config.load_config(path)
     compat.trust_checkpoints()
     assert config.load_config(path).model.backbone.type == "OwnBackbone"
     MODELS.module_dict.pop("OwnBackbone")
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A plugin with a backbone, a metric and a data set, and a checkpoint that was made with it."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before = set(sys.modules)
+    path = tmp_path / "parts/own-net.py"
+    path.parent.mkdir()
+    path.write_text(OWN_NET)
+    yield path
+    forget_plugins(before, tmp_path)
+
+
+OWN_NET = """import torch
+from mmengine.evaluator import BaseMetric
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS, METRICS, MODELS
+
+@MODELS.register_module()
+class OwnNet(torch.nn.Identity):
+    pass
+
+@METRICS.register_module()
+class OwnMetric(BaseMetric):
+    pass
+
+@DATASETS.register_module()
+class OwnDataset(BaseSegDataset):
+    def load_data_list(self):
+        return []
+"""
+
+
+def test_a_checkpoint_asks_for_the_plugin_that_it_names_and_imports_nothing_by_itself(
+    tmp_path, monkeypatch, content, own
+):
+    digest = hashlib.sha256(own.read_bytes()).hexdigest()
+    path = with_config(
+        tmp_path / "a.pth",
+        content,
+        plugins=[{"name": "own-net.py", "sha256": digest}],
+        model__backbone={"type": "OwnNet"},
+        test_dataloader__dataset__type="OwnDataset",
+        test_evaluator=[{"type": "IoUMetric", "iou_metrics": ["mDice"]}, {"type": "OwnMetric", "prefix": "own"}],
+    )
+    monkeypatch.chdir(own.parent)  # the file is at hand, and yet not taken
+    message = (
+        r"a\.pth needs 'OwnNet' \(model\.backbone\.type\), .*no checkpoint contains code: add `plugins` own-net\.py"
+    )
+    with raises("E-checkpoint-plugin", message):
+        config.load_config(path)
+    assert "own-net" not in sys.modules
+    cfg = config.load_config(path, plugins=["own-net.py"])
+    assert cfg.model.backbone.type == "OwnNet"
+    assert [evaluator.type for evaluator in cfg.test_evaluator] == ["ConfusionMetric", "OwnMetric"]
+    assert cfg.test_evaluator[0].iou_metrics == ["mDice"]
+    assert cfg.plugins == [{"name": "own-net.py", "sha256": digest}]
+
+
+def test_a_changed_or_renamed_plugin_is_taken_and_only_the_changed_one_is_a_warning(tmp_path, content, own, caplog):
+    records = [{"name": "own-net.py", "sha256": hashlib.sha256(own.read_bytes()).hexdigest()}]
+    path = with_config(tmp_path / "a.pth", content, plugins=records)
+    renamed = own.rename(own.with_name("net2.py"))
+    config.for_inference(config.load_config(path, plugins=[renamed]), path)
+    assert "version of the plugin" not in caplog.text
+    forget_plugins(set(sys.modules), tmp_path)
+    own.write_text(OWN_NET + "# more\n")
+    config.for_inference(config.load_config(path, plugins=[own]), path)
+    assert re.search(
+        r"a\.pth was made with another version of the plugin own-net\.py \(SHA-256 \w{8}, and", caplog.text
+    )
+
+
+def test_a_metric_of_a_plugin_that_is_not_given_is_asked_for_by_a_test_and_not_by_a_prediction(tmp_path, content):
+    evaluators = [{"type": "IoUMetric"}, {"type": "OwnMetric"}]
+    records = [{"name": "parts/own-net.py", "sha256": None}, {"name": 3}, "x"]
+    path = with_config(tmp_path / "a.pth", content, plugins=records, test_evaluator=evaluators)
+    config.for_inference(config.load_config(path), path)
+    with raises("E-checkpoint-no-config", r"add `plugins` own-net\.py, or the config"):
+        for_testing(config.load_config(path), path)
+
+
+def test_a_record_of_plugins_can_neither_import_nor_control_the_terminal(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "planted.py").write_text("import os; os.mkdir('module_was_imported')")
+    names = ["planted", "planted.py", str(tmp_path / "planted.py"), "a\x1b[2Jb.py"]
+    path = with_config(
+        tmp_path / "a.pth",
+        content,
+        plugins=[{"name": name, "sha256": None} for name in names],
+        model__backbone={"type": "Planted"},
+    )
+    with raises("E-checkpoint-plugin", r"add `plugins` planted `plugins` planted\.py .* a\?\[2Jb\.py"):
+        config.load_config(path)
+    assert not (tmp_path / "module_was_imported").exists()
 
 
 def test_pretrained_weights_are_left_out_wherever_they_are():
