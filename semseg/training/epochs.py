@@ -25,7 +25,7 @@ from semseg.config.tree import type_name
 from semseg.datasets.seeded import Draw
 from semseg.errors import InvalidConfigError
 from semseg.system.machine import num_processes
-from semseg.training.options import EpochsOptions
+from semseg.training.options import STOCK, EpochsOptions
 
 _LENGTHS = ("train_cfg", "train_cfg.max_iters", "train_cfg.max_epochs")
 
@@ -45,9 +45,13 @@ def configure(cfg: Config, options: EpochsOptions) -> Patch:
     if options.overfit is not None:  # it counts iterations
         return Patch()
 
+    repeats_order = (cfg.get("default_hooks") or {}).get("sampler_seed", True) is None
+
     def edit(edited: Config) -> None:
         if options.epochs is not None:
             _train_epochs(edited, options.epochs, options.cfg_options)
+        if repeats_order and options.performance == STOCK:
+            return  # ResumableEpochLoop would shuffle every epoch anew
         if counts_epochs(edited) and type_name(edited.train_cfg) in ("", "EpochBasedTrainLoop"):
             edited.train_cfg.pop("by_epoch", None)
             edited.train_cfg.type = "ResumableEpochLoop"

@@ -17,6 +17,37 @@ class NoOptions:
     """No options: a feature of every run."""
 
 
+STOCK = "stock"
+
+
+@dataclass(frozen=True)
+class PerformanceOptions:
+    """Equality with MMSegmentation."""
+
+    performance: str = option(
+        "fast",
+        choices=["fast", STOCK],
+        help="stock: the numbers of MMSegmentation's own tools/train.py, bit for bit; see docs/fidelity.md",
+    )
+    overfit: int | None = None
+    epochs: int | None = None
+    cfg_options: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """The order of the samples and their random numbers."""
+
+    performance: str = "fast"
+
+
+@dataclass(frozen=True)
+class GuardOptions:
+    """What happens when the loss is not finite."""
+
+    performance: str = "fast"
+
+
 @dataclass(frozen=True)
 class ResumeOptions:
     """Where a run starts."""
@@ -49,6 +80,7 @@ class PrecisionOptions:
     deterministic: bool = option(
         False, action="store_true", help="same weights for the same seed, also on a GPU; slower"
     )
+    performance: str = "fast"
 
 
 @dataclass(frozen=True)
@@ -84,6 +116,7 @@ class EpochsOptions:
     )
     overfit: int | None = None
     cfg_options: Sequence[str] = ()
+    performance: str = "fast"
 
 
 @dataclass(frozen=True)
@@ -101,6 +134,7 @@ class BatchOptions:
     )
     overfit: int | None = None
     cfg_options: Sequence[str] = ()
+    performance: str = "fast"
 
 
 @dataclass(frozen=True)
@@ -180,6 +214,7 @@ class PreflightOptions:
     dry_run: bool = option(
         False, action="store_true", help="run these checks and one training step, and exit: code 0, or 2 on failure"
     )
+    performance: str = "fast"
 
 
 ALL = (
@@ -196,5 +231,6 @@ ALL = (
     OverfitOptions,
     StoppingOptions,
     PreflightOptions,
+    PerformanceOptions,
 )
 """All options with flags, in the order of `tools/train.py --help`."""

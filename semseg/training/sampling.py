@@ -6,17 +6,23 @@ from typing import Any
 
 from mmengine.config import Config
 
-from semseg.config.patch import Key, Patch
+from semseg.config.hooks import remove_hooks
+from semseg.config.patch import Key, Patch, changes
 from semseg.config.schedule import counts_epochs
 from semseg.config.tree import type_name
-from semseg.training.options import NoOptions
+from semseg.training.options import STOCK, SamplingOptions
+
+_STOCK_SAMPLERS = {"SeededSampler": "InfiniteSampler", "SeededEpochSampler": "DefaultSampler"}
 
 
-def configure(cfg: Config, options: NoOptions) -> Patch:
+def configure(cfg: Config, options: SamplingOptions) -> Patch:
     """Replace InfiniteSampler, and DefaultSampler in a run by epochs, by samplers that draw by position.
 
-    Other samplers and worker functions of the config are kept.
+    Other samplers and worker functions of the config are kept. With `performance='stock'` the order of the samples is
+    the same, and the random numbers are those that MMEngine's workers draw one after the other.
     """
+    if options.performance == STOCK:
+        return changes(cfg, _use_stock_sampling)
     values: dict[Key, Any] = {}
     notes: list[str] = []
     for name in ("train_dataloader", "val_dataloader"):
@@ -36,3 +42,19 @@ def configure(cfg: Config, options: NoOptions) -> Patch:
     if type_name(loader.dataset) != "SeededDataset":
         wraps = {("train_dataloader", "dataset"): (dict(type="SeededDataset"), "dataset")}
     return Patch(values, wraps, [dict(type="SeedHook")], notes)
+
+
+def _use_stock_sampling(cfg: Config) -> None:
+    """Use MMEngine's samplers and workers. Modifies `cfg`, which may come from a run with the other ones."""
+    for name in ("train_dataloader", "val_dataloader"):
+        if type_name((cfg.get(name) or {}).get("worker_init_fn") or {}) == "deaf_worker_init_fn":
+            del cfg[name]["worker_init_fn"]
+    loader = cfg.train_dataloader
+    if type_name(loader.dataset) == "SeededDataset":
+        loader.dataset = loader.dataset.dataset
+    sampler = loader.get("sampler") or {}
+    if type_name(sampler) in _STOCK_SAMPLERS:
+        sampler.type = _STOCK_SAMPLERS[type_name(sampler)]
+    if counts_epochs(cfg) and type_name(sampler) == "InfiniteSampler":  # an epoch of it would never end
+        sampler.type = "DefaultSampler"
+    remove_hooks(cfg, "SeedHook")

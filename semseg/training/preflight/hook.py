@@ -23,7 +23,7 @@ from semseg.system.machine import format_bytes
 from semseg.system.stopping import Stopped
 from semseg.system.wording import listing
 from semseg.training.epochs import ends_with_one_image
-from semseg.training.options import PreflightOptions
+from semseg.training.options import STOCK, PreflightOptions
 from semseg.training.preflight.batches import Largest, batch_size_of, find_largest, load_batch, shorten_path
 from semseg.training.preflight.disk import check_disk
 from semseg.training.preflight.forecast import estimate_pace, format_duration, num_validations
@@ -38,6 +38,8 @@ _NUM_NAMED = 4  # parameters in a message
 def configure(cfg: Config, options: PreflightOptions) -> Patch:
     """Add the trial of a training's steps, unless `check` is False; `dry_run` ends the run after the trial.
 
+    A run with `performance='stock'` has no trial, except a dry run.
+
     Raises:
         ValueError: a dry run without the trial.
     """
@@ -46,7 +48,8 @@ def configure(cfg: Config, options: PreflightOptions) -> Patch:
 
     def edit(edited: Config) -> None:
         kept = [hook for hook in edited.get("custom_hooks") or [] if hook["type"] != "PreflightHook"]
-        trial = [dict(type="PreflightHook", dry_run=options.dry_run)] if options.check else []
+        tries = options.check and (options.performance != STOCK or options.dry_run)
+        trial = [dict(type="PreflightHook", dry_run=options.dry_run)] if tries else []
         edited.custom_hooks = [*kept, *trial]
 
     return changes(cfg, edit)

@@ -1,0 +1,68 @@
+"""Three architectures of MMSegmentation's model zoo at a tiny size, from its own bases: nothing of this project.
+
+MMSegmentation's programs read these configs as they are, so its runs can be compared with those of this project.
+"""
+
+import json
+from pathlib import Path
+
+from bench import stock_tools
+
+BASES = stock_tools().parent / "configs/_base_"
+CROP = (64, 96)  # height, width: no square, and the width is no power of two
+MODELS = {
+    "pspnet": ("pspnet_r50-d8.py", "pretrained=None, backbone=dict(depth=18, base_channels=4, stem_channels=4),"
+               " decode_head=dict(in_channels=32, channels=8), auxiliary_head=dict(in_channels=16, channels=8)"),
+    "deeplabv3plus": ("deeplabv3plus_r50-d8.py", "pretrained=None,"
+                      " backbone=dict(depth=18, base_channels=4, stem_channels=4),"
+                      " decode_head=dict(in_channels=32, channels=8, c1_in_channels=4, c1_channels=4, align_corners=True),"
+                      " auxiliary_head=dict(in_channels=16, channels=8)"),
+    "unet": ("fcn_unet_s5-d16.py", "backbone=dict(base_channels=4),"
+             " decode_head=dict(in_channels=4, channels=4, num_classes=19),"
+             " auxiliary_head=dict(in_channels=8, channels=4, num_classes=19),"
+             " test_cfg=dict(mode='slide', crop_size=(96, 96), stride=(64, 64))"),
+}  # fmt: skip
+"""Name to the base of the model and what is changed in it."""
+
+
+def config_text(name, max_iters, val_interval):
+    """Return a config file of a training on the town's `data/toycity` that validates in between.
+
+    The model has dropout, and the pipeline all augmentations of the Cityscapes recipe, in two workers: the order of all
+    random numbers counts.
+    """
+    base, changes = MODELS[name]
+    bases = [f"models/{base}", "datasets/cityscapes.py", "default_runtime.py", "schedules/schedule_40k.py"]
+    return f"""
+_base_ = {json.dumps([str(BASES / base) for base in bases])}
+_crop = {CROP}
+_test = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=(160, 80), keep_ratio=True),
+    dict(type="LoadAnnotations"),
+    dict(type="PackSegInputs"),
+]
+_train = [
+    dict(type="LoadImageFromFile"),
+    dict(type="LoadAnnotations"),
+    dict(type="RandomResize", scale=(160, 80), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type="RandomCrop", crop_size=_crop, cat_max_ratio=0.75),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PhotoMetricDistortion"),
+    dict(type="PackSegInputs"),
+]
+model = dict(data_preprocessor=dict(size=_crop), {changes})
+train_dataloader = dict(dataset=dict(data_root="data/toycity", pipeline=_train))
+val_dataloader = dict(num_workers=1, dataset=dict(data_root="data/toycity", pipeline=_test))
+test_dataloader = val_dataloader
+train_cfg = dict(max_iters={max_iters}, val_interval={val_interval})
+default_hooks = dict(checkpoint=dict(interval={val_interval}), logger=dict(interval=1))
+randomness = dict(seed=3)
+"""
+
+
+def write_config(folder: Path, name, max_iters=4, val_interval=2):
+    """Write such a config as `<name>_4xb2-tiny.py` to a folder, and return its path."""
+    path = folder / f"{name}_4xb2-tiny.py"
+    path.write_text(config_text(name, max_iters, val_interval))
+    return path
