@@ -7,20 +7,22 @@ import json
 from pathlib import Path
 
 from bench import stock_tools
+from tests.conftest import run_code
 
 BASES = stock_tools().parent / "configs/_base_"
 CROP = (64, 96)  # height, width: no square, and the width is no power of two
-MODELS = {
+ARCHITECTURES = {
     "pspnet": ("pspnet_r50-d8.py", "pretrained=None, backbone=dict(depth=18, base_channels=4, stem_channels=4),"
                " decode_head=dict(in_channels=32, channels=8), auxiliary_head=dict(in_channels=16, channels=8)"),
     "deeplabv3plus": ("deeplabv3plus_r50-d8.py", "pretrained=None,"
                       " backbone=dict(depth=18, base_channels=4, stem_channels=4),"
-                      " decode_head=dict(in_channels=32, channels=8, c1_in_channels=4, c1_channels=4, align_corners=True),"
+                      " decode_head=dict(in_channels=32, channels=8, c1_in_channels=4, c1_channels=4,"
+                      " align_corners=True),"
                       " auxiliary_head=dict(in_channels=16, channels=8)"),
     "unet": ("fcn_unet_s5-d16.py", "backbone=dict(base_channels=4),"
              " decode_head=dict(in_channels=4, channels=4, num_classes=19),"
              " auxiliary_head=dict(in_channels=8, channels=4, num_classes=19),"
-             " test_cfg=dict(mode='slide', crop_size=(96, 96), stride=(64, 64))"),
+             " test_cfg=dict(mode='slide', crop_size=(32, 48), stride=(21, 32))"),
 }  # fmt: skip
 """Name to the base of the model and what is changed in it."""
 
@@ -31,18 +33,18 @@ def config_text(name, max_iters, val_interval):
     The model has dropout, and the pipeline all augmentations of the Cityscapes recipe, in two workers: the order of all
     random numbers counts.
     """
-    base, changes = MODELS[name]
+    base, changes = ARCHITECTURES[name]
     bases = [f"models/{base}", "datasets/cityscapes.py", "default_runtime.py", "schedules/schedule_40k.py"]
     return f"""
 _base_ = {json.dumps([str(BASES / base) for base in bases])}
 _crop = {CROP}
-_test = [
+test_pipeline = [
     dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=(160, 80), keep_ratio=True),
+    dict(type="Resize", scale=(161, 83), keep_ratio=True),
     dict(type="LoadAnnotations"),
     dict(type="PackSegInputs"),
 ]
-_train = [
+train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations"),
     dict(type="RandomResize", scale=(160, 80), ratio_range=(0.5, 2.0), keep_ratio=True),
@@ -52,8 +54,8 @@ _train = [
     dict(type="PackSegInputs"),
 ]
 model = dict(data_preprocessor=dict(size=_crop), {changes})
-train_dataloader = dict(dataset=dict(data_root="data/toycity", pipeline=_train))
-val_dataloader = dict(num_workers=1, dataset=dict(data_root="data/toycity", pipeline=_test))
+train_dataloader = dict(dataset=dict(data_root="data/toycity", pipeline=train_pipeline))
+val_dataloader = dict(num_workers=1, dataset=dict(data_root="data/toycity", pipeline=test_pipeline))
 test_dataloader = val_dataloader
 train_cfg = dict(max_iters={max_iters}, val_interval={val_interval})
 default_hooks = dict(checkpoint=dict(interval={val_interval}), logger=dict(interval=1))
@@ -66,3 +68,12 @@ def write_config(folder: Path, name, max_iters=4, val_interval=2):
     path = folder / f"{name}_4xb2-tiny.py"
     path.write_text(config_text(name, max_iters, val_interval))
     return path
+
+
+def run_stock(folder: Path, program, *arguments):
+    """Run a program of MMSegmentation in a folder, without this project."""
+    path = str(stock_tools() / program)
+    words = [path, *map(str, arguments)]
+    code = f"import runpy, sys\nsys.argv = {words!r}\nrunpy.run_path({path!r}, run_name='__main__')\n"
+    done = run_code(folder, code)
+    assert done.returncode == 0, done.stderr

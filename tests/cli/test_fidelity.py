@@ -1,0 +1,127 @@
+"""Trainings, tests and predictions compared with MMSegmentation's own programs, bit for bit, in fp32 on a CPU.
+
+docs/fidelity.md lists what is compared. MMSegmentation's programs run as they are installed, without this project.
+"""
+
+import re
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
+from semseg import Segmenter, compat
+from semseg.labels import CITYSCAPES
+from tests.conftest import run, run_code
+from tests.inference.lively import make_lively, picture
+from tests.stock_models import ARCHITECTURES, run_stock, write_config
+
+pytestmark = pytest.mark.slow
+
+LENGTH = ["train_cfg.max_iters=4"]  # the schedule of the config ends at 40000
+SIZES = [(128, 256), (127, 255), (97, 61), (75, 333)]  # height, width: no multiples of 32, odd, tall, wide
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def runs(request, town):
+    """A config, and the work folders of two trainings with it: by MMSegmentation's program and by ours."""
+    config = write_config(town, request.param)
+    folders = [town / f"{request.param}_{side}" for side in ("stock", "ours")]
+    run_stock(town, "train.py", config, "--work-dir", folders[0], "--cfg-options", *LENGTH)
+    command = [config, "--work-dir", folders[1], "--performance", "stock", "--cfg-options", *LENGTH]
+    run(town, "train.py", *command)
+    return config, *folders
+
+
+def finished(folder, iteration=4):
+    return compat.load_checkpoint_file(folder / f"iter_{iteration}.pth")
+
+
+def curves(checkpoint):
+    """Return the values of every iteration by name: losses, accuracies, learning rate."""
+    records = checkpoint["message_hub"]["log_scalars"].items()
+    return {
+        name: record.data[0].tolist()
+        for name, record in records
+        if name.startswith("train/") and not name.endswith("time")
+    }
+
+
+def assert_same_training(stock, ours):
+    """Assert that two checkpoints hold the same curves, weights, running statistics and state of the optimizer."""
+    assert {"train/loss", "train/lr", "train/decode.loss_ce", "train/aux.loss_ce"} <= curves(stock).keys()
+    assert curves(ours) == curves(stock)
+    assert ours["state_dict"].keys() == stock["state_dict"].keys()
+    for name, weights in stock["state_dict"].items():
+        assert torch.equal(ours["state_dict"][name], weights), name
+    momenta = [[state["momentum_buffer"] for state in each["optimizer"]["state"].values()] for each in (stock, ours)]
+    assert all(map(torch.equal, *momenta))
+
+
+def test_performance_stock_trains_as_mmsegmentation_bit_for_bit(runs):
+    _, stock_dir, our_dir = runs
+    stock = finished(stock_dir)
+    assert len(set(curves(stock)["train/loss"])) == 4
+    assert_same_training(stock, finished(our_dir))
+
+
+def table_of(text):
+    """Return the cells of the last table of a log, as they are printed, and the means below it."""
+    rows = re.findall(r"^\|\s+(\S.*?)\s+\|\s+(\S+)\s+\|\s+(\S+)\s+\|$", text, re.MULTILINE)
+    means = re.findall(r"Iter\(\w+\) \[\d+/\d+\]\s+(aAcc: \S+  mIoU: \S+  mAcc: \S+)", text)
+    return rows[-20:], means[-1]
+
+
+def log_of(folder):
+    (path,) = folder.rglob("*.log")
+    return path.read_text()
+
+
+def test_a_checkpoint_has_the_same_table_in_both_programs(runs, town):
+    config, stock_dir, our_dir = runs
+    checkpoint = stock_dir / "iter_4.pth"
+    folders = [path.with_name(f"{path.name}_test") for path in (stock_dir, our_dir)]
+    run_stock(town, "test.py", config, checkpoint, "--work-dir", folders[0])
+    run(town, "test.py", config, checkpoint, "--work-dir", folders[1], "--no-report")
+    rows, means = table_of(log_of(folders[0]))
+    assert (rows[0], len(rows)) == (("Class", "IoU", "Acc"), 20)
+    assert table_of(log_of(folders[1])) == (rows, means)
+    assert table_of(log_of(stock_dir)) == table_of(log_of(our_dir)) == (rows, means)  # of the last validation
+
+
+PREDICT = """
+import numpy as np
+from mmseg.apis import inference_model, init_model
+model = init_model({config!r}, {checkpoint!r}, device="cpu")
+masks = [inference_model(model, path).pred_sem_seg.data.squeeze(0).numpy().astype(np.uint8) for path in {paths!r}]
+np.savez({out!r}, *masks)
+"""
+
+
+def lively_checkpoint(config, path):
+    """Write a checkpoint with which all classes are likely."""
+    init_default_scope("mmseg")
+    model = MODELS.build(Config.fromfile(config).model).eval()
+    make_lively(model)
+    names = {"classes": CITYSCAPES.classes, "palette": CITYSCAPES.palette}
+    torch.save({"meta": {"dataset_meta": names}, "state_dict": model.state_dict()}, path)
+
+
+def test_a_segmenter_predicts_as_inference_model_bit_for_bit(runs):
+    config, folder, _ = runs
+    checkpoint, out = str(folder / "lively.pth"), str(folder / "masks.npz")
+    lively_checkpoint(config, checkpoint)
+    paths = [str(folder / f"{height}x{width}.png") for height, width in SIZES]
+    for path, size in zip(paths, SIZES, strict=True):
+        cv2.imwrite(path, picture(*size))
+    done = run_code(folder, PREDICT.format(config=str(config), checkpoint=checkpoint, paths=paths, out=out))
+    assert done.returncode == 0, done.stderr
+    segment = Segmenter(checkpoint, config=config, device="cpu", precision="fp32")
+    for path, mask in zip(paths, np.load(out).values(), strict=True):
+        found = segment(path).train_ids
+        assert found.shape == mask.shape
+        assert len(np.unique(mask)) > 9
+        assert int((found != mask).sum()) == 0, path
