@@ -11,8 +11,9 @@ from semseg.config import for_inference, load_config
 from semseg.config.from_checkpoint import existing_checkpoint
 from semseg.errors import InvalidInputError
 from semseg.inference.onnx_predictor import OnnxPredictor
-from semseg.inference.options import SegmenterOptions
+from semseg.inference.options import STOCK, SegmenterOptions
 from semseg.inference.predictor import Predictor
+from semseg.inference.stock_predictor import StockPredictor, check_stock
 
 _USED_BY_EXPORTED_MODELS = ("device", "bits", "trust_checkpoint", "on_note")
 
@@ -36,6 +37,12 @@ def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predict
         )
     if str(checkpoint).lower().endswith((".onnx", ".pt2")):
         return _open_exported(checkpoint, options)
+    if options.performance not in ("fast", STOCK):
+        raise InvalidInputError(
+            f"`performance` {options.performance!r}: expected 'fast' or 'stock'", code="E-input-choice"
+        )
+    if options.performance == STOCK:
+        check_stock(options)
     if options.trust_checkpoint:
         compat.trust_checkpoints()
     checkpoint = existing_checkpoint(checkpoint)
@@ -45,8 +52,13 @@ def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predict
     content = read_checkpoint(checkpoint) if is_its_own_config else None
     cfg = load_config(options.config or checkpoint, options.cfg_options, data=options.data, content=content)
     content = read_checkpoint(checkpoint) if content is None else content
+    cfg = for_inference(cfg, checkpoint, content)
+    if options.performance == STOCK:
+        return StockPredictor(
+            cfg, checkpoint, options.device, bits=options.bits, on_note=options.on_note, content=content
+        )
     return Predictor(
-        for_inference(cfg, checkpoint, content),
+        cfg,
         checkpoint,
         options.device,
         precision=options.precision,

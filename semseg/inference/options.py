@@ -12,6 +12,8 @@ from pathlib import Path
 
 from semseg.config.options import option
 
+STOCK = "stock"
+
 
 @dataclass(frozen=True)
 class ModelOptions:
@@ -38,6 +40,11 @@ class PredictionOptions:
         "auto",
         choices=["auto", "fp32", "bf16", "fp16"],
         help="number format of the model; default: the fastest one that the hardware supports well",
+    )
+    performance: str = option(
+        "fast",
+        choices=["fast", STOCK],
+        help="stock: the masks of MMSegmentation's inference_model, bit for bit; slower",
     )
     compile: bool = option(
         False,

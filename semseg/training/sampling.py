@@ -54,7 +54,7 @@ def _use_stock_sampling(cfg: Config) -> None:
         loader.dataset = loader.dataset.dataset
     sampler = loader.get("sampler") or {}
     if type_name(sampler) in _STOCK_SAMPLERS:
-        sampler.type = _STOCK_SAMPLERS[type_name(sampler)]
+        sampler["type"] = _STOCK_SAMPLERS[type_name(sampler)]
     if counts_epochs(cfg) and type_name(sampler) == "InfiniteSampler":  # an epoch of it would never end
-        sampler.type = "DefaultSampler"
+        sampler["type"] = "DefaultSampler"
     remove_hooks(cfg, "SeedHook")
