@@ -63,7 +63,7 @@ randomness = dict(seed=3)
 """
 
 
-def write_config(folder: Path, name, max_iters=4, val_interval=2):
+def write_config(folder: Path, name, max_iters=40000, val_interval=2):
     """Write such a config as `<name>_4xb2-tiny.py` to a folder, and return its path."""
     path = folder / f"{name}_4xb2-tiny.py"
     path.write_text(config_text(name, max_iters, val_interval))

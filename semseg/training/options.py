@@ -29,7 +29,6 @@ class PerformanceOptions:
         choices=["fast", STOCK],
         help="stock: the numbers of MMSegmentation's own tools/train.py, bit for bit; see docs/fidelity.md",
     )
-    overfit: int | None = None
     epochs: int | None = None
     cfg_options: Sequence[str] = ()
 
@@ -186,6 +185,7 @@ class OverfitOptions:
     accumulate: str | None = None
     epochs: int | None = None
     cfg_options: Sequence[str] = ()
+    performance: str = "fast"
 
 
 @dataclass(frozen=True)

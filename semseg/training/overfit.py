@@ -25,7 +25,7 @@ from semseg.config.tree import inner_datasets, type_name
 from semseg.errors import InvalidConfigError
 from semseg.labels import IGNORED
 from semseg.system.stopping import Stopped
-from semseg.training.options import OverfitOptions
+from semseg.training.options import STOCK, OverfitOptions
 from semseg.training.runner_parts import bare_model, optim_wrapper_of, train_loop_of
 
 _LENGTHS = dict(max_iters=500, val_interval=25)  # unless `cfg_options` set them
@@ -50,6 +50,7 @@ def configure(cfg: Config, options: OverfitOptions) -> Patch:
     if num_images is None:
         return Patch()
     no_effect = {name: getattr(options, name) for name in _WITHOUT_EFFECT}
+    no_effect["performance"] = options.performance == STOCK
     return changes(cfg, lambda edited: _overfit(edited, num_images, options.cfg_options, no_effect))
 
 

@@ -27,7 +27,7 @@ def configure(cfg: Config, options: PerformanceOptions) -> Patch:
     """Undo the changes of `load_config` that can change a number, if `performance` is `stock`.
 
     Raises:
-        ValueError: `performance` is another word than `fast` and `stock`; or `stock` with `overfit`.
+        ValueError: `performance` is another word than `fast` and `stock`.
     """
     if options.performance not in ("fast", STOCK):
         raise InvalidConfigError(
@@ -35,11 +35,6 @@ def configure(cfg: Config, options: PerformanceOptions) -> Patch:
         )
     if options.performance != STOCK:
         return Patch()
-    if options.overfit is not None:
-        raise InvalidConfigError(
-            f"`performance` {STOCK}: `overfit` has a schedule and a pipeline of its own; leave one of them out",
-            code="E-config-conflict",
-        )
 
     def edit(edited: Config) -> None:
         for name in _LOADERS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import sync_random_seed
 
 from semseg.config.hooks import remove_hooks
 from semseg.config.patch import Key, Patch, changes
@@ -45,10 +46,15 @@ def configure(cfg: Config, options: SamplingOptions) -> Patch:
 
 
 def _use_stock_sampling(cfg: Config) -> None:
-    """Use MMEngine's samplers and workers. Modifies `cfg`, which may come from a run with the other ones."""
+    """Use MMEngine's samplers and the seeds of its workers. Modifies `cfg`, which may come from another run."""
+    randomness = cfg.get("randomness") or {}
+    if randomness.get("seed") is None:  # as the Runner would draw it
+        cfg.randomness = dict(randomness, seed=sync_random_seed())
     for name in ("train_dataloader", "val_dataloader"):
-        if type_name((cfg.get(name) or {}).get("worker_init_fn") or {}) == "deaf_worker_init_fn":
-            del cfg[name]["worker_init_fn"]
+        part = cfg.get(name)
+        if part is not None and type_name(part.get("worker_init_fn") or {}) in ("", "deaf_worker_init_fn"):
+            seeding = dict(seed=cfg.randomness.seed, num_workers=part.get("num_workers", 0))
+            part.worker_init_fn = dict(type="deaf_worker_init_fn", **seeding)
     loader = cfg.train_dataloader
     if type_name(loader.dataset) == "SeededDataset":
         loader.dataset = loader.dataset.dataset
