@@ -4,6 +4,7 @@ MMSegmentation's programs read these configs as they are, so its runs can be com
 """
 
 import json
+import re
 from pathlib import Path
 
 from bench import stock_tools
@@ -77,3 +78,17 @@ def run_stock(folder: Path, program, *arguments):
     code = f"import runpy, sys\nsys.argv = {words!r}\nrunpy.run_path({path!r}, run_name='__main__')\n"
     done = run_code(folder, code)
     assert done.returncode == 0, done.stderr
+
+
+def log_of(folder: Path):
+    """Return the text of the only log below a work folder."""
+    (path,) = folder.rglob("*.log")
+    return path.read_text()
+
+
+def table_of(text):
+    """Return the last table of scores in a log, and the means below it, as they are printed."""
+    rows = re.findall(r"^\|\s+(\S.*?)\s+\|\s+(\S+)\s+\|\s+(\S+)\s+\|$", text, re.MULTILINE)
+    start = max(i for i, row in enumerate(rows) if row == ("Class", "IoU", "Acc"))
+    means = re.findall(r"Iter\(\w+\) \[\d+/\d+\]\s+(aAcc: \S+  mIoU: \S+  mAcc: \S+)", text)
+    return rows[start + 1 :], means[-1]

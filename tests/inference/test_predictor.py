@@ -103,14 +103,20 @@ def test_confidence_and_probabilities_are_those_of_the_scores(tmp_path):
     assert_same(found.train_ids, train_ids)
 
 
-def test_one_channel_decides_between_two_classes(tmp_path):
-    cfg = small_config()
+def one_channel_checkpoint(cfg):
+    """Return the content of a checkpoint of two classes, of which one channel decides. Modifies `cfg`."""
     loss = dict(type="CrossEntropyLoss", use_sigmoid=True)
     head = dict(cfg.model.decode_head, num_classes=2, out_channels=1, threshold=0.4, loss_decode=loss)
     cfg.model.decode_head, cfg.model.auxiliary_head.num_classes = head, 2
     content = lively_checkpoint(cfg)
     content["meta"]["dataset_meta"] = {"classes": ("floor", "wall"), "palette": [[0, 0, 0], [255, 255, 255]]}
     del content["meta"]["semseg"]
+    return content
+
+
+def test_one_channel_decides_between_two_classes(tmp_path):
+    cfg = small_config()
+    content = one_channel_checkpoint(cfg)
     path = save(tmp_path / "model.pth", content)
     predictor = Predictor(for_inference(cfg, path), path, "cpu")
     image = picture(128, 256)
