@@ -63,7 +63,7 @@ def test_a_stock_run_differs_from_its_config_file_only_in_what_changes_no_number
 
 
 def test_the_default_differs_from_stock_in_these_parts(tmp_path):
-    """docs/fidelity.md lists them; the batch is a quarter of the recipe's."""
+    """docs/training.md lists them; the batch is a quarter of the recipe's."""
     path = write_config(tmp_path, "pspnet")
     stock = prepared(path, *SHORT, performance="stock")
     changed = differences(for_training(load_config(path, SHORT), cfg_options=SHORT), stock)
