@@ -9,9 +9,10 @@ from semseg import compat
 from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
 from semseg.config import for_inference, load_config
 from semseg.config.from_checkpoint import existing_checkpoint
+from semseg.config.options import FAST, STOCK
 from semseg.errors import InvalidInputError
 from semseg.inference.onnx_predictor import OnnxPredictor
-from semseg.inference.options import STOCK, SegmenterOptions
+from semseg.inference.options import SegmenterOptions
 from semseg.inference.predictor import Predictor
 from semseg.inference.stock_predictor import StockPredictor, check_stock
 
@@ -37,9 +38,9 @@ def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predict
         )
     if str(checkpoint).lower().endswith((".onnx", ".pt2")):
         return _open_exported(checkpoint, options)
-    if options.performance not in ("fast", STOCK):
+    if options.performance not in (FAST, STOCK):
         raise InvalidInputError(
-            f"`performance` {options.performance!r}: expected 'fast' or 'stock'", code="E-input-choice"
+            f"`performance` {options.performance!r}: expected {FAST!r} or {STOCK!r}", code="E-input-choice"
         )
     if options.performance == STOCK:
         check_stock(options)

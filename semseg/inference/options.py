@@ -10,9 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semseg.config.options import option
-
-STOCK = "stock"
+from semseg.config.options import FAST, STOCK, option
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ class PredictionOptions:
         help="number format of the model; default: the fastest one that the hardware supports well",
     )
     performance: str = option(
-        "fast",
-        choices=["fast", STOCK],
+        FAST,
+        choices=[FAST, STOCK],
         help="stock: the masks of MMSegmentation's inference_model, bit for bit; slower",
     )
     compile: bool = option(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from semseg.config.options import STOCK
 from semseg.errors import InvalidInputError
-from semseg.inference.options import STOCK, SegmenterOptions
+from semseg.inference.options import SegmenterOptions
 from semseg.inference.prediction import Prediction, Wanted, check_image, predict_from_scores, split_images
 from semseg.inference.predictor import Predictor
 

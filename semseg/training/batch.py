@@ -10,10 +10,11 @@ from typing import Any
 from mmengine.config import Config
 
 from semseg.config.hooks import note
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError
 from semseg.system.machine import num_processes
-from semseg.training.options import STOCK, BatchOptions
+from semseg.training.options import BatchOptions
 
 _AUTO = "auto"
 _RATE_KEYS = {"optim_wrapper.optimizer.lr", "optim_wrapper.optimizer", "optim_wrapper"}

@@ -19,13 +19,14 @@ from mmengine.registry import DATA_SAMPLERS, init_default_scope
 from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import DATASETS, LOOPS
 
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.config.schedule import counts_epochs, fit_schedule, length_of
 from semseg.config.tree import type_name
 from semseg.datasets.seeded import Draw
 from semseg.errors import InvalidConfigError
 from semseg.system.machine import num_processes
-from semseg.training.options import STOCK, EpochsOptions
+from semseg.training.options import EpochsOptions
 
 _LENGTHS = ("train_cfg", "train_cfg.max_iters", "train_cfg.max_epochs")
 

@@ -16,11 +16,12 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.config.hooks import remove_hooks
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.datasets import samples
 from semseg.labels import IGNORED
 from semseg.system.stopping import GIVEN_UP, Stopped
-from semseg.training.options import STOCK, GuardOptions
+from semseg.training.options import GuardOptions
 from semseg.training.runner_parts import bare_model, optim_wrapper_of
 from semseg.visualization import drawing
 from semseg.visualization.jpeg import save_jpeg

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from semseg.config.options import duration_s, option
+from semseg.config.options import FAST, STOCK, duration_s, option
 
 
 @dataclass(frozen=True)
@@ -17,16 +17,13 @@ class NoOptions:
     """No options: a feature of every run."""
 
 
-STOCK = "stock"
-
-
 @dataclass(frozen=True)
 class PerformanceOptions:
     """Equality with MMSegmentation."""
 
     performance: str = option(
-        "fast",
-        choices=["fast", STOCK],
+        FAST,
+        choices=[FAST, STOCK],
         help="stock: the numbers of MMSegmentation's own tools/train.py, bit for bit; see docs/fidelity.md",
     )
     epochs: int | None = None
@@ -37,14 +34,14 @@ class PerformanceOptions:
 class SamplingOptions:
     """The order of the samples and their random numbers."""
 
-    performance: str = "fast"
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
 class GuardOptions:
     """What happens when the loss is not finite."""
 
-    performance: str = "fast"
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,7 @@ class ResumeOptions:
     load_from: str | None = option(
         metavar="CHECKPOINT", help="start from these weights; if the classes differ, they are matched by name"
     )
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class PrecisionOptions:
     deterministic: bool = option(
         False, action="store_true", help="same weights for the same seed, also on a GPU; slower"
     )
-    performance: str = "fast"
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ class EpochsOptions:
     )
     overfit: int | None = None
     cfg_options: Sequence[str] = ()
-    performance: str = "fast"
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ class BatchOptions:
     )
     overfit: int | None = None
     cfg_options: Sequence[str] = ()
-    performance: str = "fast"
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
@@ -185,7 +183,7 @@ class OverfitOptions:
     accumulate: str | None = None
     epochs: int | None = None
     cfg_options: Sequence[str] = ()
-    performance: str = "fast"
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
@@ -214,7 +212,7 @@ class PreflightOptions:
     dry_run: bool = option(
         False, action="store_true", help="run these checks and one training step, and exit: code 0, or 2 on failure"
     )
-    performance: str = "fast"
+    performance: str = FAST
 
 
 ALL = (

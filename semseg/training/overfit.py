@@ -20,12 +20,13 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.config.hooks import ensure_hook
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.config.tree import inner_datasets, type_name
 from semseg.errors import InvalidConfigError
 from semseg.labels import IGNORED
 from semseg.system.stopping import Stopped
-from semseg.training.options import STOCK, OverfitOptions
+from semseg.training.options import OverfitOptions
 from semseg.training.runner_parts import bare_model, optim_wrapper_of, train_loop_of
 
 _LENGTHS = dict(max_iters=500, val_interval=25)  # unless `cfg_options` set them

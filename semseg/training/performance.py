@@ -15,10 +15,11 @@ from typing import Any
 
 from mmengine.config import Config
 
-from semseg.config.patch import Patch, changes
+from semseg.config.options import FAST, STOCK
+from semseg.config.patch import Key, Patch, changes, has_value, value_at
 from semseg.config.schedule import fit_schedule, length_of
 from semseg.errors import InvalidConfigError
-from semseg.training.options import STOCK, PerformanceOptions
+from semseg.training.options import PerformanceOptions
 
 _LOADERS = ("train_dataloader", "val_dataloader")
 
@@ -29,9 +30,9 @@ def configure(cfg: Config, options: PerformanceOptions) -> Patch:
     Raises:
         ValueError: `performance` is another word than `fast` and `stock`.
     """
-    if options.performance not in ("fast", STOCK):
+    if options.performance not in (FAST, STOCK):
         raise InvalidConfigError(
-            f"`performance` {options.performance}: expected fast or {STOCK}", code="E-config-value"
+            f"`performance` {options.performance}: expected {FAST} or {STOCK}", code="E-config-value"
         )
     if options.performance != STOCK:
         return Patch()
@@ -63,7 +64,7 @@ def _with_stock_loader(node: Any) -> Any:
     return changed
 
 
-def _unfitted_schedule(cfg: Config, options: Sequence[str]) -> dict:
+def _unfitted_schedule(cfg: Config, options: Sequence[str]) -> dict[Key, Any]:
     """Return the values of `param_scheduler` in the config file that `fit_schedule` has moved to another length.
 
     A value that is not the one that `fit_schedule` gives is kept: something else has set it.
@@ -75,16 +76,4 @@ def _unfitted_schedule(cfg: Config, options: Sequence[str]) -> dict:
     fitted = copy.deepcopy(written)
     fitted.train_cfg = copy.deepcopy(cfg.train_cfg)
     moved = changes(fitted, lambda edited: fit_schedule(edited, planned, options)).values
-    return {key: _value_at(written, key) for key, value in moved.items() if _value_at(cfg, key, default=None) == value}
-
-
-def _value_at(cfg: Config, key: Sequence[Any], **default: Any) -> Any:
-    node: Any = cfg
-    try:
-        for part in key:
-            node = node[part]
-    except (KeyError, IndexError, TypeError):
-        if default:
-            return default["default"]
-        raise
-    return node
+    return {key: value_at(written, key) for key, value in moved.items() if has_value(cfg, key, value)}

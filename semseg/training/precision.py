@@ -18,9 +18,10 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS
 
 from semseg.config.hooks import remove_hooks
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError
-from semseg.training.options import STOCK, PrecisionOptions
+from semseg.training.options import PrecisionOptions
 from semseg.training.runner_parts import bare_model
 
 

@@ -16,13 +16,14 @@ from mmseg.registry import DATASETS
 from semseg.checkpoints.description import describe_run, description_of
 from semseg.checkpoints.plain import plain
 from semseg.checkpoints.reading import read_checkpoint
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch
 from semseg.config.rare_crops import rare_class_datasets
 from semseg.config.schedule import counts_epochs
 from semseg.config.tree import as_list, heads, inner_datasets, type_name
 from semseg.errors import InvalidConfigError
 from semseg.system.wording import listing
-from semseg.training.options import STOCK, FolderOptions
+from semseg.training.options import FolderOptions
 
 _IGNORED_KEYS = ("pipeline", "lazy_init", "serialize_data", "max_refetch", "backend_args", "test_mode")
 _NUM_SHOWN = 6  # names in a message

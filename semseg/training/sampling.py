@@ -8,10 +8,11 @@ from mmengine.config import Config
 from mmengine.dist import sync_random_seed
 
 from semseg.config.hooks import remove_hooks
+from semseg.config.options import STOCK
 from semseg.config.patch import Key, Patch, changes
 from semseg.config.schedule import counts_epochs
 from semseg.config.tree import type_name
-from semseg.training.options import STOCK, SamplingOptions
+from semseg.training.options import SamplingOptions
 
 _STOCK_SAMPLERS = {"SeededSampler": "InfiniteSampler", "SeededEpochSampler": "DefaultSampler"}
 

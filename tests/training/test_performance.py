@@ -1,6 +1,7 @@
 """What `performance='stock'` leaves out, and what stays."""
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from semseg.config import load_config
@@ -146,3 +147,15 @@ def test_wrong_words_and_an_overfitting_run_are_refused(tmp_path):
         prepared(path, performance="slow")
     with raises("E-config-no-effect", "`performance` would change nothing"):
         prepared(path, performance="stock", overfit=2)
+
+
+def test_stock_loads_pretrained_weights_even_if_a_checkpoint_replaces_them(tmp_path):
+    """Without them MMSegmentation would initialize the weights, and draw other numbers for the dropout."""
+    path, checkpoint = write_config(tmp_path, "pspnet"), tmp_path / "weights.pth"
+    torch.save({"state_dict": {}, "meta": {}}, checkpoint)
+    path.write_text(path.read_text().replace("pretrained=None", "pretrained='open-mmlab://resnet18_v1c'"))
+    kept = [
+        prepared(path, performance=performance, load_from=str(checkpoint)).model.pretrained
+        for performance in ("fast", "stock")
+    ]
+    assert kept == [None, "open-mmlab://resnet18_v1c"]

@@ -17,13 +17,14 @@ from mmseg.registry import HOOKS
 from torch.nn.parallel import DistributedDataParallel
 
 from semseg.config.build_errors import explained
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError, SemsegError
 from semseg.system.machine import format_bytes
 from semseg.system.stopping import Stopped
 from semseg.system.wording import listing
 from semseg.training.epochs import ends_with_one_image
-from semseg.training.options import STOCK, PreflightOptions
+from semseg.training.options import PreflightOptions
 from semseg.training.preflight.batches import Largest, batch_size_of, find_largest, load_batch, shorten_path
 from semseg.training.preflight.disk import check_disk
 from semseg.training.preflight.forecast import estimate_pace, format_duration, num_validations
