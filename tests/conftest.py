@@ -43,7 +43,8 @@ _LONGEST_FIRST = (  # so that no process is left with one of them at the end; th
     "cli/test_slurm.py", "cli/test_gap.py",
     "cli/test_launch.py", "cli/test_machines.py", "cli/test_overfit.py", "cli/test_model.py", "cli/test_fine_tuning.py",
     "cli/test_tracking.py", "cli/test_wrapped_sets.py", "cli/test_preflight.py", "cli/test_analyze.py",
-    "cli/test_balance.py", "compat/test_compat.py", "inference/test_precision.py", "training/preflight/test_hook.py",
+    "cli/test_fidelity.py", "training/test_stock_settings.py", "cli/test_balance.py",
+    "compat/test_compat.py", "inference/test_precision.py", "training/preflight/test_hook.py",
 )  # fmt: skip
 
 

@@ -18,6 +18,13 @@ def replace_hook(cfg: Config, hook: dict) -> None:
     ensure_hook(cfg, hook)
 
 
+def remove_hooks(cfg: Config, *types: str) -> None:
+    """Remove the custom hooks of some types, which a config may list. Modifies `cfg`."""
+    hooks = cfg.get("custom_hooks") or []
+    if any(hook["type"] in types for hook in hooks):
+        cfg.custom_hooks = [hook for hook in hooks if hook["type"] not in types]
+
+
 def note(cfg: Config, line: str) -> None:
     """Add a line for the log of the run: what was changed in the config, and why. Modifies `cfg`."""
     ensure_hook(cfg, dict(type="NotesHook", lines=[]))

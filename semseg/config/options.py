@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+FAST, STOCK = "fast", "stock"
+"""Values of `performance`; with the second one the numbers are those of MMSegmentation, bit for bit."""
+
 _FLAG = "flag"
 _Options = TypeVar("_Options", bound="DataclassInstance")
 

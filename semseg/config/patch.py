@@ -67,7 +67,7 @@ def apply_patch(cfg: Config, patch: Patch, feature: str, owners: dict[Key, str])
         RuntimeError: another feature has set one of the keys, or a part of one, to another value.
     """
     for key, value in patch.values.items():
-        if _has(cfg, key, value):
+        if has_value(cfg, key, value):
             continue
         if key[0] not in _SHARED:
             conflict = next((owned for owned in owners if owned[: len(key)] == key and owners[owned] != feature), None)
@@ -77,7 +77,7 @@ def apply_patch(cfg: Config, patch: Patch, feature: str, owners: dict[Key, str])
             owners[key] = feature
         _set(cfg, key, value)
     for key, (wrapper, inner) in patch.wraps.items():
-        _set(cfg, key, {**wrapper, inner: _get(cfg, key)})
+        _set(cfg, key, {**wrapper, inner: value_at(cfg, key)})
     for hook in patch.hooks:
         ensure_hook(cfg, dict(hook))
     for line in patch.notes:
@@ -130,23 +130,25 @@ def _is_equal(first: Any, second: Any) -> bool:
         return repr(first) == repr(second)
 
 
-def _get(cfg: Config, key: Key) -> Any:
+def value_at(cfg: Config, key: Key) -> Any:
+    """Return the value of a key in a config."""
     node: Any = cfg
     for part in key:
         node = node[part]
     return node
 
 
-def _has(cfg: Config, key: Key, value: Any) -> bool:
+def has_value(cfg: Config, key: Key, value: Any) -> bool:
+    """Return whether a config has this value for a key."""
     try:
-        present = _get(cfg, key)
+        present = value_at(cfg, key)
     except (KeyError, IndexError, TypeError):
         return False
     return _is_equal(present, value)
 
 
 def _set(cfg: Config, key: Key, value: Any) -> None:
-    node = _get(cfg, key[:-1])
+    node = value_at(cfg, key[:-1])
     if value is _REMOVED:
         node.pop(key[-1])
     else:

@@ -27,15 +27,17 @@ class ModelOpener:
         cfg: from `for_inference`; not changed.
         checkpoint: weights that fit the model exactly.
         device: where the model will be.
+        is_stock: leave the model as MMSegmentation builds it; for fp32.
     """
 
-    def __init__(self, cfg: Config, checkpoint: str | Path, device: torch.device) -> None:
+    def __init__(self, cfg: Config, checkpoint: str | Path, device: torch.device, is_stock: bool = False) -> None:
+        self._is_stock = is_stock
         self._cfg, self._checkpoint, self._device = cfg, checkpoint, device
         # kept for `open_again`, which may be called in another context
         self._trusts_checkpoints = compat.checkpoints_are_trusted()
         self._uses_registered_names_only = compat.only_registered_names_are_used()
 
-    def open(self, content: Mapping[str, Any], precision: str) -> tuple[nn.Module, bool]:
+    def open(self, content: Mapping[str, Any], precision: str) -> tuple[nn.Module, str]:
         """Build the model, load its weights, and make it fast.
 
         Args:
@@ -43,7 +45,7 @@ class ModelOpener:
             precision: fp32, bf16 or fp16.
 
         Returns:
-            The model on its device, in evaluation mode, without gradients; whether its batch norms are fused.
+            The model on its device, in evaluation mode, without gradients; what was done to it, in a few words.
 
         Raises:
             ValueError: the model cannot be built, or the weights don't fit it.
@@ -52,13 +54,17 @@ class ModelOpener:
         with explained(self._cfg):
             model = MODELS.build(self._cfg.copy().model)
         load_strictly(model, content, self._checkpoint)
-        return make_fast(model.to(self._device).eval().requires_grad_(False), precision)
+        model = model.to(self._device).eval().requires_grad_(False)
+        if self._is_stock:
+            return model, "as in MMSegmentation"
+        model, is_fused = make_fast(model, precision)
+        return model, "fused batch norms, channels-last" if is_fused else "channels-last"
 
-    def open_again(self, precision: str) -> tuple[nn.Module, bool]:
+    def open_again(self, precision: str) -> tuple[nn.Module, str]:
         """Read the checkpoint again and return what `open` returns."""
         return contextvars.copy_context().run(self._read_and_open, precision)
 
-    def _read_and_open(self, precision: str) -> tuple[nn.Module, bool]:
+    def _read_and_open(self, precision: str) -> tuple[nn.Module, str]:
         if self._trusts_checkpoints:
             compat.trust_checkpoints()
         if self._uses_registered_names_only:

@@ -9,10 +9,12 @@ from semseg import compat
 from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
 from semseg.config import for_inference, load_config
 from semseg.config.from_checkpoint import existing_checkpoint
+from semseg.config.options import FAST, STOCK
 from semseg.errors import InvalidInputError
 from semseg.inference.onnx_predictor import OnnxPredictor
 from semseg.inference.options import SegmenterOptions
 from semseg.inference.predictor import Predictor
+from semseg.inference.stock_predictor import StockPredictor, check_stock
 
 _USED_BY_EXPORTED_MODELS = ("device", "bits", "trust_checkpoint", "on_note")
 
@@ -36,6 +38,12 @@ def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predict
         )
     if str(checkpoint).lower().endswith((".onnx", ".pt2")):
         return _open_exported(checkpoint, options)
+    if options.performance not in (FAST, STOCK):
+        raise InvalidInputError(
+            f"`performance` {options.performance!r}: expected {FAST!r} or {STOCK!r}", code="E-input-choice"
+        )
+    if options.performance == STOCK:
+        check_stock(options)
     if options.trust_checkpoint:
         compat.trust_checkpoints()
     checkpoint = existing_checkpoint(checkpoint)
@@ -51,8 +59,13 @@ def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predict
         plugins=options.plugins,
     )
     content = read_checkpoint(checkpoint) if content is None else content
+    cfg = for_inference(cfg, checkpoint, content)
+    if options.performance == STOCK:
+        return StockPredictor(
+            cfg, checkpoint, options.device, bits=options.bits, on_note=options.on_note, content=content
+        )
     return Predictor(
-        for_inference(cfg, checkpoint, content),
+        cfg,
         checkpoint,
         options.device,
         precision=options.precision,

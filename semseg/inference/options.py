@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semseg.config.options import PluginOptions, option
+from semseg.config.options import FAST, STOCK, PluginOptions, option
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class PredictionOptions:
         "auto",
         choices=["auto", "fp32", "bf16", "fp16"],
         help="number format of the model; default: the fastest one that the hardware supports well",
+    )
+    performance: str = option(
+        FAST,
+        choices=[FAST, STOCK],
+        help="stock: the masks of MMSegmentation's inference_model, bit for bit; slower",
     )
     compile: bool = option(
         False,

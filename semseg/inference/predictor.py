@@ -54,6 +54,7 @@ class Predictor:
         bits: as given, or what the config says about photographs that store 16 bits; None: nothing.
         precision: that was chosen.
         has_probabilities: whether the scores of the model can become probabilities, and confidence.
+        is_stock: whether nothing of the model is changed, see `StockPredictor`.
         notes: sentences for the user: the precision that was chosen, images that did not fit into memory.
 
     Raises:
@@ -61,6 +62,7 @@ class Predictor:
     """
 
     gives_all_probabilities = True
+    is_stock = False
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class Predictor:
         self.precision, reason = choose_precision(precision, self.device)
         self._compiles = compile
         self._lock = threading.RLock()
-        self._opener = ModelOpener(cfg, checkpoint, self.device)
+        self._opener = ModelOpener(cfg, checkpoint, self.device, self.is_stock)
         content = read_checkpoint(checkpoint) if content is None else content
         self.classes, self.palette = classes_and_palette(content, cfg, checkpoint)
         steps, self.exif, stated_bits = read_test_pipeline(cfg)
@@ -103,10 +105,10 @@ class Predictor:
         self.has_probabilities = self._scorer.has_probabilities
         self._fitting_portions: dict[tuple[int, int], Portion] = {}  # by height and width of the images
 
-    def _use_model(self, opened: tuple[nn.Module, bool], reason: str) -> None:
+    def _use_model(self, opened: tuple[nn.Module, str], reason: str) -> None:
         """Predict with a model from `ModelOpener`, whose precision is `self.precision` for this reason."""
-        self.model, is_fused = opened
-        self._note(f"precision: {self.precision} ({reason}), {'fused batch norms, ' if is_fused else ''}channels-last")
+        self.model, changes = opened
+        self._note(f"precision: {self.precision} ({reason}), {changes}")
         scorer = Scorer(self.model, self._scored_pipeline, self.precision, *self._views)
         if self._compiles:
             self._note("compiling: that takes a minute, and as much again for the first images of other sizes")
@@ -143,7 +145,7 @@ class Predictor:
         vars(self).update(state, _lock=threading.RLock())
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Segment one image exactly as MMSegmentation does; tiles and views have no effect here.
+        """Segment one image by the model's `test_step`, as MMSegmentation does; tiles and views have no effect here.
 
         Args:
             image: RGB, uint8, shape (height, width, 3).

@@ -47,6 +47,8 @@ class Segmenter:
         device: such as 'cuda:0' or 'cpu'; default: the GPU if there is one.
         precision: auto (default), fp32, bf16 or fp16; auto is bf16 if the hardware is fast at it, else fp32.
         options: the other fields of `SegmenterOptions`:
+            performance: fast (default), or stock: the train ids of MMSegmentation's `inference_model`, bit for bit, in
+                fp32; slower. With fast, a pixel with two nearly equal scores may get the other class.
             tta: more views of each image, such as 'flip' or 'flip,0.75,1,1.25'; slower, and a little better.
             tile: side in pixels of overlapping windows, for images that are too large to be segmented whole.
             overlap: share of a tile that the next one covers, too, 0 to below 1; default: 0.25.

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from semseg.config.hooks import note
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError
 from semseg.system.machine import num_processes
@@ -31,14 +32,24 @@ def configure(cfg: Config, options: BatchOptions) -> Patch:
 
     The rate follows the linear rule (https://arxiv.org/abs/1706.02677).
 
+    With `performance='stock'` the learning rate is not changed, and MMEngine's `auto_scale_lr` is left as it is.
+
     Raises:
         ValueError: `accumulate` is neither a number nor `auto`; or it is `auto` and the recipe's batch is unknown.
     """
     scales = options.scale_lr and options.overfit is None
-    return changes(cfg, lambda edited: _set_batch(edited, options.accumulate, scales, options.cfg_options))
+    is_stock = options.performance == STOCK
+
+    def edit(edited: Config) -> None:
+        images_per_update, base = _set_num_accumulated(edited, options.accumulate)
+        if not is_stock:
+            _set_lr(edited, images_per_update, base, scales, options.cfg_options)
+
+    return changes(cfg, edit)
 
 
-def _set_batch(cfg: Config, accumulate: str | int | None, scale_lr: bool, options: Sequence[str]) -> None:
+def _set_num_accumulated(cfg: Config, accumulate: str | int | None) -> tuple[int, int | None]:
+    """Set how many batches make an update, and return the images of an update, and of the recipe's. Modifies `cfg`."""
     images_per_step = cfg.train_dataloader.get("batch_size", 0) * num_processes(cfg.launcher)
     base = _base_batch_size(cfg)
     wrapper = cfg.optim_wrapper
@@ -47,10 +58,14 @@ def _set_batch(cfg: Config, accumulate: str | int | None, scale_lr: bool, option
     count = wrapper.get("accumulative_counts", 1)
     if count > 1 and accumulate is not None:
         _note_num_updates(cfg, count, images_per_step)
+    return images_per_step * count, base
+
+
+def _set_lr(cfg: Config, batch: int, base: int | None, scale_lr: bool, options: Sequence[str]) -> None:
+    """Set the learning rate that belongs to a batch. Modifies `cfg`."""
     if cfg.get("auto_scale_lr"):
         cfg.auto_scale_lr.enable = False  # MMEngine's own scaling ignores accumulation, and would be applied as well
-    batch = images_per_step * count
-    if scale_lr and base and batch and batch != base and "lr" in wrapper.get("optimizer", {}):
+    if scale_lr and base and batch and batch != base and "lr" in cfg.optim_wrapper.get("optimizer", {}):
         _scale_lr(cfg, batch, base, options)
 
 

@@ -19,6 +19,7 @@ from mmengine.registry import DATA_SAMPLERS, init_default_scope
 from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import DATASETS, LOOPS
 
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.config.schedule import counts_epochs, fit_schedule, length_of
 from semseg.config.tree import type_name
@@ -45,9 +46,13 @@ def configure(cfg: Config, options: EpochsOptions) -> Patch:
     if options.overfit is not None:  # it counts iterations
         return Patch()
 
+    repeats_order = (cfg.get("default_hooks") or {}).get("sampler_seed", True) is None
+
     def edit(edited: Config) -> None:
         if options.epochs is not None:
             _train_epochs(edited, options.epochs, options.cfg_options)
+        if repeats_order and options.performance == STOCK:
+            return  # ResumableEpochLoop would shuffle every epoch anew
         if counts_epochs(edited) and type_name(edited.train_cfg) in ("", "EpochBasedTrainLoop"):
             edited.train_cfg.pop("by_epoch", None)
             edited.train_cfg.type = "ResumableEpochLoop"

@@ -23,6 +23,7 @@ from semseg.training import (
     nan_guard,
     options,
     overfit,
+    performance,
     precision,
     provenance,
     rare_crops,
@@ -49,11 +50,12 @@ FEATURES = (
     (overfit, options.OverfitOptions),
     # from here on: features that every run has
     (work_folder, options.FolderOptions),
-    (resume_agreement, options.FolderOptions),
     (checkpointing, options.NoOptions),
-    (sampling, options.NoOptions),
+    (sampling, options.SamplingOptions),
+    (performance, options.PerformanceOptions),
+    (resume_agreement, options.FolderOptions),
     (stopping, options.StoppingOptions),
-    (nan_guard, options.NoOptions),
+    (nan_guard, options.GuardOptions),
     (provenance, options.NoOptions),
     (preflight, options.PreflightOptions),
 )

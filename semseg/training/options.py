@@ -9,12 +9,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from semseg.config.options import duration_s, option
+from semseg.config.options import FAST, STOCK, duration_s, option
 
 
 @dataclass(frozen=True)
 class NoOptions:
     """No options: a feature of every run."""
+
+
+@dataclass(frozen=True)
+class PerformanceOptions:
+    """Equality with MMSegmentation."""
+
+    performance: str = option(
+        FAST,
+        choices=[FAST, STOCK],
+        help="stock: the numbers of MMSegmentation's own tools/train.py, bit for bit; see docs/fidelity.md",
+    )
+    epochs: int | None = None
+    cfg_options: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """The order of the samples and their random numbers."""
+
+    performance: str = FAST
+
+
+@dataclass(frozen=True)
+class GuardOptions:
+    """What happens when the loss is not finite."""
+
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
@@ -30,6 +57,7 @@ class ResumeOptions:
     load_from: str | None = option(
         metavar="CHECKPOINT", help="start from these weights; if the classes differ, they are matched by name"
     )
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
@@ -49,6 +77,7 @@ class PrecisionOptions:
     deterministic: bool = option(
         False, action="store_true", help="same weights for the same seed, also on a GPU; slower"
     )
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
@@ -84,6 +113,7 @@ class EpochsOptions:
     )
     overfit: int | None = None
     cfg_options: Sequence[str] = ()
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
@@ -101,6 +131,7 @@ class BatchOptions:
     )
     overfit: int | None = None
     cfg_options: Sequence[str] = ()
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
@@ -152,6 +183,7 @@ class OverfitOptions:
     accumulate: str | None = None
     epochs: int | None = None
     cfg_options: Sequence[str] = ()
+    performance: str = FAST
 
 
 @dataclass(frozen=True)
@@ -180,6 +212,7 @@ class PreflightOptions:
     dry_run: bool = option(
         False, action="store_true", help="run these checks and one training step, and exit: code 0, or 2 on failure"
     )
+    performance: str = FAST
 
 
 ALL = (
@@ -196,5 +229,6 @@ ALL = (
     OverfitOptions,
     StoppingOptions,
     PreflightOptions,
+    PerformanceOptions,
 )
 """All options with flags, in the order of `tools/train.py --help`."""

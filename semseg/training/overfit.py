@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.config.hooks import ensure_hook
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.config.tree import inner_datasets, type_name
 from semseg.errors import InvalidConfigError
@@ -50,6 +51,7 @@ def configure(cfg: Config, options: OverfitOptions) -> Patch:
     if num_images is None:
         return Patch()
     no_effect = {name: getattr(options, name) for name in _WITHOUT_EFFECT}
+    no_effect["performance"] = options.performance == STOCK
     return changes(cfg, lambda edited: _overfit(edited, num_images, options.cfg_options, no_effect))
 
 

@@ -17,6 +17,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS
 
+from semseg.config.hooks import remove_hooks
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError
 from semseg.training.options import PrecisionOptions
@@ -26,6 +28,8 @@ from semseg.training.runner_parts import bare_model
 def configure(cfg: Config, options: PrecisionOptions) -> Patch:
     """Train in mixed precision (float16 with loss scaling on a GPU, bfloat16 on a CPU), or deterministically.
 
+    With `performance='stock'` the run has neither the Bf16OptimWrapper nor the ChannelsLastHook of its config.
+
     Raises:
         ValueError: mixed precision with another type of optimizer wrapper.
     """
@@ -33,6 +37,8 @@ def configure(cfg: Config, options: PrecisionOptions) -> Patch:
     def edit(edited: Config) -> None:
         if options.deterministic:
             edited.randomness = dict(edited.get("randomness", {}), deterministic=True)
+        if options.performance == STOCK:
+            _use_stock_precision(edited)
         if options.amp and edited.optim_wrapper.type not in ("AmpOptimWrapper", "Bf16OptimWrapper"):
             if edited.optim_wrapper.type != "OptimWrapper":
                 raise InvalidConfigError(
@@ -43,6 +49,14 @@ def configure(cfg: Config, options: PrecisionOptions) -> Patch:
         _use_cpu_precision(edited)
 
     return changes(cfg, edit)
+
+
+def _use_stock_precision(cfg: Config) -> None:
+    """Train in float32 and in PyTorch's default layout, as MMSegmentation does. Modifies `cfg`."""
+    if cfg.optim_wrapper.get("type") == "Bf16OptimWrapper":
+        cfg.optim_wrapper.pop("enabled", None)
+        cfg.optim_wrapper.type = "OptimWrapper"
+    remove_hooks(cfg, "ChannelsLastHook")
 
 
 def _use_cpu_precision(cfg: Config) -> None:

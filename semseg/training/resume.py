@@ -14,6 +14,7 @@ from semseg import compat
 from semseg.checkpoints.files import numbered_checkpoints, run_checkpoints
 from semseg.checkpoints.reading import is_checkpoint
 from semseg.config.from_checkpoint import existing_checkpoint
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidCheckpointError, InvalidConfigError, MissingCheckpointError, SemsegError
 from semseg.system.wording import listing
@@ -60,7 +61,8 @@ def _set_load_from(cfg: Config, options: ResumeOptions) -> None:
     if cfg.get("load_from") and not cfg.get("resume"):
         if "://" not in cfg.load_from:
             cfg.load_from = str(existing_checkpoint(cfg.load_from))
-        _disable_pretrained(cfg)
+        if options.performance != STOCK:  # MMSegmentation loads both, which draws other random numbers
+            _disable_pretrained(cfg)
 
 
 def _disable_pretrained(cfg: Config) -> None:

@@ -16,11 +16,12 @@ from mmseg.registry import DATASETS
 from semseg.checkpoints.description import describe_run, description_of
 from semseg.checkpoints.plain import plain
 from semseg.checkpoints.reading import read_checkpoint
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch
 from semseg.config.plugin_records import missing_plugins, plugin_flags, records_of, warn_of_changes
 from semseg.config.rare_crops import rare_class_datasets
 from semseg.config.schedule import counts_epochs
-from semseg.config.tree import as_list, heads, inner_datasets
+from semseg.config.tree import as_list, heads, inner_datasets, type_name
 from semseg.errors import InvalidConfigError
 from semseg.system.wording import listing
 from semseg.training.options import FolderOptions
@@ -140,6 +141,12 @@ class _Compared(NamedTuple):
     describe: Callable[[Any], str]
 
 
+def _performance(config: ConfigDict) -> list[str]:
+    """Return `stock` for a run without SeedHook, which every other run has."""
+    is_seeded = any(type_name(hook) == "SeedHook" for hook in as_list(config.get("custom_hooks")))
+    return ["fast" if is_seeded else STOCK]
+
+
 def _length_unit(config: ConfigDict) -> list[str]:
     return ["epochs" if counts_epochs(config) else "iterations"]
 
@@ -148,6 +155,7 @@ _COMPARED = {
     "epochs": _Compared(_length_unit, lambda unit: f"a length in {unit}"),
     "loss": _Compared(_losses, _describe_loss),
     "class_weight": _Compared(_class_weights, _describe_class_weights),
+    "performance": _Compared(_performance, lambda performance: f"`performance` {performance}"),
     "rare_crops": _Compared(_rare_crops, _describe_rare_crops),
     "data": _Compared(_data, _describe_data),
 }

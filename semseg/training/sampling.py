@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import sync_random_seed
 
-from semseg.config.patch import Key, Patch
+from semseg.config.hooks import remove_hooks
+from semseg.config.options import STOCK
+from semseg.config.patch import Key, Patch, changes
 from semseg.config.schedule import counts_epochs
 from semseg.config.tree import type_name
-from semseg.training.options import NoOptions
+from semseg.training.options import SamplingOptions
+
+_STOCK_SAMPLERS = {"SeededSampler": "InfiniteSampler", "SeededEpochSampler": "DefaultSampler"}
 
 
-def configure(cfg: Config, options: NoOptions) -> Patch:
+def configure(cfg: Config, options: SamplingOptions) -> Patch:
     """Replace InfiniteSampler, and DefaultSampler in a run by epochs, by samplers that draw by position.
 
-    Other samplers and worker functions of the config are kept.
+    Other samplers and worker functions of the config are kept. With `performance='stock'` the order of the samples is
+    the same, and the random numbers are those that MMEngine's workers draw one after the other.
     """
+    if options.performance == STOCK:
+        return changes(cfg, _use_stock_sampling)
     values: dict[Key, Any] = {}
     notes: list[str] = []
     for name in ("train_dataloader", "val_dataloader"):
@@ -36,3 +44,24 @@ def configure(cfg: Config, options: NoOptions) -> Patch:
     if type_name(loader.dataset) != "SeededDataset":
         wraps = {("train_dataloader", "dataset"): (dict(type="SeededDataset"), "dataset")}
     return Patch(values, wraps, [dict(type="SeedHook")], notes)
+
+
+def _use_stock_sampling(cfg: Config) -> None:
+    """Use MMEngine's samplers and the seeds of its workers. Modifies `cfg`, which may come from another run."""
+    randomness = cfg.get("randomness") or {}
+    if randomness.get("seed") is None:  # as the Runner would draw it
+        cfg.randomness = dict(randomness, seed=sync_random_seed())
+    for name in ("train_dataloader", "val_dataloader"):
+        part = cfg.get(name)
+        if part is not None and type_name(part.get("worker_init_fn") or {}) in ("", "deaf_worker_init_fn"):
+            seeding = dict(seed=cfg.randomness.seed, num_workers=part.get("num_workers", 0))
+            part.worker_init_fn = dict(type="deaf_worker_init_fn", **seeding)
+    loader = cfg.train_dataloader
+    if type_name(loader.dataset) == "SeededDataset":
+        loader.dataset = loader.dataset.dataset
+    sampler = loader.get("sampler") or {}
+    if type_name(sampler) in _STOCK_SAMPLERS:
+        sampler["type"] = _STOCK_SAMPLERS[type_name(sampler)]
+    if counts_epochs(cfg) and type_name(sampler) == "InfiniteSampler":  # an epoch of it would never end
+        sampler["type"] = "DefaultSampler"
+    remove_hooks(cfg, "SeedHook")

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dataset import worker_init_fn
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import FUNCTIONS
@@ -34,12 +35,19 @@ def configure(cfg: Config, options: StoppingOptions) -> Patch:
 
 
 @FUNCTIONS.register_module()
-def deaf_worker_init_fn(worker_id: int) -> None:
+def deaf_worker_init_fn(worker_id: int, seed: int | None = None, num_workers: int = 0) -> None:
     """Let a worker of a data loader ignore signals, except SIGTERM from its parent process.
 
     Ctrl-C, Slurm and systemd send signals to every process of a group, but the step that is being finished needs its
     data. SIGTERM from the parent process still ends the worker.
+
+    Args:
+        worker_id: number of the worker.
+        seed: of the run: the worker gets the random states that MMEngine gives it; None: those of PyTorch.
+        num_workers: of each process.
     """
+    if seed is not None:
+        worker_init_fn(worker_id, num_workers, int(os.environ.get("RANK", 0)), seed)
     for number in SIGNALS:
         if number != signal.SIGTERM:
             signal.signal(number, signal.SIG_IGN)

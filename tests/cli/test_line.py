@@ -1,6 +1,5 @@
 """The whole line, by the real programs, in a small town."""
 
-import json
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from PIL import Image
 from semseg import compat, labels
 from semseg.evaluation.results import read_results
 from tests.conftest import CONFIG, REPO, SHORT, results_in, run, scores_in
+from tests.stock_models import log_of, run_stock, table_of
 
 pytestmark = pytest.mark.slow
 
@@ -181,14 +181,12 @@ print('SHAPE', result['predictions'].shape)
     assert f"SHAPE ({height}, {width})" in done.stdout, done.stderr
 
 
-def test_the_stock_test_tool_takes_our_config_and_finds_the_same_scores(town, trained):
-    from bench import stock_tools
-
-    command = [sys.executable, stock_tools() / "test.py", CONFIG, checkpoint_of(trained)]
-    subprocess.run([*command, "--work-dir", "stock"], cwd=town, capture_output=True, check=True)
-    run(town, "test.py", CONFIG, checkpoint_of(trained), "--work-dir", "ours")
-    (path,) = (town / "stock").glob("*/*.json")
-    assert json.loads(path.read_text())["mIoU"] == round(scores_in(town / "ours")["mIoU"], 2)
+def test_the_stock_test_tool_takes_our_config_and_prints_the_same_table(town, trained):
+    checkpoint, metric = checkpoint_of(trained), ["--cfg-options", "test_evaluator.type=IoUMetric"]
+    run_stock(town, "test.py", CONFIG, checkpoint, "--work-dir", town / "stock", *metric)
+    run(town, "test.py", CONFIG, checkpoint, "--work-dir", town / "ours", "--no-report")
+    assert len(table_of(log_of(town / "ours"))[0]) == 19
+    assert table_of(log_of(town / "stock")) == table_of(log_of(town / "ours"))
 
 
 @pytest.mark.parametrize(

@@ -103,3 +103,30 @@ def test_the_lovasz_loss_of_nothing_is_zero_and_of_one_pixel_its_error(per_image
     target[1] = 255
     scale = 0.5 if per_image else 1.0
     torch.testing.assert_close(loss(scores, target), errors[0] * scale)
+
+
+VALUES = """
+import itertools, torch
+from mmseg.registry import MODELS
+
+def values():
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(2, 5, 4, 6, generator=generator)
+    target = torch.randint(5, (2, 4, 6), generator=generator)
+    target[:, 0] = 255
+    weights = [1.0, 2.0, 0.5, 1.0, 3.0]
+    losses = [dict(type="CrossEntropyLoss", class_weight=weights), dict(type="CrossEntropyLoss"),
+              dict(type="CrossEntropyLoss", avg_non_ignore=True), dict(type="CrossEntropyLoss", loss_weight=0.4)]
+    losses += [dict(type="LovaszLoss", reduction=how, per_image=how == "mean") for how in ("none", "mean")]
+    losses += [dict(type="TverskyLoss"), dict(type="DiceLoss")]
+    return [float(MODELS.build(loss)(scores, target, ignore_index=255)).hex() for loss in losses]
+"""
+
+
+@pytest.mark.slow
+def test_the_repairs_change_no_bit_of_a_loss_that_works_without_them(tmp_path):
+    names = {}
+    exec(VALUES, names)
+    done = run_code(tmp_path, f"{VALUES}\nimport mmseg.models\nprint(*values())")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].split() == names["values"](), done.stderr

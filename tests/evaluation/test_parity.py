@@ -135,3 +135,17 @@ def test_cityscapes_scripts(samples, confusions, tmp_path, monkeypatch):
     assert same(scores.mean_of_defined(category_iou), theirs["averageScoreCategories"])
     assert same(scores.mean_of_defined(instance_iou), theirs["averageScoreInstClasses"])
     assert {"human", "vehicle"} == set(instance_category_iou)
+
+
+def test_the_float32_sums_of_mmsegmentation_lose_pixels_of_large_sets_and_ours_do_not():
+    """Therefore the last printed digit may differ for a set of more than 2**24 pixels of a class."""
+    sizes = [(4096, 4096), *[(1, 1)] * 5]
+    images = [(torch.zeros(size, dtype=torch.uint8), torch.zeros(size, dtype=torch.uint8)) for size in sizes]
+    stock = sum(IoUMetric.intersect_and_union(*(part.long() for part in pair), 2, 255)[0] for pair in images)
+    entries = {}
+    for i, (predicted, target) in enumerate(images):
+        matrix = count_pixels(predicted, target, 2)
+        entries[f"{i}"] = target.shape, *entries_of(matrix.numpy())
+    ours = Areas.of(Confusions.of(entries, 2).total())
+    assert ours.intersect[0] == 2**24 + 5
+    assert stock[0] == 2**24

@@ -1,6 +1,5 @@
 """Predictions from bands, views and windows, compared with MMSegmentation's own on whole images."""
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,6 +12,7 @@ from semseg.inference.prediction import Prediction
 from semseg.inference.row_bands import resize_bands
 from tests.checkpoints.described import checkpoint, save, small_config
 from tests.conftest import raises
+from tests.inference.lively import make_lively, picture
 
 ROUNDING = 5e-5  # share of the pixels where two classes have nearly equal scores
 
@@ -29,27 +29,12 @@ def predictor_of(folder, model=None, pipeline=None, **options):
     return Predictor(for_inference(cfg, path), path, "cpu", **options)
 
 
-@torch.no_grad()
 def lively_checkpoint(cfg):
-    """Make all classes likely: with the initial weights one class wins everywhere."""
+    """Return the content of a checkpoint of a lively model."""
     content = checkpoint(cfg)
     model = MODELS.build(cfg.copy().model).eval()
-    generator = torch.Generator().manual_seed(0)
-    for weights in model.parameters():
-        if weights.ndim == 4:
-            weights.normal_(0, (2 / weights[0].numel()) ** 0.5, generator=generator)
-    image = torch.from_numpy(picture(128, 256).transpose(2, 0, 1).copy())
-    scores = model((image[None] - 120) / 58)
-    spread, mean = torch.std_mean(scores, dim=(0, 2, 3))
-    last = model.decode_head.conv_seg
-    last.weight.mul_(3 / spread.view(-1, 1, 1, 1))
-    last.bias.sub_(mean).mul_(3 / spread)
+    make_lively(model)
     return {**content, "state_dict": model.state_dict()}
-
-
-def picture(height, width, seed=0):
-    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def assert_same(found, expected):
@@ -118,14 +103,20 @@ def test_confidence_and_probabilities_are_those_of_the_scores(tmp_path):
     assert_same(found.train_ids, train_ids)
 
 
-def test_one_channel_decides_between_two_classes(tmp_path):
-    cfg = small_config()
+def one_channel_checkpoint(cfg):
+    """Return the content of a checkpoint of two classes, of which one channel decides. Modifies `cfg`."""
     loss = dict(type="CrossEntropyLoss", use_sigmoid=True)
     head = dict(cfg.model.decode_head, num_classes=2, out_channels=1, threshold=0.4, loss_decode=loss)
     cfg.model.decode_head, cfg.model.auxiliary_head.num_classes = head, 2
     content = lively_checkpoint(cfg)
     content["meta"]["dataset_meta"] = {"classes": ("floor", "wall"), "palette": [[0, 0, 0], [255, 255, 255]]}
     del content["meta"]["semseg"]
+    return content
+
+
+def test_one_channel_decides_between_two_classes(tmp_path):
+    cfg = small_config()
+    content = one_channel_checkpoint(cfg)
     path = save(tmp_path / "model.pth", content)
     predictor = Predictor(for_inference(cfg, path), path, "cpu")
     image = picture(128, 256)

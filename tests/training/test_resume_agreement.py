@@ -85,6 +85,13 @@ DIFFERS = "E-config-resume-differs"
             {"rare_crops": 0.25},
             r"rare crops of share 0\.5, .* rare crops of share 0\.25: .* with `rare_crops` 0\.5,",
         ),
+        (
+            {"performance": "stock"},
+            "x.py --performance stock",
+            {},
+            "with `performance` stock, .* `performance` fast: .* with `performance` stock,",
+        ),
+        ({}, "x.py", {"performance": "stock"}, "`performance` fast, .* `performance` stock: .* without `performance`,"),
         ({}, "x.py", {"rare_crops": 0.25}, "no rare crops, .* of share 0.25: .* without `rare_crops`,"),
     ],
 )

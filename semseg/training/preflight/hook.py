@@ -17,6 +17,7 @@ from mmseg.registry import HOOKS
 from torch.nn.parallel import DistributedDataParallel
 
 from semseg.config.build_errors import explained
+from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError, SemsegError
 from semseg.system.machine import format_bytes
@@ -38,6 +39,8 @@ _NUM_NAMED = 4  # parameters in a message
 def configure(cfg: Config, options: PreflightOptions) -> Patch:
     """Add the trial of a training's steps, unless `check` is False; `dry_run` ends the run after the trial.
 
+    A run with `performance='stock'` has no trial, except a dry run.
+
     Raises:
         ValueError: a dry run without the trial.
     """
@@ -46,7 +49,8 @@ def configure(cfg: Config, options: PreflightOptions) -> Patch:
 
     def edit(edited: Config) -> None:
         kept = [hook for hook in edited.get("custom_hooks") or [] if hook["type"] != "PreflightHook"]
-        trial = [dict(type="PreflightHook", dry_run=options.dry_run)] if options.check else []
+        tries = options.check and (options.performance != STOCK or options.dry_run)
+        trial = [dict(type="PreflightHook", dry_run=options.dry_run)] if tries else []
         edited.custom_hooks = [*kept, *trial]
 
     return changes(cfg, edit)
