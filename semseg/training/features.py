@@ -30,6 +30,7 @@ from semseg.training import (
     resume_agreement,
     sampling,
     stopping,
+    trackers,
     val_loss,
     work_folder,
 )
@@ -55,6 +56,7 @@ FEATURES = (
     (stopping, options.StoppingOptions),
     (nan_guard, options.NoOptions),
     (provenance, options.NoOptions),
+    (trackers, options.TrackOptions),
     (preflight, options.PreflightOptions),
 )
 """Each feature with its options; a later one sees the changes of the earlier ones."""
