@@ -12,15 +12,13 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.visualization import AimVisBackend, BaseVisBackend, ClearMLVisBackend, WandbVisBackend
-
-from semseg.config.tree import walk
 
 PROJECT = "semseg"
 """The project or experiment of the runs, unless the tracker's environment variable names another."""
@@ -97,8 +95,8 @@ class MlflowTracker(BaseVisBackend):
 
         self._client.log_text(self.run_id, config.pretty_text, "config.py")
         known = self._client.get_run(self.run_id).data.params
-        values = {_mlflow_name(key): str(value) for key, value in walk(config.to_dict()) if _is_leaf(value)}
-        params = [Param(key, value[:_MAX_PARAM_LETTERS]) for key, value in values.items() if key and key not in known]
+        values = {_mlflow_name(key): str(value) for key, value in _leaves(config.to_dict())}
+        params = [Param(key, value[:_MAX_PARAM_LETTERS]) for key, value in values.items() if key not in known]
         for start in range(0, len(params), _MAX_PARAMS):
             self._client.log_batch(self.run_id, params=params[start : start + _MAX_PARAMS])
 
@@ -141,7 +139,7 @@ class WandbTracker(WandbVisBackend):
                 resume="allow",
                 allow_val_change=True,  # of the config, when a run is continued with another length
                 reinit="finish_previous",  # of a training in the same process that failed
-                settings=wandb.Settings(finish_timeout=_FINISH_S),
+                settings=wandb.Settings(finish_timeout=_FINISH_S, quiet=True),
             ),
             define_metric_cfg=[dict(name="iteration"), dict(name="*", step_metric="iteration")],
         )
@@ -174,6 +172,9 @@ class ClearmlTracker(ClearMLVisBackend):
     """
 
     def __init__(self, run: TrackedRun) -> None:
+        import clearml
+
+        clearml.Task.force_requirements_env_freeze()  # else it reads all source code for imports, for minutes
         super().__init__(
             init_kwargs=dict(
                 project_name=os.environ.get("CLEARML_PROJECT", PROJECT),
@@ -236,11 +237,17 @@ def finite_numbers(scalars: Mapping[str, Any]) -> dict[str, float]:
     return {key: value for key, value in numbers.items() if math.isfinite(value)}
 
 
-def _is_leaf(value: Any) -> bool:
-    """Return whether a part of a config has no parts of its own with names."""
-    if isinstance(value, (list, tuple)):
-        return not any(isinstance(part, (dict, list, tuple)) for part in value)
-    return not isinstance(value, dict)
+def _leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of a config with their keys; a list of plain values is one value."""
+    if isinstance(node, dict):
+        parts = node.items()
+    elif isinstance(node, (list, tuple)) and any(isinstance(part, (dict, list, tuple)) for part in node):
+        parts = enumerate(node)
+    else:
+        yield key, node
+        return
+    for name, part in parts:
+        yield from _leaves(part, f"{key}.{name}" if key else str(name))
 
 
 def _mlflow_name(name: str) -> str:
