@@ -160,6 +160,45 @@ def draw_scatter(points: Mapping[str, tuple], x_title: str, y_title: str, title:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
+def draw_tradeoff(
+    costs: Mapping[str, Sequence[float]], scores: Sequence[float], names: Sequence[str], y_title: str
+) -> np.ndarray:
+    """Draw a score against costs, one panel for each cost, on a logarithmic axis.
+
+    Points that no other one beats in score at the same or a lower cost are coloured, connected and named.
+
+    Args:
+        costs: {title of the axis: costs, shape (n,)}.
+        scores: higher is better, shape (n,).
+        names: of the points, shape (n,).
+        y_title: label of the vertical axis.
+
+    Returns:
+        RGB, uint8, shape (height, width, 3).
+    """
+    figure = Figure(figsize=(6.2 * len(costs), 5.4), dpi=120, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(costs), sharey=True, squeeze=False).ravel()
+    for axes, (title, values) in zip(panels, costs.items(), strict=True):
+        best: list[int] = []
+        for i in sorted(range(len(values)), key=lambda i: (values[i], -scores[i])):
+            if not best or scores[i] > scores[best[-1]]:
+                best.append(i)
+        axes.scatter(values, scores, s=22, color="0.72", linewidths=0)
+        axes.plot([values[i] for i in best], [scores[i] for i in best], color=_LINES[0], marker="o", markersize=5)
+        for i in best:
+            axes.annotate(names[i], (values[i], scores[i]), (5, -9), textcoords="offset points", fontsize=7)
+        axes.set_xscale("log")
+        axes.set_xlabel(title, fontsize=9)
+        axes.grid(color="0.92")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8, color="0.6", labelleft=True)
+    panels[0].set_ylabel(y_title, fontsize=9)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
 def _annotate(axes: Any, value: float, position: float, text: str) -> None:
     axes.annotate(text, (value, position), (4, 0), textcoords="offset points", va="center", fontsize=8)
 
