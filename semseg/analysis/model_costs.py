@@ -76,17 +76,27 @@ def count_cost(cfg: Config) -> Cost:
         with explained(cfg):
             model: Any = MODELS.build(settings)
         model.eval()
-        num_macs = []
-        for height, width in SIZES:
-            shape = (height, width)
-            image_meta = dict(ori_shape=shape, img_shape=shape, pad_shape=shape, batch_input_shape=shape)
-            with (
-                explained(cfg, f"a prediction of {height}x{width} (height x width)", model),
-                FlopCounterMode(display=False) as counter,
-            ):
-                model.encode_decode(torch.empty(1, _num_channels(cfg), *shape), [image_meta])
-            num_macs.append(counter.get_total_flops() // 2)
+        num_macs = [_count_macs(cfg, model, size) for size in SIZES]
+        if num_macs[0] > num_macs[-1]:  # a first prediction may prepare others, as SAN's, which encodes the classes
+            num_macs[0] = _count_macs(cfg, model, SIZES[0])
     return Cost(sum(weight.numel() for weight in model.parameters()), tuple(num_macs))
+
+
+def _count_macs(cfg: Config, model: Any, size: tuple[int, int]) -> int:
+    """Count the operations of a prediction.
+
+    Args:
+        cfg: the config of the model.
+        model: on the device `meta`.
+        size: height, width.
+    """
+    image_meta = dict(ori_shape=size, img_shape=size, pad_shape=size, batch_input_shape=size)
+    with (
+        explained(cfg, f"a prediction of {size[0]}x{size[1]} (height x width)", model),
+        FlopCounterMode(display=False) as counter,
+    ):
+        model.encode_decode(torch.empty(1, _num_channels(cfg), *size), [image_meta])
+    return counter.get_total_flops() // 2
 
 
 def remembered_cost(cfg: Config) -> Cost | str:

@@ -96,7 +96,9 @@ def list_models(
     models = run_all(_describe, chosen, min(num_processes, max(1, len(chosen))), on_progress)
     models = [model for model in models if data is None or data.lower() in f"{model.data} {model.name}".lower()]
     if not models:
-        filters = [f"that matches {pattern}"] * (pattern is not None) + [f"for the data set {data}"] * (data is not None)
+        filters = [f"that matches {pattern}"] * (pattern is not None) + [f"for the data set {data}"] * (
+            data is not None
+        )
         raise InvalidConfigError(
             f"no config {' '.join(filters)}; `semseg model list` without filters lists all", code="E-config-missing"
         )
@@ -209,7 +211,17 @@ def write_csv(models: Sequence[Model], path: Path) -> None:
 
 def table(models: Sequence[Model]) -> list[str]:
     """Return the lines of a table for a terminal, with the notes below it."""
-    header = ["config", "architecture", "million", "GMACs at", "GMACs at", "published", "with flip", "training", "measured"]
+    header = [
+        "config",
+        "architecture",
+        "million",
+        "GMACs at",
+        "GMACs at",
+        "published",
+        "with flip",
+        "training",
+        "measured",
+    ]
     second = ["", "", "parameters", "512x1024", "1024x2048", "mIoU", "and scales", "GB per GPU", "here"]
     rows = [header, second]
     for model in models:
