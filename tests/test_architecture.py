@@ -47,8 +47,8 @@ ALLOWED = {
     "plugins": {"semseg.compat", "semseg.datasets", "semseg.evaluation", "semseg.training"},
     "export": {"semseg.checkpoints", "semseg.datasets", "semseg.inference", "onnx", "onnxruntime", *STACK},
     "analysis": {
-        *(f"semseg.{room}" for room in ("config", "datasets", "evaluation", "inference", "visualization")),
-        *("jinja2", "markupsafe", "plotly", "pytorch_grad_cam", "scipy", "yaml", *STACK),
+        *(f"semseg.{room}" for room in ("checkpoints", "config", "datasets", "evaluation", "inference")),
+        *("semseg.visualization", "jinja2", "markupsafe", "plotly", "pytorch_grad_cam", "scipy", "yaml", *STACK),
     },
     "serve": {
         *("semseg.config", "semseg.datasets", "semseg.inference", "semseg.visualization"),

@@ -123,7 +123,7 @@ def _describe(item: tuple[str, Path]) -> Model:
         return Model(name, "", "", None, None, None, str(error).removeprefix(f"{path}: "))
     cost = remembered_cost(cfg)
     known = None if isinstance(cost, str) else cost
-    return Model(name, _architecture(cfg), _data_name(cfg), known, None, None, cost if isinstance(cost, str) else "")
+    return Model(name, _architecture(cfg), data_name(cfg), known, None, None, cost if isinstance(cost, str) else "")
 
 
 def _architecture(cfg: Config) -> str:
@@ -137,7 +137,8 @@ def _architecture(cfg: Config) -> str:
     return ", ".join(parts)
 
 
-def _data_name(cfg: Config) -> str:
+def data_name(cfg: Config) -> str:
+    """Return the name of the data set of a config: that of its dataset.yaml, or of the folder of its data."""
     loader = cfg.get("train_dataloader") or cfg.get("test_dataloader")
     sets = [] if loader is None else inner_datasets(loader["dataset"])
     sources = [str(part.get("dataset_file") or part.get("data_root") or "") for part in sets]

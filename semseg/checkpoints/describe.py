@@ -22,12 +22,22 @@ def summarize(path: str | Path) -> list[str]:
     Raises:
         FileNotFoundError, ValueError: those of `read_checkpoint`.
     """
-    checkpoint = read_checkpoint(path, mmap=True)
+    rows = describe_content(read_checkpoint(path, mmap=True), Path(path))
+    return [str(path), *(f"  {name:10}{text}" for name, text in rows.items())]
+
+
+def describe_content(checkpoint: Mapping[str, Any], path: Path) -> dict[str, str]:
+    """Describe the content of a checkpoint: a line for each of weights, classes, model, input, data and so on.
+
+    Args:
+        checkpoint: from `read_checkpoint`.
+        path: of the file.
+    """
     description = description_of(checkpoint, path)
     config = description.get("config") or {}
     meta = checkpoint["meta"]
     rows = {
-        "weights": _describe_weights(checkpoint, Path(path), description),
+        "weights": _describe_weights(checkpoint, path, description),
         "classes": _describe_classes(classes_of(checkpoint) or description.get("classes")),
         "model": describe_model(config.get("model") or {}),
         "input": _describe_input(config),
@@ -45,7 +55,7 @@ def summarize(path: str | Path) -> list[str]:
         if isinstance(meta.get("cfg"), str):
             missing += f" (there is one as text, {len(meta['cfg'].splitlines())} lines, under meta.cfg: not executed)"
         rows["missing"] = missing
-    return [str(path), *(f"  {name:10}{_replace_unprintable(text)}" for name, text in rows.items())]
+    return {name: _replace_unprintable(text) for name, text in rows.items()}
 
 
 def as_json(path: str | Path) -> str:
