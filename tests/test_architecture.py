@@ -38,7 +38,7 @@ ALLOWED = {
             f"semseg.{room}"
             for room in ("compat", "checkpoints", "checks", "config", "datasets", "visualization", "launch")
         ),
-        *("tensorboard", *STACK),
+        *("clearml", "mlflow", "tensorboard", "wandb", *STACK),
     },
     "inference": {
         *(f"semseg.{room}" for room in ("compat", "checkpoints", "config", "datasets", "visualization", "evaluation")),

@@ -6,10 +6,7 @@ their last part, and the name of the user is left out.
 
 from __future__ import annotations
 
-import getpass
 import json
-import re
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,16 +15,15 @@ import yaml
 from mmengine.config import Config
 
 from semseg.analysis.model_list import data_name
-from semseg.checkpoints.describe import describe_content
+from semseg.checkpoints.anonymous import anonymous_command, anonymous_text
+from semseg.checkpoints.describe import count_parameters, describe_content
 from semseg.checkpoints.description import classes_of, description_of
-from semseg.checkpoints.plain import HIDDEN
 from semseg.checkpoints.reading import checkpoint_stem
 from semseg.errors import InvalidInputError
 from semseg.evaluation.results import SCHEMA, read_results
 
 CARD = "README.md"
 """The name of a card on the Hub."""
-_PATH = re.compile(r"(?<![\w.:/~])(?:~?/|\.\./|[A-Za-z]:[\\/])[^\s'\",;\]\)]*")
 _LOW_IOU = 50.0  # percent; classes below are named as limits
 _NO_LICENSE = "**TO BE FILLED IN by the publisher: the licence of these weights.**"
 
@@ -113,7 +109,7 @@ def model_card(
         f"# {name}\n",
         f"A semantic segmentation model: it gives each pixel of a photograph one of {len(classes)} classes"
         f" ({', '.join(map(str, classes))}).\n",
-        _table({"model": rows.get("model"), "input": rows.get("input"), "weights": rows.get("weights")}),
+        _table({"model": rows.get("model"), "input": rows.get("input"), "weights": _weights(content, description)}),
         f"**Licence of the weights:** {license_id or _NO_LICENSE}\n",
         "## How to use\n",
         _usage(published_name, name, bool(description)),
@@ -146,9 +142,9 @@ def _front_matter(
     values = {key: score["value"] for key, score in results["scores"].items()} if results else _validated(description)
     kinds = {"mIoU": "mean_iou", "aAcc": "accuracy", "mAcc": "mean_accuracy"}
     metrics = [
-        {"type": kinds[key], "name": key, "value": round(value, 2)}
-        for key, value in values.items()
-        if key in kinds and value is not None
+        {"type": kind, "name": key, "value": round(value, 2)}
+        for key, kind in kinds.items()
+        if (value := values.get(key)) is not None
     ]
     if metrics:
         tested = results["data"] if results else {"name": data, "split": "val"}
@@ -157,6 +153,12 @@ def _front_matter(
         metadata["model-index"] = [{"name": name, "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}]
     note = "" if license_id else "# license: FILL IN, such as apache-2.0 or cc-by-nc-4.0\n"
     return f"---\n{note}{yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)}---\n"
+
+
+def _weights(content: Mapping[str, Any], description: Mapping[str, Any]) -> str:
+    is_averaged = "ema_state_dict" in content or description.get("weights") == "moving average"
+    average = ", moving average (EMA) over the training" if is_averaged else ""
+    return f"{count_parameters(content) / 1e6:.2f} million parameters{average}"
 
 
 def _validated(description: Mapping[str, Any]) -> dict[str, float | None]:
@@ -185,9 +187,9 @@ Image.fromarray(result.overlay()).save("overlay.png")
 
 def _training(name: str, rows: Mapping[str, str]) -> str:
     facts = {"config": f"`{name}`", "schedule": rows.get("schedule")}
-    facts |= {"saved": _without_paths(rows["trained"]) if "trained" in rows else None}
+    facts |= {"saved": anonymous_text(rows["trained"]) if "trained" in rows else None}
     facts |= {key: rows.get(key) for key in ("versions", "git")}
-    command = f"```sh\n{_shown_command(rows['command'])}\n```\n" if "command" in rows else ""
+    command = f"```sh\n{anonymous_command(rows['command'])}\n```\n" if "command" in rows else ""
     return _table(facts) + "\n" + command
 
 
@@ -223,7 +225,7 @@ def _test_scores(results: Mapping[str, Any]) -> str:
     lines.append("\n| class | IoU | 95 % interval |\n|---|---|---|")
     for row in results["per_class"]:
         value = "not in the test" if row["IoU"] is None else f"{row['IoU']:.2f}"
-        lines.append(f"| {_cell(row['class'])} | {value} | {_interval(row)} |")
+        lines.append(f"| {_cell(str(row['class']))} | {value} | {_interval(row)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -269,29 +271,4 @@ def _table(facts: Mapping[str, str | None], left: str = "", right: str = "") -> 
 
 
 def _cell(text: str) -> str:
-    return str(text).replace("|", "\\|")
-
-
-def _shown_command(command: str) -> str:
-    """Return a command without the folders of absolute paths, and without the name of the user."""
-    try:
-        words = shlex.split(command)
-    except ValueError:  # not written by a shell's rules
-        return _without_paths(command)
-    shown = []
-    for word in words:
-        key, equals, value = word.partition("=") if not word.startswith(("/", "~")) else ("", "", word)
-        if value.startswith(("/", "~", "../")) and "," not in value:  # may contain spaces
-            value = Path(value).name
-        elif not equals and word.startswith("../"):
-            key = Path(word).name
-        shown.append(_without_paths(f"{key}{equals}{value}"))
-    return shlex.join(shown)
-
-
-def _without_paths(text: str) -> str:
-    """Replace absolute paths by their last part, and the name of the user."""
-    text = _PATH.sub(lambda match: Path(match[0].replace("\\", "/")).name, text)
-    for user in {getpass.getuser(), Path.home().name} - {"", "user"}:
-        text = re.sub(rf"(?<!\w){re.escape(user)}(?!\w)", HIDDEN, text)
-    return text
+    return text.replace("|", "\\|")

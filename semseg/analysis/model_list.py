@@ -161,7 +161,7 @@ def read_measured(path: Path) -> dict[str, dict[str, Any]]:
         content = json.loads(path.read_text())
         for name, entry in content.items():
             if not {"data", "split", "mIoU"} <= entry.keys():
-                raise InvalidConfigError(f"{name} has no data, split or mIoU")
+                raise InvalidConfigError(f"{name} has no data, split or mIoU", code="E-config-value")
             float(entry["mIoU"])
     except (ValueError, AttributeError, TypeError) as error:
         raise InvalidConfigError(

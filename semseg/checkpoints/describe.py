@@ -69,7 +69,7 @@ def as_json(path: str | Path) -> str:
     content = {
         "file": str(path),
         "bytes": Path(path).stat().st_size,
-        "parameters": _count_parameters(checkpoint),
+        "parameters": count_parameters(checkpoint),
         "holds": sorted(set(checkpoint) - {"num_left_out"}),
         "description": description_of(checkpoint, path) or None,
         "meta": {key: value for key, value in meta.items() if key != "semseg"},
@@ -85,13 +85,14 @@ def _with_text_keys(value: Any) -> Any:
     return [_with_text_keys(child) for child in value] if isinstance(value, (list, tuple)) else value
 
 
-def _count_parameters(checkpoint: Mapping[str, Any]) -> int:
+def count_parameters(checkpoint: Mapping[str, Any]) -> int:
+    """Count the parameters in a checkpoint, without the statistics of normalization layers."""
     weights = checkpoint["state_dict"].items()
     return sum(value.numel() for name, value in weights if not name.endswith(_STATISTICS))
 
 
 def _describe_weights(checkpoint: Mapping[str, Any], path: Path, description: Mapping[str, Any]) -> str:
-    count = _count_parameters(checkpoint)
+    count = count_parameters(checkpoint)
     is_averaged = "ema_state_dict" in checkpoint or description.get("weights") == "moving average"
     kind = ", moving average (EMA)" if is_averaged else ""
     rest = "with the state of the optimizer" if "optimizer" in checkpoint else "without the state of the optimizer"
