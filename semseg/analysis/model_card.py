@@ -29,22 +29,27 @@ _NO_LICENSE = "**TO BE FILLED IN by the publisher: the licence of these weights.
 
 
 def find_results(checkpoint_path: Path, content: Mapping[str, Any]) -> Path | None:
-    """Return the folder of the newest test of a checkpoint in the folder beside it; None if there is none.
+    """Return the folder of the newest test of a checkpoint; None if there is none.
+
+    The folder of the checkpoint is searched, and the work folders below `work_dirs/`, where a test of a run with
+    another work folder is written.
 
     Args:
         checkpoint_path: of the checkpoint.
         content: from `read_checkpoint`.
     """
+    own = set(checkpoint_path.parent.glob("test/*/results.json"))
     stems = {checkpoint_stem(checkpoint_path), checkpoint_stem(checkpoint_path.resolve())}
     found = []
-    for path in checkpoint_path.parent.glob("test/*/results.json"):
+    for path in own | set(Path("work_dirs").glob("*/test/*/results.json")):
         try:
             summary = json.loads(path.read_text())
         except (OSError, ValueError):
             continue
-        is_known = isinstance(summary, dict) and summary.get("schema") == SCHEMA
-        is_named = any(path.parent.name.startswith(f"{stem}-") for stem in stems)
-        if is_known and is_named and _mismatch(summary, content) is None:
+        if not isinstance(summary, dict) or summary.get("schema") != SCHEMA or _mismatch(summary, content) is not None:
+            continue
+        is_named = path in own and any(path.parent.name.startswith(f"{stem}-") for stem in stems)
+        if is_named or Path(summary["run"]["checkpoint"]).resolve() == checkpoint_path.resolve():
             found.append((summary["created"], path.parent))
     return max(found)[1] if found else None
 

@@ -94,7 +94,7 @@ def _run_publish(args: argparse.Namespace) -> int:
     with atomic_path(card_path) as temporary:
         temporary.write_text(card)
     source = (
-        "of the validation in the training; `--results DIR` takes those of a test" if scores is None else f"of {folder}"
+        "of the validation in the training; --results DIR takes those of a test" if scores is None else f"of {folder}"
     )
     print(f"{card_path}: model card, with the scores {source}")
     if args.license is None:

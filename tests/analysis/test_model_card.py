@@ -96,7 +96,8 @@ def test_a_card_with_the_scores_of_a_test_has_intervals(tmp_path):
     assert result["metrics"][0]["value"] == round(miou["value"], 2)
 
 
-def test_the_newest_test_of_the_checkpoint_is_found(tmp_path):
+def test_the_newest_test_of_the_checkpoint_is_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     content = content_of(random_results.CLASSES)
     path = save(tmp_path / "best_mIoU_iter_4.pth", content)
     content = read_checkpoint(path)
@@ -106,6 +107,10 @@ def test_the_newest_test_of_the_checkpoint_is_found(tmp_path):
     write_test(tmp_path / "test/best_mIoU_iter_4-c_test", iteration=2, created="2026-01-04")
     write_test(tmp_path / "test/last-d_test", created="2026-01-05")
     assert model_card.find_results(path, content) == newest
+    other = write_test(tmp_path / "work_dirs/x/test/best-e_test", created="2026-01-06")  # says that it is of best.pth
+    assert model_card.find_results(path, content) == newest
+    (tmp_path / "best.pth").symlink_to(path.name)
+    assert model_card.find_results(path, content) == other.relative_to(tmp_path)
 
 
 def test_results_of_another_model_are_refused(tmp_path):
