@@ -92,16 +92,12 @@ def list_models(
         >>> model.architecture, model.data, model.published.miou
         ('PSP, ResNetV1c-101', 'cityscapes', 79.76)
     """
-    chosen = [(name, path) for name, path in paths.items() if pattern is None or _matches(name, pattern)]
-    models = run_all(_describe, chosen, min(num_processes, max(1, len(chosen))), on_progress)
-    models = [model for model in models if data is None or data.lower() in f"{model.data} {model.name}".lower()]
+    chosen = [(name, path, data) for name, path in paths.items() if pattern is None or _matches(name, pattern)]
+    described = run_all(_describe, chosen, min(num_processes, max(1, len(chosen))), on_progress)
+    models = [model for model in described if model is not None]
     if not models:
-        filters = [f"that matches {pattern}"] * (pattern is not None) + [f"for the data set {data}"] * (
-            data is not None
-        )
-        raise InvalidConfigError(
-            f"no config {' '.join(filters)}; `semseg model list` without filters lists all", code="E-config-missing"
-        )
+        filters = ("" if pattern is None else f" that matches {pattern}") + ("" if data is None else f" for {data}")
+        raise InvalidConfigError(f"no config{filters}; without filters all are listed", code="E-config-missing")
     models = [
         model._replace(published=published_scores().get(model.name), measured=(measured or {}).get(model.name))
         for model in models
@@ -113,17 +109,21 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) if any(sign in pattern for sign in "*?[") else pattern in name
 
 
-def _describe(item: tuple[str, Path]) -> Model:
-    """Describe a config, without what is published and measured."""
-    name, path = item
+def _describe(item: tuple[str, Path, str | None]) -> Model | None:
+    """Describe a config, without what is published and measured; None if it is for another data set than asked."""
+    name, path, data = item
     try:
         cfg = load_config(path)
         check_packages(cfg)
     except SemsegError as error:
-        return Model(name, "", "", None, None, None, str(error).removeprefix(f"{path}: "))
+        note = str(error).removeprefix(f"{path}: ")
+        return Model(name, "", "", None, None, None, note) if data is None or data.lower() in name.lower() else None
+    own_data = data_name(cfg)
+    if data is not None and data.lower() not in f"{own_data} {name}".lower():
+        return None
     cost = remembered_cost(cfg)
-    known = None if isinstance(cost, str) else cost
-    return Model(name, _architecture(cfg), data_name(cfg), known, None, None, cost if isinstance(cost, str) else "")
+    note = cost if isinstance(cost, str) else ""
+    return Model(name, _architecture(cfg), own_data, cost if isinstance(cost, Cost) else None, None, None, note)
 
 
 def _architecture(cfg: Config) -> str:

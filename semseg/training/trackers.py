@@ -12,6 +12,7 @@ import importlib.util
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from semseg.training.tracker_backends import TRACKERS, TrackedRun, finite_number
 IDS_FILE = "trackers.json"
 """In the work folder: the id of the run in each tracker, by which a resumed training continues it."""
 _MIN_PAUSE_S = 60.0
+_MAX_WAITING_PICTURES = 8
 _PAUSE_FACTOR = 20  # a server that is gone costs a training 5 % of its time at most
 _STOCK = {
     "mlflow": "MLflowVisBackend",
@@ -75,7 +77,8 @@ def _check_tracker(name: str, backend_types: Sequence[str]) -> None:
         raise InvalidConfigError(
             f"`track` {name!r}: no such tracker; expected one of {', '.join(TRACKERS)}", code="E-config-value"
         )
-    if importlib.util.find_spec(name) is None:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:  # no origin: a folder of that name, such as the one that W&B writes
         raise InvalidConfigError(
             f"`track` {name} needs the package {name}, which is not installed: pip install -e '.[{name}]'",
             code="E-config-package",
@@ -100,7 +103,7 @@ class TrackersVisBackend(BaseVisBackend):
         super().__init__(save_dir or "")
         self.names = tuple(names)
         self._guards: list[_Guard] = []
-        self._pictures: list[tuple] = []  # drawn before the trackers start
+        self._pictures: deque[tuple] = deque(maxlen=_MAX_WAITING_PICTURES)  # drawn before the trackers start
 
     def start(self, cfg: Config, is_continued: bool) -> str | None:
         """Start a run in each tracker, or continue it.
@@ -114,9 +117,10 @@ class TrackersVisBackend(BaseVisBackend):
             a warning in the log instead.
         """
         work_dir = Path(cfg.work_dir).absolute()
-        ids = _read_ids(work_dir) if is_continued else {}
+        if not is_continued:
+            (work_dir / IDS_FILE).unlink(missing_ok=True)
         shown = Config(plain(cfg.to_dict()))
-        self._guards = [_Guard(name, _opener(name, work_dir, shown, ids.get(name))) for name in self.names]
+        self._guards = [_Guard(name, _opener(name, work_dir, shown)) for name in self.names]
         for guard in self._guards:
             start_s = time.monotonic()
             try:
@@ -130,7 +134,7 @@ class TrackersVisBackend(BaseVisBackend):
         atexit.register(self.close)  # a run that fails is not left open
         for name, picture, step in self._pictures:
             self.add_image(name, picture, step)
-        self._pictures = []
+        self._pictures.clear()
         return None
 
     def _init_env(self) -> None:
@@ -168,11 +172,11 @@ class TrackersVisBackend(BaseVisBackend):
             guard.finish(is_complete)
 
 
-def _opener(name: str, work_dir: Path, cfg: Config, run_id: str | None) -> Callable[[], Any]:
-    """Return a function that opens a tracker, keeps the id of its run in the work folder, and writes the config."""
+def _opener(name: str, work_dir: Path, cfg: Config) -> Callable[[], Any]:
+    """Return a function that opens a tracker and writes the config; the id of its run is kept in the work folder."""
 
     def open_tracker() -> Any:
-        tracker = TRACKERS[name](TrackedRun(work_dir.name, work_dir, run_id))
+        tracker = TRACKERS[name](TrackedRun(work_dir.name, work_dir, _read_ids(work_dir).get(name)))
         with atomic_path(work_dir / IDS_FILE) as temporary:
             temporary.write_text(json.dumps({**_read_ids(work_dir), name: tracker.run_id}, indent=1) + "\n")
         tracker.add_config(cfg)

@@ -238,10 +238,9 @@ def test_aim_takes_all_records(tmp_path, monkeypatch):
 
 
 def test_track_adds_one_backend_beside_the_others():
+    pytest.importorskip("mlflow", reason="pip install -e '.[mlflow]'")
     cfg = load_config(CONFIG)
-    changed = asked(cfg, "trackers", track=["mlflow", "mlflow"]) if "mlflow" in sys.modules else None
-    if changed is None:
-        pytest.skip("pip install -e '.[mlflow]'")
+    changed = asked(cfg, "trackers", track=["mlflow", "mlflow"])
     assert changed.visualizer.vis_backends[:-1] == cfg.visualizer.vis_backends
     assert changed.visualizer.vis_backends[-1] == dict(type="TrackersVisBackend", names=["mlflow"])
     again = asked(changed, "trackers", track="mlflow")
@@ -249,14 +248,17 @@ def test_track_adds_one_backend_beside_the_others():
     assert asked(cfg, "trackers").visualizer == cfg.visualizer
 
 
-def test_a_wrong_tracker_is_one_sentence(monkeypatch):
+def test_a_wrong_tracker_is_one_sentence(tmp_path, monkeypatch):
     cfg = load_config(CONFIG)
     with raises("E-config-value", "'mlfow'.* mlflow, wandb, clearml, aim"):
         asked(cfg, "trackers", track=["mlfow"])
-    monkeypatch.setitem(sys.modules, "aim", None)  # what Python keeps of a package that cannot be imported
-    monkeypatch.setattr(sys, "path", [])
-    with raises("E-config-package", r"`track` aim .*\[aim\]"):
-        asked(cfg, "trackers", track=["aim"])
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    for name in ("wandb", "aim"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (tmp_path / "wandb").mkdir()  # as W&B leaves it in the working folder
+    for name in ("wandb", "aim"):
+        with raises("E-config-package", rf"`track` {name} .*\[{name}\]"):
+            asked(cfg, "trackers", track=[name])
 
 
 def test_trackers_of_the_config_are_not_used_twice():
