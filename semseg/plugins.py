@@ -20,6 +20,7 @@ from semseg.training import (  # noqa: F401
     provenance,
     resume_state,
     stopping,
+    trackers,
     val_loss,
 )
 from semseg.training.preflight import hook  # noqa: F401

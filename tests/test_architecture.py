@@ -38,7 +38,7 @@ ALLOWED = {
             f"semseg.{room}"
             for room in ("compat", "checkpoints", "checks", "config", "datasets", "visualization", "launch")
         ),
-        *("tensorboard", *STACK),
+        *("clearml", "mlflow", "tensorboard", "wandb", *STACK),
     },
     "inference": {
         *(f"semseg.{room}" for room in ("compat", "checkpoints", "config", "datasets", "visualization", "evaluation")),
@@ -47,8 +47,8 @@ ALLOWED = {
     "plugins": {"semseg.compat", "semseg.datasets", "semseg.evaluation", "semseg.training"},
     "export": {"semseg.checkpoints", "semseg.datasets", "semseg.inference", "onnx", "onnxruntime", *STACK},
     "analysis": {
-        *(f"semseg.{room}" for room in ("datasets", "evaluation", "inference", "visualization")),
-        *("jinja2", "markupsafe", "plotly", "pytorch_grad_cam", "scipy", *STACK),
+        *(f"semseg.{room}" for room in ("checkpoints", "config", "datasets", "evaluation", "inference")),
+        *("semseg.visualization", "jinja2", "markupsafe", "plotly", "pytorch_grad_cam", "scipy", "yaml", *STACK),
     },
     "serve": {
         *("semseg.config", "semseg.datasets", "semseg.inference", "semseg.visualization"),

@@ -22,12 +22,22 @@ def summarize(path: str | Path) -> list[str]:
     Raises:
         FileNotFoundError, ValueError: those of `read_checkpoint`.
     """
-    checkpoint = read_checkpoint(path, mmap=True)
+    rows = describe_content(read_checkpoint(path, mmap=True), Path(path))
+    return [str(path), *(f"  {name:10}{text}" for name, text in rows.items())]
+
+
+def describe_content(checkpoint: Mapping[str, Any], path: Path) -> dict[str, str]:
+    """Describe the content of a checkpoint: a line for each of weights, classes, model, input, data and so on.
+
+    Args:
+        checkpoint: from `read_checkpoint`.
+        path: of the file.
+    """
     description = description_of(checkpoint, path)
     config = description.get("config") or {}
     meta = checkpoint["meta"]
     rows = {
-        "weights": _describe_weights(checkpoint, Path(path), description),
+        "weights": _describe_weights(checkpoint, path, description),
         "classes": _describe_classes(classes_of(checkpoint) or description.get("classes")),
         "model": describe_model(config.get("model") or {}),
         "input": _describe_input(config),
@@ -48,7 +58,7 @@ def summarize(path: str | Path) -> list[str]:
         if isinstance(meta.get("cfg"), str):
             missing += f" (there is one as text, {len(meta['cfg'].splitlines())} lines, under meta.cfg: not executed)"
         rows["missing"] = missing
-    return [str(path), *(f"  {name:10}{_replace_unprintable(text)}" for name, text in rows.items())]
+    return {name: _replace_unprintable(text) for name, text in rows.items()}
 
 
 def as_json(path: str | Path) -> str:
@@ -62,7 +72,7 @@ def as_json(path: str | Path) -> str:
     content = {
         "file": str(path),
         "bytes": Path(path).stat().st_size,
-        "parameters": _count_parameters(checkpoint),
+        "parameters": count_parameters(checkpoint),
         "holds": sorted(set(checkpoint) - {"num_left_out"}),
         "description": description_of(checkpoint, path) or None,
         "meta": {key: value for key, value in meta.items() if key != "semseg"},
@@ -78,13 +88,14 @@ def _with_text_keys(value: Any) -> Any:
     return [_with_text_keys(child) for child in value] if isinstance(value, (list, tuple)) else value
 
 
-def _count_parameters(checkpoint: Mapping[str, Any]) -> int:
+def count_parameters(checkpoint: Mapping[str, Any]) -> int:
+    """Count the parameters in a checkpoint, without the statistics of normalization layers."""
     weights = checkpoint["state_dict"].items()
     return sum(value.numel() for name, value in weights if not name.endswith(_STATISTICS))
 
 
 def _describe_weights(checkpoint: Mapping[str, Any], path: Path, description: Mapping[str, Any]) -> str:
-    count = _count_parameters(checkpoint)
+    count = count_parameters(checkpoint)
     is_averaged = "ema_state_dict" in checkpoint or description.get("weights") == "moving average"
     kind = ", moving average (EMA)" if is_averaged else ""
     rest = "with the state of the optimizer" if "optimizer" in checkpoint else "without the state of the optimizer"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,9 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _USER_IN_URL = re.compile(r"(://)[^/@\s]+@")
+_QUERY = re.compile(r"([?&]([\w.-]+)=)[^&\s]+")
+_MIN_SECRET_LETTERS = 6  # a shorter value may be a part of other words
+_FOLDERS = ("PWD", "OLDPWD")  # environment variables of a shell, not passwords
 _KNOWN_WITHOUT_SCOPE = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
 
 
@@ -66,6 +70,19 @@ def is_secret(key: str) -> bool:
 def without_user(text: str) -> str:
     """Replace user and password in the URLs of a text."""
     return _USER_IN_URL.sub(rf"\1{HIDDEN}@", text)
+
+
+def without_secrets(text: str) -> str:
+    """Replace secrets in a text that another program has written, such as the message of an error.
+
+    These are users and passwords in URLs, values in the query of a URL, and the values of environment variables, where
+    the name looks like that of a secret.
+    """
+    text = _QUERY.sub(lambda match: match[1] + HIDDEN if is_secret(match[2]) else match[0], without_user(text))
+    for name, value in os.environ.items():
+        if is_secret(name) and name not in _FOLDERS and len(value) >= _MIN_SECRET_LETTERS:
+            text = text.replace(value, HIDDEN)
+    return text
 
 
 def round_scores(metrics: Mapping[str, Any]) -> dict[str, float | None]:

@@ -16,6 +16,7 @@ from semseg.cli import (
     look,
     model,
     model_export,
+    model_list,
     report,
     splits,
     toycity,
@@ -41,6 +42,7 @@ _DATA = (
     cityscapes.add_submit,
 )
 _MODEL = (
+    model_list.add_list,
     model.add_describe,
     model.add_publish,
     model_export.add_export,
@@ -58,5 +60,5 @@ def data(argv: Sequence[str] | None = None) -> int:
 
 
 def trained_model(argv: Sequence[str] | None = None) -> int:
-    """Describe, publish and export trained models."""
+    """List models; describe, publish and export trained ones."""
     return run_command(trained_model.__doc__, *_MODEL, argv=argv)

@@ -27,13 +27,24 @@ def add_publish(commands: argparse._SubParsersAction) -> None:
         description=(
             "Write <name>-<first 8 digits of the SHA-256>.pth and .safetensors with only the weights and the "
             "description, without optimizer and log. The same checkpoint always gives the same bytes. If the run "
-            "kept a moving average of the weights (EMA), the average is written."
+            "kept a moving average of the weights (EMA), the average is written. A model card, README.md, is written "
+            "beside them; an existing README.md is kept."
         ),
     )
     parser.add_argument(
         "checkpoint", type=Path, metavar="CHECKPOINT", help=".pth, .pt, .ckpt, .pth.tar or .safetensors"
     )
     parser.add_argument("--out-dir", type=Path, metavar="DIR", help="output folder (default: that of the checkpoint)")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        help="results of a test, for the scores in the card (default: the newest test of this checkpoint in its "
+        "folder; else the scores of the validation)",
+    )
+    parser.add_argument(
+        "--license", metavar="ID", help="of the weights, such as apache-2.0; default: a line to fill in"
+    )
     _add_trust(parser)
     parser.set_defaults(run=_run_publish)
 
@@ -60,12 +71,34 @@ def _run_describe(args: argparse.Namespace) -> int:
 
 
 def _run_publish(args: argparse.Namespace) -> int:
-    from semseg.checkpoints.publish import publish
+    from semseg import compat
 
     _trust(args)
+    compat.repair()  # before the import of MMSegmentation, which would print warnings
+    from semseg.analysis import model_card
+    from semseg.checkpoints.publish import publish
+    from semseg.checkpoints.reading import read_checkpoint
+    from semseg.system.atomic import atomic_path
+
+    content = read_checkpoint(args.checkpoint, mmap=True)
+    folder = args.results or model_card.find_results(args.checkpoint, content)
+    scores = None if folder is None else model_card.read_scores(folder, content)
     published = publish(args.checkpoint, args.out_dir)
     for path in published.paths:
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+    weights_path = published.paths[1]
+    card = model_card.model_card(content, args.checkpoint, weights_path.name, scores, args.license)
+    card_path = weights_path.with_name(model_card.CARD)
+    if card_path.exists() and card_path.read_text() != card:  # a person may have edited it
+        card_path = weights_path.with_suffix(".md")
+    with atomic_path(card_path) as temporary:
+        temporary.write_text(card)
+    source = (
+        "of the validation in the training; --results DIR takes those of a test" if scores is None else f"of {folder}"
+    )
+    print(f"{card_path}: model card, with the scores {source}")
+    if args.license is None:
+        print(f"fill in the licence of the weights in {card_path.name}, or give it with --license")
     if published.is_averaged:
         print("the weights are the moving average (EMA), which validation used")
     if not published.is_described:

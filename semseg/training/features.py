@@ -31,6 +31,7 @@ from semseg.training import (
     resume_agreement,
     sampling,
     stopping,
+    trackers,
     val_loss,
     work_folder,
 )
@@ -57,6 +58,7 @@ FEATURES = (
     (stopping, options.StoppingOptions),
     (nan_guard, options.GuardOptions),
     (provenance, options.NoOptions),
+    (trackers, options.TrackOptions),
     (preflight, options.PreflightOptions),
 )
 """Each feature with its options; a later one sees the changes of the earlier ones."""

@@ -186,6 +186,23 @@ class OverfitOptions:
     performance: str = FAST
 
 
+def _split_names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+@dataclass(frozen=True)
+class TrackOptions:
+    """Experiment trackers."""
+
+    track: Sequence[str] = option(
+        (),
+        type=_split_names,
+        action="extend",
+        metavar="TRACKER",
+        help="also log to these experiment trackers: mlflow, wandb, clearml, aim (repeatable, or separated by commas)",
+    )
+
+
 @dataclass(frozen=True)
 class FolderOptions:
     """The folder of a run, and the run that it continues."""
@@ -227,6 +244,7 @@ ALL = (
     ValLossOptions,
     EmaOptions,
     OverfitOptions,
+    TrackOptions,
     StoppingOptions,
     PreflightOptions,
     PerformanceOptions,

@@ -160,6 +160,47 @@ def draw_scatter(points: Mapping[str, tuple], x_title: str, y_title: str, title:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
+def draw_tradeoff(
+    groups: Mapping[str, tuple[Mapping[str, Sequence[float]], Sequence[float], Sequence[str]]],
+) -> np.ndarray:
+    """Draw scores against costs: one row per group, one panel per cost, with a logarithmic axis for the costs.
+
+    Points that no other one of their group beats at the same or a lower cost are coloured, connected and named.
+
+    Args:
+        groups: {title of the scores: (costs, scores, names)}, where costs are {title: values}; all values, scores and
+            names have the shape (n,). A higher score is better. The titles of the costs are the same in all groups.
+
+    Returns:
+        RGB, uint8, shape (height, width, 3).
+    """
+    num_columns = len(next(iter(groups.values()))[0])
+    figure = Figure(figsize=(6.2 * num_columns, 4.8 * len(groups)), dpi=120, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    rows = figure.subplots(len(groups), num_columns, squeeze=False)
+    for panels, (score_title, (costs, scores, names)) in zip(rows, groups.items(), strict=True):
+        for axes, (title, values) in zip(panels, costs.items(), strict=True):
+            best: list[int] = []
+            for i in sorted(range(len(values)), key=lambda i: (values[i], -scores[i])):
+                if not best or scores[i] > scores[best[-1]]:
+                    best.append(i)
+            axes.scatter(values, scores, s=22, color="0.72", linewidths=0)
+            axes.plot([values[i] for i in best], [scores[i] for i in best], color=_LINES[0], marker="o", markersize=5)
+            for i in best:
+                axes.annotate(names[i], (values[i], scores[i]), (5, -9), textcoords="offset points", fontsize=7)
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+            axes.set_xlabel(title, fontsize=9)
+            axes.set_ylabel(score_title, fontsize=9)
+            axes.margins(x=0.12)
+            axes.grid(color="0.92")
+            axes.set_axisbelow(True)
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.tick_params(labelsize=8, color="0.6")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
 def _annotate(axes: Any, value: float, position: float, text: str) -> None:
     axes.annotate(text, (value, position), (4, 0), textcoords="offset points", va="center", fontsize=8)
 

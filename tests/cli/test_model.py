@@ -24,7 +24,7 @@ class RunsCode:
 def published(town, trained):
     """A .pth and a .safetensors; the config of the training is out of reach."""
     done = run(town, "model.py", "publish", trained / "best.pth", "--out-dir", "published")
-    paths = [town / line.split()[0] for line in done.stdout.splitlines()]
+    paths = [town / line.split()[0] for line in done.stdout.splitlines() if line.endswith(" MB")]
     assert [path.suffix for path in paths] == [".pth", ".safetensors"]
     return paths
 

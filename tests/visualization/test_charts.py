@@ -22,3 +22,12 @@ def test_one_class_and_nothing_labelled_can_be_drawn():
 def test_a_share_has_two_significant_digits():
     shown = [charts._format_percent(share) for share in (1, 0.999, 0.28, 0.04, 0.00032, 0)]
     assert shown == ["100 %", "100 %", "28 %", "4.0 %", "0.032 %", "0 %"]
+
+
+def test_a_point_that_another_one_beats_is_grey():
+    def blue_pixels(scores):
+        costs = {"cost": [1, 10, 100]}
+        chart = charts.draw_tradeoff({"score": (costs, scores, ["a", "b", "c"])})
+        return int((np.abs(chart.astype(int) - (0, 0x72, 0xB2)).sum(axis=2) < 40).sum())
+
+    assert blue_pixels([1, 2, 3]) > blue_pixels([3, 2, 1]) > 0  # three points in a line; the first one alone
