@@ -15,6 +15,7 @@ from semseg.cli import (
     imports,
     look,
     model,
+    model_compare,
     model_export,
     report,
     splits,
@@ -44,6 +45,7 @@ _MODEL = (
     model.add_describe,
     model.add_publish,
     model_export.add_export,
+    model_compare.add_compare,
 )
 
 
@@ -58,5 +60,5 @@ def data(argv: Sequence[str] | None = None) -> int:
 
 
 def trained_model(argv: Sequence[str] | None = None) -> int:
-    """Describe, publish and export trained models."""
+    """Describe, publish and export trained models; compare models."""
     return run_command(trained_model.__doc__, *_MODEL, argv=argv)

@@ -1,0 +1,180 @@
+"""Train and evaluate the models of a comparison, one process after the other; what is finished is not repeated.
+
+Every run has its own folder. `comparison_run.json` in it says what the run is, and how far it is. Several machines that
+share the folder of the comparison take different runs: each run is claimed with a file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from semseg.analysis.comparison.latency import measure_latency
+from semseg.analysis.comparison.pace import iterations_of, pace_path
+from semseg.analysis.comparison.plan import Plan, Run, command_words, training_options
+from semseg.analysis.report.collect import find_results
+from semseg.checkpoints.facts import hardware, now
+from semseg.errors import InvalidInputError, SemsegError
+from semseg.evaluation.results import read_results
+from semseg.system.atomic import atomic_path
+from semseg.system.child_process import run_python
+from semseg.system.claims import holder_of, take_claim
+
+SCHEMA = 1
+_RECORD = "comparison_run.json"
+_OUTPUTS = {"train": "train_output.txt", "test": "test_output.txt"}
+_FAULT = "error: "  # the beginning of the sentence of a program that could not do its work
+
+
+class Outcome(NamedTuple):
+    """How a comparison went.
+
+    Attributes:
+        failed: sentences by title of the run.
+        elsewhere: machine that trains a run now, by title of the run.
+    """
+
+    failed: dict[str, str]
+    elsewhere: dict[str, str]
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """Return the record of a run; None if it was not started.
+
+    Its keys: `schema`, `digest`, `data`, `budget` and `seed`, which must not change; `max_iters`; `state`, which is
+    started, finished or failed; `is_trained`; `fault`, a sentence; `hardware`; `created`; `latency`, see
+    `measure_latency`.
+    """
+    path = folder / _RECORD
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def check_same_comparison(plan: Plan) -> None:
+    """Check that the runs which exist have the budget, the configs and the data of the plan.
+
+    Raises:
+        ValueError: a run differs; the message says in what.
+    """
+    for run in plan.runs():
+        record = read_record(run.folder)
+        if record is None:
+            continue
+        expected = _identity(plan, run)
+        for key, what in (("schema", "format"), ("budget", "budget"), ("digest", "config"), ("data", "data")):
+            if record[key] != expected[key]:
+                values = f" ({record[key]}, now {expected[key]})" if key == "budget" else ""
+                raise InvalidInputError(
+                    f"{run.folder} was trained with another {what}{values}: give the same again, or another `out_dir`",
+                    code="E-input-used",
+                )
+
+
+def run_all(plan: Plan, say: Callable[[str], None]) -> Outcome:
+    """Do all runs that are not finished and that no other machine has claimed.
+
+    Args:
+        plan: from `make_plan`.
+        say: called with a line for each step.
+
+    Raises:
+        ValueError: a run in the folder has another budget, config or data.
+        Signal: Ctrl-C or SIGTERM; the run that was interrupted has saved its state.
+    """
+    check_same_comparison(plan)
+    runs, failed, elsewhere = list(plan.runs()), {}, {}
+    for number, run in enumerate(runs, 1):
+        start = f"[{number}/{len(runs)}] {run.title}"
+        paths = [run.folder.with_suffix(".claim")]
+        if plan.budget.minutes is not None and not pace_path(run.model).is_file():
+            paths.append(run.model.folder / "pace.claim")
+        claims = []
+        try:
+            for path in paths:
+                claim = take_claim(path)
+                if claim is None:
+                    elsewhere[run.title] = holder_of(path)
+                    break
+                claims.append(claim)
+            else:
+                record = read_record(run.folder)
+                if record is not None and record["state"] == "finished":
+                    say(f"{start}: finished before")
+                    continue
+                fault = _do(plan, run, lambda text, start=start: say(f"{start}: {text}"))
+                if fault:
+                    failed[run.title] = fault
+                    say(f"{start}: failed: {fault}")
+                continue
+            say(f"{start}: {elsewhere[run.title] or 'another machine'} has it")
+        finally:
+            for claim in claims:
+                claim.release()
+    return Outcome(failed, elsewhere)
+
+
+def _do(plan: Plan, run: Run, say: Callable[[str], None]) -> str:
+    """Train, test and measure; return what went wrong, empty if all went well."""
+    before = read_record(run.folder) or {}
+    record = {**_identity(plan, run), "state": "started", "hardware": hardware(), "created": now()}
+    record["is_trained"] = before.get("is_trained", False)
+    try:
+        if plan.budget.minutes is not None and not pace_path(run.model).is_file():
+            say("measuring the time of a step")
+        record["max_iters"] = iterations_of(plan, run.model)
+        _write_record(run.folder, record)
+        options = training_options(run.model, record["max_iters"])
+        checkpoint_path = run.folder / f"iter_{record['max_iters']}.pth"
+        if not (record["is_trained"] and checkpoint_path.is_file()):
+            is_new = not any(run.folder.glob("iter_*.pth"))
+            say(f"{'training' if is_new else 'resuming the training of'} {record['max_iters']} iterations")
+            _call(plan, run, "train", [run.model.given, "--seed", str(run.seed), "--resume", "auto"], options)
+            record["is_trained"] = True
+            _write_record(run.folder, record)
+        say("evaluating")
+        _call(plan, run, "test", [run.model.given, str(checkpoint_path), "--no-report", "--no-check"], options)
+        results = read_results(find_results(run.folder))
+        say("measuring the latency")
+        data = results.summary["data"]
+        photograph = Path(results.images[0]["path"])
+        record["latency"] = measure_latency(checkpoint_path, photograph, data.get("exif") or "apply", data.get("bits"))
+    except (ChildProcessError, SemsegError) as error:
+        record |= {"state": "failed", "fault": str(error)}
+    else:
+        record["state"] = "finished"
+        say(f"mIoU {results.summary['scores']['mIoU']['value']:.2f} %")
+    _write_record(run.folder, record)
+    return str(record.get("fault", ""))
+
+
+def _call(plan: Plan, run: Run, program: str, words: list[str], options: list[str]) -> None:
+    """Run a program on the run.
+
+    Raises:
+        ChildProcessError: it failed; the message is the program's own if it has one.
+    """
+    words = ["-m", "semseg", program, *words, "--work-dir", str(run.folder)]
+    output_path = run.folder / _OUTPUTS[program]
+    exit_code = run_python([*words, *command_words(run.model, plan.options, options)], output_path)
+    if exit_code:
+        lines = output_path.read_text(errors="replace").splitlines()
+        faults = [line.removeprefix(_FAULT) for line in lines[-20:] if line.startswith(_FAULT)]
+        last = faults[-1] if faults else next((line for line in reversed(lines) if line.strip()), "no output")
+        raise ChildProcessError(f"{program} ended with exit code {exit_code}: {last} (see {output_path})")
+
+
+def _identity(plan: Plan, run: Run) -> dict[str, Any]:
+    """Return what must be the same when a run is continued."""
+    return {
+        "schema": SCHEMA,
+        "digest": run.model.digest,
+        "data": run.model.data["sha256"],
+        "budget": str(plan.budget),
+        "seed": run.seed,
+    }
+
+
+def _write_record(folder: Path, record: dict[str, Any]) -> None:
+    with atomic_path(folder / _RECORD) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n")
