@@ -10,6 +10,7 @@ from mmengine.config import Config
 from semseg.config.tree import type_name
 from semseg.errors import InvalidConfigError
 
+_SHORTEST_WARM_UP = 2  # iterations
 _EPOCH_LOOPS = ("EpochBasedTrainLoop", "ResumableEpochLoop")
 
 
@@ -77,17 +78,21 @@ def scale_schedule(cfg: Config, length: int) -> list[str]:
             f"{cfg.filename} trains by epochs; expected train_cfg with max_iters, the number of iterations",
             code="E-config-unsupported",
         )
+
+    def scaled(position: int) -> int:
+        # a warm-up of one iteration would stay at its start: MMEngine's LinearLR needs two to come to its end
+        return min(length, max(min(position, _SHORTEST_WARM_UP), round(position * length / planned)))
+
     options = [f"train_cfg.max_iters={length}"]
     for place, scheduler in _schedulers_by_place(cfg).items():
         if scheduler.get("by_epoch", True):
             continue
-        begin = round(scheduler.get("begin", 0) * length / planned)
-        options.append(f"{place}.begin={begin}")
-        if scheduler.get("end") is not None:
-            options.append(f"{place}.end={max(begin + 1, round(scheduler['end'] * length / planned))}")
+        begin, end = scheduler.get("begin", 0), scheduler.get("end", planned)
+        num_steps = max(1, scaled(end) - scaled(begin))
+        options += [f"{place}.begin={scaled(begin)}", f"{place}.end={scaled(begin) + num_steps}"]
         for key in ("T_max", "total_steps"):  # the number of steps of cosine and one-cycle schedules
             if scheduler.get(key) is not None:
-                options.append(f"{place}.{key}={max(1, round(scheduler[key] * length / planned))}")
+                options.append(f"{place}.{key}={max(1, round(scheduler[key] * num_steps / max(1, end - begin)))}")
     return options
 
 

@@ -52,14 +52,14 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def check_same_comparison(plan: Plan) -> None:
-    """Check that the runs which exist have the budget, the configs and the data of the plan.
+    """Check that the runs which have a checkpoint have the budget, the configs and the data of the plan.
 
     Raises:
         ValueError: a run differs; the message says in what.
     """
     for run in plan.runs():
         record = read_record(run.folder)
-        if record is None:
+        if record is None or not any(run.folder.glob("*.pth")):  # nothing is trained yet
             continue
         expected = _identity(plan, run)
         for key, what in (("schema", "format"), ("budget", "budget"), ("digest", "config"), ("data", "data")):

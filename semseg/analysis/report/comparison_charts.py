@@ -78,7 +78,7 @@ def _curve_chart(
             for i in evenly(range(len(x)), _NUM_ROWS)
         ]
     axis = "minutes of training" if by_minutes else "iteration"
-    yaxis = {"rangemode": "tozero", "ticksuffix": unit, "nticks": 6}
+    yaxis = {"ticksuffix": unit, "nticks": 6, **({"rangemode": "tozero"} if key == "mIoU" else {})}
     return Chart(
         f"curve-{key}",
         title,
@@ -121,13 +121,16 @@ def class_chart(figures: Sequence[Figures]) -> Chart:
         of_models = [one.classes[place] for one in figures]
         cells = [f"{format_number(_finite(score.value))} ({interval_text(score)})" for score in of_models]
         rows.append([name, *cells])
-    bests = [max(figures, key=lambda one, place=place: _finite(one.classes[place].value) or -1.0).model.name
-             for place in range(len(labels))]  # fmt: skip
-    leader = max(set(bests), key=bests.count)
+    num_best = {one.model.name: 0 for one in figures}
+    for place in range(len(labels)):
+        first, *others = sorted(figures, key=lambda one, place=place: -(_finite(one.classes[place].value) or 0.0))
+        if not others or first.classes[place].value > others[0].classes[place].value:
+            num_best[first.model.name] += 1
+    leader = max(num_best, key=num_best.__getitem__)
     return Chart(
         "classes",
         "IoU per class",
-        f"{leader} is best in {bests.count(leader)} of {len(bests)} classes. Lines are 95 % intervals for another"
+        f"{leader} is best in {num_best[leader]} of {len(labels)} classes. Lines are 95 % intervals for another"
         " choice of test images.",
         figure_of(
             data,
