@@ -29,9 +29,9 @@ def _run_compare(args: argparse.Namespace) -> int:
     from semseg import compat
 
     compat.repair()  # before the import of MMSegmentation, which would print warnings
-    from semseg.analysis.comparison.figures import collect_figures
+    from semseg.analysis.comparison.figures import collect_figures, describe_uneven
     from semseg.analysis.comparison.plan import make_plan
-    from semseg.analysis.comparison.runs import check_same_comparison, run_all
+    from semseg.analysis.comparison.runs import check_same_comparison, run_comparison
     from semseg.analysis.comparison.tables import write_tables
     from semseg.analysis.report.comparison_page import write_page
     from semseg.checks.gate import check_before_run
@@ -40,11 +40,13 @@ def _run_compare(args: argparse.Namespace) -> int:
     check_same_comparison(plan)
     for step in ("train", "test"):
         check_before_run(plan.models[0].cfg, step)
-    outcome = run_all(plan, lambda line: print(line, flush=True))
+    outcome = run_comparison(plan, lambda line: print(line, flush=True))
     figures = collect_figures(plan)
     if figures:
         for path in (*write_tables(plan, figures, outcome.failed), write_page(plan, figures, *outcome)):
             print(path)
+        for sentence in describe_uneven(plan, figures):
+            print(f"warning: {sentence}")
     for title, host in outcome.elsewhere.items():
         print(f"not finished: {title}, on {host or 'another machine'}")
     for title, fault in outcome.failed.items():

@@ -16,6 +16,8 @@ ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: kill this proces
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.executable, [sys.executable, "-u", *sys.argv[2:]])
 """
+_FAULT = "error: "  # before the sentence of a program that could not do its work
+_NUM_LAST_LINES = 20
 
 
 def run_python(arguments: Sequence[str], output_path: Path) -> int:
@@ -48,3 +50,10 @@ def run_python(arguments: Sequence[str], output_path: Path) -> int:
         process.send_signal(stopped.number)
         process.wait()
         raise
+
+
+def describe_failure(output_path: Path) -> str:
+    """Return why a program of this project failed: its own sentence, or else its last line; and where its output is."""
+    lines = [line for line in output_path.read_text(errors="replace").splitlines() if line.strip()]
+    faults = [line.removeprefix(_FAULT) for line in lines[-_NUM_LAST_LINES:] if line.startswith(_FAULT)]
+    return f"{[*lines[-1:], *faults][-1] if lines else 'it printed nothing'} (see {output_path})"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from semseg.system.child_process import run_python
+from semseg.system.child_process import describe_failure, run_python
 
 
 def wait_for(condition):
@@ -23,10 +23,24 @@ def test_the_exit_code_is_returned_and_the_output_is_appended(tmp_path):
     assert output.read_text() == "a\nb\nc\n"
 
 
+@pytest.mark.parametrize(
+    ("printed", "described"),
+    [
+        ("error: no file\nbye\n\n", "no file"),
+        ("Traceback\nKeyError: 3\n", "KeyError: 3"),
+        ("", "it printed nothing"),
+    ],
+)
+def test_a_failure_is_described_by_the_sentence_of_the_program(tmp_path, printed, described):
+    output = tmp_path / "output.txt"
+    output.write_text(printed)
+    assert describe_failure(output) == f"{described} (see {output})"
+
+
 _PARENT = """
 import sys
 from pathlib import Path
-from semseg.system.child_process import run_python
+from semseg.system.child_process import describe_failure, run_python
 child = '''
 import os, signal, sys, time
 def save(number, frame):

@@ -22,6 +22,7 @@ from semseg.evaluation.confusion import Areas
 from semseg.evaluation.results import Results, read_results
 
 SCORES = ("mIoU", "mAcc", "aAcc")
+_TOLERANCE = 0.1  # of the budget, by which a training may be shorter or longer without a warning
 
 
 class Score(NamedTuple):
@@ -90,6 +91,20 @@ def collect_figures(plan: Plan) -> list[Figures]:
     for other in known[1:]:
         check_comparable(known[0].results[0], other.results[0])
     return [one._replace(behind=_difference(known[0], one)) if one is not known[0] else one for one in known]
+
+
+def describe_uneven(plan: Plan, figures: Sequence[Figures]) -> list[str]:
+    """Return a sentence for each model whose trainings were clearly shorter or longer than a budget of minutes."""
+    minutes = plan.budget.minutes
+    if minutes is None:
+        return []
+    took = {one.model.name: one.train_s / 60 for one in figures if one.train_s is not None}
+    return [
+        f"{name} was trained for {own:.2g} minutes instead of {minutes:g}: the machine was busier or another one than"
+        " when its pace was measured"
+        for name, own in took.items()
+        if abs(own - minutes) > _TOLERANCE * minutes
+    ]
 
 
 def count_parameters(cfg: Config) -> int:

@@ -14,7 +14,7 @@ from semseg.analysis.curves import read_curves
 from semseg.checkpoints.facts import hardware
 from semseg.config.schedule import scale_schedule
 from semseg.system.atomic import atomic_path
-from semseg.system.child_process import run_python
+from semseg.system.child_process import describe_failure, run_python
 
 _NUM_STEPS, _MAX_TIME = 40, "90s"  # the measurement ends with the first of them
 _OUT_OF_TIME = 124  # exit code of a training at its time limit
@@ -27,29 +27,28 @@ def iterations_of(plan: Plan, model: Model) -> int:
     same number of iterations.
 
     Raises:
-        ChildProcessError: the measurement failed; the message names the file with its output.
+        ChildProcessError: the measurement failed; the message is that of the training.
     """
     if plan.budget.iters is not None:
         return plan.budget.iters
     assert plan.budget.minutes is not None
-    return max(1, int(60 * plan.budget.minutes / _read_pace(plan, model)["step_s"]))
-
-
-def pace_path(model: Model) -> Path:
-    """Return the path of the measured pace of a model."""
-    return model.folder / "pace.json"
+    pace = read_pace(model) or _measure_pace(plan, model)
+    return max(1, int(60 * plan.budget.minutes / pace["step_s"]))
 
 
 def read_pace(model: Model) -> dict[str, Any] | None:
-    """Return the measured pace: `step_s`, `steps`, `hardware`, and the `digest` of the model; None without."""
-    path = pace_path(model)
-    return json.loads(path.read_text()) if path.is_file() else None
+    """Return the measured pace: `step_s`, `steps`, `hardware`, and the `digest` of the config; None without one."""
+    path = _pace_path(model)
+    pace = json.loads(path.read_text()) if path.is_file() else None
+    return pace if pace is not None and pace["digest"] == model.digest else None
 
 
-def _read_pace(plan: Plan, model: Model) -> dict[str, Any]:
-    pace = read_pace(model)
-    if pace is not None and pace["digest"] == model.digest:
-        return pace
+def _pace_path(model: Model) -> Path:
+    return model.folder / "pace.json"
+
+
+def _measure_pace(plan: Plan, model: Model) -> dict[str, Any]:
+    """Measure the pace and write it to its file."""
     times = _measure(plan, model)
     later = times[len(times) // 2 :]  # the first steps are slower
     pace = {
@@ -58,7 +57,7 @@ def _read_pace(plan: Plan, model: Model) -> dict[str, Any]:
         "digest": model.digest,
         "hardware": hardware(),
     }
-    with atomic_path(pace_path(model)) as temporary:
+    with atomic_path(_pace_path(model)) as temporary:
         temporary.write_text(json.dumps(pace, indent=2) + "\n")
     return pace
 
@@ -74,7 +73,7 @@ def _measure(plan: Plan, model: Model) -> np.ndarray:
     words += ["--max-time", _MAX_TIME, *command_words(model, plan.options, options)]
     exit_code = run_python(words, output_path)
     if exit_code not in (0, _OUT_OF_TIME):
-        raise ChildProcessError(f"the pace cannot be measured, see {output_path}")
+        raise ChildProcessError(f"the time of a step cannot be measured: {describe_failure(output_path)}")
     times = read_curves(folder)["time"].values
     shutil.rmtree(folder)
     return times

@@ -6,26 +6,28 @@ share the folder of the comparison take different runs: each run is claimed with
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from semseg.analysis.comparison.latency import measure_latency
-from semseg.analysis.comparison.pace import iterations_of, pace_path
+from semseg.analysis.comparison.pace import iterations_of, read_pace
 from semseg.analysis.comparison.plan import Plan, Run, command_words, training_options
 from semseg.analysis.report.collect import find_results
 from semseg.checkpoints.facts import hardware, now
 from semseg.errors import InvalidInputError, SemsegError
 from semseg.evaluation.results import read_results
 from semseg.system.atomic import atomic_path
-from semseg.system.child_process import run_python
+from semseg.system.child_process import describe_failure, run_python
 from semseg.system.claims import holder_of, take_claim
 
 SCHEMA = 1
 _RECORD = "comparison_run.json"
+_WAIT_S = 1.0
 _OUTPUTS = {"train": "train_output.txt", "test": "test_output.txt"}
-_FAULT = "error: "  # the beginning of the sentence of a program that could not do its work
 
 
 class Outcome(NamedTuple):
@@ -71,7 +73,7 @@ def check_same_comparison(plan: Plan) -> None:
                 )
 
 
-def run_all(plan: Plan, say: Callable[[str], None]) -> Outcome:
+def run_comparison(plan: Plan, say: Callable[[str], None]) -> Outcome:
     """Do all runs that are not finished and that no other machine has claimed.
 
     Args:
@@ -80,38 +82,49 @@ def run_all(plan: Plan, say: Callable[[str], None]) -> Outcome:
 
     Raises:
         ValueError: a run in the folder has another budget, config or data.
-        Signal: Ctrl-C or SIGTERM; the run that was interrupted has saved its state.
+        Signal: Ctrl-C or SIGTERM; the training that was interrupted has saved its state.
     """
     check_same_comparison(plan)
-    runs, failed, elsewhere = list(plan.runs()), {}, {}
-    for number, run in enumerate(runs, 1):
-        start = f"[{number}/{len(runs)}] {run.title}"
-        paths = [run.folder.with_suffix(".claim")]
-        if plan.budget.minutes is not None and not pace_path(run.model).is_file():
-            paths.append(run.model.folder / "pace.claim")
-        claims = []
-        try:
-            for path in paths:
-                claim = take_claim(path)
-                if claim is None:
-                    elsewhere[run.title] = holder_of(path)
-                    break
-                claims.append(claim)
-            else:
-                record = read_record(run.folder)
-                if record is not None and record["state"] == "finished":
-                    say(f"{start}: finished before")
-                    continue
-                fault = _do(plan, run, lambda text, start=start: say(f"{start}: {text}"))
-                if fault:
-                    failed[run.title] = fault
-                    say(f"{start}: failed: {fault}")
+    left, failed, elsewhere = dict(enumerate(plan.runs(), 1)), {}, {}
+    num_runs, num_left = len(left), -1
+    while left and len(left) != num_left:  # what another machine had may be free after this one has worked for a while
+        num_left = len(left)
+        for number, run in list(left.items()):
+            title = f"[{number}/{num_runs}] {run.title}"
+            claim_path = run.folder.with_suffix(".claim")
+            claim = take_claim(claim_path)
+            if claim is None:
+                elsewhere[run.title] = holder_of(claim_path)
                 continue
-            say(f"{start}: {elsewhere[run.title] or 'another machine'} has it")
-        finally:
-            for claim in claims:
-                claim.release()
+            with claim:
+                fault = _do_unless_finished(plan, run, lambda text, title=title: say(f"{title}: {text}"))
+            if fault:
+                failed[run.title] = fault
+            elsewhere.pop(run.title, None)
+            del left[number]
     return Outcome(failed, elsewhere)
+
+
+def _do_unless_finished(plan: Plan, run: Run, say: Callable[[str], None]) -> str:
+    record = read_record(run.folder)
+    if record is not None and record["state"] == "finished":
+        say("finished before")
+        return ""
+    with contextlib.ExitStack() as claims:
+        while _has_to_measure(plan, run):  # one machine does it, the others wait for the number of iterations
+            claim = take_claim(run.model.folder / "pace.claim")
+            if claim is not None:
+                claims.enter_context(claim)
+                break
+            time.sleep(_WAIT_S)
+        fault = _do(plan, run, say)
+    if fault:
+        say("failed")
+    return fault
+
+
+def _has_to_measure(plan: Plan, run: Run) -> bool:
+    return plan.budget.minutes is not None and read_pace(run.model) is None
 
 
 def _do(plan: Plan, run: Run, say: Callable[[str], None]) -> str:
@@ -120,7 +133,7 @@ def _do(plan: Plan, run: Run, say: Callable[[str], None]) -> str:
     record = {**_identity(plan, run), "state": "started", "hardware": hardware(), "created": now()}
     record["is_trained"] = before.get("is_trained", False)
     try:
-        if plan.budget.minutes is not None and not pace_path(run.model).is_file():
+        if _has_to_measure(plan, run):
             say("measuring the time of a step")
         record["max_iters"] = iterations_of(plan, run.model)
         _write_record(run.folder, record)
@@ -158,10 +171,7 @@ def _call(plan: Plan, run: Run, program: str, words: list[str], options: list[st
     output_path = run.folder / _OUTPUTS[program]
     exit_code = run_python([*words, *command_words(run.model, plan.options, options)], output_path)
     if exit_code:
-        lines = output_path.read_text(errors="replace").splitlines()
-        faults = [line.removeprefix(_FAULT) for line in lines[-20:] if line.startswith(_FAULT)]
-        last = faults[-1] if faults else next((line for line in reversed(lines) if line.strip()), "no output")
-        raise ChildProcessError(f"{program} ended with exit code {exit_code}: {last} (see {output_path})")
+        raise ChildProcessError(f"{program} ended with exit code {exit_code}: {describe_failure(output_path)}")
 
 
 def _identity(plan: Plan, run: Run) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from semseg.analysis.comparison.figures import Figures
+from semseg.analysis.comparison.figures import Figures, describe_uneven
 from semseg.analysis.comparison.plan import Plan
 from semseg.analysis.comparison.tables import spread
 from semseg.analysis.report import comparison_charts as charts
@@ -54,6 +54,7 @@ def write_page(plan: Plan, figures: Sequence[Figures], failed: Mapping[str, str]
         classes_chart=classes,
         latency_chart=latency,
         pictures=_pictures(figures, plan.options.pictures),
+        uneven=describe_uneven(plan, figures),
         failed=failed,
         elsewhere=elsewhere,
         hardware=first.latency,

@@ -1,50 +1,21 @@
 """Figures, tables and the page of runs whose results are random masks."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from semseg.analysis.comparison.figures import collect_figures
-from semseg.analysis.comparison.plan import Budget, Model, Plan
-from semseg.analysis.comparison.runs import SCHEMA, check_same_comparison
+from semseg.analysis.comparison.figures import collect_figures, describe_uneven
+from semseg.analysis.comparison.plan import Budget
+from semseg.analysis.comparison.runs import check_same_comparison
 from semseg.analysis.comparison.tables import write_tables
-from semseg.analysis.options import ComparisonOptions
 from semseg.analysis.report.comparison_page import write_page
 from semseg.config import load_config
 from semseg.evaluation.results import read_results
+from tests.analysis.comparison.written import plan_of, write_run
 from tests.conftest import CONFIG, raises
-from tests.evaluation import random_results
-
-
-def model_of(root, name):
-    cfg = load_config(CONFIG)
-    return Model(name, f"{name}.py", cfg, name, {"sha256": "data", "images": {"train": 8, "test": 6}}, root / name)
-
-
-def plan_of(root, names, seeds=2):
-    models = tuple(model_of(root, name) for name in names)
-    return Plan(models, Budget(None, 4), ComparisonOptions(out_dir=root, iters=4, seeds=seeds))
-
-
-def write_run(run, seed, quality, state="finished", num_images=6):
-    results_dir = run.folder / "test/iter_4-random_val"
-    facts = random_results.FACTS | {"data": {"name": "random", "num_images": num_images}}
-    evaluation = random_results.evaluation(seed=seed, quality=quality, num_images=num_images)
-    images = evaluation.confusions.images
-    files = [{"path": f"photos/{name}", "mask": name} for name in images]
-    random_results.write_results(results_dir, evaluation, facts, files, random_results.by_folder(images))
-    log = run.folder / "20261129_000000/vis_data/scalars.json"
-    log.parent.mkdir(parents=True)
-    lines = [{"loss": 2.0 - step / 4, "time": 0.5, "memory": 100 + step, "step": step} for step in range(1, 5)]
-    lines += [{"mIoU": 10.0 + seed, "time": 9.0, "step": 4}]
-    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    latency = {"seconds": 0.1 + run.seed / 100, "repeats": 3, "size": [8, 10], "threads": 1, "precision": "fp32"}
-    record = {"schema": SCHEMA, "digest": run.model.digest, "data": "data", "budget": "4 iterations", "seed": run.seed}
-    record |= {"state": state, "max_iters": 4, "latency": latency}
-    (run.folder / "iter_4.pth").touch()
-    (run.folder / "comparison_run.json").write_text(json.dumps(record))
 
 
 @pytest.fixture
@@ -118,6 +89,16 @@ def test_the_page_shows_models_failures_and_what_other_machines_do(plan):
         assert words in body
     table = body[body.index("<tbody>") :]
     assert table.index("good") < table.index("bad")
+
+
+def test_a_training_that_took_another_time_than_its_budget_is_a_warning(plan):
+    figures = collect_figures(plan)
+    assert describe_uneven(plan, figures) == []
+    exact, short = (dataclasses.replace(plan, budget=Budget(minutes, None)) for minutes in (2 / 60, 1.0))
+    assert describe_uneven(exact, figures) == []
+    sentence = "good was trained for 0.033 minutes instead of 1"
+    assert describe_uneven(short, figures)[0].startswith(sentence)
+    assert sentence in write_page(short, figures, {}, {}).read_text()
 
 
 def test_results_of_different_images_are_refused(tmp_path):
