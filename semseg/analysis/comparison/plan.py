@@ -104,11 +104,10 @@ def make_plan(configs: Sequence[str], options: ComparisonOptions) -> Plan:
         raise InvalidInputError(
             f"two configs are called {twice}; rename one, or leave it out", code="E-input-incomparable"
         )
-    models = tuple(map(lambda name, given: _read_model(name, given, options), names, configs))
-    for model in models[1:]:
-        if model.data != models[0].data or classes_of(model.cfg.test_dataloader) != classes_of(
-            models[0].cfg.test_dataloader
-        ):
+    models = tuple(_read_model(name, given, options) for name, given in zip(names, configs, strict=True))
+    classes = [classes_of(model.cfg.test_dataloader) for model in models]
+    for model, own_classes in zip(models[1:], classes[1:], strict=True):
+        if model.data != models[0].data or own_classes != classes[0]:
             raise InvalidInputError(
                 f"{models[0].name} and {model.name} read different data ({_describe(models[0].data)} and "
                 f"{_describe(model.data)}); give `data`, a dataset.yaml for all",

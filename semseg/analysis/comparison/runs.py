@@ -6,7 +6,6 @@ share the folder of the comparison take different runs: each run is claimed with
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -110,21 +109,26 @@ def _do_unless_finished(plan: Plan, run: Run, say: Callable[[str], None]) -> str
     if record is not None and record["state"] == "finished":
         say("finished before")
         return ""
-    with contextlib.ExitStack() as claims:
-        while _has_to_measure(plan, run):  # one machine does it, the others wait for the number of iterations
-            claim = take_claim(run.model.folder / "pace.claim")
-            if claim is not None:
-                claims.enter_context(claim)
-                break
-            time.sleep(_WAIT_S)
-        fault = _do(plan, run, say)
+    fault = _do(plan, run, say)
     if fault:
         say("failed")
     return fault
 
 
-def _has_to_measure(plan: Plan, run: Run) -> bool:
-    return plan.budget.minutes is not None and read_pace(run.model) is None
+def _await_pace(plan: Plan, run: Run, say: Callable[[str], None]) -> None:
+    """Measure the pace of a model if the budget needs it; one machine does it, the others wait for the result.
+
+    Raises:
+        ChildProcessError: the measurement failed.
+    """
+    while plan.budget.minutes is not None and read_pace(run.model) is None:
+        claim = take_claim(run.model.folder / "pace.claim")
+        if claim is None:
+            time.sleep(_WAIT_S)
+            continue
+        with claim:
+            say("measuring the time of a step")
+            iterations_of(plan, run.model)
 
 
 def _do(plan: Plan, run: Run, say: Callable[[str], None]) -> str:
@@ -133,8 +137,7 @@ def _do(plan: Plan, run: Run, say: Callable[[str], None]) -> str:
     record = {**_identity(plan, run), "state": "started", "hardware": hardware(), "created": now()}
     record["is_trained"] = before.get("is_trained", False)
     try:
-        if _has_to_measure(plan, run):
-            say("measuring the time of a step")
+        _await_pace(plan, run, say)
         record["max_iters"] = iterations_of(plan, run.model)
         _write_record(run.folder, record)
         options = training_options(run.model, record["max_iters"])

@@ -79,10 +79,13 @@ def _curve_chart(
         ]
     axis = "minutes of training" if by_minutes else "iteration"
     yaxis = {"ticksuffix": unit, "nticks": 6, **({"rangemode": "tozero"} if key == "mIoU" else {})}
+    summary = f"Mean over the seeds, over the {'minutes of training' if by_minutes else 'iterations'}."
+    if key == "loss":
+        summary += " The heights of different kinds of losses cannot be compared."
     return Chart(
         f"curve-{key}",
         title,
-        f"Mean over the seeds, over the {'minutes of training' if by_minutes else 'iterations'}.",
+        summary,
         figure_of(data, 320, {"title": axis, "rangemode": "tozero"}, yaxis),
         ["model", axis, key + unit],
         rows,
