@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from semseg.datasets.dataset_keys import SPLITS, RawValue
@@ -178,7 +177,13 @@ def _find_layout(source: Path) -> tuple[_Layout, list[tuple[str | None, Path, Pa
 
 
 def _by_stem(paths: dict[str, Path]) -> dict[str, Path]:
-    return {name.rpartition("/")[2]: path for name, path in paths.items()}
+    """Return files by their names without folder and suffix."""
+    by_stem: dict[str, Path] = {}
+    for name, path in paths.items():
+        first = by_stem.setdefault(name.rpartition("/")[2], path)
+        if first is not path:
+            raise InvalidDataError(f"{first} and {path} have the same name; remove one of them", code="E-data-pairs")
+    return by_stem
 
 
 def _divide(
@@ -212,7 +217,7 @@ def _read_lists(paths: dict[str, Path], names: Iterable[str]) -> dict[str, str]:
     known, split_of = set(names), {}
     for split, path in paths.items():
         lines = (line.split()[0] for line in read_list_text(path).splitlines() if line.strip())
-        listed = [re.split(r"[\\/]", line)[-1].rpartition(".")[0] or line for line in lines]
+        listed = [PurePosixPath(line.replace("\\", "/")).stem for line in lines]
         if not listed:
             raise InvalidDataError(f"{path} lists no picture", code="E-data-pairs")
         if absent := [name for name in listed if name not in known]:

@@ -129,7 +129,7 @@ def test_the_original_is_divided_by_drive_unless_there_are_lists(original):
     }  # fmt: skip
     assert plan.describe()[2] == "divided by drive (0016E5 train, 0006R0 train, 0001TP val, Seq05VD test)"
     (original / "train.txt").write_text("\n".join(FRAMES[:3]))
-    (original / "test.txt").write_text("\n".join(FRAMES[3:]))
+    (original / "test.txt").write_text("\n".join(f"D:\\test\\{name}" for name in FRAMES[3:]))
     _, splits = imported(original)
     assert {split: len(masks) for split, masks in splits.items()} == {"train": 3, "test": 2}
 
@@ -221,6 +221,14 @@ def test_wrong_sources_are_errors(segnet, original, fastai, tmp_path):
     (fastai / "codes.txt").write_text("\n".join(NAMES[:-1]))
     with raises("E-data-classes", r"codes\.txt: expected the 32 .*differ in Wall"):
         imported(fastai)
+
+
+def test_two_masks_of_one_name_are_an_error(original):
+    masks = original / "LabeledApproved_full"
+    (masks / "copy").mkdir()
+    (masks / f"copy/{FRAMES[0]}_L.png").write_bytes((masks / f"{FRAMES[0]}_L.png").read_bytes())
+    with raises("E-data-pairs", "have the same name"):
+        imported(original)
 
 
 def test_a_picture_in_two_splits_is_an_error(segnet):
