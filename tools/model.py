@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Describe, publish and export trained models."""
+"""Describe, publish and export trained models; compare models."""
 
 from semseg.cli.groups import trained_model
 from semseg.cli.program import run_tool

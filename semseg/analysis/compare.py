@@ -60,7 +60,7 @@ def compare(first: Results, second: Results) -> Comparison:
     Raises:
         ValueError: the runs differ in classes, images or ground truth, or count absent classes differently.
     """
-    names = _check_comparable(first, second)
+    names = check_comparable(first, second)
     absent = first.summary["absent"]["convention"]
     first_areas, second_areas = first.confusions.areas(), second.confusions.areas()
 
@@ -95,7 +95,7 @@ def to_plain_data(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _check_comparable(first: Results, second: Results) -> tuple[str, ...]:
+def check_comparable(first: Results, second: Results) -> tuple[str, ...]:
     """Raise a ValueError unless two runs can be compared; return the names of their images."""
     if first.summary["classes"] != second.summary["classes"]:
         raise InvalidInputError(

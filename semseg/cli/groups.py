@@ -15,6 +15,7 @@ from semseg.cli import (
     imports,
     look,
     model,
+    model_compare,
     model_export,
     model_list,
     report,
@@ -46,6 +47,7 @@ _MODEL = (
     model.add_describe,
     model.add_publish,
     model_export.add_export,
+    model_compare.add_compare,
 )
 
 
@@ -60,5 +62,5 @@ def data(argv: Sequence[str] | None = None) -> int:
 
 
 def trained_model(argv: Sequence[str] | None = None) -> int:
-    """List models; describe, publish and export trained ones."""
+    """List and compare models; describe, publish and export trained ones."""
     return run_command(trained_model.__doc__, *_MODEL, argv=argv)

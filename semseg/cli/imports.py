@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from semseg.cli.import_camvid import CAMVID, add_camvid, run_camvid
 from semseg.cli.program import add_debug_flag
 from semseg.cli.progress import show_count
 from semseg.cli.source import add_nproc, num_processes
@@ -49,7 +50,7 @@ _LINE_WIDTHS = {
 def add_import(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "import",
-        help="create a data set from annotations of labelme, COCO or CVAT, coloured masks, or masks of one class each",
+        help="create a data set from annotations of labelme, COCO or CVAT, from coloured masks, or from CamVid",
         description=(
             "Convert annotations to index PNGs (DIR/train_ids/SPLIT) and a dataset.yaml that lists them. "
             "The images are not copied unless --copy is given. Run it again with the same DIR to add a split."
@@ -117,10 +118,13 @@ def add_import(commands: argparse._SubParsersAction) -> None:
         )
         add_nproc(format_parser)
         add_debug_flag(format_parser)
+    add_camvid(formats)
     parser.set_defaults(run=_run_import)
 
 
 def _run_import(args: argparse.Namespace) -> int:
+    if args.format == CAMVID:
+        return run_camvid(args)
     from semseg.datasets import importers
 
     plan = importers.plan(

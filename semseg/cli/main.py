@@ -16,7 +16,7 @@ COMMANDS = {
     "infer": ("infer:main", "segment photographs and videos"),
     "serve": ("serve:main", "try a model in the browser"),
     "data": ("groups:data", "create, import, check and view data sets"),
-    "model": ("groups:trained_model", "list models; describe, publish and export a trained one"),
+    "model": ("groups:trained_model", "list and compare models; describe, publish and export a trained one"),
     "report": ("groups:analyze", "write a report about a run"),
     "compare": ("groups:analyze", "compare two tests on the same images"),
     "curves": ("groups:analyze", "show the scalars of runs as a table or a chart"),

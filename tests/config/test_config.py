@@ -8,6 +8,8 @@ from mmengine.config import Config
 from semseg import config
 from semseg.config import keys
 from semseg.config.from_checkpoint import existing_checkpoint
+from semseg.config.tree import counting_heads, walk
+from semseg.datasets.importers.camvid_classes import GROUPS
 from semseg.evaluation import for_testing
 from semseg.training import for_training
 from tests.conftest import CONFIG, REPO, raises
@@ -179,3 +181,14 @@ def test_the_default_work_folder_carries_the_name_of_the_data(tmp_path):
     assert config.load_config(CONFIG, data=sets[0]).work_dir == f"work_dirs/{recipe}_fields"
     assert config.load_config(CONFIG, data=sets).work_dir == f"work_dirs/{recipe}_fields+woods"
     assert config.load_config(CONFIG, data=sets[0], work_dir="mine").work_dir == "mine"
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "configs/camvid").glob("*.py")), ids=lambda path: path.stem)
+def test_the_configs_of_camvid_have_11_classes_and_the_crop_of_their_name(path):
+    cfg = config.load_config(path)
+    assert {head.num_classes for _, head in counting_heads(cfg.model)} == {len(GROUPS)}
+    (crop,) = [step for step in cfg.train_dataloader.dataset.pipeline if step.type == "RandomCrop"]
+    assert tuple(crop.crop_size) == tuple(cfg.model.data_preprocessor.size) == (320, 320)
+    assert path.stem.endswith("_1xb4-1600_camvid-320x320")
+    assert (cfg.train_dataloader.batch_size, cfg.train_cfg.max_iters) == (4, 1600)
+    assert not [key for key, value in walk(cfg.model.to_dict()) if "://" in str(value) and not isinstance(value, dict)]

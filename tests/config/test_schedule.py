@@ -1,9 +1,11 @@
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.optim.scheduler import LinearLR, PolyLR
 
 from semseg.config import load_config
-from semseg.config.schedule import fit_schedule, length_of
-from tests.conftest import CONFIG, REPO
+from semseg.config.schedule import fit_schedule, length_of, scale_schedule
+from tests.conftest import CONFIG, REPO, raises
 
 RECIPE = REPO / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
 
@@ -60,3 +62,45 @@ def test_a_config_without_a_schedule_is_left_alone():
         assert length_of(cfg) is None
         fit_schedule(cfg, None)
         assert cfg.to_dict() == content
+
+
+def scaled_rates(length):
+    """Return the learning rates, as shares of the full one, of the recipe with another length."""
+    cfg = load_config(CONFIG)
+    cfg = load_config(CONFIG, scale_schedule(cfg, length))
+    assert length_of(cfg) == length
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    kinds = {"LinearLR": LinearLR, "PolyLR": PolyLR}
+    schedulers = [kinds[one.pop("type")](optimizer, **one) for one in cfg.param_scheduler]
+    rates = []
+    for _ in range(length):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    return rates
+
+
+@pytest.mark.parametrize("length", [4, 24, 50, 400, 3000])
+def test_a_scaled_schedule_warms_up_and_comes_to_its_end(length):
+    rates = scaled_rates(length)
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(1)
+    assert rates.index(max(rates)) <= max(2, length * 0.06)
+    assert rates[-1] <= 0.1
+    assert rates[-1] == min(rates[1:])
+
+
+def test_the_steps_of_a_cosine_are_scaled_too():
+    cosine = dict(type="CosineAnnealingLR", T_max=900, begin=100, end=1000, by_epoch=False)
+    cfg = Config(dict(train_cfg=dict(max_iters=1000), param_scheduler=[cosine, dict(cosine, by_epoch=True)]))
+    assert scale_schedule(cfg, 200) == [
+        "train_cfg.max_iters=200", "param_scheduler.0.begin=20", "param_scheduler.0.end=200",
+        "param_scheduler.0.T_max=180",
+    ]  # fmt: skip
+
+
+def test_a_schedule_by_epochs_is_not_scaled():
+    cfg = Config(dict(train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=3), param_scheduler=[]))
+    with raises("E-config-unsupported", "trains by epochs"):
+        scale_schedule(cfg, 10)

@@ -135,13 +135,13 @@ def list_colors(source: Path, mask_suffix: Sequence[str] = ()) -> str:
 
 
 def check_colors(masks: Sequence[Path], described: DatasetFile, origin: str, num_processes: int = 1) -> int:
-    """Check that every pixel has the colour of a class.
+    """Check that every pixel has the colour of a class, or with `encoding: ids` a known value.
 
     Returns:
         The number of pixels whose colour is replaced by the nearest one.
 
     Raises:
-        ValueError: pixels have other colours; the message has their numbers, and the nearest classes.
+        ValueError: pixels have other colours or values; the message has their numbers, and the nearest classes.
     """
     results = run_all(partial(_count_unknown, described), masks, num_processes)
     unknown, in_masks = Counter(), Counter()
@@ -149,15 +149,18 @@ def check_colors(masks: Sequence[Path], described: DatasetFile, origin: str, num
         unknown.update(counts)
         in_masks.update(counts.keys())
     if unknown:
+        stores_ids = described.encoding == "ids"
         described_colors = [
-            f"{_name(color)} ({num_px} px in {in_masks[color]} of {len(masks)} masks, {_nearest(color, described)})"
+            f"{_format(color, stores_ids)} ({num_px} px in {in_masks[color]} of {len(masks)} masks"
+            + (")" if stores_ids else f", {_nearest(color, described)})")
             for color, num_px in unknown.most_common(_NUM_SHOWN)
         ]
-        noun = "colours are" if len(unknown) > 1 else "colour is"
-        first = _name(unknown.most_common(1)[0][0])
+        noun = f"{'value' if stores_ids else 'colour'}{'s are' if len(unknown) > 1 else ' is'}"
+        first = _format(unknown.most_common(1)[0][0], stores_ids)
+        advice = f"give for example `label_map` '{first}={IGNORE}'"
         raise InvalidDataError(
             f"{len(unknown)} {noun} not in {origin}: {listing(described_colors, _NUM_SHOWN)}; "
-            f"add them there, give for example `label_map` '{first}={IGNORE}', or `snap` DISTANCE",
+            + (advice if stores_ids else f"add them there, {advice}, or `snap` DISTANCE"),
             code="E-data-mask-values",
         )
     return sum(snapped for _, snapped in results)
@@ -166,6 +169,10 @@ def check_colors(masks: Sequence[Path], described: DatasetFile, origin: str, num
 def _count_unknown(described: DatasetFile, mask_path: Path) -> tuple[dict, int]:
     counted = census(mask_path, described)
     return counted.unknown, sum(counted.snapped.values())
+
+
+def _format(value: Color | int, is_id: bool) -> str:
+    return str(value) if is_id else _name(value)
 
 
 def _name(color: Color | int) -> str:

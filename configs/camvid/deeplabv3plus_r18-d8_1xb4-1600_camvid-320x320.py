@@ -1,0 +1,29 @@
+# DeepLabV3+ on CamVid, from scratch: a ResNet-18 of half the width, with the dilations of the model zoo.
+#
+#   python tools/train.py configs/camvid/deeplabv3plus_r18-d8_1xb4-1600_camvid-320x320.py
+_base_ = [
+    "../_base_/models/deeplabv3plus_r50-d8.py",
+    "../_base_/datasets/camvid.py",
+    "../_base_/cpu_runtime.py",
+    "../_base_/schedules/schedule_1600_adamw.py",
+]
+crop_size = (320, 320)  # height, width
+loss_decode = [  # the cross entropy, and the Lovasz loss of the whole batch
+    dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
+    dict(type="LovaszLoss", per_image=False, reduction="none", loss_weight=1.0),
+]
+model = dict(
+    data_preprocessor=dict(size=crop_size),
+    pretrained=None,
+    backbone=dict(depth=18, base_channels=32, stem_channels=32),
+    decode_head=dict(
+        in_channels=256,
+        channels=64,
+        c1_in_channels=32,
+        c1_channels=12,
+        dropout_ratio=0,
+        num_classes=11,
+        loss_decode=loss_decode,
+    ),
+    auxiliary_head=dict(in_channels=128, channels=32, num_classes=11),
+)

@@ -1,0 +1,45 @@
+# Fast-SCNN on CamVid, from scratch, with a softmax instead of the sigmoids of the model zoo.
+#
+#   python tools/train.py configs/camvid/fast_scnn_1xb4-1600_camvid-320x320.py
+_base_ = [
+    "../_base_/models/fast_scnn.py",
+    "../_base_/datasets/camvid.py",
+    "../_base_/cpu_runtime.py",
+    "../_base_/schedules/schedule_1600_adamw.py",
+]
+crop_size = (320, 320)  # height, width
+loss_decode = [  # the cross entropy, and the Lovasz loss of the whole batch
+    dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
+    dict(type="LovaszLoss", per_image=False, reduction="none", loss_weight=1.0),
+]
+norm_cfg = dict(type="SyncBN", requires_grad=True, momentum=0.01)
+model = dict(
+    data_preprocessor=dict(size=crop_size),
+    decode_head=dict(num_classes=11, loss_decode=loss_decode),
+    auxiliary_head=[
+        dict(
+            type="FCNHead",
+            in_channels=128,
+            channels=32,
+            num_convs=1,
+            num_classes=11,
+            in_index=-2,
+            norm_cfg=norm_cfg,
+            concat_input=False,
+            align_corners=False,
+            loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=0.4),
+        ),
+        dict(
+            type="FCNHead",
+            in_channels=64,
+            channels=32,
+            num_convs=1,
+            num_classes=11,
+            in_index=-3,
+            norm_cfg=norm_cfg,
+            concat_input=False,
+            align_corners=False,
+            loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=0.4),
+        ),
+    ],
+)

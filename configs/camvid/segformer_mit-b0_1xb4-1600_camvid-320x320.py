@@ -1,0 +1,24 @@
+# SegFormer-B0 on CamVid, from scratch. A transformer needs a lower learning rate than the other models.
+#
+#   python tools/train.py configs/camvid/segformer_mit-b0_1xb4-1600_camvid-320x320.py
+_base_ = [
+    "../_base_/models/segformer_mit-b0.py",
+    "../_base_/datasets/camvid.py",
+    "../_base_/cpu_runtime.py",
+    "../_base_/schedules/schedule_1600_adamw.py",
+]
+crop_size = (320, 320)  # height, width
+loss_decode = [  # the cross entropy, and the Lovasz loss of the whole batch
+    dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
+    dict(type="LovaszLoss", per_image=False, reduction="none", loss_weight=1.0),
+]
+model = dict(
+    data_preprocessor=dict(size=crop_size),
+    pretrained=None,
+    backbone=dict(init_cfg=None),
+    decode_head=dict(num_classes=11, loss_decode=loss_decode),
+)
+optim_wrapper = dict(
+    optimizer=dict(lr=0.001),
+    paramwise_cfg=dict(custom_keys=dict(pos_block=dict(decay_mult=0.0), norm=dict(decay_mult=0.0))),
+)

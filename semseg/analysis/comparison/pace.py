@@ -1,0 +1,79 @@
+"""Measure how long a training step takes, and so how many of them fit into a budget of minutes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from semseg.analysis.comparison.plan import Model, Plan, command_words
+from semseg.analysis.curves import read_curves
+from semseg.checkpoints.facts import hardware
+from semseg.config.schedule import scale_schedule
+from semseg.system.atomic import atomic_path
+from semseg.system.child_process import describe_failure, run_python
+
+_NUM_STEPS, _MAX_TIME = 40, "90s"  # the measurement ends with the first of them
+_OUT_OF_TIME = 124  # exit code of a training at its time limit
+
+
+def iterations_of(plan: Plan, model: Model) -> int:
+    """Return the number of iterations of a training, and measure its pace if it is not known yet.
+
+    The pace is measured once for each model and written to `pace.json`: all seeds, on whatever machine, train for the
+    same number of iterations.
+
+    Raises:
+        ChildProcessError: the measurement failed; the message is that of the training.
+    """
+    if plan.budget.iters is not None:
+        return plan.budget.iters
+    assert plan.budget.minutes is not None
+    pace = read_pace(model) or _measure_pace(plan, model)
+    return max(1, int(60 * plan.budget.minutes / pace["step_s"]))
+
+
+def read_pace(model: Model) -> dict[str, Any] | None:
+    """Return the measured pace: `step_s`, `steps`, `hardware`, and the `digest` of the config; None without one."""
+    path = _pace_path(model)
+    pace = json.loads(path.read_text()) if path.is_file() else None
+    return pace if pace is not None and pace["digest"] == model.digest else None
+
+
+def _pace_path(model: Model) -> Path:
+    return model.folder / "pace.json"
+
+
+def _measure_pace(plan: Plan, model: Model) -> dict[str, Any]:
+    """Measure the pace and write it to its file."""
+    times = _measure(plan, model)
+    later = times[len(times) // 2 :]  # the first steps are slower
+    pace = {
+        "step_s": float(np.median(later)),
+        "steps": len(times),
+        "digest": model.digest,
+        "hardware": hardware(),
+    }
+    with atomic_path(_pace_path(model)) as temporary:
+        temporary.write_text(json.dumps(pace, indent=2) + "\n")
+    return pace
+
+
+def _measure(plan: Plan, model: Model) -> np.ndarray:
+    """Run the first steps of a training, and return the seconds of each."""
+    folder, output_path = model.folder / "pace", model.folder / "pace_output.txt"
+    shutil.rmtree(folder, ignore_errors=True)  # of a measurement that was interrupted
+    options = [*scale_schedule(model.cfg, _NUM_STEPS), f"train_cfg.val_begin={_NUM_STEPS + 1}"]
+    hooks = model.cfg.get("default_hooks") or {}
+    options += ["default_hooks.logger.interval=1"] if hooks.get("logger") else []
+    words = ["-m", "semseg", "train", model.given, "--work-dir", str(folder), "--seed", "0", "--no-check"]
+    words += ["--max-time", _MAX_TIME, *command_words(model, plan.options, options)]
+    exit_code = run_python(words, output_path)
+    if exit_code not in (0, _OUT_OF_TIME):
+        raise ChildProcessError(f"the time of a step cannot be measured: {describe_failure(output_path)}")
+    times = read_curves(folder)["time"].values
+    shutil.rmtree(folder)
+    return times

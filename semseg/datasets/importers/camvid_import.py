@@ -1,0 +1,196 @@
+"""Import CamVid: all its splits at once, as index PNGs and a dataset.yaml."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from semseg.datasets.dataset_file import DatasetFile
+from semseg.datasets.dataset_keys import SPLITS, RawValue, parse_color
+from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs
+from semseg.datasets.importers import writing
+from semseg.datasets.importers.camvid import Frame, Source, choose_classes, drive_of, read_source
+from semseg.datasets.importers.class_lists import Classes, parse_map
+from semseg.datasets.importers.colors import check_colors
+from semseg.datasets.importers.photos import Photo, find_photos
+from semseg.datasets.importers.shapes import Annotated
+from semseg.datasets.importers.vetting import photo_size, vet_photos, vet_targets
+from semseg.datasets.pairs import Pair
+from semseg.errors import InvalidDataError, InvalidInputError
+from semseg.system.worker_pool import run_all
+
+_FORMAT = "camvid"
+
+
+@dataclass(frozen=True)
+class CamVidRequest:
+    """What to import, and where to write it; `tools/dataset.py import camvid --help` explains each."""
+
+    source: Path
+    out_dir: Path
+    num_classes: int = 11  # or 32
+    by_drive: bool = False
+    label_map: tuple[str, ...] = ()
+    snap: float | None = None
+    skip_broken: bool = False
+    copy: bool = False
+    overwrite: bool = False
+    num_processes: int = 1
+
+
+@dataclass(frozen=True)
+class CamVidPlan:
+    """A checked import.
+
+    Attributes:
+        pictures: the masks to write, by split.
+        notes: what was left out or replaced, for the user.
+    """
+
+    request: CamVidRequest
+    source: Source
+    classes: Classes
+    pictures: Mapping[str, tuple[writing.Picture, ...]]
+    notes: tuple[str, ...]
+    exif: str
+    brush: writing.Brush = field(repr=False)
+
+    def write(self, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """Write the masks, then the lists of pairs, then dataset.yaml."""
+        out_dir = self.request.out_dir
+        every = [picture for pictures in self.pictures.values() for picture in pictures]
+        run_all(partial(writing.write_picture, self.brush), every, self.request.num_processes, on_progress)
+        for split, pictures in self.pictures.items():
+            pairs = [Pair(picture.copy_path or picture.image_path, picture.target_path) for picture in pictures]
+            write_pairs(out_dir / list_name(split), pairs)
+        origins = dict.fromkeys(self.pictures, _origin(self.request))
+        writing.write_dataset_file(out_dir / "dataset.yaml", origins, self.classes, self.exif)
+
+    def describe(self) -> list[str]:
+        """Return lines of text about the import."""
+        listed_classes = ", ".join(f"{train_id} {name}" for train_id, name in enumerate(self.classes.names))
+        lines = [
+            f"{self.request.out_dir / 'dataset.yaml'}: CamVid, layout {self.source.layout}",
+            f"classes: {listed_classes}; Void is ignored (255)",
+            f"divided {self.source.divided_by}",
+        ]
+        for split, pictures in self.pictures.items():
+            drives = Counter(drive_of(picture.target_path.stem) for picture in pictures)
+            lines.append(
+                f"{split}: {len(pictures)} images ({', '.join(f'{k} {n}' for k, n in sorted(drives.items()))})"
+            )
+        return lines + list(self.notes)
+
+
+def plan_camvid(request: CamVidRequest) -> CamVidPlan:
+    """Read CamVid and check all pictures and masks; nothing is written.
+
+    Raises:
+        FileNotFoundError: the source or pictures are missing.
+        ValueError: something cannot be imported, such as a colour that is not in the list; or the output folder holds
+            another data set.
+    """
+    _check_target(request)
+    source = read_source(request.source, request.by_drive)
+    classes, train_ids = choose_classes(source, request.num_classes)
+    rules = _rules(request, source, classes, train_ids)
+    frames = [frame for frame in source.frames if frame.split is not None]
+    album = find_photos([_annotated(frame) for frame in frames])
+    notes = [*source.notes, *vet_photos(len(frames), album.missing, album.unfit, request.skip_broken)]
+    exif = album.exif or "apply"
+    split_of = {frame.name: frame.split for frame in frames}
+    pictures: dict[str, tuple[writing.Picture, ...]] = {}
+    for split in SPLITS:
+        photos = [photo for photo in album.photos if split_of[photo.annotated.name] == split]
+        if photos:
+            pictures[split] = tuple(_picture(request, split, photo, exif) for photo in photos)
+    if "train" not in pictures:
+        raise InvalidDataError(
+            f"{request.source}: no picture for train (divided {source.divided_by}); add its pictures, or lists",
+            code="E-data-empty",
+        )
+    every = [picture for of_split in pictures.values() for picture in of_split]
+    vet_targets(every)
+    mask_paths = [picture.mask_path for picture in every if picture.mask_path is not None]
+    num_snapped = check_colors(mask_paths, rules, classes.origin, request.num_processes)
+    notes += [f"snapped: {num_snapped} px to the nearest colour"] if num_snapped else []
+    brush = writing.make_brush(classes, {}, 0, rules)
+    return CamVidPlan(request, source, classes, pictures, tuple(notes), exif, brush)
+
+
+def _check_target(request: CamVidRequest) -> None:
+    """Raise an error if the output folder holds another data set."""
+    if request.out_dir.exists() and not request.out_dir.is_dir():
+        raise InvalidInputError(f"`out_dir` {request.out_dir} is a file; give a folder", code="E-input-value")
+    existing = writing.read_existing(request.out_dir, request.overwrite)
+    others = [origin for origin in (existing.origins.values() if existing else ()) if origin != _origin(request)]
+    if existing and others and not request.overwrite:
+        raise InvalidInputError(
+            f"{existing.file.path} has splits from {others[0].format} {others[0].source}; give another `out_dir`, or "
+            "`overwrite` to replace it",
+            code="E-input-used",
+        )
+
+
+def _origin(request: CamVidRequest) -> writing.Origin:
+    return writing.Origin(_FORMAT, relative_to_folder(request.source, request.out_dir))
+
+
+def _rules(request: CamVidRequest, source: Source, classes: Classes, train_ids: dict[RawValue, int]) -> DatasetFile:
+    """Return the rules for `masks.decode_mask`, with the values that the user maps."""
+    if request.snap is not None and source.encoding == "ids":
+        raise InvalidInputError(
+            f"`snap` is for coloured masks; those of the layout {source.layout} hold ids", code="E-input-value"
+        )
+    label_map = dict(train_ids)
+    for key, name in parse_map(request.label_map).items():
+        train_id = classes.train_id(name)
+        try:
+            value: RawValue = int(key) if source.encoding == "ids" else parse_color(key)
+        except ValueError:
+            expected = "stored ids, such as 12" if source.encoding == "ids" else "colours, such as '#ff0000"
+            raise InvalidInputError(
+                f"`label_map` {key}={name}: the labels of these masks are {expected}={name}", code="E-input-value"
+            ) from None
+        if train_id is None:
+            raise InvalidInputError(
+                f"`label_map` {key}={name}: no class {name!r}; expected ignore or one of {', '.join(classes.names)}",
+                code="E-input-value",
+            )
+        label_map[value] = train_id
+    return DatasetFile(
+        path=request.source,
+        root=Path(),
+        splits={},
+        encoding=source.encoding,
+        classes=classes.names,
+        palette=classes.colors,
+        label_map=label_map,
+        snap=request.snap,
+    )
+
+
+def _annotated(frame: Frame) -> Annotated:
+    try:
+        with Image.open(frame.mask_path) as mask:
+            size = mask.size
+    except OSError:
+        raise InvalidDataError(f"{frame.mask_path} is not a readable image", code="E-data-unreadable") from None
+    return Annotated(frame.name, (frame.image_path,), size, mask_path=frame.mask_path)
+
+
+def _picture(request: CamVidRequest, split: str, photo: Photo, exif: str) -> writing.Picture:
+    name, out_dir = photo.annotated.name, request.out_dir
+    return writing.Picture(
+        image_path=photo.path,
+        target_path=out_dir / writing.MASK_FOLDER / split / f"{name}.png",
+        copy_path=out_dir / writing.IMAGE_FOLDER / split / f"{name}{photo.suffix}" if request.copy else None,
+        size=photo_size(photo, exif),
+        shapes=(),
+        mask_path=photo.annotated.mask_path,
+    )

@@ -1,0 +1,142 @@
+"""Claim work for this process, so that processes on several machines that share a folder take different parts of it.
+
+A claim is a file that only one process can create. While the process runs, it renews the time of the file; a claim
+that was not renewed for a while, or whose process on this machine has ended, belongs to nobody and can be taken over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+from pathlib import Path
+from types import TracebackType
+
+RENEWED_EVERY_S = 20.0
+STALE_AFTER_S = 300.0
+"""A claim that was not renewed for so long is free: its machine is lost, or its file system."""
+
+
+class Claim:
+    """A claim that this process holds, until `release` or the end of a `with` block.
+
+    Attributes:
+        path: of its file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._released = threading.Event()
+        threading.Thread(target=self._renew, daemon=True).start()
+
+    def release(self) -> None:
+        """Give the claim back."""
+        self._released.set()
+        self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Claim:
+        """Return the claim."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give the claim back."""
+        self.release()
+
+    def _renew(self) -> None:
+        while not self._released.wait(RENEWED_EVERY_S):
+            with contextlib.suppress(OSError):  # a file server that is away for a moment
+                os.utime(self.path)
+
+
+def take_claim(path: Path) -> Claim | None:
+    """Claim the work that a file stands for.
+
+    Args:
+        path: of the file; all processes that share the work use the same one.
+
+    Returns:
+        The claim, or None: another process that still runs has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if _create(path):
+        return Claim(path)
+    # one process at a time removes an old claim: another one could remove the new claim of the first
+    takeover = path.with_name(f"{path.name}.takeover")
+    if _is_abandoned(takeover):
+        takeover.unlink(missing_ok=True)
+    if not _create(takeover):
+        return None
+    try:
+        if path.exists() and not _is_abandoned(path):
+            return None
+        path.unlink(missing_ok=True)
+        return Claim(path) if _create(path) else None
+    finally:
+        takeover.unlink(missing_ok=True)
+
+
+def holder_of(path: Path) -> str:
+    """Return the name of the machine that has a claim; an empty string if nobody has it."""
+    return str(_read(path).get("host", ""))
+
+
+def _create(path: Path) -> bool:
+    try:
+        with path.open("x") as file:
+            json.dump({"host": socket.gethostname(), "processes": _process_space(), "pid": os.getpid()}, file)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Return whether the process of a claim has ended, or its machine is lost."""
+    try:
+        renewed = path.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    if _file_system_time(path.parent) - renewed > STALE_AFTER_S:
+        return True
+    owner = _read(path)
+    is_here = (owner.get("host"), owner.get("processes")) == (socket.gethostname(), _process_space())
+    return is_here and not _is_running(int(owner["pid"]))
+
+
+def _read(path: Path) -> dict:
+    """Return the content of a claim; empty while it is being written."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _process_space() -> str:
+    """Return a name for the space of process ids, which differs between containers on a machine."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        pass
+    return True
+
+
+def _file_system_time(folder: Path) -> float:
+    """Return the time by the clock that the file system gives its files, which may differ from that of this machine."""
+    probe = folder / f".time.{socket.gethostname()}.{os.getpid()}"
+    probe.touch()
+    try:
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink(missing_ok=True)

@@ -1,0 +1,81 @@
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from semseg.system import claims
+from semseg.system.claims import holder_of, take_claim
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "work/a.claim"
+
+
+def test_only_one_can_have_a_claim(path):
+    with take_claim(path):
+        assert take_claim(path) is None
+        assert holder_of(path)
+    assert not path.exists()
+    assert holder_of(path) == ""
+    take_claim(path).release()
+    assert list(path.parent.iterdir()) == []
+
+
+def claim_in_another_process(path):
+    """Return a process that has the claim until it is killed."""
+    code = f"""
+from pathlib import Path
+from semseg.system.claims import take_claim
+claim = take_claim(Path({str(path)!r}))
+print("taken", flush=True)
+input()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "taken\n"
+    return process
+
+
+def test_the_claim_of_a_killed_process_can_be_taken(path):
+    process = claim_in_another_process(path)
+    assert take_claim(path) is None
+    process.kill()
+    process.communicate()
+    with take_claim(path):
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+        assert take_claim(path) is None
+    assert list(path.parent.iterdir()) == []
+
+
+def test_the_claim_of_another_machine_is_taken_when_it_is_no_longer_renewed(path):
+    path.parent.mkdir()
+    path.write_text(json.dumps({"host": "elsewhere", "processes": "", "pid": 1}))
+    assert take_claim(path) is None
+    assert holder_of(path) == "elsewhere"
+    old = time.time() - claims.STALE_AFTER_S - 60
+    os.utime(path, (old, old))
+    with take_claim(path) as claim:
+        assert claim.path == path
+
+
+def test_a_claim_is_renewed(path, monkeypatch):
+    monkeypatch.setattr(claims, "RENEWED_EVERY_S", 0.01)
+    with take_claim(path):
+        os.utime(path, (1, 1))
+        while path.stat().st_mtime < 2:
+            time.sleep(0.01)
+
+
+def test_one_process_at_a_time_takes_a_claim_over(path):
+    path.parent.mkdir()
+    path.write_text(json.dumps({"host": "elsewhere", "processes": "", "pid": 1}))
+    os.utime(path, (1, 1))
+    takeover = path.with_name("a.claim.takeover")
+    takeover.write_text(json.dumps({"host": "elsewhere", "processes": "", "pid": 1}))
+    assert take_claim(path) is None
+    os.utime(takeover, (1, 1))
+    with take_claim(path):
+        assert not takeover.exists()
