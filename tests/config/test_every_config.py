@@ -1,0 +1,163 @@
+"""Every config in `configs/` learns, predicts and is restored from a checkpoint; every architecture is exported.
+
+A folder or a file that is added later is tried as well: nothing here is a list of names. The pictures have 64x64
+pixels, and the networks are as they are. Exporting takes most of the time, so one network is exported for each pair of
+a backbone and a head: the one for ToyCity if there is one.
+"""
+
+import collections
+import functools
+import re
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
+from semseg.checkpoints.loading import load_strictly
+from semseg.checkpoints.reading import read_checkpoint
+from semseg.config import for_inference, load_config
+from semseg.config.classes import classes_of
+from semseg.config.packages import check_packages
+from semseg.config.recipes import recipes, recipes_dir
+from semseg.config.tree import inner_datasets
+from semseg.errors import InvalidConfigError
+from semseg.export.model_file import export, facts_of
+from semseg.export.traceable import Traceable
+from semseg.inference import Predictor
+from semseg.inference.onnx_predictor import OnnxPredictor
+from semseg.labels import distinct_colors
+from semseg.training import for_training
+from tests.checkpoints.described import checkpoint, save
+from tests.config.test_model_zoo import SIDE, narrow_options, small_options
+
+CONFIGS = sorted(recipes().values())
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def test_the_configs_are_all_files_outside_base_and_their_names_are_unique():
+    files = {path for path in recipes_dir().rglob("*.py") if "_base_" not in path.parts}
+    names = collections.Counter(path.stem for path in files)
+    assert [name for name, count in names.items() if count > 1] == []
+    assert set(CONFIGS) == files
+    assert len(CONFIGS) > 50
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """What a data set passes to its pipeline: the paths of a picture and of its mask of train ids 0 to 7."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    train_ids = np.repeat(np.repeat(rng.integers(0, 8, (4, 4), np.uint8), SIDE // 4, axis=0), SIDE // 4, axis=1)
+    photo = (train_ids[..., None] * 25 + rng.integers(0, 60, (SIDE, SIDE, 3))).astype(np.uint8)
+    paths = dict(img_path=str(folder / "photo.png"), seg_map_path=str(folder / "mask.png"))
+    cv2.imwrite(paths["img_path"], photo)
+    cv2.imwrite(paths["seg_map_path"], train_ids)
+    return paths
+
+
+def load_small(path):
+    """Return a config for small pictures, as a training gets it.
+
+    Raises:
+        ValueError: a package that it needs is not installed.
+    """
+    narrow = narrow_options(Config.fromfile(path, import_custom_modules=False).model)  # not necessary for one step
+    cfg = load_config(path, [option for option in small_options(path) if option not in narrow])
+    check_packages(cfg)
+    return for_training(cfg, dry_run=True)
+
+
+def batch_of(loader, results, count):
+    """Return a batch of `count` pictures that went through the pipeline of a dataloader."""
+    pipeline = Compose(inner_datasets(loader.dataset)[0].pipeline)
+    samples = [dict(results, label_map=None, reduce_zero_label=False, seg_fields=[]) for _ in range(count)]
+    return pseudo_collate([pipeline(sample) for sample in samples])
+
+
+def save_weights(cfg, model, path):
+    """Write a checkpoint of a model as a training does, with the classes of its data set."""
+    classes = classes_of(cfg.train_dataloader)
+    return save(path, checkpoint(cfg, model.state_dict(), classes=classes, palette=distinct_colors(len(classes))))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_config_learns_predicts_and_is_restored(path, results, tmp_path):
+    try:
+        cfg = load_small(path)
+    except InvalidConfigError as error:
+        assert_names_the_package(error)
+        return
+    init_default_scope("mmseg")
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.copy().model).to(DEVICE)
+    before = {name: weights.detach().clone() for name, weights in model.named_parameters()}
+    losses = model.train_step(batch_of(cfg.train_dataloader, results, 2), build_optim_wrapper(model, cfg.optim_wrapper))
+    assert all(torch.isfinite(value).all() for value in losses.values())
+    learnt = {name.partition(".")[0] for name, weights in model.named_parameters() if (weights != before[name]).any()}
+    assert learnt == {name.partition(".")[0] for name in before}
+
+    batch = batch_of(cfg.val_dataloader, results, 1)
+    (predicted,) = model.eval().val_step(batch)
+    assert predicted.pred_sem_seg.data.shape == (1, SIDE, SIDE)
+    assert predicted.seg_logits.data.shape[0] == len(classes_of(cfg.val_dataloader))
+
+    file = save_weights(cfg, model, tmp_path / "model.pth")
+    restored = MODELS.build(for_inference(cfg, file).model)
+    loaded = load_strictly(restored, read_checkpoint(file), file)
+    assert loaded.keys() == model.state_dict().keys()
+    (again,) = restored.to(DEVICE).eval().val_step(batch)
+    assert torch.equal(again.seg_logits.data, predicted.seg_logits.data)
+
+
+def assert_names_the_package(error):
+    """Check the sentence about a package that is not installed, and that it is not."""
+    found = re.search(r"needs (mm\w+), and the package \1 is not installed: pip install onedl-\1", str(error))
+    assert found, str(error)
+    with pytest.raises(ImportError):
+        __import__(found[1])
+
+
+@functools.cache
+def networks_to_export():
+    """Return for each pair of a backbone and a head the config that is exported; first those of ToyCity."""
+    paths = {}
+    for path in sorted(CONFIGS, key=lambda path: (path.parent.name != "toycity", path)):
+        model = Config.fromfile(path, import_custom_modules=False).model
+        paths.setdefault((model.backbone.type, model.decode_head.type), path)
+    return paths
+
+
+@pytest.mark.slow
+def test_a_network_of_every_architecture_is_exported(tmp_path):
+    exported = []
+    for architecture, path in networks_to_export().items():
+        try:
+            cfg = load_small(path)
+        except InvalidConfigError as error:
+            assert_names_the_package(error)
+            continue
+        init_default_scope("mmseg")
+        torch.manual_seed(0)
+        file = save_weights(cfg, MODELS.build(cfg.copy().model), tmp_path / "model.pth")
+        cfg = for_inference(cfg, file)
+        predictor = Predictor(cfg, file, "cpu")
+        rng = np.random.default_rng(0)
+        photo = cv2.resize(rng.integers(0, 256, (8, 8, 3), np.uint8), (SIDE, SIDE))
+        scores, _ = predictor.scores(photo)
+        predictor.model.decode_head.conv_seg.bias -= scores.flatten(1).median(dim=1).values  # several classes win
+        facts = facts_of(predictor, read_checkpoint(file), file)
+        network = Traceable(predictor.model, cfg)
+        export(predictor, facts, tmp_path / "model.onnx", "onnx", [photo], network=network, size=(SIDE, SIDE))
+        expected = predictor.predict([photo], confidence=True)[0]
+        (found,) = OnnxPredictor(tmp_path / "model.onnx", "cpu").predict([photo], confidence=True)
+        assert len(np.unique(expected.train_ids)) > 1, architecture
+        assert np.quantile(np.abs(found.confidence - expected.confidence), 0.999) <= 1e-3, architecture
+        exported.append(architecture)
+    assert len(exported) >= 13
