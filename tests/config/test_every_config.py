@@ -1,12 +1,12 @@
-"""Every config in `configs/` learns, predicts and is restored from a checkpoint; every architecture is exported.
+"""Every config in `configs/` learns, predicts and is restored from a checkpoint; every backbone and head is exported.
 
 A folder or a file that is added later is tried as well: nothing here is a list of names. The pictures have 64x64
-pixels, and the networks are as they are. Exporting takes most of the time, so one network is exported for each pair of
-a backbone and a head: the one for ToyCity if there is one.
+pixels, ResNet-50 and -101 a quarter of their channels, and SegFormer-B3 to -B5 the depth of B2; all other networks are
+as they are. Exporting takes most of the time, so configs are exported until every type of backbone and head was part of
+one, first the small ones for ToyCity, and with fewer of the blocks that repeat.
 """
 
 import collections
-import functools
 import re
 
 import cv2
@@ -17,6 +17,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
+from mmengine.runner import set_random_seed
 from mmseg.registry import MODELS
 
 from semseg.checkpoints.loading import load_strictly
@@ -38,6 +39,11 @@ from tests.config.test_model_zoo import SIDE, narrow_options, small_options
 
 CONFIGS = sorted(recipes().values())
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+SHORT = {  # by backbone: a second block of the same kind makes an export slower, and no different
+    "CGNet": ["model.backbone.num_blocks=(2,2)"],
+    "MixVisionTransformer": ["model.backbone.num_layers=[1,1,1,1]"],
+    "SwinTransformer": ["model.backbone.depths=[2,1,1,1]"],
+}
 
 
 def test_the_configs_are_all_files_outside_base_and_their_names_are_unique():
@@ -49,35 +55,44 @@ def test_the_configs_are_all_files_outside_base_and_their_names_are_unique():
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """What a data set passes to its pipeline: the paths of a picture and of its mask of train ids 0 to 7."""
+def samples(tmp_path_factory):
+    """What a data set passes to its pipeline: the paths of two pictures and of their masks of train ids 0 to 7."""
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
-    train_ids = np.repeat(np.repeat(rng.integers(0, 8, (4, 4), np.uint8), SIDE // 4, axis=0), SIDE // 4, axis=1)
-    photo = (train_ids[..., None] * 25 + rng.integers(0, 60, (SIDE, SIDE, 3))).astype(np.uint8)
-    paths = dict(img_path=str(folder / "photo.png"), seg_map_path=str(folder / "mask.png"))
-    cv2.imwrite(paths["img_path"], photo)
-    cv2.imwrite(paths["seg_map_path"], train_ids)
-    return paths
+    samples = []
+    for name in "ab":
+        train_ids = np.kron(rng.integers(0, 8, (4, 4), np.uint8), np.ones((SIDE // 4, SIDE // 4), np.uint8))
+        photo = (train_ids[..., None] * 25 + rng.integers(0, 60, (SIDE, SIDE, 3))).astype(np.uint8)
+        paths = dict(img_path=str(folder / f"{name}.png"), seg_map_path=str(folder / f"{name}_mask.png"))
+        cv2.imwrite(paths["img_path"], photo)
+        cv2.imwrite(paths["seg_map_path"], train_ids)
+        samples.append(dict(paths, label_map=None, reduce_zero_label=False))
+    return samples
 
 
-def load_small(path):
+def load_small(path, options=()):
     """Return a config for small pictures, as a training gets it.
 
     Raises:
         ValueError: a package that it needs is not installed.
     """
-    narrow = narrow_options(Config.fromfile(path, import_custom_modules=False).model)  # not necessary for one step
-    cfg = load_config(path, [option for option in small_options(path) if option not in narrow])
+    model = Config.fromfile(path, import_custom_modules=False).model
+    options = [*small_options(path), *options]
+    if narrow_options(model) and "c1_in_channels" in model.decode_head:
+        options.append(f"model.decode_head.c1_in_channels={model.decode_head.c1_in_channels // 4}")
+    if model.backbone.type == "MixVisionTransformer":
+        depths = [min(depth, 6) for depth in model.backbone.num_layers]
+        options.insert(0, f"model.backbone.num_layers={depths}".replace(" ", ""))
+    cfg = load_config(path, options)
+    cfg.test_dataloader = cfg.val_dataloader  # whose pictures are small
     check_packages(cfg)
     return for_training(cfg, dry_run=True)
 
 
-def batch_of(loader, results, count):
-    """Return a batch of `count` pictures that went through the pipeline of a dataloader."""
+def batch_of(loader, samples):
+    """Return a batch of pictures that went through the pipeline of a dataloader."""
     pipeline = Compose(inner_datasets(loader.dataset)[0].pipeline)
-    samples = [dict(results, label_map=None, reduce_zero_label=False, seg_fields=[]) for _ in range(count)]
-    return pseudo_collate([pipeline(sample) for sample in samples])
+    return pseudo_collate([pipeline(dict(sample, seg_fields=[])) for sample in samples])
 
 
 def save_weights(cfg, model, path):
@@ -88,25 +103,29 @@ def save_weights(cfg, model, path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_config_learns_predicts_and_is_restored(path, results, tmp_path):
+def test_a_config_learns_predicts_and_is_restored(path, samples, tmp_path):
     try:
         cfg = load_small(path)
     except InvalidConfigError as error:
         assert_names_the_package(error)
         return
     init_default_scope("mmseg")
-    torch.manual_seed(0)
+    set_random_seed(0)  # of the weights, and of the crops
     model = MODELS.build(cfg.copy().model).to(DEVICE)
     before = {name: weights.detach().clone() for name, weights in model.named_parameters()}
-    losses = model.train_step(batch_of(cfg.train_dataloader, results, 2), build_optim_wrapper(model, cfg.optim_wrapper))
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    for group in wrapper.param_groups:
+        group["lr"] /= 100  # the rate is for a warm-up or pretrained weights, and for larger pictures
+    losses = model.train_step(batch_of(cfg.train_dataloader, samples), wrapper)
     assert all(torch.isfinite(value).all() for value in losses.values())
     learnt = {name.partition(".")[0] for name, weights in model.named_parameters() if (weights != before[name]).any()}
     assert learnt == {name.partition(".")[0] for name in before}
 
-    batch = batch_of(cfg.val_dataloader, results, 1)
+    batch = batch_of(cfg.val_dataloader, samples[:1])
     (predicted,) = model.eval().val_step(batch)
     assert predicted.pred_sem_seg.data.shape == (1, SIDE, SIDE)
-    assert predicted.seg_logits.data.shape[0] == len(classes_of(cfg.val_dataloader))
+    assert torch.isfinite(predicted.seg_logits.data).all()
+    assert len(predicted.seg_logits.data) == len(classes_of(cfg.val_dataloader))
 
     file = save_weights(cfg, model, tmp_path / "model.pth")
     restored = MODELS.build(for_inference(cfg, file).model)
@@ -124,27 +143,27 @@ def assert_names_the_package(error):
         __import__(found[1])
 
 
-@functools.cache
-def networks_to_export():
-    """Return for each pair of a backbone and a head the config that is exported; first those of ToyCity."""
-    paths = {}
+def configs_to_export():
+    """Yield configs that together have every type of backbone and head, with the type of the backbone."""
+    seen = set()
     for path in sorted(CONFIGS, key=lambda path: (path.parent.name != "toycity", path)):
         model = Config.fromfile(path, import_custom_modules=False).model
-        paths.setdefault((model.backbone.type, model.decode_head.type), path)
-    return paths
+        if not {model.backbone.type, model.decode_head.type} <= seen:
+            seen |= {model.backbone.type, model.decode_head.type}
+            yield path, model.backbone.type
 
 
 @pytest.mark.slow
-def test_a_network_of_every_architecture_is_exported(tmp_path):
+def test_every_backbone_and_every_head_is_exported(tmp_path):
     exported = []
-    for architecture, path in networks_to_export().items():
+    for path, backbone in configs_to_export():
         try:
-            cfg = load_small(path)
+            cfg = load_small(path, SHORT.get(backbone, ()))
         except InvalidConfigError as error:
             assert_names_the_package(error)
             continue
         init_default_scope("mmseg")
-        torch.manual_seed(0)
+        set_random_seed(0)
         file = save_weights(cfg, MODELS.build(cfg.copy().model), tmp_path / "model.pth")
         cfg = for_inference(cfg, file)
         predictor = Predictor(cfg, file, "cpu")
@@ -157,7 +176,7 @@ def test_a_network_of_every_architecture_is_exported(tmp_path):
         export(predictor, facts, tmp_path / "model.onnx", "onnx", [photo], network=network, size=(SIDE, SIDE))
         expected = predictor.predict([photo], confidence=True)[0]
         (found,) = OnnxPredictor(tmp_path / "model.onnx", "cpu").predict([photo], confidence=True)
-        assert len(np.unique(expected.train_ids)) > 1, architecture
-        assert np.quantile(np.abs(found.confidence - expected.confidence), 0.999) <= 1e-3, architecture
-        exported.append(architecture)
-    assert len(exported) >= 13
+        assert len(np.unique(expected.train_ids)) > 1, path
+        assert np.quantile(np.abs(found.confidence - expected.confidence), 0.999) <= 1e-3, path
+        exported.append(backbone)
+    assert len(exported) >= 11
