@@ -168,7 +168,8 @@ def _replace_window_reverse(model: nn.Module) -> None:
     """Replace Swin's `window_reverse`, which computes the number of images with floats. Modifies `model`."""
     for module in model.modules():
         if hasattr(module, "window_reverse"):
-            module.window_reverse = functools.partial(_join_windows, module.window_size)
+            attention: Any = module
+            attention.window_reverse = functools.partial(_join_windows, attention.window_size)
 
 
 def _join_windows(window_size: int, windows: Tensor, height: int, width: int) -> Tensor:
