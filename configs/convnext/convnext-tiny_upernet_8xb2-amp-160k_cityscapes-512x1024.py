@@ -4,7 +4,7 @@
 #
 #   tools/dist_train.sh configs/convnext/convnext-tiny_upernet_8xb2-amp-160k_cityscapes-512x1024.py 8
 #
-# Published results: none
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/upernet_convnext.py",
     "../_base_/datasets/cityscapes.py",

@@ -2,7 +2,7 @@
 #
 #   tools/dist_train.sh configs/pspnet/pspnet_r101-d8_4xb2-80k_suim-512x512.py 4
 #
-# Published results: none
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/pspnet_r101-d8.py",
     "../_base_/datasets/suim.py",

@@ -3,7 +3,7 @@
 #
 #   tools/dist_train.sh configs/swin/swin-tiny-patch4-window7-in1k-pre_upernet_8xb2-160k_cityscapes-512x1024.py 8
 #
-# Published results: none
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/upernet_swin.py",
     "../_base_/datasets/cityscapes.py",

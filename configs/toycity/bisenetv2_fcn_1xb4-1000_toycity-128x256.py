@@ -2,7 +2,7 @@
 #
 #   python tools/train.py configs/toycity/bisenetv2_fcn_1xb4-1000_toycity-128x256.py
 #
-# Published results: none
+# Published by MMSegmentation: nothing
 _base_ = ["../_base_/models/bisenetv2.py", "../_base_/toycity.py"]
 crop_size = (128, 256)  # height, width
 model = dict(

@@ -4,7 +4,7 @@
 #
 #   python tools/train.py configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py
 #
-# Published results: none
+# Published by MMSegmentation: nothing
 _base_ = ["../_base_/models/pspnet_r101-d8.py", "../_base_/toycity.py"]
 crop_size = (128, 256)  # height, width
 model = dict(

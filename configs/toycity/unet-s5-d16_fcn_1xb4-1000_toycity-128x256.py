@@ -2,7 +2,7 @@
 #
 #   python tools/train.py configs/toycity/unet-s5-d16_fcn_1xb4-1000_toycity-128x256.py
 #
-# Published results: none
+# Published by MMSegmentation: nothing
 _base_ = ["../_base_/models/fcn_unet_s5-d16.py", "../_base_/toycity.py"]
 crop_size = (128, 256)  # height, width
 model = dict(

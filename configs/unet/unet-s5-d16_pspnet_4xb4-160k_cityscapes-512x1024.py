@@ -3,7 +3,7 @@
 #
 #   tools/dist_train.sh configs/unet/unet-s5-d16_pspnet_4xb4-160k_cityscapes-512x1024.py 4
 #
-# Published results: none
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/pspnet_unet_s5-d16.py",
     "../_base_/datasets/cityscapes.py",

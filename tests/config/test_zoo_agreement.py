@@ -56,7 +56,7 @@ NOT_CITYSCAPES_IN_ZOO = {  # its model and its recipe come from configs for othe
 HEADER = re.compile(
     r"(?P<title># .+\n(?:# .+\n)*)#\n"
     r"#   (?P<command>.+)\n#\n"
-    r"(?:# Published results: none\n"
+    r"(?:# Published by MMSegmentation: nothing\n"
     r"|# Published by MMSegmentation \((?P<source>.+); speed: README\.md there\):\n"
     r"#   mIoU     (?P<mIoU>[\d.]+) %, with --tta (?P<tta>[\d.]+ %|not published)\n"
     r"#   memory   (?P<memory>[\d.]+ GB per GPU|not published)\n"
