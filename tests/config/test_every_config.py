@@ -8,11 +8,13 @@ and head was part of one, first the small ones for ToyCity, and with fewer of th
 
 import collections
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.optim import build_optim_wrapper
@@ -26,7 +28,7 @@ from semseg.config import for_inference, load_config
 from semseg.config.classes import classes_of
 from semseg.config.packages import check_packages
 from semseg.config.recipes import recipes, recipes_dir
-from semseg.config.tree import inner_datasets
+from semseg.config.tree import counting_heads, inner_datasets, inner_datasets_with_keys
 from semseg.errors import InvalidConfigError
 from semseg.export.model_file import export, facts_of
 from semseg.export.traceable import Traceable
@@ -38,6 +40,7 @@ from tests.checkpoints.described import checkpoint, save
 from tests.config.test_model_zoo import SIDE, narrow_options, small_options
 
 CONFIGS = sorted(recipes().values())
+SPLITS = ("train", "val", "test")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SHORT = {  # by backbone: a second block of the same kind makes an export slower, and no different
     "CGNet": ["model.backbone.num_blocks=(2,2)"],
@@ -70,23 +73,42 @@ def samples(tmp_path_factory):
     return samples
 
 
-def load_small(path, options=()):
+def load_small(path, folder, options=()):
     """Return a config for small pictures, as a training gets it.
+
+    Args:
+        path: of the config.
+        folder: for the dataset.yaml of a set that is not here.
+        options: `key=value` strings, after those for small pictures.
 
     Raises:
         ValueError: a package that it needs is not installed.
     """
-    model = Config.fromfile(path, import_custom_modules=False).model
-    options = [*small_options(path), *options]
-    if narrow_options(model) and "c1_in_channels" in model.decode_head:
-        options.append(f"model.decode_head.c1_in_channels={model.decode_head.c1_in_channels // 4}")
-    if model.backbone.type == "MixVisionTransformer":
-        depths = [min(depth, 6) for depth in model.backbone.num_layers]
+    cfg = Config.fromfile(path, import_custom_modules=False)
+    options = [*small_options(path), *missing_dataset_options(cfg, folder), *options]
+    if narrow_options(cfg.model) and "c1_in_channels" in cfg.model.decode_head:
+        options.append(f"model.decode_head.c1_in_channels={cfg.model.decode_head.c1_in_channels // 4}")
+    if cfg.model.backbone.type == "MixVisionTransformer":
+        depths = [min(depth, 6) for depth in cfg.model.backbone.num_layers]
         options.insert(0, f"model.backbone.num_layers={depths}".replace(" ", ""))
     cfg = load_config(path, options)
     cfg.test_dataloader = cfg.val_dataloader  # whose pictures are small
     check_packages(cfg)
     return for_training(cfg, dry_run=True)
+
+
+def missing_dataset_options(cfg, folder):
+    """Yield options that replace each `dataset_file` that does not exist by one with as many classes as the model."""
+    for name in ("train", "val"):
+        place = f"{name}_dataloader.dataset"
+        for key, dataset in inner_datasets_with_keys(cfg[f"{name}_dataloader"].dataset, place):
+            if "dataset_file" in dataset and not Path(dataset.dataset_file).is_file():
+                _, head = next(counting_heads(cfg.model))
+                splits = {split: dict(images=f"{split}/photos", masks=f"{split}/masks") for split in SPLITS}
+                classes = [f"class {number}" for number in range(head["num_classes"])]
+                file = folder / "dataset.yaml"
+                file.write_text(yaml.safe_dump(dict(splits=splits, encoding="ids", classes=classes)))
+                yield f"{key}.dataset_file={file}"
 
 
 def batch_of(loader, samples):
@@ -105,7 +127,7 @@ def save_weights(cfg, model, path):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_config_learns_predicts_and_is_restored(path, samples, tmp_path):
     try:
-        cfg = load_small(path)
+        cfg = load_small(path, tmp_path)
     except InvalidConfigError as error:
         assert_names_the_package(error)
         return
@@ -158,7 +180,7 @@ def test_every_backbone_and_every_head_is_exported(tmp_path):
     exported = []
     for path, backbone in configs_to_export():
         try:
-            cfg = load_small(path, SHORT.get(backbone, ()))
+            cfg = load_small(path, tmp_path, SHORT.get(backbone, ()))
         except InvalidConfigError as error:
             assert_names_the_package(error)
             continue
