@@ -1,9 +1,12 @@
-# PSPNet-R101 on Cityscapes: the recipe of MMSegmentation's model zoo.
+# PSPNet-R101 on Cityscapes: 80,000 iterations, crops of 512x1024.
 #
 #   tools/dist_train.sh configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py 4
 #
-# Published results: mIoU 79.76 % on val (81.01 % with --tta), 9.6 GB per GPU,
-# about 18 hours on four V100. The learning rate is for a batch of 4 GPUs x 2 images.
+# Published by MMSegmentation (configs/pspnet/metafile.yaml; speed: README.md there):
+#   mIoU     79.76 %, with --tta 81.01 %
+#   memory   not published
+#   speed    not published
+#   weights  https://mmassets.onedl.ai/mmsegmentation/v0.5/pspnet/pspnet_r101-d8_512x1024_80k_cityscapes/pspnet_r101-d8_512x1024_80k_cityscapes_20200606_112211-e1e1100f.pth
 _base_ = [
     "../_base_/models/pspnet_r101-d8.py",
     "../_base_/datasets/cityscapes.py",

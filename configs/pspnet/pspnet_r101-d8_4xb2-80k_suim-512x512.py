@@ -1,6 +1,8 @@
-# PSPNet-R101 on SUIM (underwater photographs), with the schedule of the Cityscapes config.
+# PSPNet-R101 on SUIM (underwater photographs): 80,000 iterations, crops of 512x512.
 #
 #   tools/dist_train.sh configs/pspnet/pspnet_r101-d8_4xb2-80k_suim-512x512.py 4
+#
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/pspnet_r101-d8.py",
     "../_base_/datasets/suim.py",

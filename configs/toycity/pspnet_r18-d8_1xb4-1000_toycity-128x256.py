@@ -3,14 +3,10 @@
 # ResNet-18 of half the width, with features at 1/8 of the image; 1000 iterations.
 #
 #   python tools/train.py configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py
-_base_ = [
-    "../_base_/models/pspnet_r101-d8.py",
-    "../_base_/datasets/toycity.py",
-    "../_base_/default_runtime.py",
-    "../_base_/schedules/schedule_80k.py",
-]
+#
+# Published by MMSegmentation: nothing
+_base_ = ["../_base_/models/pspnet_r101-d8.py", "../_base_/toycity.py"]
 crop_size = (128, 256)  # height, width
-num_iters = 1000
 model = dict(
     data_preprocessor=dict(size=crop_size),
     pretrained=None,
@@ -26,19 +22,3 @@ model = dict(
     decode_head=dict(in_channels=128, in_index=2, channels=64, dropout_ratio=0),
     auxiliary_head=dict(in_channels=64, in_index=1, channels=32),
 )
-# when training from scratch with few iterations, AdamW gives better results than SGD
-optim_wrapper = dict(
-    type="Bf16OptimWrapper", enabled="auto", optimizer=dict(_delete_=True, type="AdamW", lr=0.005, weight_decay=0.01)
-)
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.1, begin=0, end=num_iters // 20, by_epoch=False),
-    dict(type="PolyLR", eta_min=1e-5, power=0.9, begin=num_iters // 20, end=num_iters, by_epoch=False),
-]
-train_cfg = dict(max_iters=num_iters, val_interval=num_iters // 4)
-default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=num_iters // 4))
-custom_hooks = [
-    dict(type="ContactSheetHook", num_samples=8),
-    dict(type="PanelHook", num_images=4),
-    dict(type="ProgressBarHook"),
-    dict(type="ChannelsLastHook"),
-]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -242,13 +243,13 @@ def _load_program(path: Path) -> Callable[[np.ndarray], np.ndarray]:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Suppress the log lines and warnings of the exporters."""
+    """Suppress the log lines, the warnings, and what the exporters print to stderr before they raise."""
     import warnings
 
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

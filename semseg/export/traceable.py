@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,6 +54,7 @@ class Traceable(nn.Module):
         if copied.with_auxiliary_head:
             del copied.auxiliary_head  # only used in training
         _replace_pooling(copied)
+        _replace_window_reverse(copied)
         self.model: Any = copied.to(dtype)
         self.dtype = dtype
         # pipelines give BGR; the input of this graph is RGB
@@ -160,6 +162,32 @@ def _replace_pooling(module: nn.Module) -> None:
             setattr(module, name, ExplicitPooling(child.output_size))
         else:
             _replace_pooling(child)
+
+
+def _replace_window_reverse(model: nn.Module) -> None:
+    """Replace Swin's `window_reverse`, which computes the number of images with floats. Modifies `model`."""
+    for module in model.modules():
+        if hasattr(module, "window_reverse"):
+            attention: Any = module
+            attention.window_reverse = functools.partial(_join_windows, attention.window_size)
+
+
+def _join_windows(window_size: int, windows: Tensor, height: int, width: int) -> Tensor:
+    """Put windows together to images.
+
+    Args:
+        window_size: side of a window.
+        windows: shape (number of windows of all images, window_size, window_size, channels).
+        height: of an image.
+        width: of an image.
+
+    Returns:
+        Shape (number of images, height, width, channels).
+    """
+    rows, columns = height // window_size, width // window_size
+    num_images = windows.shape[0] // (rows * columns)
+    windows = windows.view(num_images, rows, columns, window_size, window_size, -1)
+    return windows.permute(0, 1, 3, 2, 4, 5).reshape(num_images, height, width, -1)
 
 
 def resize_like_opencv(images: Tensor, height: int, width: int) -> Tensor:

@@ -68,12 +68,10 @@ def make_fast(model: nn.Module, precision: str) -> tuple[nn.Module, bool]:
         model: on its device, in evaluation mode, without gradients.
         precision: fp32, bf16 or fp16.
     """
-    from mmcv.cnn import fuse_conv_bn
-
     before = _scores_of_noise(model)
+    candidate = None if before is None else _fuse_copy(model)
     is_fused = False
-    if before is not None:
-        candidate = fuse_conv_bn(copy.deepcopy(model)).requires_grad_(False)
+    if before is not None and candidate is not None:
         after = _scores_of_noise(candidate)
         assert after is not None
         shift = (after - before).abs().max()
@@ -85,6 +83,16 @@ def make_fast(model: nn.Module, precision: str) -> tuple[nn.Module, bool]:
             if isinstance(module, _WEIGHTED):
                 module.to(_DTYPES[precision])
     return model, is_fused
+
+
+def _fuse_copy(model: nn.Module) -> nn.Module | None:
+    """Return a copy with fused batch norms; None if a norm has not the channels of the convolution listed before it."""
+    from mmcv.cnn import fuse_conv_bn
+
+    try:
+        return fuse_conv_bn(copy.deepcopy(model)).requires_grad_(False)
+    except RuntimeError:  # as in PIDNet, DDRNet and CGNet, where some norms come before their convolution
+        return None
 
 
 def compile_network(network: Callable, model: nn.Module, precision: str) -> Callable:

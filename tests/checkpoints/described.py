@@ -45,13 +45,14 @@ def describe(cfg, **changes):
     return plain({**run, **state, **changes})
 
 
-def checkpoint(cfg=None, **changes):
-    """Return the content of a checkpoint of a small model."""
+def checkpoint(cfg=None, weights=None, **changes):
+    """Return the content of a checkpoint of a small model; with random weights, unless they are given."""
     cfg = cfg or small_config()
-    init_default_scope("mmseg")
-    torch.manual_seed(0)
-    weights = MODELS.build(cfg.copy().model).state_dict()
-    names = {"classes": labels.CITYSCAPES.classes, "palette": labels.CITYSCAPES.palette}
+    if weights is None:
+        init_default_scope("mmseg")
+        torch.manual_seed(0)
+        weights = MODELS.build(cfg.copy().model).state_dict()
+    names = {key: changes.get(key, getattr(labels.CITYSCAPES, key)) for key in ("classes", "palette")}
     meta = {"dataset_meta": names, "iter": 4, "epoch": 0, "seed": 0, "time": "20260101_000000", "cfg": "x = 1\ny = 2\n"}
     return {
         "meta": plain(meta) | {"semseg": describe(cfg, **changes)},

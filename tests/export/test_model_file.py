@@ -13,7 +13,7 @@ from mmengine.config import ConfigDict
 from torch import nn
 
 from semseg.checkpoints.reading import read_checkpoint
-from semseg.config import for_inference
+from semseg.config import for_inference, load_config
 from semseg.export.model_file import Disagreement, export, facts_of, quantize, trace
 from semseg.export.traceable import ExplicitPooling, Traceable, resize_like_opencv
 from semseg.inference import Predictor
@@ -22,6 +22,7 @@ from tests.checkpoints.described import checkpoint, save, small_config
 from tests.conftest import raises
 
 pytestmark = pytest.mark.slow
+UNET_HEADS = ["model.decode_head.in_channels=4", "model.auxiliary_head.in_channels=8"]
 
 
 def model_of(folder, change=lambda cfg: None, seed=1):
@@ -184,6 +185,16 @@ def test_models_that_cannot_be_exported_are_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with raises("E-input-package", r"onnxscript, .*: pip install -e '\.\[export\]'"):
         export(*arguments, network=network, size=(64, 128))
+
+
+def test_a_network_for_fixed_sizes_only_is_refused_in_one_sentence(tmp_path, capfd):
+    cfg = load_config("unet-s5-d16_fcn_1xb4-1000_toycity-128x256", ["model.backbone.base_channels=4", *UNET_HEADS])
+    save(tmp_path / "unet.pth", checkpoint(cfg))
+    predictor = Predictor(for_inference(cfg, tmp_path / "unet.pth"), tmp_path / "unet.pth", "cpu")
+    capfd.readouterr()
+    with raises("E-input-export", "for any size; try a fixed one, `size` H,W"):
+        trace(Traceable(predictor.model, cfg), None)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_steps_of_the_pipeline_that_are_not_exported_are_refused(tmp_path):

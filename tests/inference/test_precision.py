@@ -82,6 +82,17 @@ def test_batch_norms_at_other_positions_stay():
     assert fast.state_dict().keys() == before.keys()
 
 
+@pytest.mark.parametrize("name", ["ddrnet_23-slim", "pidnet-s", "cgnet_fcn"])
+def test_a_model_with_norms_before_their_convolutions_stays_as_it_is(name):
+    init_default_scope("mmseg")
+    model = MODELS.build(load_config(f"{name}_1xb4-1000_toycity-128x256").model).eval().requires_grad_(False)
+    inputs = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    expected = model(inputs)
+    fast, fused = make_fast(model, "fp32")
+    assert not fused
+    assert (fast(inputs) - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
 @pytest.mark.parametrize("kind", ["bf16", "fp16"])
 def test_fewer_bits_predict_nearly_the_same(tmp_path, kind):
     exact, rounded = predictor_of(tmp_path), predictor_of(tmp_path, precision=kind)

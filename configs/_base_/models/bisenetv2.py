@@ -1,4 +1,4 @@
-# BiSeNetV2 (Yu et al., IJCV 2021): a shallow branch for details, a deep one for the content.
+# BiSeNetV2 (Yu et al., IJCV 2021): a branch for details, a branch for semantics; four auxiliary heads.
 norm_cfg = dict(type="SyncBN", requires_grad=True)
 data_preprocessor = dict(
     type="SegDataPreProcessor",

@@ -1,4 +1,4 @@
-# Fast-SCNN (Poudel et al., BMVC 2019): two branches that share their first layers.
+# Fast-SCNN (Poudel et al., BMVC 2019).
 norm_cfg = dict(type="SyncBN", requires_grad=True, momentum=0.01)
 data_preprocessor = dict(
     type="SegDataPreProcessor",

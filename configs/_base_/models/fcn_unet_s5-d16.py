@@ -1,4 +1,4 @@
-# UNet (Ronneberger et al., MICCAI 2015) with five stages, and an FCN head on its last, full-size features.
+# UNet (Ronneberger et al., MICCAI 2015) of five stages, features at 1/16 of the image, with the head of FCN.
 norm_cfg = dict(type="SyncBN", requires_grad=True)
 data_preprocessor = dict(
     type="SegDataPreProcessor",
@@ -38,7 +38,7 @@ model = dict(
         num_convs=1,
         concat_input=False,
         dropout_ratio=0.1,
-        num_classes=2,
+        num_classes=19,
         norm_cfg=norm_cfg,
         align_corners=False,
         loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
@@ -51,11 +51,11 @@ model = dict(
         num_convs=1,
         concat_input=False,
         dropout_ratio=0.1,
-        num_classes=2,
+        num_classes=19,
         norm_cfg=norm_cfg,
         align_corners=False,
         loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=0.4),
     ),
     train_cfg=dict(),
-    test_cfg=dict(mode="slide", crop_size=256, stride=170),
+    test_cfg=dict(mode="whole"),
 )

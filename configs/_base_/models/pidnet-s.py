@@ -1,30 +1,9 @@
-# PIDNet-S (Xu et al., CVPR 2023): branches for details, for the content, and for borders.
-# of the classes of Cityscapes, as in OCNet
+# PIDNet-S (Xu et al., CVPR 2023): a branch each for details, context and boundaries.
+# weights of the classes of Cityscapes: https://github.com/openseg-group/OCNet.pytorch/issues/14
 class_weight = [
-    0.8373,
-    0.918,
-    0.866,
-    1.0345,
-    1.0166,
-    0.9969,
-    0.9754,
-    1.0489,
-    0.8786,
-    1.0023,
-    0.9539,
-    0.9843,
-    1.1116,
-    0.9037,
-    1.0865,
-    1.0955,
-    1.0865,
-    1.1529,
-    1.0507,
-]
-checkpoint_file = (
-    "https://mmassets.onedl.ai/mmsegmentation/v0.5/pretrain/pidnet/pidnet-s_imagenet1k_20230306-715e6273.pth"
-)
-norm_cfg = dict(type="SyncBN", requires_grad=True)
+    0.8373, 0.918, 0.866, 1.0345, 1.0166, 0.9969, 0.9754, 1.0489, 0.8786, 1.0023, 0.9539, 0.9843,
+    1.1116, 0.9037, 1.0865, 1.0955, 1.0865, 1.1529, 1.0507,
+]  # fmt: skip
 data_preprocessor = dict(
     type="SegDataPreProcessor",
     mean=[123.675, 116.28, 103.53],
@@ -33,6 +12,7 @@ data_preprocessor = dict(
     pad_val=0,
     seg_pad_val=255,
 )
+norm_cfg = dict(type="SyncBN", requires_grad=True)
 model = dict(
     type="EncoderDecoder",
     data_preprocessor=data_preprocessor,
@@ -46,7 +26,6 @@ model = dict(
         align_corners=False,
         norm_cfg=norm_cfg,
         act_cfg=dict(type="ReLU", inplace=True),
-        init_cfg=dict(type="Pretrained", checkpoint=checkpoint_file),
     ),
     decode_head=dict(
         type="PIDHead",

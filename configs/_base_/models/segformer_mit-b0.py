@@ -1,4 +1,4 @@
-# SegFormer (Xie et al., NeurIPS 2021) with MiT-B0, the smallest of its encoders.
+# SegFormer (Xie et al., NeurIPS 2021) on its transformer MiT-B0.
 norm_cfg = dict(type="SyncBN", requires_grad=True)
 data_preprocessor = dict(
     type="SegDataPreProcessor",

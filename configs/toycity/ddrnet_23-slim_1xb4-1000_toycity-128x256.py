@@ -1,0 +1,10 @@
+# DDRNet-23-slim on ToyCity, from scratch on a CPU. A batch has as many pixels as its OHEM keeps at least: it keeps all.
+#
+#   python tools/train.py configs/toycity/ddrnet_23-slim_1xb4-1000_toycity-128x256.py
+#
+# Published by MMSegmentation: nothing
+_base_ = ["../_base_/models/ddrnet_23-slim.py", "../_base_/toycity.py"]
+crop_size = (128, 256)  # height, width
+model = dict(
+    data_preprocessor=dict(size=crop_size),
+)
