@@ -1,6 +1,8 @@
 # BiSeNetV2 on CamVid, from scratch. Its heads, which have most of the computation in the model zoo, are narrower.
 #
 #   python tools/train.py configs/camvid/bisenetv2_fcn_1xb4-1600_camvid-320x320.py
+#
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/bisenetv2.py",
     "../_base_/datasets/camvid.py",

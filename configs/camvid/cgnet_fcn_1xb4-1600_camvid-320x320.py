@@ -1,6 +1,8 @@
 # CGNet on CamVid, from scratch. The class weights of the model zoo are those of Cityscapes, so they are left out.
 #
 #   python tools/train.py configs/camvid/cgnet_fcn_1xb4-1600_camvid-320x320.py
+#
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/cgnet.py",
     "../_base_/datasets/camvid.py",

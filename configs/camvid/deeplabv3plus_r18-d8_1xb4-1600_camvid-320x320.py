@@ -1,6 +1,8 @@
 # DeepLabV3+ on CamVid, from scratch: a ResNet-18 of half the width, with the dilations of the model zoo.
 #
 #   python tools/train.py configs/camvid/deeplabv3plus_r18-d8_1xb4-1600_camvid-320x320.py
+#
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/deeplabv3plus_r50-d8.py",
     "../_base_/datasets/camvid.py",

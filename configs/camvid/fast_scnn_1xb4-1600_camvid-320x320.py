@@ -1,6 +1,8 @@
 # Fast-SCNN on CamVid, from scratch, with a softmax instead of the sigmoids of the model zoo.
 #
 #   python tools/train.py configs/camvid/fast_scnn_1xb4-1600_camvid-320x320.py
+#
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/fast_scnn.py",
     "../_base_/datasets/camvid.py",

@@ -2,6 +2,8 @@
 # recipe for Cityscapes, which keeps 131072 of 6 crops of 1024x1024.
 #
 #   python tools/train.py configs/camvid/pidnet-s_1xb4-1600_camvid-320x320.py
+#
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/pidnet-s.py",
     "../_base_/datasets/camvid.py",

@@ -1,6 +1,8 @@
 # PSPNet on CamVid, from scratch: three stages of a ResNet-18 of half the width, as in configs/toycity.
 #
 #   python tools/train.py configs/camvid/pspnet_r18-d8_1xb4-1600_camvid-320x320.py
+#
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/pspnet_r101-d8.py",
     "../_base_/datasets/camvid.py",

@@ -1,6 +1,8 @@
 # SegFormer-B0 on CamVid, from scratch. A transformer needs a lower learning rate than the other models.
 #
 #   python tools/train.py configs/camvid/segformer_mit-b0_1xb4-1600_camvid-320x320.py
+#
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/segformer_mit-b0.py",
     "../_base_/datasets/camvid.py",

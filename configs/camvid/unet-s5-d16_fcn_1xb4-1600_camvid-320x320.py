@@ -1,6 +1,8 @@
 # UNet on CamVid, from scratch, with a quarter of the channels of the model zoo.
 #
 #   python tools/train.py configs/camvid/unet-s5-d16_fcn_1xb4-1600_camvid-320x320.py
+#
+# Published by MMSegmentation: nothing
 _base_ = [
     "../_base_/models/fcn_unet_s5-d16.py",
     "../_base_/datasets/camvid.py",
