@@ -208,9 +208,23 @@ def _apply_options(cfg: Config, options: Sequence[str]) -> None:
         check_option(cfg, key)
         try:
             value = parser.parse_args([option]).option[key]
+            _check_no_dict(option, value)
             cfg.merge_from_dict(_replacing_plain_values(cfg, key, value))
         except (TypeError, KeyError, AssertionError) as error:
             raise InvalidConfigError(f"`cfg_options` {option}: {error}", code="E-config-value") from error
+
+
+def _check_no_dict(option: str, value: Any) -> None:
+    """Raise if a value, or a part of it, is a dict, which MMEngine would take as text."""
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            _check_no_dict(option, part)
+    elif isinstance(value, str) and value.lstrip().startswith(("dict(", "{")):
+        raise InvalidConfigError(
+            f"`cfg_options` {option}: a value cannot be a dict here; give one option for each key in it, such as"
+            " optim_wrapper.optimizer.lr=0.01, or write a config file",
+            code="E-config-value",
+        )
 
 
 def _replacing_plain_values(cfg: Config, key: str, value: Any) -> dict:

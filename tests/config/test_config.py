@@ -36,6 +36,8 @@ def test_a_missing_config_names_the_nearest(monkeypatch):
         ("data_preprocessor.size=(1,1)", "E-config-key", r"set model\.data_preprocessor\.size"),
         ("train_dataloader.dataset.pipeline.9.x=1", "E-config-key", "pipeline is a list of 6; expected 0 to 5"),
         ("lr", "E-config-value", r"expected key\.path=value"),
+        ("custom_hooks=[dict(type=EMAHook)]", "E-config-value", "cannot be a dict here"),
+        ('model.decode_head={"type": "FCNHead"}', "E-config-value", "cannot be a dict here"),
     ],
 )
 def test_an_option_without_effect_is_refused_with_the_way_out(option, code, values):
