@@ -50,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             check_folder(Path(getattr(args, name)), name)
     if args.trust_checkpoint:
         compat.trust_checkpoints()
-    is_its_own_config = not args.config and is_checkpoint(args.checkpoint)
-    content = read_checkpoint(existing_checkpoint(args.checkpoint), mmap=True) if is_its_own_config else None
+    is_needed = args.data or (not args.config and is_checkpoint(args.checkpoint))  # for the config
+    content = read_checkpoint(existing_checkpoint(args.checkpoint), mmap=True) if is_needed else None
     cfg = load_config(
         args.config or args.checkpoint,
         args.cfg_options,

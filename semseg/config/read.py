@@ -62,9 +62,10 @@ def load_config(
             `data` `work_dirs/<name of the file>_<name of the set>`.
         launcher: none, pytorch, slurm or mpi.
         seed: default: the config's own, else drawn by MMEngine and logged.
-        data: a dataset.yaml that replaces the config's own data set, its splits and its classes. Several files with
-            the same classes are read as one set.
-        content: of the checkpoint `path`, from `read_checkpoint`; default: it is read here.
+        data: a dataset.yaml that replaces the config's own data set, its splits and its classes; scales and crops are
+            fitted to its pictures. Several files with the same classes are read as one set.
+        content: of the checkpoint that the config is for, from `read_checkpoint`: pictures of `data` are scaled as in
+            its training. Default: of `path`, if that is a checkpoint; else a training begins.
 
     Raises:
         FileNotFoundError: no such file; the sentence names the nearest one.
@@ -91,7 +92,7 @@ def load_config(
     concatenate_lists(cfg)
     dataset_paths = [data] if isinstance(data, (str, Path)) else list(data or ())
     if dataset_paths:
-        use_dataset_files(cfg, dataset_paths)
+        use_dataset_files(cfg, dataset_paths, {} if content is None and is_checkpoint(path) else content)
     planned = length_of(cfg)
     _apply_options(cfg, options)
     _make_window_sizes_pairs(cfg)
