@@ -34,6 +34,7 @@ from semseg.config.from_checkpoint import config_of_checkpoint, existing_checkpo
 from semseg.config.keys import check_file, check_option
 from semseg.config.metrics import use_confusion_metric
 from semseg.config.packages import check_packages, how_to_install, missing_import
+from semseg.config.padding import pad_for_backbone
 from semseg.config.rare_crops import crop_around_rare_classes
 from semseg.config.recipes import find_recipe, recipes, shown_path
 from semseg.config.schedule import fit_schedule, length_of
@@ -95,6 +96,7 @@ def load_config(
         use_dataset_files(cfg, dataset_paths, {} if content is None and is_checkpoint(path) else content)
     planned = length_of(cfg)
     _apply_options(cfg, options)
+    check_packages(cfg)
     _make_window_sizes_pairs(cfg)
     fit_schedule(cfg, planned, options)
     crop_around_rare_classes(cfg)
@@ -102,6 +104,7 @@ def load_config(
     check_classes(cfg, path)
     set_num_classes_of_mask_loaders(cfg)
     use_load_photograph(cfg)
+    pad_for_backbone(cfg)
     check_class_weights(cfg, path)
     set_names = join_set_names(list(map(set_name, dataset_paths)), list(map(str, dataset_paths)))
     folder_name = f"{name}_{set_names}" if set_names else name
@@ -141,7 +144,6 @@ def for_inference(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any
     """
     cfg = copy.deepcopy(cfg)
     checkpoint = existing_checkpoint(checkpoint)
-    check_packages(cfg)
     check_class_count(cfg, checkpoint, read_checkpoint(checkpoint, mmap=True) if content is None else content)
     leave_out_class_weights(cfg)
     leave_out_pretrained(cfg.model)

@@ -44,7 +44,6 @@ _FIXED = {  # types that keep all sizes of the config, and why
     "MAE": "its positions are made for one size",
     "LRASPPHead": "it pools 49x49 features",
 }
-_ACCEPT_ONE = ("BEiT", "MAE")  # a single size, also in tests
 _MINING = ("OHEMPixelSampler", "OhemCrossEntropy")
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
@@ -69,7 +68,6 @@ def fit_sizes(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
             f"pictures of {name} are scaled by {factor:.2g}, to the scale of the config {_scale_of(cfg)}; for small"
             " objects, set a larger scale in the pipelines, or cut the pictures into tiles"
         ]
-    _pad_in_tests(cfg)
     for key, kind in _fixed_parts(cfg):
         if factor is not None and factor > _ENLARGED:
             notes = [f"pictures of {name} are enlarged {factor:.2g} times, as {key} ({kind}) needs it: {_FIXED[kind]}"]
@@ -116,7 +114,6 @@ def take_sizes(cfg: Config, trained: Mapping[str, Any]) -> list[str]:
     Returns:
         What was changed, one sentence each.
     """
-    _pad_in_tests(cfg)
     loader = trained.get("test_dataloader") or trained.get("val_dataloader") or {}
     parts = inner_datasets(loader["dataset"]) if loader.get("dataset") else []
     scaling = [step for step in steps_in(parts[0].get("pipeline", [])) if is_scaling(step)] if parts else []
@@ -278,14 +275,6 @@ def _fixed_parts(cfg: Config) -> Iterator[tuple[str, str]]:
     for key, part in walk(cfg.model, "model"):
         if isinstance(part, Mapping) and type_name(part) in _FIXED:
             yield key, type_name(part)
-
-
-def _pad_in_tests(cfg: Config) -> None:
-    """Pad pictures that are smaller than the only size that a backbone accepts. Modifies `cfg`."""
-    preprocessor, test_cfg = cfg.model.get("data_preprocessor"), cfg.model.get("test_cfg") or {}
-    accepts_one = any(kind in _ACCEPT_ONE for _, kind in _fixed_parts(cfg))
-    if accepts_one and preprocessor and not preprocessor.get("test_cfg") and test_cfg.get("mode") == "slide":
-        preprocessor["test_cfg"] = dict(size=to_pair(test_cfg["crop_size"]))
 
 
 def _describe_sizes(pictures: Sequence[Picture]) -> str:
