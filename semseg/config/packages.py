@@ -38,7 +38,7 @@ def check_packages(cfg: Config) -> None:
             continue
         package, _, name = value.rpartition(".")
         package = package.partition(".")[0]
-        if package in (*_EXTRAS, *_PIP_NAMES) and not _is_installed(package):
+        if package in (*_EXTRAS, *_PIP_NAMES) and not is_installed(package):
             raise InvalidConfigError(f"{key} is {value!r}, {how_to_install(package)}", code="E-config-package")
         if name in _COMPILED and not compat.operators.is_compiled():
             raise InvalidConfigError(
@@ -65,5 +65,6 @@ def missing_import(error: ImportError) -> str | None:
     return None
 
 
-def _is_installed(package: str) -> bool:
+def is_installed(package: str) -> bool:
+    """Return whether a package can be imported; it is not imported."""
     return importlib.util.find_spec(package) is not None
