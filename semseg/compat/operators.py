@@ -5,6 +5,7 @@ A test in `tests/compat/test_operators.py` fails as soon as the stack has fixed 
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -25,7 +26,6 @@ _FILES = {"CrissCrossAttention": "cc_attention", "point_sample": "point_sample"}
 
 def repair() -> None:
     """Apply every repair; calling it again changes nothing."""
-    import_all_operators()
     use_operators_in_python()
 
 
@@ -42,7 +42,7 @@ def import_all_operators() -> None:
     imported. While they are imported here, a stand-in takes its place, whose functions raise an error when they are
     called. `MultiScaleDeformableAttention` would call it on a GPU; its formula in PyTorch is used there, too.
     """
-    if is_compiled() or "mmcv.ops" in sys.modules or not any(map(importlib.util.find_spec, _NEED_ALL)):
+    if is_compiled() or "mmcv.ops" in sys.modules or not _are_needed():
         return
     sys.modules["mmcv._ext"] = _MissingOperators("mmcv._ext")
     try:
@@ -53,6 +53,11 @@ def import_all_operators() -> None:
     import mmcv.cnn.bricks.transformer as transformer
 
     transformer.MultiScaleDeformableAttention = attention.MultiScaleDeformableAttention
+
+
+@functools.cache  # asked for with every config that is read
+def _are_needed() -> bool:
+    return any(importlib.util.find_spec(package) is not None for package in _NEED_ALL)
 
 
 class _MissingOperators(ModuleType):
