@@ -16,7 +16,7 @@ from semseg.checkpoints.description import description_of
 from semseg.config.classes import adapt_pipeline, classes_of, difference
 from semseg.config.heads import set_num_classes, set_vocabulary
 from semseg.config.ignored import set_ignored
-from semseg.config.sizes import fit_sizes, scale_views, take_sizes
+from semseg.config.sizes import fit_sizes, take_sizes
 from semseg.config.tree import as_list, class_weights, counting_heads, inner_datasets, type_name, walk
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.picture_sizes import Picture, sample_pictures
@@ -97,7 +97,6 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         changes += _describe_normalisation(cfg, pictures)
     else:
         changes += take_sizes(cfg, description_of(checkpoint).get("config") or {})
-    scale_views(cfg)
     for change in changes:
         _warn("data: %s", change)
 

@@ -38,6 +38,7 @@ from semseg.config.padding import pad_for_backbone
 from semseg.config.rare_crops import crop_around_rare_classes
 from semseg.config.recipes import find_recipe, recipes, shown_path
 from semseg.config.schedule import fit_schedule, length_of
+from semseg.config.sizes import scale_views
 from semseg.config.version0 import check_version, name_in_version_1
 from semseg.errors import InvalidConfigError, MissingConfigError
 
@@ -96,6 +97,8 @@ def load_config(
         use_dataset_files(cfg, dataset_paths, {} if content is None and is_checkpoint(path) else content)
     planned = length_of(cfg)
     _apply_options(cfg, options)
+    if dataset_paths:
+        scale_views(cfg)
     check_packages(cfg)
     _make_window_sizes_pairs(cfg)
     fit_schedule(cfg, planned, options)

@@ -148,7 +148,7 @@ def scale_views(cfg: Config) -> None:
     Its steps multiply the size of a picture by factors. In the set of the config that is the scale of the test; other
     pictures may have any size. Modifies `cfg`.
     """
-    step, pipeline = _evaluation_scale(cfg), cfg.get("tta_pipeline")
+    step, pipeline = _evaluation_scale(cfg, ("test", "val")), cfg.get("tta_pipeline")
     place = next((i for i, view in enumerate(pipeline or ()) if type_name(view) == "TestTimeAug"), None)
     if step is None or pipeline is None or place is None or any(map(is_scaling, pipeline)):
         return
@@ -258,11 +258,11 @@ def _fitted_crop(crop: Size, scaled: np.ndarray) -> Size:
     return fitted[0], fitted[1]
 
 
-def _evaluation_scale(cfg: Config) -> Mapping | None:
-    """Return the step that scales pictures in the validation, else in the test; None: they keep their size."""
-    for name in ("val_dataloader", "test_dataloader"):
-        if cfg.get(name) is not None:
-            return scaling_step(inner_datasets(cfg[name].dataset)[0].get("pipeline", []))
+def _evaluation_scale(cfg: Config, splits: Sequence[str] = ("val", "test")) -> Mapping | None:
+    """Return the step that scales pictures in the first of these splits; None: they keep their size."""
+    for split in splits:
+        if cfg.get(f"{split}_dataloader") is not None:
+            return scaling_step(inner_datasets(cfg[f"{split}_dataloader"].dataset)[0].get("pipeline", []))
     return None
 
 
