@@ -98,7 +98,8 @@ class Traceable(nn.Module):
         """Pad at the right and below, as SegDataPreProcessor does in tests."""
         if not self.padding:
             return inputs
-        size, divisor = self.padding.get("size"), self.padding.get("size_divisor")
+        size: Any = self.padding.get("size")
+        divisor: int = self.padding.get("size_divisor") or 1
         sides = inputs.shape[2:]
         if size is not None:
             added = [torch.sym_max(0, wanted - side) for wanted, side in zip(size, sides, strict=True)]
