@@ -16,13 +16,14 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
-from semseg import compat
+from semseg import Segmenter, compat
 from semseg.checks.gate import check_before_run
 from semseg.config import load_config
 from semseg.config.tree import inner_datasets, walk
 from semseg.system.stopping import Stopped
 from semseg.training import for_training
 from semseg.training.run import train
+from tests.checkpoints.described import describe, save
 
 ZOO = Path(importlib.util.find_spec("mmseg").origin).parent / ".mim/configs"
 RUNS = ""
@@ -310,6 +311,24 @@ def test_a_dry_run_tries_a_step_or_says_why_it_fails(family, data, tmp_path):
     }.get(family, "nothing stands in the way")
     with pytest.raises((ValueError, Stopped), match=outcome):
         train(prepare(family, data, tmp_path, more, dry_run=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ("ddrnet", "knet", "unet", "san"))
+def test_models_with_special_parts_predict_pictures_of_any_size(family, data, tmp_path, request):
+    path, more = ZOO / family / f"{SMALL[family][0]}.py", []
+    if family == "san":
+        more = [*SMALL_SAN, f"model.pretrained={request.getfixturevalue('clip')}"]
+    cfg = load_config(path, [*options_for_a_test(path), *more], data=data)
+    init_default_scope("mmseg")
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    classes = ("c0", "c1", "c2")
+    meta = {"semseg": describe(cfg, classes=classes), "dataset_meta": {"classes": classes}}
+    segment = Segmenter(save(tmp_path / "a.pth", {"meta": meta, "state_dict": model.state_dict()}), device="cpu")
+    picture = np.random.default_rng(0).integers(0, 256, (47, 61, 3), np.uint8)
+    assert segment(picture).train_ids.shape == (47, 61)
 
 
 def test_two_classes_of_a_boundary_head_do_not_depend_on_the_data(sets):
