@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _test(args: argparse.Namespace) -> None:
     from semseg import compat
+    from semseg.checkpoints.reading import read_checkpoint
     from semseg.config import load_config
+    from semseg.config.from_checkpoint import existing_checkpoint
     from semseg.evaluation import for_testing
     from semseg.system.atomic import check_folder
     from semseg.training.run import evaluate, join_processes
@@ -54,12 +56,15 @@ def _test(args: argparse.Namespace) -> None:
             check_folder(Path(getattr(args, name)), name)
     if args.trust_checkpoint:
         compat.trust_checkpoints()
+    # with `data`, pictures are scaled as in the training of the checkpoint
+    content = read_checkpoint(existing_checkpoint(args.checkpoint), mmap=True) if args.data else None
     cfg = load_config(
         args.config or args.checkpoint,
         args.cfg_options,
         work_dir=args.work_dir,
         launcher=args.launcher,
         data=args.data,
+        content=content,
         plugins=args.plugins,
     )
     cfg = for_testing(cfg, args.checkpoint, **given(options.ALL, args))

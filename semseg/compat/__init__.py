@@ -38,6 +38,7 @@ from semseg.compat.screen import (
 def repair() -> None:
     """Apply every repair; calling it again changes nothing."""
     silence_noise()
+    operators.import_all_operators()  # before MMSegmentation imports MMDetection
     import_quietly()
     load_weights_only()
     load_checkpoints_quietly()

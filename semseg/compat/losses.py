@@ -11,6 +11,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from semseg.compat import operators
+
 
 def repair() -> None:
     """Apply every repair; calling it again changes nothing."""
@@ -32,7 +34,7 @@ def compute_focal_loss_anywhere() -> None:
     stock_forward = stock.FocalLoss.forward
     if hasattr(stock_forward, "__wrapped__"):  # repaired already
         return
-    is_compiled = stock._sigmoid_focal_loss is not None
+    is_compiled = operators.is_compiled()
 
     @functools.wraps(stock_forward)
     def forward(

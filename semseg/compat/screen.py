@@ -24,6 +24,7 @@ NOISE = (
     r"torch.cuda.amp.GradScaler|`torch.cuda.amp.*` is deprecated",
     r"Failed to search registry with scope",
     r"torch.meshgrid",
+    r"Use same attn_mask in all attentions",  # how DETR, Mask2Former and SAN are built
     r"This DataLoader will create \d+ worker processes",  # check_machine warns too, and names the option to set
     r"For binary segmentation, we suggest using",
     r"The shape of value will convert from",  # masks without a channel axis get one

@@ -12,29 +12,47 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
+from semseg.checkpoints.description import description_of
 from semseg.config.classes import adapt_pipeline, classes_of, difference
-from semseg.config.heads import set_ignore_index_and_vocabulary, set_num_classes
-from semseg.config.tree import class_weights, counting_heads, inner_datasets
+from semseg.config.heads import set_num_classes, set_vocabulary
+from semseg.config.ignored import set_ignored
+from semseg.config.sizes import fit_sizes, take_sizes
+from semseg.config.tree import as_list, class_weights, counting_heads, inner_datasets, type_name, walk
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
+from semseg.datasets.picture_sizes import Picture, sample_pictures
 from semseg.errors import InvalidConfigError
 from semseg.system.wording import listing
 
 _SPLITS = {"train": ("train",), "val": ("val", "test"), "test": ("test", "val")}  # by step, the preferred one first
 _NO_CLASSES = ("DepthEstimator",)
+_OTHER_INPUT = (  # loaders of MMSegmentation for something else than one photograph
+    "LoadImageFromNpyFile",
+    "LoadMultipleRSImageFromFile",
+    "LoadSingleRSImageFromFile",
+    "LoadBiomedicalImageFromFile",
+    "LoadBiomedicalData",
+)
+_OWN_SET_METRICS = ("CityscapesMetric",)  # that read files beside the masks of one data set
 _MAX_NAMES = 4  # of data sets, in the name of a folder
 
 
-def use_dataset_files(cfg: Config, paths: Sequence[str | Path]) -> None:
+def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapping[str, Any] | None = None) -> None:
     """Make a config train, validate and test on the sets of one or several dataset.yaml files. Modifies `cfg`.
 
     Training uses the split `train`; validation `val`, else `test`; testing `test`, else `val`. The pipelines
-    stay, except their loaders. Every head gets as many classes as the sets have, see `set_num_classes`; a warning
-    lists what is removed or replaced in the model. Several sets are read one after the other, as one set; a set with
-    neither `val` nor `test` is used for training only.
+    stay, except their loaders and sizes, see `fit_sizes`. Every head gets as many classes as the sets have, see
+    `set_num_classes`; a warning lists what is removed or replaced. Several sets are read one after the other, as one
+    set; a set with neither `val` nor `test` is used for training only.
+
+    Args:
+        cfg: from a file.
+        paths: of the dataset.yaml files.
+        checkpoint: content of the checkpoint that the config is for: pictures are scaled as in its training, whatever
+            their sizes are. None: a training begins.
 
     Raises:
         FileNotFoundError, ValueError: those of `read_dataset_file`; a file is given twice, or sets have different
-            classes, or the model does not predict classes.
+            classes, or the model does not predict classes, or the config does not read photographs.
     """
     _check_given_once(paths)
     rules_of = {str(path): read_dataset_file(path) for path in paths}
@@ -43,6 +61,7 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path]) -> None:
             f"`data` {paths[0]} has classes, and model.type {cfg.model.type!r} does not predict classes",
             code="E-config-no-classes",
         )
+    _check_input(cfg, paths[0])
     _check_same_classes(rules_of)
     changes = _describe_kept_weights(cfg, next(iter(rules_of.values())))
     plugins = "semseg.plugins"
@@ -67,7 +86,17 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path]) -> None:
     if "tta_pipeline" in cfg:
         cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first)
     changes += set_num_classes(cfg.model, len(first.classes))
-    changes += set_ignore_index_and_vocabulary(cfg.model, first.classes)
+    changes += set_vocabulary(cfg.model, first.classes)
+    changes += set_ignored(cfg)
+    changes += _use_counting_metric(cfg)
+    if checkpoint is None:
+        pictures = [
+            picture for rules in rules_of.values() for picture in sample_pictures(rules, ("train", "val", "test"))
+        ]
+        changes += fit_sizes(cfg, pictures)
+        changes += _describe_normalisation(cfg, pictures)
+    else:
+        changes += take_sizes(cfg, description_of(checkpoint).get("config") or {})
     for change in changes:
         _warn("data: %s", change)
 
@@ -89,6 +118,44 @@ def _describe_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
     if not kept:
         return []
     return [f"{', '.join(kept)} stays as it is: {len(own)} numbers, made for other classes ({listing(own, 6)})"]
+
+
+def _check_input(cfg: Config, path: str | Path) -> None:
+    for step in ("train", "val", "test"):
+        for dataset in inner_datasets(cfg[f"{step}_dataloader"].dataset) if cfg.get(f"{step}_dataloader") else ():
+            for _, part in walk(dataset.get("pipeline", [])):
+                if isinstance(part, dict) and type_name(part) in _OTHER_INPUT:
+                    raise InvalidConfigError(
+                        f"`data` {path} holds photographs, and {step}_dataloader reads other files with"
+                        f" {type_name(part)}: take a config whose pipelines begin with LoadImageFromFile",
+                        code="E-config-input",
+                    )
+
+
+def _use_counting_metric(cfg: Config) -> list[str]:
+    """Replace metrics that work with one data set only. Modifies `cfg`; returns what was replaced."""
+    changes = []
+    for name in ("val_evaluator", "test_evaluator"):
+        for evaluator in as_list(cfg.get(name)):
+            if type_name(evaluator) in _OWN_SET_METRICS:
+                changes.append(f"{name} counts IoU instead of {type_name(evaluator)}, which needs its own data set")
+                evaluator.clear()
+                evaluator.update(type="IoUMetric", iou_metrics=["mIoU"])
+    return changes
+
+
+def _describe_normalisation(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
+    """Return how photographs of 16 bits or one band are normalised: the network does not see the stored values."""
+    kinds = ["16 bits"] * any(picture.bits > 8 for picture in pictures)
+    kinds += ["one band"] * any(picture.bands == 1 for picture in pictures)
+    preprocessor = cfg.model.get("data_preprocessor") or {}
+    mean, std = preprocessor.get("mean"), preprocessor.get("std")
+    if not kinds or mean is None:
+        return []
+    return [
+        f"photographs of {' or '.join(kinds)} are read as RGB from 0 to 255, and normalised with the mean {list(mean)}"
+        f" and std {list(std or [])} of the config, which pretrained weights expect"
+    ]
 
 
 def set_name(path: str | Path) -> str:

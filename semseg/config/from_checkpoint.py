@@ -14,10 +14,12 @@ from typing import Any
 import mmseg.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
+from mmengine.utils import import_modules_from_strings
 
 from semseg import compat
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.reading import checkpoint_stem, is_checkpoint, read_checkpoint
+from semseg.config.packages import how_to_install, is_installed
 from semseg.config.plugin_files import is_of_plugin
 from semseg.config.plugin_records import (
     KEY,
@@ -31,6 +33,13 @@ from semseg.config.plugin_records import (
 from semseg.config.tree import as_list
 from semseg.errors import InvalidCheckpointError, MissingCheckpointError
 
+_OTHER_PARTS = {  # of MMDetection and MMPretrain in the configs of MMSegmentation; none of them reads a file
+    "mmdet": (
+        *("MSDeformAttnPixelDecoder", "PixelDecoder", "CrossEntropyLoss", "FocalLoss", "DiceLoss", "HungarianAssigner"),
+        *("ClassificationCost", "CrossEntropyLossCost", "FocalLossCost", "DiceCost", "MaskPseudoSampler"),
+    ),
+    "mmpretrain": ("ConvNeXt", "PoolFormer"),
+}
 _LEFT_OUT = ("pretrained", "init_cfg", "backend_args", "file_client_args", "_delete_", "_scope_")
 """Keys that are not copied: weights from elsewhere, file servers (memcached imports a module from a folder)."""
 _WRAPPERS = ("ConcatDataset", "RepeatDataset", "ClassBalancedDataset")
@@ -203,6 +212,11 @@ class _Reader:
 
     def _type(self, value: Any, place: str, kinds: Collection[str]) -> str:
         package, _, rest = str(value).partition(".")
+        if rest in _OTHER_PARTS.get(package, ()) and "MODELS" in kinds:
+            if not is_installed(package):
+                raise self._error(place, f"is {value!r}, {how_to_install(package)}")
+            import_modules_from_strings([f"{package}.models"])
+            return str(value)
         name = rest.rpartition(".")[2] if rest and package in STACK_PACKAGES else str(value)
         registries = [self._classes[kind] for kind in kinds] if isinstance(value, str) else []
         registered = next((classes[name] for classes in registries if name in classes), None)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from mmengine.config import ConfigDict
 
 from semseg.config.tree import as_list, class_weights, counting_heads
-from semseg.labels import IGNORED
 
 
 def set_num_classes(model: ConfigDict, num_classes: int) -> list[str]:
@@ -39,24 +38,18 @@ def set_num_classes(model: ConfigDict, num_classes: int) -> list[str]:
     return changes
 
 
-def set_ignore_index_and_vocabulary(model: ConfigDict, classes: Sequence[str]) -> list[str]:
-    """Make heads ignore 255, as `FolderSegDataset` does, and text encoders use its class names. Modifies `model`.
+def set_vocabulary(model: ConfigDict, classes: Sequence[str]) -> list[str]:
+    """Make a text encoder use the names of the classes. Modifies `model`.
 
     Returns:
         What was replaced, one sentence each.
     """
-    changes = []
-    for key, head in counting_heads(model):
-        value = head.get("ignore_index", IGNORED)
-        if value != IGNORED:
-            head["ignore_index"] = IGNORED
-            changes.append(f"{key}.ignore_index is {IGNORED} instead of {value}")
     encoder = model.get("text_encoder")
-    if isinstance(encoder, dict) and (encoder.get("dataset_name") or encoder.get("vocabulary")):
-        before = encoder.get("dataset_name") or f"{len(encoder['vocabulary'])} words"
-        encoder.update(dataset_name=None, vocabulary=list(classes))
-        changes.append(f"model.text_encoder.vocabulary holds the names of the classes instead of {before}")
-    return changes
+    if not isinstance(encoder, dict) or not (encoder.get("dataset_name") or encoder.get("vocabulary")):
+        return []
+    before = encoder.get("dataset_name") or f"{len(encoder['vocabulary'])} words"
+    encoder.update(dataset_name=None, vocabulary=list(classes))
+    return [f"model.text_encoder.vocabulary holds the names of the classes instead of {before}"]
 
 
 def _is_output(head: ConfigDict) -> bool:

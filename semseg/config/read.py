@@ -35,11 +35,13 @@ from semseg.config.from_checkpoint import config_of_checkpoint, existing_checkpo
 from semseg.config.keys import check_file, check_option
 from semseg.config.metrics import use_confusion_metric
 from semseg.config.packages import check_packages, how_to_install, missing_import
+from semseg.config.padding import pad_for_backbone
 from semseg.config.plugin_files import import_plugins
 from semseg.config.plugin_records import import_custom_imports, merge_records, records_of, warn_of_changes
 from semseg.config.rare_crops import crop_around_rare_classes
 from semseg.config.recipes import find_recipe, recipes, shown_path
 from semseg.config.schedule import fit_schedule, length_of
+from semseg.config.sizes import scale_views
 from semseg.config.version0 import check_version, name_in_version_1
 from semseg.errors import InvalidConfigError, MissingConfigError
 
@@ -66,9 +68,10 @@ def load_config(
             `data` `work_dirs/<name of the file>_<name of the set>`.
         launcher: none, pytorch, slurm or mpi.
         seed: default: the config's own, else drawn by MMEngine and logged.
-        data: a dataset.yaml that replaces the config's own data set, its splits and its classes. Several files with
-            the same classes are read as one set.
-        content: of the checkpoint `path`, from `read_checkpoint`; default: it is read here.
+        data: a dataset.yaml that replaces the config's own data set, its splits and its classes; scales and crops are
+            fitted to its pictures. Several files with the same classes are read as one set.
+        content: of the checkpoint that the config is for, from `read_checkpoint`: pictures of `data` are scaled as in
+            its training. Default: of `path`, if that is a checkpoint; else a training begins.
         plugins: Python files or modules that register parts of yours, such as a loss; they are imported first.
 
     Raises:
@@ -101,9 +104,12 @@ def load_config(
     concatenate_lists(cfg)
     dataset_paths = [data] if isinstance(data, (str, Path)) else list(data or ())
     if dataset_paths:
-        use_dataset_files(cfg, dataset_paths)
+        use_dataset_files(cfg, dataset_paths, {} if content is None and is_checkpoint(path) else content)
     planned = length_of(cfg)
     _apply_options(cfg, options)
+    if dataset_paths:
+        scale_views(cfg)
+    check_packages(cfg)
     _make_window_sizes_pairs(cfg)
     fit_schedule(cfg, planned, options)
     crop_around_rare_classes(cfg)
@@ -111,6 +117,7 @@ def load_config(
     check_classes(cfg, path)
     set_num_classes_of_mask_loaders(cfg)
     use_load_photograph(cfg)
+    pad_for_backbone(cfg)
     check_class_weights(cfg, path)
     set_names = join_set_names(list(map(set_name, dataset_paths)), list(map(str, dataset_paths)))
     folder_name = f"{name}_{set_names}" if set_names else name
@@ -150,7 +157,6 @@ def for_inference(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any
     """
     cfg = copy.deepcopy(cfg)
     checkpoint = existing_checkpoint(checkpoint)
-    check_packages(cfg)
     content = read_checkpoint(checkpoint, mmap=True) if content is None else content
     check_class_count(cfg, checkpoint, content)
     warn_of_changes(records_of(description_of(content, checkpoint)), checkpoint)

@@ -25,8 +25,8 @@ _IN_UNITS = 2048  # OpenCV's weights of 8-bit bilinear resizing are integers, in
 class Traceable(nn.Module):
     """A network with everything between a photograph and its prediction.
 
-    It resizes as the test pipeline does, reorders and normalizes the channels, runs the model, resizes the scores to
-    the size of the photograph, and chooses the winning class.
+    It resizes as the test pipeline does, reorders and normalizes the channels, pads, runs the model, resizes the scores
+    to the size of the photograph, and chooses the winning class.
 
     Args:
         model: the segmentor of a `Predictor` in fp32; copied.
@@ -45,11 +45,8 @@ class Traceable(nn.Module):
         self.kind = kind_of_scores(model)
         self.scale, self.keep_ratio = _resizing(inner_datasets(cfg.test_dataloader.dataset)[0])
         prepare: Any = model.data_preprocessor
-        if prepare.test_cfg:
-            raise InvalidInputError(
-                "the data_preprocessor pads in the test (test_cfg), which is not exported; leave it out",
-                code="E-input-export",
-            )
+        self.padding: dict[str, Any] = dict(prepare.test_cfg or {})
+        self.pad_value: float = prepare.pad_val
         copied: Any = copy.deepcopy(model).cpu().to(memory_format=torch.contiguous_format)
         if copied.with_auxiliary_head:
             del copied.auxiliary_head  # only used in training
@@ -83,7 +80,10 @@ class Traceable(nn.Module):
         if self.scale is not None:
             inputs = resize_like_opencv(inputs, *self._resized_size(self.scale, height, width))
         inputs = ((inputs.float() - self.mean) / self.std).to(self.dtype)
+        resized_height, resized_width = inputs.shape[2:]
+        inputs = self._pad(inputs)
         scores = self._slide(inputs) if self.slides else self._score(inputs)
+        scores = scores[:, :, :resized_height, :resized_width]
         scores = F.interpolate(scores.float(), (height, width), mode="bilinear", align_corners=self.model.align_corners)
         if self.kind == "binary":
             second = scores[:, 0].sigmoid()
@@ -95,6 +95,19 @@ class Traceable(nn.Module):
         else:
             confidence = 1 / (scores - top[:, None]).exp().sum(dim=1)
         return _where_finite(top, scores.argmax(dim=1).to(torch.uint8)), confidence
+
+    def _pad(self, inputs: Tensor) -> Tensor:
+        """Pad at the right and below, as SegDataPreProcessor does in tests."""
+        if not self.padding:
+            return inputs
+        size: Any = self.padding.get("size")
+        divisor: int = self.padding.get("size_divisor") or 1
+        sides = inputs.shape[2:]
+        if size is not None:
+            added = [torch.sym_max(0, wanted - side) for wanted, side in zip(size, sides, strict=True)]
+        else:
+            added = [(divisor - side % divisor) % divisor for side in sides]
+        return F.pad(inputs, (0, added[1], 0, added[0]), value=self.pad_value)
 
     def _resized_size(self, scale: tuple[int, int], height: int, width: int) -> tuple[int, int]:
         """Return height and width after the test pipeline, by MMCV's rule, with integer arithmetic.

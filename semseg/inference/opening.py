@@ -48,9 +48,9 @@ def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predict
         compat.trust_checkpoints()
     checkpoint = existing_checkpoint(checkpoint)
     compat.repair()  # before anything is imported for what the checkpoint holds
-    # the file is read only once: for the config, the number of classes, and the weights
+    # the file is read only once: for the config, its sizes, the number of classes, and the weights
     is_its_own_config = not options.config and is_checkpoint(checkpoint)
-    content = read_checkpoint(checkpoint) if is_its_own_config else None
+    content = read_checkpoint(checkpoint) if is_its_own_config or options.data else None
     cfg = load_config(
         options.config or checkpoint,
         options.cfg_options,

@@ -59,8 +59,8 @@ def make_fast(model: nn.Module, precision: str) -> tuple[nn.Module, bool]:
     """Return a segmentor that predicts the same in less time, and whether its batch norms are fused.
 
     Batch norms are fused into the convolutions before them if the scores of a random image stay the same: a norm that
-    follows a convolution in the list of modules need not follow it in the network. The weights get the memory format
-    channels-last, and the data type of the precision.
+    follows a convolution in the list of modules need not follow it in the network, and may have other channels (DDRNet,
+    PIDNet). The weights get the memory format channels-last, and the data type of the precision.
 
     Modifies `model`.
 

@@ -45,6 +45,7 @@ def kind_of_scores(model: nn.Module) -> str:
         ValueError: from `decode_heads`.
     """
     head: Any = decode_heads(model)[-1]
+    head = getattr(head, "kernel_generate_head", head)  # K-Net: the losses belong to this inner head
     if head.out_channels == 1:
         return "binary"
     losses = head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode]

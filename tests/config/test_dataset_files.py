@@ -224,3 +224,22 @@ def test_a_run_is_continued_with_all_its_sets():
     sets = [{"dataset_file": "a.yaml"}, {"dataset_file": "b.yaml"}]
     assert _describe_data(sets) == "the data of a.yaml, b.yaml"
     assert _option_values("tools/train.py c.py --data a.yaml --amp --data=b.yaml", "--data") == ["a.yaml", "b.yaml"]
+
+
+def test_a_metric_for_one_data_set_becomes_the_iou(tmp_path, coast, caplog):
+    recipe = tmp_path / "recipe.py"
+    metric = "dict(type='CityscapesMetric', output_dir='x', format_only=True)"
+    recipe.write_text(f"_base_ = [{str(RECIPE)!r}]\ntest_evaluator = dict(_delete_=True, **{metric})\n")
+    assert config.load_config(recipe, data=coast).test_evaluator == dict(type="ConfusionMetric", iou_metrics=["mIoU"])
+    assert "test_evaluator counts IoU instead of CityscapesMetric" in caplog.text
+
+
+def test_the_normalisation_of_16_bits_is_told(tmp_path, coast, caplog):
+    config.load_config(RECIPE, data=coast)
+    assert "normalised" not in caplog.text
+    for path in (coast.parent / "photos/train").iterdir():
+        Image.fromarray(np.full((48, 64), 60000, np.uint16)).save(path)
+    config.load_config(RECIPE, data=coast)
+    assert (
+        "photographs of 16 bits or one band are read as RGB from 0 to 255, and normalised with the mean" in caplog.text
+    )

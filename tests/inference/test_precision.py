@@ -71,9 +71,12 @@ def test_fusing_removes_batch_norms_and_keeps_the_scores():
         assert (fast(inputs) - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
-def test_batch_norms_at_other_positions_stay():
+@pytest.mark.parametrize("channels", (19, 64))  # as many as the classifier has, or others: a DDRNet has both
+def test_batch_norms_at_other_positions_stay(channels):
     model = small_model()
-    stray = torch.nn.BatchNorm2d(19).eval()  # follows the classifier in the list of modules, but not in the network
+    stray = torch.nn.BatchNorm2d(
+        channels
+    ).eval()  # follows the classifier in the list of modules, but not in the network
     torch.nn.init.normal_(stray.bias)
     model.decode_head.stray = stray.requires_grad_(False)
     before = model.state_dict()

@@ -1,0 +1,70 @@
+"""Read the sizes of the photographs of a data set from their headers, without decoding a pixel."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from semseg.datasets.dataset_file import DatasetFile
+from semseg.datasets.pairs import find_pairs
+from semseg.datasets.photograph_kind import read_kind
+
+_MOST_READ = 256  # headers per set
+_ORIENTATION = 0x0112  # EXIF
+_FIRST_TURNED = 5  # orientations 5 to 8 exchange width and height
+
+
+class Picture(NamedTuple):
+    """What the header of a photograph says.
+
+    Attributes:
+        width, height: as a training sees them, after EXIF has turned the picture.
+        bands: number of bands, without alpha.
+        bits: number of bits of a value.
+    """
+
+    width: int
+    height: int
+    bands: int
+    bits: int
+
+
+def sample_pictures(rules: DatasetFile, splits: Sequence[str]) -> list[Picture]:
+    """Read the headers of at most 256 photographs, spread evenly over the first of these splits that the set has.
+
+    Files that cannot be read are left out, and so are splits whose folders are missing: the check before a run
+    reports them.
+
+    Args:
+        rules: from `read_dataset_file`.
+        splits: names in the order of preference.
+    """
+    split = next((name for name in splits if name in rules.splits), None)
+    if split is None:
+        return []
+    try:
+        paths = [pair.image_path for pair in find_pairs(rules, split).pairs]
+    except (ValueError, OSError):
+        return []
+    step = max(1, -(-len(paths) // _MOST_READ))
+    pictures = [_read_header(path, rules.exif == "apply") for path in paths[::step]]
+    return [picture for picture in pictures if picture is not None]
+
+
+def _read_header(path: Path, turns: bool) -> Picture | None:
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large pictures, and of invalid EXIF
+            kind = read_kind(file)
+            with Image.open(file) as image:
+                size = image.size
+                # Pillow decodes a whole PNG to find its EXIF
+                orientation = image.getexif().get(_ORIENTATION, 1) if turns and image.format != "PNG" else 1
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    width, height = size[::-1] if orientation >= _FIRST_TURNED else size
+    return Picture(width, height, kind.bands, kind.bits)
