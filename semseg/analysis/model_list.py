@@ -88,7 +88,7 @@ def list_models(
     Example:
         >>> from semseg.analysis.model_list import list_models
         >>> from semseg.config.recipes import recipes
-        >>> (model,) = list_models(recipes(), "pspnet_r101*cityscapes*")
+        >>> (model,) = list_models(recipes(), "pspnet_r101-d8_4xb2-80k_cityscapes-512x1024")
         >>> model.architecture, model.data, model.published.miou
         ('PSP, ResNetV1c-101', 'cityscapes', 79.76)
     """

@@ -19,6 +19,8 @@ def pad_for_backbone(cfg: Config) -> None:
     """Set `model.data_preprocessor.test_cfg` if the backbone fails on pictures of some sizes. Modifies `cfg`.
 
     Pictures of all other sizes are not padded, and the padding is cut off the scores. A `test_cfg` in the config stays.
+    Sliding windows have one size, on which the network does not fail, so only pictures smaller than a window are
+    padded: padding a larger one would move its last windows, and change its scores.
 
     Args:
         cfg: with all options applied.
@@ -33,15 +35,25 @@ def pad_for_backbone(cfg: Config) -> None:
 
 def _padding_for(part: Any, model: Mapping) -> dict | None:
     kind = type_name(part) if isinstance(part, Mapping) else ""
+    test_cfg = model.get("test_cfg") or {}
+    window = tuple(test_cfg["crop_size"]) if test_cfg.get("mode") == "slide" else None
+    if kind in _ONE_SIZE:
+        return None if window is None else {"size": window}
+    divisor = _divisor_of(kind, part)
+    if divisor is None:
+        return None
+    if window is not None and all(side % divisor == 0 for side in window):
+        return {"size": window}
+    return {"size_divisor": divisor}
+
+
+def _divisor_of(kind: str, part: Mapping) -> int | None:
+    """Return the number that must divide the sides of a picture for a backbone; None if all sizes are right."""
     if kind in ("DDRNet", "PIDNet"):
-        return {"size_divisor": _SPATIAL_STRIDE}
+        return _SPATIAL_STRIDE
     if kind == "UNet":
         num_stages = part.get("num_stages", _NUM_STAGES)
         strides = part.get("strides", (1,) * num_stages)
         downsamples = part.get("downsamples", (True,) * (num_stages - 1))
-        halvings = sum(strides[i] == 2 or downsamples[i - 1] for i in range(1, num_stages))
-        return {"size_divisor": math.prod([2] * halvings)}
-    test_cfg = model.get("test_cfg") or {}
-    if kind in _ONE_SIZE and test_cfg.get("mode") == "slide":
-        return {"size": tuple(test_cfg["crop_size"])}
+        return math.prod(2 for i in range(1, num_stages) if strides[i] == 2 or downsamples[i - 1])
     return None

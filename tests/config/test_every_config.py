@@ -37,10 +37,11 @@ from semseg.inference.onnx_predictor import OnnxPredictor
 from semseg.labels import distinct_colors
 from semseg.training import for_training
 from tests.checkpoints.described import checkpoint, save
-from tests.config.test_model_zoo import SIDE, narrow_options, small_options
+from tests.config.test_model_zoo import narrow_options, offline_options, size_options
 
 CONFIGS = sorted(recipes().values())
 SPLITS = ("train", "val", "test")
+SIDE = 64  # of pictures and crops
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SHORT = {  # by backbone: a second block of the same kind makes an export slower, and no different
     "CGNet": ["model.backbone.num_blocks=(2,2)"],
@@ -85,7 +86,7 @@ def load_small(path, folder, options=()):
         ValueError: a package that it needs is not installed.
     """
     cfg = Config.fromfile(path, import_custom_modules=False)
-    options = [*small_options(path), *missing_dataset_options(cfg, folder), *options]
+    options = [*offline_options(path), *size_options(path, SIDE), *missing_dataset_options(cfg, folder), *options]
     if narrow_options(cfg.model) and "c1_in_channels" in cfg.model.decode_head:
         options.append(f"model.decode_head.c1_in_channels={cfg.model.decode_head.c1_in_channels // 4}")
     if cfg.model.backbone.type == "MixVisionTransformer":

@@ -184,10 +184,16 @@ SMALL_SAN = (
 
 
 def options_for_a_test(path):
-    """Return options for a short run without a network and processes; none of them says a size."""
+    """Return options for a run of one iteration without a network and processes; none of them says a size."""
+    options = ["train_cfg.max_iters=1", "train_cfg.val_interval=1", "train_cfg.val_begin=1"]
+    options += ["default_hooks.logger.interval=1", "optim_wrapper.optimizer.lr=1e-6"]
+    return options + offline_options(path)
+
+
+def offline_options(path):
+    """Return options for small batches without a network and processes."""
     cfg = Config.fromfile(path, import_custom_modules=False)
-    options = ["train_dataloader.batch_size=2", "train_cfg.max_iters=1", "train_cfg.val_interval=1"]
-    options += ["train_cfg.val_begin=1", "default_hooks.logger.interval=1", "optim_wrapper.optimizer.lr=1e-6"]
+    options = ["train_dataloader.batch_size=2"]
     for name in ("train", "val"):
         options += [f"{name}_dataloader.num_workers=0", f"{name}_dataloader.persistent_workers=False"]
     for key, value in walk(cfg.model.to_dict(), "model"):

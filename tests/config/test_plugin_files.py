@@ -51,7 +51,9 @@ def test_a_spawned_process_finds_the_classes_of_two_files_of_the_same_name(tmp_p
     text = "class Own:\n    def __call__(self):\n        return __file__\n"
     paths = [write(tmp_path / folder / "parts.py", text) for folder in ("a", "b")]
     plugins = import_plugins(paths)
-    assert [plugin.module for plugin in plugins] == ["parts", "b.parts"]
+    first, second = (plugin.module for plugin in plugins)
+    assert first != second
+    assert second.endswith("b.parts")  # with more folders in front, if another test has imported from a folder b
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         found = pool.map(call, [sys.modules[plugin.module].Own() for plugin in plugins])
     assert found == list(map(str, paths))
