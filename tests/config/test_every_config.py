@@ -160,7 +160,7 @@ def test_a_config_learns_predicts_and_is_restored(path, samples, tmp_path):
 
 def assert_names_the_package(error):
     """Check the sentence about a package that is not installed, and that it is not."""
-    found = re.search(r"needs (mm\w+), and the package \1 is not installed: pip install onedl-\1", str(error))
+    found = re.search(r"needs (mm\w+), and the package \1 is not installed: pip install -e '\.\[\1\]'", str(error))
     assert found, str(error)
     with pytest.raises(ImportError):
         __import__(found[1])
