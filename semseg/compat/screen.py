@@ -30,6 +30,8 @@ NOISE = (
     r"The shape of value will convert from",  # masks without a channel axis get one
     r"Default ``avg_non_ignore`` is False",  # the recipes keep the model zoo's value
     r"Original LayerDecayOptimizerConstructor of BEiT will be deprecated|Layer_decay_rate will be deleted",
+    # for every size of pictures; the check before a training names crops that do not fit
+    r"When align_corners=True, the output would more aligned if",
     r"In MMCV v1.4.4, we modified the default value of args",  # of an activation, in an old release
 )
 
