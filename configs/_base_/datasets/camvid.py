@@ -19,13 +19,13 @@ test_pipeline = [
     dict(type="LoadTrainIds"),
     dict(type="PackSegInputs"),
 ]
-img_ratios = [0.75, 1.0, 1.25]
+img_scales = [(360, 270), scale, (600, 450)]  # width, height: around the scale of the test
 tta_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(
         type="TestTimeAug",
         transforms=[
-            [dict(type="Resize", scale_factor=r, keep_ratio=True) for r in img_ratios],
+            [dict(type="Resize", scale=s, keep_ratio=True) for s in img_scales],
             [
                 dict(type="RandomFlip", prob=0.0, direction="horizontal"),
                 dict(type="RandomFlip", prob=1.0, direction="horizontal"),

@@ -18,13 +18,13 @@ test_pipeline = [
     dict(type="LoadTrainIds"),
     dict(type="PackSegInputs"),
 ]
-img_ratios = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
+img_scales = [(320, 240), (480, 360), scale, (800, 600), (960, 720), (1120, 840)]  # width, height
 tta_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(
         type="TestTimeAug",
         transforms=[
-            [dict(type="Resize", scale_factor=r, keep_ratio=True) for r in img_ratios],
+            [dict(type="Resize", scale=s, keep_ratio=True) for s in img_scales],
             [
                 dict(type="RandomFlip", prob=0.0, direction="horizontal"),
                 dict(type="RandomFlip", prob=1.0, direction="horizontal"),

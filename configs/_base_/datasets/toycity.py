@@ -18,13 +18,13 @@ test_pipeline = [
     dict(type="LoadTrainIds"),
     dict(type="PackSegInputs"),
 ]
-img_ratios = [0.5, 0.625, 0.75]
+img_scales = [(256, 128), scale, (384, 192)]  # width, height: around the scale of the test
 tta_pipeline = [
     dict(type="LoadImageFromFile", backend_args=None),
     dict(
         type="TestTimeAug",
         transforms=[
-            [dict(type="Resize", scale_factor=r, keep_ratio=True) for r in img_ratios],
+            [dict(type="Resize", scale=s, keep_ratio=True) for s in img_scales],
             [
                 dict(type="RandomFlip", prob=0.0, direction="horizontal"),
                 dict(type="RandomFlip", prob=1.0, direction="horizontal"),
