@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from semseg.compat import losses, operators
+from semseg.compat import input_sizes, losses, operators
 from semseg.compat.checkpoint_files import (  # noqa: F401
     checkpoints_are_trusted,
     files_read_once,
@@ -49,6 +49,7 @@ def repair() -> None:
     average_weighted_losses()
     refuse_san_without_clip()
     losses.repair()
+    input_sizes.pad_inputs()
     operators.repair()
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from semseg.compat.input_sizes import divisor_of_model
 from semseg.errors import InvalidInputError
 from semseg.inference.precision import autocast
 from semseg.inference.probabilities import kind_of_scores
@@ -104,6 +105,7 @@ class Scorer:
             )
         self._is_plain = (
             isinstance(model, EncoderDecoder)
+            and divisor_of_model(model) is None  # else encode_decode may have to pad
             and type(model).encode_decode is EncoderDecoder.encode_decode
             and isinstance(self._head, BaseDecodeHead)
             and type(self._head).predict is BaseDecodeHead.predict
