@@ -12,12 +12,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
-from semseg.checkpoints.description import description_of
 from semseg.config.classes import adapt_pipeline, classes_of, difference
 from semseg.config.heads import set_num_classes, set_vocabulary
 from semseg.config.ignored import set_ignored
-from semseg.config.sizes import fit_sizes, take_sizes
+from semseg.config.sizes import fit_sizes
+from semseg.config.trained_sizes import sizes_of, take_sizes
 from semseg.config.tree import as_list, class_weights, counting_heads, inner_datasets, type_name, walk
+from semseg.config.views import follow_test, scale_of_test
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.picture_sizes import Picture, sample_pictures
 from semseg.errors import InvalidConfigError
@@ -89,6 +90,7 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
     changes += set_vocabulary(cfg.model, first.classes)
     changes += set_ignored(cfg)
     changes += _use_counting_metric(cfg)
+    step_before = scale_of_test(cfg)
     if checkpoint is None:
         pictures = [
             picture for rules in rules_of.values() for picture in sample_pictures(rules, ("train", "val", "test"))
@@ -96,7 +98,8 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         changes += fit_sizes(cfg, pictures)
         changes += _describe_normalisation(cfg, pictures)
     else:
-        changes += take_sizes(cfg, description_of(checkpoint).get("config") or {})
+        changes += take_sizes(cfg, sizes_of(checkpoint))
+    follow_test(cfg, step_before)
     for change in changes:
         _warn("data: %s", change)
 

@@ -41,8 +41,9 @@ from semseg.config.plugin_records import import_custom_imports, merge_records, r
 from semseg.config.rare_crops import crop_around_rare_classes
 from semseg.config.recipes import find_recipe, recipes, shown_path
 from semseg.config.schedule import fit_schedule, length_of
-from semseg.config.sizes import scale_views
+from semseg.config.trained_sizes import warn_of_other_sizes
 from semseg.config.version0 import check_version, name_in_version_1
+from semseg.config.views import scale_views
 from semseg.errors import InvalidConfigError, MissingConfigError
 
 
@@ -107,8 +108,8 @@ def load_config(
         use_dataset_files(cfg, dataset_paths, {} if content is None and is_checkpoint(path) else content)
     planned = length_of(cfg)
     _apply_options(cfg, options)
-    if dataset_paths:
-        scale_views(cfg)
+    if dataset_paths or is_checkpoint(path):
+        scale_views(cfg, insert=bool(dataset_paths))
     check_packages(cfg)
     _make_window_sizes_pairs(cfg)
     fit_schedule(cfg, planned, options)
@@ -160,6 +161,7 @@ def for_inference(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any
     content = read_checkpoint(checkpoint, mmap=True) if content is None else content
     check_class_count(cfg, checkpoint, content)
     warn_of_changes(records_of(description_of(content, checkpoint)), checkpoint)
+    warn_of_other_sizes(cfg, content, checkpoint)
     leave_out_class_weights(cfg)
     leave_out_pretrained(cfg.model)
     return cfg

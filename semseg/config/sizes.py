@@ -29,7 +29,6 @@ from semseg.config.scaling_steps import (
     large_sides,
     scaled_sizes,
     scaling_step,
-    steps_in,
     to_pair,
 )
 from semseg.config.tree import inner_datasets, type_name, walk
@@ -102,59 +101,6 @@ def _scale_tests_alike(cfg: Config) -> list[str]:
     return [
         f"tests use the scale of the validation, {format_scale(val['scale'])} instead of {format_scale(test['scale'])}"
     ]
-
-
-def take_sizes(cfg: Config, trained: Mapping[str, Any]) -> list[str]:
-    """Give a config the test sizes of the config that a checkpoint was trained with. Modifies `cfg`.
-
-    Args:
-        cfg: whose pipelines test the checkpoint.
-        trained: the config in the description of the checkpoint.
-
-    Returns:
-        What was changed, one sentence each.
-    """
-    loader = trained.get("test_dataloader") or trained.get("val_dataloader") or {}
-    parts = inner_datasets(loader["dataset"]) if loader.get("dataset") else []
-    scaling = [step for step in steps_in(parts[0].get("pipeline", [])) if is_scaling(step)] if parts else []
-    if len(scaling) != 1:
-        return []
-    changes: list[str] = []
-
-    def replace(step: Mapping) -> dict:
-        is_same_kind = is_scaling(step) and type_name(step) == type_name(scaling[0])
-        if not is_same_kind or to_pair(step["scale"]) == to_pair(scaling[0]["scale"]):
-            return dict(step)
-        changes.append(f"scale {format_scale(scaling[0]['scale'])} instead of {format_scale(step['scale'])}")
-        return {**step, **{key: scaling[0][key] for key in ("scale", "max_size") if key in scaling[0]}}
-
-    for name in ("val_dataloader", "test_dataloader"):
-        for dataset in inner_datasets(cfg[name].dataset) if cfg.get(name) is not None else ():
-            dataset["pipeline"] = edited(dataset.get("pipeline", []), replace)
-    test_cfg, trained_test_cfg = cfg.model.get("test_cfg") or {}, (trained.get("model") or {}).get("test_cfg") or {}
-    if test_cfg.get("mode") == trained_test_cfg.get("mode") == "slide":
-        for key in ("crop_size", "stride"):
-            if to_pair(test_cfg[key]) != to_pair(trained_test_cfg[key]):
-                changes.append(
-                    f"test_cfg.{key} {format_scale(trained_test_cfg[key])} instead of {format_scale(test_cfg[key])}"
-                )
-                test_cfg[key] = to_pair(trained_test_cfg[key])
-    return [f"as the checkpoint was trained: {'; '.join(dict.fromkeys(changes))}"] if changes else []
-
-
-def scale_views(cfg: Config) -> None:
-    """Let the views of `tta_pipeline` start from the scale of the test, and not from the size of the file.
-
-    Its steps multiply the size of a picture by factors. In the set of the config that is the scale of the test; other
-    pictures may have any size. Modifies `cfg`.
-    """
-    step, pipeline = _evaluation_scale(cfg, ("test", "val")), cfg.get("tta_pipeline")
-    place = next((i for i, view in enumerate(pipeline or ()) if type_name(view) == "TestTimeAug"), None)
-    if step is None or pipeline is None or place is None or any(map(is_scaling, pipeline)):
-        return
-    views = list(steps_in(pipeline[place].get("transforms", [])))
-    if views and all("scale_factor" in view for view in views if is_scaling(view)):
-        cfg.tta_pipeline = [*pipeline[:place], dict(step), *pipeline[place:]]
 
 
 def _fit_scales(steps: Any, pictures: Sequence[Picture], test_factor: float | None) -> tuple[Any, list[str]]:
