@@ -11,6 +11,8 @@ from semseg.config.tree import type_name
 from semseg.errors import InvalidConfigError
 
 _SHORTEST_WARM_UP = 2  # iterations
+# of cosine and one-cycle schedules, of rates that fall at steps, and of restarts
+_POSITIONS = ("T_max", "total_steps", "step_size", "milestones", "periods")
 _EPOCH_LOOPS = ("EpochBasedTrainLoop", "ResumableEpochLoop")
 
 
@@ -55,8 +57,9 @@ def fit_schedule(cfg: Config, planned: int | None, options: Sequence[str] = ()) 
 def scale_schedule(cfg: Config, length: int) -> list[str]:
     """Return the options (`key.path=value`) that give a run another length, with a schedule of the same shape.
 
-    The begin and the end of every parameter scheduler are scaled in proportion, those of a warm-up too. So the
-    learning rate reaches its end even in a run that is shorter than the warm-up of the config.
+    The begin and the end of every parameter scheduler are scaled in proportion, those of a warm-up too, and the steps
+    at which a rate falls. So the learning rate reaches its end even in a run that is shorter than the warm-up of the
+    config.
 
     Args:
         cfg: of a run by iterations.
@@ -90,9 +93,22 @@ def scale_schedule(cfg: Config, length: int) -> list[str]:
         begin, end = scheduler.get("begin", 0), scheduler.get("end", planned)
         num_steps = max(1, scaled(end) - scaled(begin))
         options += [f"{place}.begin={scaled(begin)}", f"{place}.end={scaled(begin) + num_steps}"]
-        for key in ("T_max", "total_steps"):  # the number of steps of cosine and one-cycle schedules
-            if scheduler.get(key) is not None:
-                options.append(f"{place}.{key}={max(1, round(scheduler[key] * num_steps / max(1, end - begin)))}")
+        options += _scale_positions(place, scheduler, num_steps / max(1, end - begin))
+    return options
+
+
+def _scale_positions(place: str, scheduler: Mapping[str, Any], share: float) -> list[str]:
+    """Return the options that scale the numbers of steps in a scheduler, which MMEngine counts from its begin."""
+    options = []
+    for key in _POSITIONS:
+        value = scheduler.get(key)
+        if isinstance(value, (list, tuple)):
+            scaled = ",".join(str(max(1, round(position * share))) for position in value)
+            options.append(f"{place}.{key}=[{scaled}]")
+        elif value is not None:
+            options.append(f"{place}.{key}={max(1, round(value * share))}")
+    if type_name(scheduler).startswith("Exponential"):  # a factor for every step
+        options.append(f"{place}.gamma={scheduler['gamma'] ** (1 / share)}")
     return options
 
 

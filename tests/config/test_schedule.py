@@ -1,7 +1,9 @@
+import ast
+
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.optim.scheduler import LinearLR, PolyLR
+from mmengine.optim.scheduler import CosineRestartLR, ExponentialLR, LinearLR, MultiStepLR, PolyLR, StepLR
 
 from semseg.config import load_config
 from semseg.config.schedule import fit_schedule, length_of, scale_schedule
@@ -98,6 +100,31 @@ def test_the_steps_of_a_cosine_are_scaled_too():
         "train_cfg.max_iters=200", "param_scheduler.0.begin=20", "param_scheduler.0.end=200",
         "param_scheduler.0.T_max=180",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "settings"),
+    [
+        (StepLR, dict(step_size=300, gamma=0.5)),
+        (MultiStepLR, dict(milestones=[600, 900], gamma=0.1)),
+        (ExponentialLR, dict(gamma=0.995)),
+        (CosineRestartLR, dict(periods=[400, 600], restart_weights=[1, 0.5], eta_min=0)),
+    ],
+)
+def test_rates_that_fall_at_steps_fall_as_often_in_a_short_run(scheduler, settings):
+    def last_rate(num_iters, settings):
+        optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+        schedule = scheduler(optimizer, by_epoch=False, **settings)
+        for _ in range(num_iters - 1):
+            optimizer.step()
+            schedule.step()
+        return optimizer.param_groups[0]["lr"]
+
+    written = dict(type=scheduler.__name__, by_epoch=False, **settings)
+    cfg = Config(dict(train_cfg=dict(type="IterBasedTrainLoop", max_iters=1000), param_scheduler=[written]))
+    options = dict(option.split("=") for option in scale_schedule(cfg, 100))
+    scaled = {key: ast.literal_eval(options.get(f"param_scheduler.0.{key}", repr(settings[key]))) for key in settings}
+    assert last_rate(100, scaled) == pytest.approx(last_rate(1000, settings), rel=0.05, abs=0.01)
 
 
 def test_a_schedule_by_epochs_is_not_scaled():
