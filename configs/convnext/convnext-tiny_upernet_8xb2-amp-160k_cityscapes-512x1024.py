@@ -1,5 +1,5 @@
 # UPerNet on ConvNeXt-T on Cityscapes: 160,000 iterations, crops of 512x1024, mixed precision (float16), sliding windows
-# in the test. It needs the package mmpretrain (pip install onedl-mmpretrain).
+# in the test. It needs the package mmpretrain (pip install -e '.[mmpretrain]').
 # The recipe is MMSegmentation's for ADE20K, convnext-tiny_upernet_8xb2-amp-160k_ade20k-512x512.
 #
 #   tools/dist_train.sh configs/convnext/convnext-tiny_upernet_8xb2-amp-160k_cityscapes-512x1024.py 8

@@ -1,4 +1,4 @@
-# STDC1, pretrained on ImageNet on Cityscapes: 80,000 iterations, crops of 512x1024.
+# STDC1, pretrained on ImageNet, trained on Cityscapes: 80,000 iterations, crops of 512x1024.
 #
 #   tools/dist_train.sh configs/stdc/stdc1_in1k-pre_4xb12-80k_cityscapes-512x1024.py 4
 #

@@ -1,4 +1,5 @@
-# PIDNet-S on ToyCity, from scratch on a CPU. A batch has as many pixels as its OHEM keeps at least: it keeps all.
+# PIDNet-S on ToyCity, from scratch on a CPU. OHEM keeps at least 131072 pixels,
+# which is the whole batch here.
 #
 #   python tools/train.py configs/toycity/pidnet-s_1xb4-1000_toycity-128x256.py
 #
