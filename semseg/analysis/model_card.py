@@ -253,14 +253,16 @@ def _limits(
     limits = [
         f"Trained on {data} only: expect lower scores on photographs of other places, cameras, weather or seasons. "
         "`semseg gap` measures this on photographs without labels.",
-        "Every pixel gets one of the classes, also a pixel of something else.",
+        "Every pixel is assigned one of the classes, even if it shows something else.",
         "Not tested for use in driving or other decisions about safety.",
     ]
     if low:
         limits.insert(1, f"IoU below {_LOW_IOU:.0f} %, the lowest first: {', '.join(map(str, low))}.")
     if absent:
         limits.insert(
-            1, f"Not in the images that the scores are from, so nothing is known: {', '.join(map(str, absent))}."
+            1,
+            f"These classes do not occur in the {'validation' if results is None else 'test'} images, so their quality is"
+            f" unknown: {', '.join(map(str, absent))}.",
         )
     length = ((description.get("config") or {}).get("train_cfg") or {}).get("max_iters")
     if length and description.get("iteration", length) < length:

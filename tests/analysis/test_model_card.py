@@ -74,7 +74,7 @@ def test_a_card_with_validation_scores_says_so(run_dir):
     assert "Scores of the validation during the training, after iteration 4, not of a separate test" in card
     assert "| mIoU | 41.50 |" in card
     assert "IoU below 50 %, the lowest first: rider, wall." in card
-    assert "nothing is known: bus." in card
+    assert "do not occur in the validation images, so their quality is unknown: bus." in card
     assert "8 images to train, 3 images to validate; fingerprint abababababababab" in card
     assert "- The checkpoint is from iteration 4 of 1000." in card
     assert metadata_of(card)["model-index"][0]["results"][0]["metrics"][0] == dict(
