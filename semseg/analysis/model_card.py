@@ -1,7 +1,7 @@
 """A model card: what others need to know about published weights, in the format of the Hugging Face Hub.
 
-The card is written from what the checkpoint says about itself and from the results of a test. Paths are reduced to
-their last part, and the name of the user is left out.
+The card is written from what the checkpoint says about itself and from the results of a test. Absolute paths
+are reduced to their last part, and the name of the user who publishes is hidden; see `checkpoints/anonymous.py`.
 """
 
 from __future__ import annotations
@@ -261,8 +261,8 @@ def _limits(
     if absent:
         limits.insert(
             1,
-            f"These classes do not occur in the {'validation' if results is None else 'test'} images, so their quality is"
-            f" unknown: {', '.join(map(str, absent))}.",
+            f"These classes do not occur in the {'validation' if results is None else 'test'} images, so their quality"
+            f" is unknown: {', '.join(map(str, absent))}.",
         )
     length = ((description.get("config") or {}).get("train_cfg") or {}).get("max_iters")
     if length and description.get("iteration", length) < length:
