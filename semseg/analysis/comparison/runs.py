@@ -172,9 +172,9 @@ def _call(plan: Plan, run: Run, program: str, words: list[str], options: list[st
     """
     words = ["-m", "semseg", program, *words, "--work-dir", str(run.folder)]
     output_path = run.folder / _OUTPUTS[program]
-    exit_code = run_python([*words, *command_words(run.model, plan.options, options)], output_path)
-    if exit_code:
-        raise ChildProcessError(f"{program} ended with exit code {exit_code}: {describe_failure(output_path)}")
+    ended = run_python([*words, *command_words(run.model, plan.options, options)], output_path)
+    if ended.exit_code:
+        raise ChildProcessError(f"{program} {describe_failure(ended)}")
 
 
 def _identity(plan: Plan, run: Run) -> dict[str, Any]:
