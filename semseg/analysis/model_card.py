@@ -158,8 +158,8 @@ def _test_scores(results: Mapping[str, Any]) -> str:
     data = results["data"]
     lines = [
         f"Test on {data['name']} {data['split']}, {data['num_images']} images, in percent. {_describe_tta(results)}"
-        "The intervals cover 95 % of"
-        " bootstrap draws over the images; they do not cover other cities, cameras or seeds.\n",
+        "The intervals cover 95 % of bootstrap draws over the images; they do not cover other cities, cameras or "
+        "seeds.\n",
         "| score | value | 95 % interval |\n|---|---|---|",
     ]
     lines += [

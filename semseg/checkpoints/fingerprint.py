@@ -53,7 +53,7 @@ def weights_fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
     for name in sorted(weights):
         value = weights[name].detach().cpu()
         digest.update(f"{name}\t{value.dtype}\t{tuple(value.shape)}\n".encode())
-        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
