@@ -1,12 +1,11 @@
 """A model card: what others need to know about published weights, in the format of the Hugging Face Hub.
 
-The card is written from what the checkpoint says about itself and from the results of a test. Paths are reduced to
-their last part, and the name of the user is left out.
+The card is written from what the checkpoint says about itself and from the results of a test. Absolute paths
+are reduced to their last part, and the name of the user who publishes is hidden; see `checkpoints/anonymous.py`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,72 +18,11 @@ from semseg.checkpoints.anonymous import anonymous_command, anonymous_text
 from semseg.checkpoints.describe import count_parameters, describe_content
 from semseg.checkpoints.description import classes_of, description_of
 from semseg.checkpoints.reading import checkpoint_stem
-from semseg.errors import InvalidInputError
-from semseg.evaluation.results import SCHEMA, read_results
 
 CARD = "README.md"
 """The name of a card on the Hub."""
 _LOW_IOU = 50.0  # percent; classes below are named as limits
 _NO_LICENSE = "**TO BE FILLED IN by the publisher: the licence of these weights.**"
-
-
-def find_results(checkpoint_path: Path, content: Mapping[str, Any]) -> Path | None:
-    """Return the folder of the newest test of a checkpoint; None if there is none.
-
-    The folder of the checkpoint is searched, and the work folders below `work_dirs/`, where a test of a run with
-    another work folder is written.
-
-    Args:
-        checkpoint_path: of the checkpoint.
-        content: from `read_checkpoint`.
-    """
-    own = set(checkpoint_path.parent.glob("test/*/results.json"))
-    stems = {checkpoint_stem(checkpoint_path), checkpoint_stem(checkpoint_path.resolve())}
-    found = []
-    for path in own | set(Path("work_dirs").glob("*/test/*/results.json")):
-        try:
-            summary = json.loads(path.read_text())
-        except (OSError, ValueError):
-            continue
-        if not isinstance(summary, dict) or summary.get("schema") != SCHEMA or _mismatch(summary, content) is not None:
-            continue
-        is_named = path in own and any(path.parent.name.startswith(f"{stem}-") for stem in stems)
-        if is_named or Path(summary["run"]["checkpoint"]).resolve() == checkpoint_path.resolve():
-            found.append((summary["created"], path.parent))
-    return max(found)[1] if found else None
-
-
-def read_scores(folder: Path, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of the `results.json` of a test.
-
-    Args:
-        folder: of the results, or the path of the file.
-        content: of the checkpoint that was tested, from `read_checkpoint`.
-
-    Raises:
-        FileNotFoundError: there are no results.
-        ValueError: they cannot be read, or are of another model.
-    """
-    folder = folder.parent if folder.name == "results.json" else folder
-    summary = read_results(folder).summary
-    mismatch = _mismatch(summary, content)
-    if mismatch is not None:
-        raise InvalidInputError(
-            f"`results` {folder}: results of another checkpoint ({mismatch})", code="E-input-results"
-        )
-    return summary
-
-
-def _mismatch(summary: Mapping[str, Any], content: Mapping[str, Any]) -> str | None:
-    """Return what shows that results are of another checkpoint; None if nothing does."""
-    iteration = description_of(content).get("iteration", content["meta"].get("iter"))
-    tested = summary.get("run", {}).get("iteration")
-    if None not in (iteration, tested) and iteration != tested:
-        return f"of iteration {tested}, and this one is of iteration {iteration}"
-    classes = classes_of(content)
-    if classes is not None and list(classes) != list(summary["classes"]):
-        return "with other classes"
-    return None
 
 
 def model_card(
@@ -146,8 +84,9 @@ def _front_matter(
     }
     values = {key: score["value"] for key, score in results["scores"].items()} if results else _validated(description)
     kinds = {"mIoU": "mean_iou", "aAcc": "accuracy", "mAcc": "mean_accuracy"}
+    note_on_tta = " (test-time augmentation)" if results and results["run"].get("tta") else ""
     metrics = [
-        {"type": kind, "name": key, "value": round(value, 2)}
+        {"type": kind, "name": f"{key}{note_on_tta}", "value": round(value, 2)}
         for key, kind in kinds.items()
         if (value := values.get(key)) is not None
     ]
@@ -218,8 +157,9 @@ def _scores(results: Mapping[str, Any] | None, description: Mapping[str, Any]) -
 def _test_scores(results: Mapping[str, Any]) -> str:
     data = results["data"]
     lines = [
-        f"Test on {data['name']} {data['split']}, {data['num_images']} images, in percent. The intervals cover 95 % of"
-        " bootstrap draws over the images; they do not cover other cities, cameras or seeds.\n",
+        f"Test on {data['name']} {data['split']}, {data['num_images']} images, in percent. {_describe_tta(results)}"
+        "The intervals cover 95 % of bootstrap draws over the images; they do not cover other cities, cameras or "
+        "seeds.\n",
         "| score | value | 95 % interval |\n|---|---|---|",
     ]
     lines += [
@@ -232,6 +172,15 @@ def _test_scores(results: Mapping[str, Any]) -> str:
         value = "not in the test" if row["IoU"] is None else f"{row['IoU']:.2f}"
         lines.append(f"| {_cell(str(row['class']))} | {value} | {_interval(row)} |")
     return "\n".join(lines) + "\n"
+
+
+def _describe_tta(results: Mapping[str, Any]) -> str:
+    if not results["run"].get("tta"):
+        return ""
+    return (
+        "**With test-time augmentation** (`--tta`): the predictions for several views of each image are averaged. "
+        "Without it, the scores are usually lower. "
+    )
 
 
 def _interval(score: Mapping[str, Any]) -> str:
@@ -253,14 +202,16 @@ def _limits(
     limits = [
         f"Trained on {data} only: expect lower scores on photographs of other places, cameras, weather or seasons. "
         "`semseg gap` measures this on photographs without labels.",
-        "Every pixel gets one of the classes, also a pixel of something else.",
+        "Every pixel is assigned one of the classes, even if it shows something else.",
         "Not tested for use in driving or other decisions about safety.",
     ]
     if low:
         limits.insert(1, f"IoU below {_LOW_IOU:.0f} %, the lowest first: {', '.join(map(str, low))}.")
     if absent:
         limits.insert(
-            1, f"Not in the images that the scores are from, so nothing is known: {', '.join(map(str, absent))}."
+            1,
+            f"These classes do not occur in the {'validation' if results is None else 'test'} images, so their quality"
+            f" is unknown: {', '.join(map(str, absent))}.",
         )
     length = ((description.get("config") or {}).get("train_cfg") or {}).get("max_iters")
     if length and description.get("iteration", length) < length:

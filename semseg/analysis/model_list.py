@@ -74,10 +74,12 @@ def list_models(
 ) -> list[Model]:
     """Return the models of configs, sorted by data set and number of operations.
 
+    In `pattern` and `data`, upper and lower case are the same.
+
     Args:
         paths: of the configs, by name, such as `semseg.config.recipes.recipes()`.
         pattern: keep the names that contain this text, or match it, if it has `*`, `?` or `[`.
-        data: keep the configs whose data set has a name that contains this text; upper and lower case are the same.
+        data: keep the configs whose data set has a name that contains this text.
         measured: from `read_measured`.
         num_processes: that count operations at the same time.
         on_progress: called with the number of configs that are done, and their number.
@@ -97,7 +99,9 @@ def list_models(
     models = [model for model in described if model is not None]
     if not models:
         filters = ("" if pattern is None else f" that matches {pattern}") + ("" if data is None else f" for {data}")
-        raise InvalidConfigError(f"no config{filters}; without filters all are listed", code="E-config-missing")
+        raise InvalidConfigError(
+            f"no config{filters}; run it without a filter to list all configs", code="E-config-missing"
+        )
     models = [
         model._replace(published=published_scores().get(model.name), measured=(measured or {}).get(model.name))
         for model in models
@@ -106,6 +110,7 @@ def list_models(
 
 
 def _matches(name: str, pattern: str) -> bool:
+    name, pattern = name.lower(), pattern.lower()
     return fnmatch.fnmatchcase(name, pattern) if any(sign in pattern for sign in "*?[") else pattern in name
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semseg.config.options import option
+from semseg.config.options import PluginOptions, option
 
 
 @dataclass(frozen=True)
-class ComparisonOptions:
+class ComparisonOptions(PluginOptions):
     """The comparison."""
 
     out_dir: Path = option(

@@ -1,4 +1,7 @@
-"""Texts about a run that others may read: without the folders and the user of the machine."""
+"""Texts about a run that others may read: without absolute paths, and without the name of the user of this process.
+
+Names in relative paths and of other users cannot be told from other words, and stay.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,12 @@ from pathlib import Path
 
 from semseg.checkpoints.plain import HIDDEN
 
-_PATH = re.compile(r"(?<![\w.:/~])(?:~?/|\.\./|[A-Za-z]:[\\/])[^\s'\",;\]\)]*")
+_LOCAL = r"(?:file|sqlite):/"  # addresses of files on this machine
+_ABSOLUTE = rf"(?:{_LOCAL}|~[\w.-]*/|/|\.\./|[A-Za-z]:[\\/])"
+_PATH = re.compile(rf"(?<![\w.:/~]){_ABSOLUTE}[^\s'\",;\]\)]*")
+_LONE_PATH = re.compile(rf"(?:~|{_ABSOLUTE})[^,]*")  # a word of a command, which may contain spaces
+_KEY = re.compile(r"--?[\w-]+|[A-Za-z_]\w*(?:\.\w+)*")  # a flag, or a key of a config
+_SHARED_NAMES = {"root", "user"}  # they name no person, and are words of configs
 
 
 def anonymous_command(command: str) -> str:
@@ -21,21 +29,24 @@ def anonymous_command(command: str) -> str:
         return anonymous_text(command)
     shown = []
     for word in words:
-        key, equals, value = word.partition("=") if not word.startswith(("/", "~")) else ("", "", word)
-        if value.startswith(("/", "~", "../")) and "," not in value:  # may contain spaces
-            value = Path(value).name
-        elif not equals and word.startswith("../"):
-            key = Path(word).name
-        shown.append(anonymous_text(f"{key}{equals}{value}"))
+        key, equals, value = word.partition("=")
+        if not equals or not _KEY.fullmatch(key):
+            key, equals, value = "", "", word
+        value = _name_of(value) if _LONE_PATH.fullmatch(value) else value
+        shown.append(f"{key}{equals}{anonymous_text(value)}")
     return shlex.join(shown)
 
 
 def anonymous_text(text: str) -> str:
-    """Replace absolute paths by their last part, and the name of the user."""
-    text = _PATH.sub(lambda match: Path(match[0].replace("\\", "/")).name, text)
+    """Replace absolute paths, also in addresses such as `file:///home/ada/w.pth`, by their last part; hide the user."""
+    text = _PATH.sub(lambda match: _name_of(match[0]), text)
     for user in _user_names():
         text = re.sub(rf"(?<!\w){re.escape(user)}(?!\w)", HIDDEN, text)
     return text
+
+
+def _name_of(path: str) -> str:
+    return Path(path.replace("\\", "/")).name
 
 
 def _user_names() -> set[str]:
@@ -44,4 +55,4 @@ def _user_names() -> set[str]:
     for name_of_user in (getpass.getuser, lambda: Path.home().name):
         with contextlib.suppress(OSError, KeyError, RuntimeError):
             names.add(name_of_user())
-    return names - {"", "user"}
+    return names - {"", *_SHARED_NAMES}

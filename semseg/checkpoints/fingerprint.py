@@ -1,4 +1,4 @@
-"""A fingerprint of the data that a model was trained on."""
+"""Fingerprints of the data that a model was trained on, and of its weights."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import hashlib
 import os
 from collections.abc import Mapping
 from typing import Any
+
+import torch
 
 from semseg.config.tree import built_datasets
 
@@ -35,6 +37,24 @@ def data_fingerprint(datasets: Mapping[str, Any]) -> dict:
                 shared = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""  # noqa: PTH120
                 lines += [f"{split}/{kind}/{os.path.relpath(path, shared)}\t{_num_bytes(path)}" for path in paths]
     return {"sha256": hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest(), "images": counts}
+
+
+def weights_fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 of the weights of a model: of names, types, shapes and all values, sorted by name.
+
+    The hash is of the values, not of the file: a checkpoint of a training, which also holds the optimizer, and the
+    .pth and .safetensors files that are published from it have the same one, whatever their description, the order of
+    the weights, or the layout in memory. It takes about a second for 500 MB.
+
+    Args:
+        weights: `state_dict` from `read_checkpoint`; those of a moving average (EMA) if the file has one.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        value = weights[name].detach().cpu()
+        digest.update(f"{name}\t{value.dtype}\t{tuple(value.shape)}\n".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _num_bytes(path: str) -> int | str:

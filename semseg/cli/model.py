@@ -39,8 +39,9 @@ def add_publish(commands: argparse._SubParsersAction) -> None:
         "--results",
         type=Path,
         metavar="DIR",
-        help="results of a test, for the scores in the card (default: the newest test of this checkpoint in its "
-        "folder; else the scores of the validation)",
+        help="results of a test, for the scores in the card (default: the newest test of these weights in the "
+        "folder of the checkpoint or below work_dirs/, one without --tta if there is one; else the scores of the "
+        "validation)",
     )
     parser.add_argument(
         "--license", metavar="ID", help="of the weights, such as apache-2.0; default: a line to fill in"
@@ -75,14 +76,14 @@ def _run_publish(args: argparse.Namespace) -> int:
 
     _trust(args)
     compat.repair()  # before the import of MMSegmentation, which would print warnings
-    from semseg.analysis import model_card
+    from semseg.analysis import checkpoint_tests, model_card
     from semseg.checkpoints.publish import publish
     from semseg.checkpoints.reading import read_checkpoint
     from semseg.system.atomic import atomic_path
 
     content = read_checkpoint(args.checkpoint, mmap=True)
-    folder = args.results or model_card.find_results(args.checkpoint, content)
-    scores = None if folder is None else model_card.read_scores(folder, content)
+    folder = args.results or checkpoint_tests.find_results(args.checkpoint, content)
+    scores = None if folder is None else checkpoint_tests.read_scores(folder, content)
     published = publish(args.checkpoint, args.out_dir)
     for path in published.paths:
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")

@@ -47,7 +47,8 @@ class _StoreOnce(argparse.Action):
     ) -> None:
         if option_string is not None:
             first_values = parser.given.setdefault(self.dest, values)
-            if first_values != values:
+            # the text too: nan is not equal to itself
+            if first_values != values and str(first_values) != str(values):
                 remedy = "write all values after one of them" if self.nargs in ("+", "*") else "leave one out"
                 parser.error(f"{option_string} is given twice: {_shown(first_values)} and {_shown(values)}; {remedy}")
         setattr(namespace, self.dest, values)

@@ -17,7 +17,7 @@ from mmseg.registry import HOOKS
 from semseg.checkpoints import facts
 from semseg.checkpoints.describe import describe_model
 from semseg.checkpoints.description import description_of
-from semseg.checkpoints.fingerprint import data_fingerprint
+from semseg.checkpoints.fingerprint import data_fingerprint, weights_fingerprint
 from semseg.checkpoints.reading import checkpoint_stem, read_checkpoint
 from semseg.config.dataset_files import join_set_names, set_name
 from semseg.config.hooks import ensure_hook
@@ -41,7 +41,7 @@ def configure(cfg: Config, options: ResultsOptions) -> Patch:
 
     def edit(edited: Config) -> None:
         edited.work_dir = str(Path(edited.work_dir) / "test" / folder)
-        ensure_hook(edited, dict(type="ResultsHook", data_name=name, split=split, slices=slices))
+        ensure_hook(edited, dict(type="ResultsHook", data_name=name, split=split, slices=slices, tta=options.tta))
         sampler = edited.test_dataloader.get("sampler") or {}
         if sampler.get("type") == "DefaultSampler":
             sampler["round_up"] = False  # no image comes twice when the processes do not divide them evenly
@@ -76,10 +76,11 @@ class ResultsHook(Hook):
         data_name: name of the data set.
         split: name of its split.
         slices: a CSV file with a column `image` and others to slice the images by.
+        tta: whether the predictions are made with test-time augmentation.
     """
 
-    def __init__(self, data_name: str, split: str, slices: str | None = None) -> None:
-        self.data_name, self.split = data_name, split
+    def __init__(self, data_name: str, split: str, slices: str | None = None, tta: bool = False) -> None:
+        self.data_name, self.split, self.tta = data_name, split, tta
         self.slices_path = None if slices is None else Path(slices)
         self._names: dict[str, Path] = {}
         self._writers = Writers()
@@ -145,6 +146,8 @@ class ResultsHook(Hook):
             "model": describe_model(config),
             "config": Path(runner.cfg.filename or str(described.get("config_file"))).stem,
             "checkpoint": str(checkpoint_path),
+            "weights_sha256": weights_fingerprint(checkpoint["state_dict"]),
+            "tta": self.tta,
             "iteration": described.get("iteration", checkpoint["meta"].get("iter")),
             "seed": described.get("seed"),
             "versions": facts.versions(),

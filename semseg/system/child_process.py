@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from semseg.system.stopping import Signal, signals_raise
 
@@ -20,7 +22,21 @@ _FAULT = "error: "  # before the sentence of a program that could not do its wor
 _NUM_LAST_LINES = 20
 
 
-def run_python(arguments: Sequence[str], output_path: Path) -> int:
+class Ended(NamedTuple):
+    """The end of a process.
+
+    Attributes:
+        exit_code: negative: the number of the signal that killed the process.
+        output_path: file that it printed to.
+        start_bytes: size of this file before: earlier processes printed to it too.
+    """
+
+    exit_code: int
+    output_path: Path
+    start_bytes: int = 0
+
+
+def run_python(arguments: Sequence[str], output_path: Path) -> Ended:
     """Run Python in a process of its own, and wait for its end.
 
     Ctrl-C and SIGTERM are passed on, so that the process can save its state; then `Signal` is raised.
@@ -28,9 +44,6 @@ def run_python(arguments: Sequence[str], output_path: Path) -> int:
     Args:
         arguments: of the interpreter, such as `["-m", "semseg", "train", ...]`.
         output_path: what the process prints is appended to this file.
-
-    Returns:
-        The exit code; negative: the number of the signal that killed the process.
 
     Raises:
         Signal: this process got Ctrl-C or SIGTERM.
@@ -40,20 +53,40 @@ def run_python(arguments: Sequence[str], output_path: Path) -> int:
     if sys.platform == "linux":
         command = ["-I", "-S", "-c", _BOUND_TO_PARENT, str(os.getpid()), *arguments]
     with output_path.open("ab") as output:
+        start_bytes = output.tell()
         process = subprocess.Popen(
             [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         with signals_raise():
-            return process.wait()
+            return Ended(process.wait(), output_path, start_bytes)
     except Signal as stopped:
         process.send_signal(stopped.number)
         process.wait()
         raise
 
 
-def describe_failure(output_path: Path) -> str:
-    """Return why a program of this project failed: its own sentence, or else its last line; and where its output is."""
-    lines = [line for line in output_path.read_text(errors="replace").splitlines() if line.strip()]
+def describe_failure(ended: Ended) -> str:
+    """Return how and why a program of this project failed, such as `ended with exit code 2: no file x (see out.txt)`.
+
+    The reason is the program's own sentence, or else the last line that it printed. A process that was killed could
+    not write a sentence about that: its last line says how far it was.
+    """
+    with ended.output_path.open("rb") as output:
+        output.seek(ended.start_bytes)
+        text = output.read().decode(errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()]
+    last = lines[-1] if lines else ""
+    if ended.exit_code < 0:
+        reason = f"its last line was: {last}" if last else "it printed nothing"
+        return f"was killed by {_signal_name(-ended.exit_code)}; {reason} (see {ended.output_path})"
     faults = [line.removeprefix(_FAULT) for line in lines[-_NUM_LAST_LINES:] if line.startswith(_FAULT)]
-    return f"{[*lines[-1:], *faults][-1] if lines else 'it printed nothing'} (see {output_path})"
+    reason = [last, *faults][-1] or "it printed nothing"
+    return f"ended with exit code {ended.exit_code}: {reason} (see {ended.output_path})"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # real-time signals have no names
+        return f"signal {number}"

@@ -2,6 +2,8 @@
 
 A claim is a file that only one process can create. While the process runs, it renews the time of the file; a claim
 that was not renewed for a while, or whose process on this machine has ended, belongs to nobody and can be taken over.
+A process that slept for so long, as on a closed laptop, may come back after that. So each claim has a token, and a
+process renews or removes the file only while its own token is in it.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ import json
 import os
 import socket
 import threading
+import uuid
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 RENEWED_EVERY_S = 20.0
 STALE_AFTER_S = 300.0
@@ -20,21 +24,22 @@ STALE_AFTER_S = 300.0
 
 
 class Claim:
-    """A claim that this process holds, until `release` or the end of a `with` block.
+    """A claim that this process holds, until `release` or the end of a `with` block, or until another takes it over.
 
     Attributes:
         path: of its file.
+        token: that is in the file while this process holds the claim.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, token: str) -> None:
+        self.path, self.token = path, token
         self._released = threading.Event()
         threading.Thread(target=self._renew, daemon=True).start()
 
     def release(self) -> None:
-        """Give the claim back."""
+        """Give the claim back, unless another process has taken it over."""
         self._released.set()
-        self.path.unlink(missing_ok=True)
+        _remove(self.path, self.token)
 
     def __enter__(self) -> Claim:
         """Return the claim."""
@@ -49,7 +54,8 @@ class Claim:
     def _renew(self) -> None:
         while not self._released.wait(RENEWED_EVERY_S):
             with contextlib.suppress(OSError):  # a file server that is away for a moment
-                os.utime(self.path)
+                if _holds(self.path, self.token):
+                    os.utime(self.path)
 
 
 def take_claim(path: Path) -> Claim | None:
@@ -62,21 +68,23 @@ def take_claim(path: Path) -> Claim | None:
         The claim, or None: another process that still runs has it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if _create(path):
-        return Claim(path)
+    if token := _create(path):
+        return Claim(path, token)
     # one process at a time removes an old claim: another one could remove the new claim of the first
     takeover = path.with_name(f"{path.name}.takeover")
     if _is_abandoned(takeover):
         takeover.unlink(missing_ok=True)
-    if not _create(takeover):
+    takeover_token = _create(takeover)
+    if takeover_token is None:
         return None
     try:
         if path.exists() and not _is_abandoned(path):
             return None
         path.unlink(missing_ok=True)
-        return Claim(path) if _create(path) else None
+        token = _create(path)
+        return Claim(path, token) if token else None
     finally:
-        takeover.unlink(missing_ok=True)
+        _remove(takeover, takeover_token)
 
 
 def holder_of(path: Path) -> str:
@@ -84,13 +92,25 @@ def holder_of(path: Path) -> str:
     return str(_read(path).get("host", ""))
 
 
-def _create(path: Path) -> bool:
+def _create(path: Path) -> str | None:
+    """Create the file of a claim and return its token; None if the file exists."""
+    token = uuid.uuid4().hex
+    content = {"host": socket.gethostname(), "processes": _process_space(), "pid": os.getpid(), "token": token}
     try:
         with path.open("x") as file:
-            json.dump({"host": socket.gethostname(), "processes": _process_space(), "pid": os.getpid()}, file)
+            json.dump(content, file)
     except FileExistsError:
-        return False
-    return True
+        return None
+    return token
+
+
+def _holds(path: Path, token: str) -> bool:
+    return _read(path).get("token") == token
+
+
+def _remove(path: Path, token: str) -> None:
+    if _holds(path, token):
+        path.unlink(missing_ok=True)
 
 
 def _is_abandoned(path: Path) -> bool:
@@ -103,15 +123,17 @@ def _is_abandoned(path: Path) -> bool:
         return True
     owner = _read(path)
     is_here = (owner.get("host"), owner.get("processes")) == (socket.gethostname(), _process_space())
-    return is_here and not _is_running(int(owner["pid"]))
+    pid = owner.get("pid")
+    return is_here and isinstance(pid, int) and not _is_running(pid)
 
 
-def _read(path: Path) -> dict:
-    """Return the content of a claim; empty while it is being written."""
+def _read(path: Path) -> dict[str, Any]:
+    """Return the content of a claim; empty while it is being written, or if it is not that of a claim."""
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _process_space() -> str:

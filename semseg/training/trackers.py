@@ -236,7 +236,7 @@ class _Guard:
             duration_s: how long the training has waited for it.
         """
         if not self._has_warned:
-            text = f"{self.name} fails ({_describe_error(error)}); the training goes on, and tries it again later"
+            text = f"{self.name} failed ({_describe_error(error)}); training continues and will retry later"
             print_log(text, "current", logging.WARNING)
         self._has_warned = True
         self._next_try_s = time.monotonic() + max(_MIN_PAUSE_S, _PAUSE_FACTOR * duration_s)
@@ -244,7 +244,7 @@ class _Guard:
     def finish(self, is_complete: bool) -> None:
         """End the run, and log how much the tracker has missed."""
         if self._num_lost:
-            text = f"{self.name} has missed {self._num_lost} records; TensorBoard has them"
+            text = f"{self._num_lost} records were not sent to {self.name}; TensorBoard has them"
             print_log(text, "current", logging.WARNING)
         try:
             if self._tracker is not None:

@@ -7,7 +7,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from semseg.analysis import model_card
+from semseg.analysis import checkpoint_tests, model_card
+from semseg.checkpoints.fingerprint import weights_fingerprint
+from semseg.checkpoints.publish import publish
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.cli.groups import trained_model
 from semseg.cli.main import main
@@ -18,13 +20,13 @@ from tests.conftest import raises
 from tests.evaluation import random_results
 
 
-def write_test(folder, iteration=4, created="2026-01-02", **options):
-    """Write the results of a test of three classes."""
+def write_test(folder, iteration=4, created="2026-01-02", checkpoint="best.pth", run=(), **options):
+    """Write the results of a test of three classes; `run` are facts that results of older versions do not have."""
     result = random_results.evaluation(**options)
     images = result.confusions.images
     facts = {
         "created": created,
-        "run": {"checkpoint": "best.pth", "iteration": iteration},
+        "run": {"checkpoint": checkpoint, "iteration": iteration, **dict(run)},
         "data": {"name": "harbour", "split": "test", "num_images": len(images)},
     }
     write_results(folder, result, facts, [{"path": name, "mask": name} for name in images], by_folder(images))
@@ -74,7 +76,7 @@ def test_a_card_with_validation_scores_says_so(run_dir):
     assert "Scores of the validation during the training, after iteration 4, not of a separate test" in card
     assert "| mIoU | 41.50 |" in card
     assert "IoU below 50 %, the lowest first: rider, wall." in card
-    assert "nothing is known: bus." in card
+    assert "do not occur in the validation images, so their quality is unknown: bus." in card
     assert "8 images to train, 3 images to validate; fingerprint abababababababab" in card
     assert "- The checkpoint is from iteration 4 of 1000." in card
     assert metadata_of(card)["model-index"][0]["results"][0]["metrics"][0] == dict(
@@ -84,7 +86,7 @@ def test_a_card_with_validation_scores_says_so(run_dir):
 
 def test_a_card_with_the_scores_of_a_test_has_intervals(tmp_path):
     content = content_of(random_results.CLASSES)
-    summary = model_card.read_scores(write_test(tmp_path / "results"), content)
+    summary = checkpoint_tests.read_scores(write_test(tmp_path / "results"), content)
     path = save(tmp_path / "best.pth", content)
     card = model_card.model_card(content, path, "x.safetensors", summary)
     miou = summary["scores"]["mIoU"]
@@ -101,26 +103,63 @@ def test_the_newest_test_of_the_checkpoint_is_found(tmp_path, monkeypatch):
     content = content_of(random_results.CLASSES)
     path = save(tmp_path / "best_mIoU_iter_4.pth", content)
     content = read_checkpoint(path)
-    assert model_card.find_results(path, content) is None
-    write_test(tmp_path / "test/best_mIoU_iter_4-a_test", created="2026-01-02")
-    newest = write_test(tmp_path / "test/best_mIoU_iter_4-b_test", created="2026-01-03")
-    write_test(tmp_path / "test/best_mIoU_iter_4-c_test", iteration=2, created="2026-01-04")
+    assert checkpoint_tests.find_results(path, content) is None
+    own = dict(checkpoint=path.name)
+    write_test(tmp_path / "test/best_mIoU_iter_4-a_test", created="2026-01-02", **own)
+    newest = write_test(tmp_path / "test/best_mIoU_iter_4-b_test", created="2026-01-03", **own)
+    write_test(tmp_path / "test/best_mIoU_iter_4-c_test", iteration=2, created="2026-01-04", **own)
     write_test(tmp_path / "test/last-d_test", created="2026-01-05")
-    assert model_card.find_results(path, content) == newest
+    write_test(tmp_path / "test/best_mIoU_iter_4-v2-d_test", created="2026-01-05", checkpoint="best_mIoU_iter_4-v2.pth")
+    assert checkpoint_tests.find_results(path, content) == newest
     other = write_test(tmp_path / "work_dirs/x/test/best-e_test", created="2026-01-06")  # says that it is of best.pth
-    assert model_card.find_results(path, content) == newest
+    assert checkpoint_tests.find_results(path, content) == newest
     (tmp_path / "best.pth").symlink_to(path.name)
-    assert model_card.find_results(path, content) == other.relative_to(tmp_path)
+    assert checkpoint_tests.find_results(path, content) == other.relative_to(tmp_path)
+
+
+def test_results_with_a_fingerprint_are_those_of_the_same_weights(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = content_of(random_results.CLASSES)
+    (tmp_path / "run").mkdir()
+    path = save(tmp_path / "run/iter_4.pth", content)
+    weights = {"weights_sha256": weights_fingerprint(read_checkpoint(path)["state_dict"])}
+    other_training = {"weights_sha256": "ab" * 32}
+    write_test(tmp_path / "run/test/iter_4-b_test", created="2026-01-05", checkpoint="iter_4.pth", run=other_training)
+    assert checkpoint_tests.find_results(path, read_checkpoint(path)) is None
+    with raises("E-input-results", "with other weights"):
+        checkpoint_tests.read_scores(tmp_path / "run/test/iter_4-b_test", content)
+    tested = write_test(tmp_path / "run/test/best-a_test", checkpoint="elsewhere/best.pth", run=weights)
+    published = publish(path).paths  # without the optimizer
+    for file in (path, *published):
+        assert checkpoint_tests.find_results(file, read_checkpoint(file)) == tested
+
+
+@pytest.mark.parametrize("facts", [{"tta": True}, {}], ids=["now", "older"])
+def test_a_test_with_augmentation_is_taken_only_without_another_and_the_card_says_so(tmp_path, monkeypatch, facts):
+    monkeypatch.chdir(tmp_path)
+    content = content_of(random_results.CLASSES)
+    path = save(tmp_path / "iter_4.pth", content)
+    own = dict(checkpoint=path.name)
+    with_tta = write_test(tmp_path / "test/iter_4-a_test-tta", created="2026-01-03", run=facts, **own)
+    assert checkpoint_tests.find_results(path, content) == with_tta
+    card = model_card.model_card(content, path, "x.safetensors", checkpoint_tests.read_scores(with_tta, content))
+    assert "**With test-time augmentation** (`--tta`)" in card
+    (metric, *_) = metadata_of(card)["model-index"][0]["results"][0]["metrics"]
+    assert metric["name"] == "mIoU (test-time augmentation)"
+    without = write_test(tmp_path / "test/iter_4-a_test", run={"tta": False} if facts else {}, **own)
+    assert checkpoint_tests.find_results(path, content) == without
+    card = model_card.model_card(content, path, "x.safetensors", checkpoint_tests.read_scores(without, content))
+    assert "augmentation" not in card
 
 
 def test_results_of_another_model_are_refused(tmp_path):
     content = content_of(random_results.CLASSES)
     with raises("E-input-results", "of iteration 2, and this one is of iteration 4"):
-        model_card.read_scores(write_test(tmp_path / "a", iteration=2), content)
+        checkpoint_tests.read_scores(write_test(tmp_path / "a", iteration=2), content)
     with raises("E-input-results", "other classes"):
-        model_card.read_scores(write_test(tmp_path / "b"), checkpoint())
+        checkpoint_tests.read_scores(write_test(tmp_path / "b"), checkpoint())
     with raises("E-input-missing", "results.json"):
-        model_card.read_scores(tmp_path, content)
+        checkpoint_tests.read_scores(tmp_path, content)
 
 
 def test_a_card_has_no_paths_of_the_machine_and_no_user(tmp_path, monkeypatch):

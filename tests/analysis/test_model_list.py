@@ -87,7 +87,8 @@ def test_a_model_that_cannot_be_built_is_listed_with_the_reason():
 def test_filters_choose_by_name_and_by_data():
     names = {model.name for model in model_list.list_models(recipes(), "*_r18*")}
     assert names == {name for name in recipes() if "_r18" in name}
-    assert {model.data for model in model_list.list_models(recipes(), "r18", "ToyCity")} == {"toycity"}
+    assert {model.name for model in model_list.list_models(recipes(), "*_R18*")} == names
+    assert {model.data for model in model_list.list_models(recipes(), "R18", "ToyCity")} == {"toycity"}
     with raises("E-config-missing", "matches nothing for suim"):
         model_list.list_models(recipes(), "nothing", "suim")
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from semseg.checkpoints.description import classes_of, description_of
+from semseg.checkpoints.fingerprint import weights_fingerprint
 from semseg.checkpoints.publish import publish
 from semseg.checkpoints.reading import read_checkpoint
 from tests.checkpoints.described import checkpoint, save
@@ -41,6 +42,25 @@ def test_names_hold_the_hash_and_publishing_twice_gives_the_same_bytes(path, tmp
         assert path_a.name == path_b.name == f"iter_4-{digest[:8]}{path_a.suffix}"
         assert path_a.read_bytes() == path_b.read_bytes()
     assert not list((tmp_path / "a").glob(".*"))
+
+
+def test_published_weights_have_the_fingerprint_of_the_training(path, tmp_path):
+    content = read_checkpoint(path)
+    weights = content["state_dict"]
+    expected = weights_fingerprint(weights)
+    for file in (path, *publish(path, tmp_path).paths):
+        for mmap in (False, True):
+            assert weights_fingerprint(read_checkpoint(file, mmap=mmap)["state_dict"]) == expected
+    assert weights_fingerprint(dict(reversed(weights.items()))) == expected
+    name = next(name for name, value in weights.items() if value.is_floating_point())
+    for changed in (
+        weights[name] + 1e-3,
+        weights[name].to(torch.bfloat16),
+        weights[name].reshape(1, -1),
+        torch.empty(0),
+    ):
+        assert weights_fingerprint({**weights, name: changed}) != expected
+    assert weights_fingerprint({f"x.{name}": value for name, value in weights.items()}) != expected
 
 
 def test_a_link_is_published_under_the_name_of_its_file(path, tmp_path):

@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 
 from semseg import compat, labels
+from semseg.checkpoints.fingerprint import weights_fingerprint
+from semseg.checkpoints.reading import read_checkpoint
 from semseg.evaluation.results import read_results
 from tests.conftest import CONFIG, REPO, SHORT, results_in, run, scores_in
 from tests.stock_models import log_of, run_stock, table_of
@@ -145,6 +147,9 @@ def test_amp_and_tta_run(town, trained):
     run(town, "train.py", CONFIG, "--amp", "--work-dir", "amp", *SHORT, "train_cfg.max_iters=2")
     done = run(town, "test.py", CONFIG, checkpoint_of(trained), "--tta", "--work-dir", "tta")
     assert "mIoU" in done.stdout
+    facts = results_in(town / "tta")["run"]
+    weights = read_checkpoint(checkpoint_of(trained))["state_dict"]
+    assert (facts["tta"], facts["weights_sha256"]) == (True, weights_fingerprint(weights))
 
 
 def test_inference_keeps_names_and_folders_and_skips_a_broken_file(town, trained):

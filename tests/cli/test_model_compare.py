@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.config.plugins import LOSS
 from tests.conftest import CONFIG, REPO, run
 
 pytestmark = pytest.mark.slow
@@ -20,15 +21,20 @@ SMALL = [
     "test_dataloader.persistent_workers=False", "model.data_preprocessor.size=(64,128)",
     "train_dataloader.dataset.pipeline.3.crop_size=(64,128)",
 ]  # fmt: skip
+PLUGIN = ["--plugin", "own_loss.py"]
 
 
 @pytest.fixture(scope="module")
 def compared(town):
     """The process of a comparison of two configs, of which one fails, in `town/compared`."""
-    (town / "slow_learner.py").write_text(f"_base_ = {str(CONFIG)!r}\noptim_wrapper = dict(optimizer=dict(lr=1e-5))\n")
+    loss = "model = dict(decode_head=dict(loss_decode=dict(_delete_=True, type='OwnLoss')))\n"
+    (town / "own_loss.py").write_text(LOSS)
+    (town / "slow_learner.py").write_text(
+        f"_base_ = {str(CONFIG)!r}\noptim_wrapper = dict(optimizer=dict(lr=1e-5))\n{loss}"
+    )
     (town / "broken.py").write_text(f"_base_ = {str(CONFIG)!r}\nmodel = dict(decode_head=dict(in_channels=7))\n")
     return run(town, "model.py", "compare", "slow_learner.py", "broken.py", "--iters", 4, "--seeds", 1,
-               "--out", "compared", *SMALL, code=1)  # fmt: skip
+               "--out", "compared", *PLUGIN, *SMALL, code=1)  # fmt: skip
 
 
 def test_a_failing_config_is_reported_and_the_others_are_compared(town, compared):
@@ -47,20 +53,27 @@ def test_a_failing_config_is_reported_and_the_others_are_compared(town, compared
     assert json.loads((town / "compared/comparison.json").read_text())["models"][0]["config"] == "slow_learner.py"
 
 
-def test_what_is_finished_is_kept_and_what_failed_is_repeated(town, compared):
+def test_what_is_trained_is_kept_and_what_failed_or_was_replaced_is_repeated(town, compared):
     checkpoint = town / "compared/slow_learner/seed_0/iter_4.pth"
     before = checkpoint.stat().st_mtime_ns
+    (results,) = checkpoint.parent.glob("test/*/results.json")
+    results.write_text("{}")  # by another test
     (town / "broken.py").write_text(f"_base_ = {str(CONFIG)!r}\nmodel = dict(decode_head=dict(channels=32))\n")
     done = run(town, "model.py", "compare", "slow_learner.py", "broken.py", "--iters", 4, "--seeds", 1,
-               "--out", "compared", *SMALL)  # fmt: skip
-    assert "[1/2] slow_learner, seed 0: finished before" in done.stdout
+               "--out", "compared", *PLUGIN, *SMALL)  # fmt: skip
+    assert "[1/2] slow_learner, seed 0: its results were removed, or replaced by another test" in done.stdout
+    assert "[1/2] slow_learner, seed 0: training" not in done.stdout
     assert "[2/2] broken, seed 0: training 4 iterations" in done.stdout
     assert checkpoint.stat().st_mtime_ns == before
     with (town / "compared/comparison.csv").open() as file:
         assert {row["model"] for row in csv.DictReader(file)} == {"slow_learner", "broken"}
     done = run(town, "model.py", "compare", "slow_learner.py", "--iters", 5, "--seeds", 1, "--out", "compared",
-               *SMALL, code=2)  # fmt: skip
-    assert "slow_learner/seed_0 was trained with another budget (4 iterations, now 5 iterations)" in done.stderr
+               *PLUGIN, *SMALL, code=2)  # fmt: skip
+    assert "slow_learner/seed_0 was trained with a different budget (4 iterations, now 5 iterations)" in done.stderr
+    (town / "own_loss.py").write_text(f"{LOSS}# changed\n")
+    done = run(town, "model.py", "compare", "slow_learner.py", "--iters", 4, "--seeds", 1, "--out", "compared",
+               *PLUGIN, *SMALL, code=2)  # fmt: skip
+    assert "slow_learner/seed_0 was trained with a different config: use the same config" in done.stderr
 
 
 def test_a_killed_comparison_by_minutes_goes_on_where_it_was(town):

@@ -106,6 +106,8 @@ def parser_of_many_kinds():
     parser.add_argument("words", nargs="+")
     parser.add_argument("--data", default="none")
     parser.add_argument("--size", "-s", type=int)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--scales", type=float, nargs="+")
     parser.add_argument("--names", nargs="+")
     parser.add_argument("--cfg-options", nargs="+", action="extend", default=[])
     return parser
@@ -134,6 +136,15 @@ def test_the_same_value_twice_and_lists_that_are_continued_are_fine():
     for _ in range(2):  # one command line is not remembered for the next
         args = parser.parse_args(argv)
         assert (args.words, args.data, args.cfg_options) == (["x"], "a", ["k=1", "l=2", "k=3"])
+
+
+@pytest.mark.parametrize("parse", ["parse_args", "parse_intermixed_args"])  # the second one parses twice
+def test_nan_is_the_same_value_as_nan(parse, capsys):
+    args = getattr(parser_of_many_kinds(), parse)(["x", "--minutes", "nan", "--scales", "1", "nan"])
+    assert args.minutes != args.minutes
+    with pytest.raises(SystemExit):
+        getattr(parser_of_many_kinds(), parse)(["x", "--minutes", "nan", "--minutes", "2"])
+    assert "--minutes is given twice: nan and 2.0" in capsys.readouterr().err
 
 
 def test_options_of_sub_commands_are_counted_too(capsys):

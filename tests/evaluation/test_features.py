@@ -32,6 +32,7 @@ def test_each_option_is_set_in_the_config_and_named_in_the_log(checkpoint_path):
     assert [hook.show_dir for hook in tested.custom_hooks if hook.type == "PanelHook"] == ["seen"]
     assert tested.model.module == load_config(CONFIG).model
     assert tested.work_dir.endswith("-tta")
+    assert [hook.tta for hook in tested.custom_hooks if hook.type == "ResultsHook"] == [True]
     assert lines_of(tested) == [
         "also counted: boundary, rows",
         "absent classes: leave-out",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from semseg.system.child_process import describe_failure, run_python
+from semseg.system.child_process import Ended, describe_failure, run_python
 
 
 def wait_for(condition):
@@ -17,30 +17,43 @@ def wait_for(condition):
 
 def test_the_exit_code_is_returned_and_the_output_is_appended(tmp_path):
     output = tmp_path / "logs/output.txt"
-    assert run_python(["-c", "import sys; print('a'); print('b', file=sys.stderr)"], output) == 0
-    assert run_python(["-c", "print('c'); raise SystemExit(3)"], output) == 3
-    assert run_python(["-c", "import os; os.kill(os.getpid(), 9)"], output) == -9
+    assert run_python(["-c", "import sys; print('a'); print('b', file=sys.stderr)"], output) == (0, output, 0)
+    assert run_python(["-c", "print('c'); raise SystemExit(3)"], output) == (3, output, 4)
+    assert run_python(["-c", "import os; os.kill(os.getpid(), 9)"], output) == (-9, output, 6)
     assert output.read_text() == "a\nb\nc\n"
 
 
 @pytest.mark.parametrize(
-    ("printed", "described"),
+    ("printed", "exit_code", "described"),
     [
-        ("error: no file\nbye\n\n", "no file"),
-        ("Traceback\nKeyError: 3\n", "KeyError: 3"),
-        ("", "it printed nothing"),
+        ("error: no file\nbye\n\n", 2, "ended with exit code 2: no file"),
+        ("Traceback\nKeyError: 3\n", 1, "ended with exit code 1: KeyError: 3"),
+        ("", 1, "ended with exit code 1: it printed nothing"),
+        ("error: no log\niter 3\n", -9, "was killed by SIGKILL; its last line was: iter 3"),
+        ("", -15, "was killed by SIGTERM; it printed nothing"),
+        ("", -50, "was killed by signal 50; it printed nothing"),
     ],
 )
-def test_a_failure_is_described_by_the_sentence_of_the_program(tmp_path, printed, described):
+@pytest.mark.parametrize("earlier", [b"", b"error: \xff of an earlier attempt\n"])
+def test_a_failure_is_described_by_the_sentence_of_the_program(tmp_path, earlier, printed, exit_code, described):
     output = tmp_path / "output.txt"
-    output.write_text(printed)
-    assert describe_failure(output) == f"{described} (see {output})"
+    output.write_bytes(earlier + printed.encode())
+    assert describe_failure(Ended(exit_code, output, len(earlier))) == f"{described} (see {output})"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the signal is raised in the process")
+def test_an_attempt_that_was_killed_is_not_explained_by_an_earlier_one(tmp_path):
+    output = tmp_path / "output.txt"
+    first = run_python(["-c", "print('error: no file'); raise SystemExit(2)"], output)
+    second = run_python(["-c", "import os; os.kill(os.getpid(), 9)"], output)
+    assert describe_failure(first).startswith("ended with exit code 2: no file")
+    assert describe_failure(second) == f"was killed by SIGKILL; it printed nothing (see {output})"
 
 
 _PARENT = """
 import sys
 from pathlib import Path
-from semseg.system.child_process import describe_failure, run_python
+from semseg.system.child_process import run_python
 child = '''
 import os, signal, sys, time
 def save(number, frame):

@@ -69,6 +69,32 @@ def test_a_claim_is_renewed(path, monkeypatch):
             time.sleep(0.01)
 
 
+def test_a_process_that_slept_leaves_the_claim_of_another_one_alone(path, monkeypatch):
+    monkeypatch.setattr(claims, "RENEWED_EVERY_S", 0.01)
+    with take_claim(path) as slept:
+        os.utime(path, (1, 1))
+        other = json.dumps({"host": "elsewhere", "processes": "", "pid": 1, "token": "other"})
+        path.write_text(other)
+        os.utime(path, (1, 1))
+        time.sleep(0.1)  # several times to renew it
+        assert path.stat().st_mtime == 1
+    assert path.read_text() == other
+    with take_claim(path) as own:
+        slept.release()
+        assert json.loads(path.read_text())["token"] == own.token
+
+
+@pytest.mark.parametrize("content", ["3", "[]", "null", "{}", '{"pid": "x"}', "", b"\xff"])
+def test_a_file_that_is_no_claim_is_taken_when_it_is_old(path, content):
+    path.parent.mkdir()
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert take_claim(path) is None
+    assert holder_of(path) == ""
+    os.utime(path, (1, 1))
+    take_claim(path).release()
+    assert not path.exists()
+
+
 def test_one_process_at_a_time_takes_a_claim_over(path):
     path.parent.mkdir()
     path.write_text(json.dumps({"host": "elsewhere", "processes": "", "pid": 1}))

@@ -13,13 +13,12 @@ from mmseg.registry import MODELS
 from semseg.analysis.compare import check_comparable
 from semseg.analysis.comparison.pace import read_pace
 from semseg.analysis.comparison.plan import Model, Plan
-from semseg.analysis.comparison.runs import read_record
+from semseg.analysis.comparison.runs import read_own_results, read_record
 from semseg.analysis.curves import Curve, read_curves
-from semseg.analysis.report.collect import find_results
 from semseg.evaluation import scores
 from semseg.evaluation.bootstrap import intervals, paired_intervals
 from semseg.evaluation.confusion import Areas
-from semseg.evaluation.results import Results, read_results
+from semseg.evaluation.results import Results
 
 SCORES = ("mIoU", "mAcc", "aAcc")
 _TOLERANCE = 0.1  # of the budget, by which a training may be shorter or longer without a warning
@@ -58,6 +57,8 @@ class Figures(NamedTuple):
         peak_bytes: largest memory of a training, of the process on a CPU, else of the GPU; None if it was not logged.
         num_parameters: without auxiliary heads, which only a training needs.
         latency: median over the seeds, see `measure_latency`.
+        latency_machine: on which it was measured, see `describe_machine`.
+        machines: of each seed.
     """
 
     model: Model
@@ -73,6 +74,8 @@ class Figures(NamedTuple):
     peak_bytes: int | None
     num_parameters: int
     latency: Mapping[str, Any]
+    latency_machine: str
+    machines: tuple[str, ...]
 
     @property
     def train_s(self) -> float | None:
@@ -94,17 +97,46 @@ def collect_figures(plan: Plan) -> list[Figures]:
 
 
 def describe_uneven(plan: Plan, figures: Sequence[Figures]) -> list[str]:
-    """Return a sentence for each model whose trainings were clearly shorter or longer than a budget of minutes."""
+    """Return sentences about what makes the figures uneven.
+
+    One is about different machines; and there is one for each model whose trainings were clearly shorter or longer than
+    a budget of minutes.
+    """
+    by_machine: dict[str, list[str]] = {}
+    for one in figures:
+        for seed, machine in zip(one.seeds, one.machines, strict=True):
+            by_machine.setdefault(machine, []).append(f"{one.model.name} seed {seed}")
+    sentences = []
+    if len(by_machine) > 1:
+        listed = "; ".join(f"{', '.join(runs)} on {machine}" for machine, runs in by_machine.items())
+        sentences.append(
+            "the runs were made on different machines or with different settings, so their CPU latencies, training"
+            f" times and memory cannot be compared: {listed}"
+        )
     minutes = plan.budget.minutes
     if minutes is None:
-        return []
+        return sentences
     took = {one.model.name: one.train_s / 60 for one in figures if one.train_s is not None}
-    return [
-        f"{name} was trained for {own:.2g} minutes instead of {minutes:g}: the machine was busier or another one than"
-        " when its pace was measured"
+    return sentences + [
+        f"{name} was trained for {own:.2g} minutes instead of {minutes:g}: the machine was busier than when the step"
+        " time was measured, or it was a different machine"
         for name, own in took.items()
         if abs(own - minutes) > _TOLERANCE * minutes
     ]
+
+
+def shared_machine(figures: Sequence[Figures]) -> str | None:
+    """Return the machine that all finished runs were made on; None if there are several."""
+    machines = {machine for one in figures for machine in one.machines}
+    return machines.pop() if len(machines) == 1 else None
+
+
+def describe_machine(record: Mapping[str, Any]) -> str:
+    """Return what the times of a run depend on: CPU, threads and precision of the latency, and the GPUs."""
+    hardware, latency = record.get("hardware") or {}, record["latency"]  # records of earlier versions have no hardware
+    threads = f"{latency['threads']} thread{'' if latency['threads'] == 1 else 's'}"
+    gpus = ", ".join(gpu["name"] for gpu in hardware.get("gpus", ()))
+    return f"{hardware.get('cpu', 'an unknown CPU')}, {threads}, {latency['precision']}" + (gpus and f" (GPU: {gpus})")
 
 
 def count_parameters(cfg: Config) -> int:
@@ -120,13 +152,14 @@ def _figures_of(plan: Plan, model: Model) -> Figures | None:
     finished = {seed: pair for seed, pair in records.items() if pair[1]["state"] == "finished"}
     if not finished:
         return None
-    results = tuple(read_results(find_results(run.folder)) for run, _ in finished.values())
+    results = tuple(read_own_results(run) for run, _ in finished.values())
     for other in results[1:]:
         check_comparable(results[0], other)
     means, classes = _scores_of(results)
     curves = [read_curves(run.folder) for run, _ in finished.values()]
     pace = read_pace(model)
-    latencies = [record["latency"] for _, record in finished.values()]
+    by_latency = sorted((record for _, record in finished.values()), key=lambda record: record["latency"]["seconds"])
+    median = by_latency[len(by_latency) // 2]
     steps = [times.mean() for of_seed in curves if len(times := _step_times(of_seed))]
     memory = [curve["memory"].values.max() for curve in curves if "memory" in curve]
     return Figures(
@@ -142,7 +175,9 @@ def _figures_of(plan: Plan, model: Model) -> Figures | None:
         step_s=float(np.mean(steps)) if steps else None,
         peak_bytes=int(max(memory)) * 2**20 if memory else None,
         num_parameters=count_parameters(model.cfg),
-        latency=sorted(latencies, key=lambda latency: latency["seconds"])[len(latencies) // 2],
+        latency=median["latency"],
+        latency_machine=describe_machine(median),
+        machines=tuple(describe_machine(record) for _, record in finished.values()),
     )
 
 

@@ -71,9 +71,9 @@ def _measure(plan: Plan, model: Model) -> np.ndarray:
     options += ["default_hooks.logger.interval=1"] if hooks.get("logger") else []
     words = ["-m", "semseg", "train", model.given, "--work-dir", str(folder), "--seed", "0", "--no-check"]
     words += ["--max-time", _MAX_TIME, *command_words(model, plan.options, options)]
-    exit_code = run_python(words, output_path)
-    if exit_code not in (0, _OUT_OF_TIME):
-        raise ChildProcessError(f"the time of a step cannot be measured: {describe_failure(output_path)}")
+    ended = run_python(words, output_path)
+    if ended.exit_code not in (0, _OUT_OF_TIME):
+        raise ChildProcessError(f"the time of a step cannot be measured: train {describe_failure(ended)}")
     times = read_curves(folder)["time"].values
     shutil.rmtree(folder)
     return times

@@ -49,7 +49,7 @@ class Model:
         name: of its file.
         given: as it was given, for command lines.
         cfg: with the data and options of the comparison.
-        digest: changes with any value of the config.
+        digest: changes with any value of the config, and with the content of a plugin.
         data: fingerprint of the files that it is trained and tested on.
         folder: of its runs.
     """
@@ -138,8 +138,10 @@ def training_options(model: Model, max_iters: int) -> list[str]:
 
 
 def command_words(model: Model, options: ComparisonOptions, config_options: Sequence[str]) -> list[str]:
-    """Return the part of a command line that is the same for all programs: data, and options of the config."""
+    """Return the part of a command line that is the same for all programs: data, plugins, and options of the config."""
     words = [word for path in options.data or () for word in ("--data", path)]
+    plugins = [options.plugins] if isinstance(options.plugins, (str, Path)) else options.plugins or ()
+    words += [word for plugin in plugins for word in ("--plugin", str(plugin))]
     config_options = [*options.cfg_options, *config_options]
     return [*words, "--cfg-options", *config_options] if config_options else words
 
@@ -163,7 +165,7 @@ def _read_model(name: str, given: str, options: ComparisonOptions) -> Model:
         raise InvalidConfigError(
             f"`cfg_options` {taken}: the budget sets the length of the training; leave it out", code="E-config-conflict"
         )
-    cfg = load_config(given, options.cfg_options, data=options.data)
+    cfg = load_config(given, options.cfg_options, data=options.data, plugins=options.plugins)
     scale_schedule(cfg, 1)  # raises an error for a training by epochs
     settings = {key: value for key, value in plain(cfg.to_dict()).items() if key not in _NOT_OF_THE_MODEL}
     digest = hashlib.sha256(repr(settings).encode()).hexdigest()

@@ -6,9 +6,11 @@ share the folder of the comparison take different runs: each run is claimed with
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +20,7 @@ from semseg.analysis.comparison.plan import Plan, Run, command_words, training_o
 from semseg.analysis.report.collect import find_results
 from semseg.checkpoints.facts import hardware, now
 from semseg.errors import InvalidInputError, SemsegError
-from semseg.evaluation.results import read_results
+from semseg.evaluation.results import Results, read_results
 from semseg.system.atomic import atomic_path
 from semseg.system.child_process import describe_failure, run_python
 from semseg.system.claims import holder_of, take_claim
@@ -27,6 +29,7 @@ SCHEMA = 1
 _RECORD = "comparison_run.json"
 _WAIT_S = 1.0
 _OUTPUTS = {"train": "train_output.txt", "test": "test_output.txt"}
+_TRACEBACK = "traceback.txt"  # of an error that is a bug
 
 
 class Outcome(NamedTuple):
@@ -46,30 +49,71 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
     Its keys: `schema`, `digest`, `data`, `budget` and `seed`, which must not change; `max_iters`; `state`, which is
     started, finished or failed; `is_trained`; `fault`, a sentence; `hardware`; `created`; `latency`, see
-    `measure_latency`.
+    `measure_latency`; `results`, where they are and their digest, see `read_own_results`.
     """
     path = folder / _RECORD
     return json.loads(path.read_text()) if path.is_file() else None
 
 
 def check_same_comparison(plan: Plan) -> None:
-    """Check that the runs which have a checkpoint have the budget, the configs and the data of the plan.
+    """Check that the runs which are finished or have a checkpoint have the budget, configs and data of the plan.
 
     Raises:
         ValueError: a run differs; the message says in what.
     """
     for run in plan.runs():
-        record = read_record(run.folder)
-        if record is None or not any(run.folder.glob("*.pth")):  # nothing is trained yet
-            continue
-        expected = _identity(plan, run)
-        for key, what in (("schema", "format"), ("budget", "budget"), ("digest", "config"), ("data", "data")):
-            if record[key] != expected[key]:
-                values = f" ({record[key]}, now {expected[key]})" if key == "budget" else ""
-                raise InvalidInputError(
-                    f"{run.folder} was trained with another {what}{values}: give the same again, or another `out_dir`",
-                    code="E-input-used",
-                )
+        _check_same(plan, run)
+
+
+def _check_same(plan: Plan, run: Run) -> None:
+    record = read_record(run.folder)
+    if record is None or (record["state"] != "finished" and not any(run.folder.glob("*.pth"))):
+        return  # nothing is trained yet
+    expected = _identity(plan, run)
+    for key, what in (("schema", "format"), ("budget", "budget"), ("digest", "config"), ("data", "data")):
+        if record[key] != expected[key]:
+            values = f" ({record[key]}, now {expected[key]})" if key == "budget" else ""
+            article = "" if what == "data" else "a "
+            raise InvalidInputError(
+                f"{run.folder} was trained with {article}different {what}{values}: use the same {what}, or another"
+                " `out_dir`",
+                code="E-input-used",
+            )
+
+
+def read_own_results(run: Run) -> Results:
+    """Read the results of the test that a comparison made of a finished run.
+
+    Other tests may be in the work folder of the run, such as one with `tta`, or of another checkpoint.
+
+    Raises:
+        ValueError: a later test has replaced the results.
+    """
+    record = read_record(run.folder)
+    assert record is not None
+    if "results" not in record:  # of an earlier version
+        return read_results(find_results(run.folder))
+    if not _has_own_results(run, record):
+        raise InvalidInputError(
+            f"{run.folder / record['results']['folder']}: its results are not those of the comparison any more; run the"
+            " comparison again, which repeats the test",
+            code="E-input-results",
+        )
+    return read_results(run.folder / record["results"]["folder"])
+
+
+def _has_own_results(run: Run, record: Mapping[str, Any]) -> bool:
+    """Return whether the results of a finished run are still there, and no later test has replaced them."""
+    if "results" not in record:
+        return True
+    path = run.folder / record["results"]["folder"] / "results.json"
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == record["results"]["sha256"]
+
+
+def describe_results(run: Run, folder: Path) -> dict[str, str]:
+    """Return what the record of a run says of its results: `folder`, relative to that of the run, and `sha256`."""
+    digest = hashlib.sha256((folder / "results.json").read_bytes()).hexdigest()
+    return {"folder": folder.relative_to(run.folder).as_posix(), "sha256": digest}
 
 
 def run_comparison(plan: Plan, say: Callable[[str], None]) -> Outcome:
@@ -105,10 +149,13 @@ def run_comparison(plan: Plan, say: Callable[[str], None]) -> Outcome:
 
 
 def _do_unless_finished(plan: Plan, run: Run, say: Callable[[str], None]) -> str:
+    _check_same(plan, run)  # again: another machine may have trained it meanwhile
     record = read_record(run.folder)
     if record is not None and record["state"] == "finished":
-        say("finished before")
-        return ""
+        if _has_own_results(run, record):
+            say("finished before")
+            return ""
+        say("its results were removed, or replaced by another test")
     fault = _do(plan, run, say)
     if fault:
         say("failed")
@@ -150,13 +197,19 @@ def _do(plan: Plan, run: Run, say: Callable[[str], None]) -> str:
             _write_record(run.folder, record)
         say("evaluating")
         _call(plan, run, "test", [run.model.given, str(checkpoint_path), "--no-report", "--no-check"], options)
-        results = read_results(find_results(run.folder))
+        folder = find_results(run.folder)  # the newest results are those of this test
+        record["results"], results = describe_results(run, folder), read_results(folder)
         say("measuring the latency")
         data = results.summary["data"]
         photograph = Path(results.images[0]["path"])
         record["latency"] = measure_latency(checkpoint_path, photograph, data.get("exif") or "apply", data.get("bits"))
     except (ChildProcessError, SemsegError) as error:
         record |= {"state": "failed", "fault": str(error)}
+    except Exception as error:  # a bug with one model: the others are compared
+        path = run.folder / _TRACEBACK
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(traceback.format_exc())
+        record |= {"state": "failed", "fault": f"{type(error).__name__}: {error} (see {path})"}
     else:
         record["state"] = "finished"
         say(f"mIoU {results.summary['scores']['mIoU']['value']:.2f} %")
@@ -172,9 +225,9 @@ def _call(plan: Plan, run: Run, program: str, words: list[str], options: list[st
     """
     words = ["-m", "semseg", program, *words, "--work-dir", str(run.folder)]
     output_path = run.folder / _OUTPUTS[program]
-    exit_code = run_python([*words, *command_words(run.model, plan.options, options)], output_path)
-    if exit_code:
-        raise ChildProcessError(f"{program} ended with exit code {exit_code}: {describe_failure(output_path)}")
+    ended = run_python([*words, *command_words(run.model, plan.options, options)], output_path)
+    if ended.exit_code:
+        raise ChildProcessError(f"{program} {describe_failure(ended)}")
 
 
 def _identity(plan: Plan, run: Run) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def table_rows(figures: Sequence[Figures]) -> list[dict[str, Any]]:
             "train_minutes": _rounded(None if one.train_s is None else one.train_s / 60, 2),
             "parameters": one.num_parameters,
             "cpu_latency_ms": _rounded(1000 * one.latency["seconds"], 1),
+            "cpu_latency_on": one.latency_machine,
             "peak_memory_mib": None if one.peak_bytes is None else one.peak_bytes >> 20,
         }
         for name in SCORES:
@@ -93,7 +94,8 @@ def _plain_figures(one: Figures) -> dict[str, Any]:
         "step_s": one.step_s,
         "train_s": one.train_s,
         "parameters": one.num_parameters,
-        "cpu_latency": dict(one.latency),
+        "cpu_latency": {**one.latency, "machine": one.latency_machine},
+        "machines": list(one.machines),
         "peak_memory_bytes": one.peak_bytes,
         "scores": {name: _plain_score(score) for name, score in one.scores.items()},
         "IoU": {name: _plain_score(score) for name, score in zip(classes, one.classes, strict=True)},

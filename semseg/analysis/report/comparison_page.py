@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from semseg.analysis.comparison.figures import Figures, describe_uneven
+from semseg.analysis.comparison.figures import Figures, describe_uneven, shared_machine
 from semseg.analysis.comparison.plan import Plan
 from semseg.analysis.comparison.tables import spread
 from semseg.analysis.report import comparison_charts as charts
@@ -42,14 +42,14 @@ def write_page(plan: Plan, figures: Sequence[Figures], failed: Mapping[str, str]
     by_minutes = plan.budget.minutes is not None
     curves = charts.curve_charts(figures, by_minutes)
     classes, latency = charts.class_chart(figures), charts.latency_chart(figures)
-    summary, first = figures[0].results[0].summary, figures[0]
+    summary, machine = figures[0].results[0].summary, shared_machine(figures)
     page = fill(
         "comparison.html",
         name=f"{len(figures)} models on {summary['data']['name']}",
         plan=plan,
         summary=summary,
         figures=figures,
-        rows=[_row(one, place) for place, one in enumerate(figures)],
+        rows=[_row(one, place, machine is None) for place, one in enumerate(figures)],
         curves=curves,
         classes_chart=classes,
         latency_chart=latency,
@@ -57,7 +57,8 @@ def write_page(plan: Plan, figures: Sequence[Figures], failed: Mapping[str, str]
         uneven=describe_uneven(plan, figures),
         failed=failed,
         elsewhere=elsewhere,
-        hardware=first.latency,
+        size=figures[0].latency["size"],
+        machine=machine,
         thumbnails=[],
         facts={
             "figures": {chart.name: chart.figure for chart in (latency, *curves, classes)},
@@ -73,8 +74,8 @@ def write_page(plan: Plan, figures: Sequence[Figures], failed: Mapping[str, str]
     return path
 
 
-def _row(one: Figures, place: int) -> dict[str, Any]:
-    """Return the cells of the table of models."""
+def _row(one: Figures, place: int, has_own_machine: bool) -> dict[str, Any]:
+    """Return the cells of the table of models; the machine of the latency, unless it is the same for all."""
     score, behind = one.scores["mIoU"], one.behind
     deviation = spread(score)
     return {
@@ -90,6 +91,7 @@ def _row(one: Figures, place: int) -> dict[str, Any]:
         "minutes": "–" if one.train_s is None else f"{one.train_s / 60:.1f}",
         "parameters": f"{one.num_parameters / 1e6:.2f} M",
         "latency": f"{1000 * one.latency['seconds']:.0f} ms",
+        "machine": one.latency_machine if has_own_machine else "",
         "memory": "–" if one.peak_bytes is None else format_bytes(one.peak_bytes),
     }
 

@@ -110,9 +110,9 @@ def read_source(source: Path, by_drive: bool = False) -> Source:
         frames.append(Frame(name, image_path, mask_of[name], split_of.get(name)))
     notes = []
     if unlabelled := sorted(image_of.keys() - mask_of.keys()):
-        notes.append(f"left out: {len(unlabelled)} pictures without mask ({listing(unlabelled)})")
+        notes.append(f"skipped: {len(unlabelled)} pictures without mask ({listing(unlabelled)})")
     if unlisted := [frame.name for frame in frames if frame.split is None]:
-        notes.append(f"left out: {len(unlisted)} pictures that no list names ({listing(unlisted)})")
+        notes.append(f"skipped: {len(unlisted)} pictures that are in no list ({listing(unlisted)})")
     notes += _describe_neighbours(frames)
     if layout.encoding == "rgb":
         for path in filter(Path.is_file, (source / name for name in _CLASS_FILES)):
@@ -204,8 +204,8 @@ def _divide(
     unknown = sorted({drive_of(name) for name in names} - _DRIVES.keys())
     if unknown:
         raise InvalidDataError(
-            f"{source}: {listing(unknown)} is no drive of CamVid ({', '.join(_DRIVES)}), so there is no split for its "
-            "pictures; name those of each split in train.txt, val.txt and test.txt",
+            f"{source}: {listing(unknown)} is not a drive of CamVid ({', '.join(_DRIVES)}), so there is no split for"
+            " its pictures; list the pictures of each split in train.txt, val.txt and test.txt",
             code="E-data-groups",
         )
     described = ", ".join(f"{drive} {split}" for drive, split in _DRIVES.items())
@@ -245,8 +245,8 @@ def _describe_neighbours(frames: Sequence[Frame]) -> Iterator[str]:
         num_drives = len({drive_of(frame.name) for frame in own})
         if len(near.intersection(own)) > 2 * num_drives:  # a part of a drive has two ends
             yield (
-                f"warning: {split} and train take turns in the same drive ({len(own)} pictures of {split}), so"
-                f" scores on {split} are too high; `by_drive` divides by drive"
+                f"warning: pictures of {split} and train alternate within one drive ({len(own)} of {split}), so scores"
+                f" on {split} are too high; use `by_drive` to split by whole drives"
             )
 
 

@@ -82,8 +82,8 @@ def check_colors(path: Path) -> None:
         name = standard_name(words[0])
         red, green, blue = map(int, numbers)
         if COLORS.get(name) != (red, green, blue):
-            expected = f"{name} is {hex_color(COLORS[name])}" if name in COLORS else f"{name} is no class of CamVid"
+            expected = f"{name} is {hex_color(COLORS[name])}" if name in COLORS else f"{name} is not a class of CamVid"
             raise InvalidDataError(
-                f"{path}: {line.strip()!r}, but {expected}; import other classes with import colors",
+                f"{path}: {line.strip()!r}, but {expected}; for other classes use `import colors`",
                 code="E-data-classes",
             )

@@ -15,6 +15,7 @@ from semseg.datasets.dataset_keys import SPLITS, RawValue, parse_color
 from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs
 from semseg.datasets.importers import writing
 from semseg.datasets.importers.camvid import Frame, Source, choose_classes, drive_of, read_source
+from semseg.datasets.importers.camvid_classes import COLORS, VOID
 from semseg.datasets.importers.class_lists import Classes, parse_map
 from semseg.datasets.importers.colors import check_colors
 from semseg.datasets.importers.photos import Photo, find_photos
@@ -22,6 +23,7 @@ from semseg.datasets.importers.shapes import Annotated
 from semseg.datasets.importers.vetting import photo_size, vet_photos, vet_targets
 from semseg.datasets.pairs import Pair
 from semseg.errors import InvalidDataError, InvalidInputError
+from semseg.labels import IGNORED
 from semseg.system.worker_pool import run_all
 
 _FORMAT = "camvid"
@@ -50,6 +52,7 @@ class CamVidPlan:
     Attributes:
         pictures: the masks to write, by split.
         notes: what was left out or replaced, for the user.
+        void_id: train id that Void becomes; 255: it is ignored.
     """
 
     request: CamVidRequest
@@ -58,6 +61,7 @@ class CamVidPlan:
     pictures: Mapping[str, tuple[writing.Picture, ...]]
     notes: tuple[str, ...]
     exif: str
+    void_id: int
     brush: writing.Brush = field(repr=False)
 
     def write(self, on_progress: Callable[[int, int], None] | None = None) -> None:
@@ -76,7 +80,7 @@ class CamVidPlan:
         listed_classes = ", ".join(f"{train_id} {name}" for train_id, name in enumerate(self.classes.names))
         lines = [
             f"{self.request.out_dir / 'dataset.yaml'}: CamVid, layout {self.source.layout}",
-            f"classes: {listed_classes}; Void is ignored (255)",
+            f"classes: {listed_classes}; {self._describe_void()}",
             f"divided {self.source.divided_by}",
         ]
         for split, pictures in self.pictures.items():
@@ -85,6 +89,11 @@ class CamVidPlan:
                 f"{split}: {len(pictures)} images ({', '.join(f'{k} {n}' for k, n in sorted(drives.items()))})"
             )
         return lines + list(self.notes)
+
+    def _describe_void(self) -> str:
+        """Say what becomes of Void, which the user can map to a class."""
+        train_id = self.void_id
+        return f"{VOID} is {'ignored' if train_id == IGNORED else self.classes.names[train_id]} ({train_id})"
 
 
 def plan_camvid(request: CamVidRequest) -> CamVidPlan:
@@ -120,7 +129,8 @@ def plan_camvid(request: CamVidRequest) -> CamVidPlan:
     num_snapped = check_colors(mask_paths, rules, classes.origin, request.num_processes)
     notes += [f"snapped: {num_snapped} px to the nearest colour"] if num_snapped else []
     brush = writing.make_brush(classes, {}, 0, rules)
-    return CamVidPlan(request, source, classes, pictures, tuple(notes), exif, brush)
+    void: RawValue = source.names.index(VOID) if source.encoding == "ids" else COLORS[VOID]
+    return CamVidPlan(request, source, classes, pictures, tuple(notes), exif, rules.label_map[void], brush)
 
 
 def _check_target(request: CamVidRequest) -> None:
@@ -151,11 +161,12 @@ def _rules(request: CamVidRequest, source: Source, classes: Classes, train_ids: 
     for key, name in parse_map(request.label_map).items():
         train_id = classes.train_id(name)
         try:
-            value: RawValue = int(key) if source.encoding == "ids" else parse_color(key)
+            value = _stored_id(key) if source.encoding == "ids" else parse_color(key)
         except ValueError:
-            expected = "stored ids, such as 12" if source.encoding == "ids" else "colours, such as '#ff0000"
+            kind, example = ("stored ids from 0 to 255", "12") if source.encoding == "ids" else ("colours", "#ff0000")
             raise InvalidInputError(
-                f"`label_map` {key}={name}: the labels of these masks are {expected}={name}", code="E-input-value"
+                f"`label_map` {key}={name}: the labels of these masks are {kind}, such as '{example}={name}'",
+                code="E-input-value",
             ) from None
         if train_id is None:
             raise InvalidInputError(
@@ -173,6 +184,16 @@ def _rules(request: CamVidRequest, source: Source, classes: Classes, train_ids: 
         label_map=label_map,
         snap=request.snap,
     )
+
+
+def _stored_id(text: str) -> RawValue:
+    """Read a value that a mask of bytes can hold.
+
+    Raises:
+        ValueError: it is none.
+    """
+    (value,) = bytes([int(text)])
+    return value
 
 
 def _annotated(frame: Frame) -> Annotated:

@@ -9,12 +9,12 @@ import pytest
 
 from semseg.analysis.comparison.figures import collect_figures, describe_uneven
 from semseg.analysis.comparison.plan import Budget
-from semseg.analysis.comparison.runs import check_same_comparison
+from semseg.analysis.comparison.runs import check_same_comparison, run_comparison
 from semseg.analysis.comparison.tables import write_tables
 from semseg.analysis.report.comparison_page import write_page
 from semseg.config import load_config
 from semseg.evaluation.results import read_results
-from tests.analysis.comparison.written import plan_of, write_run
+from tests.analysis.comparison.written import change_record, plan_of, write_run, write_test
 from tests.conftest import CONFIG, raises
 
 
@@ -62,6 +62,45 @@ def test_time_and_memory_come_from_the_log_without_the_validations(plan):
     own = load_config(CONFIG)
     assert 900_000 < good.num_parameters < 1_000_000
     assert own.model.auxiliary_head  # which is not counted
+
+
+def test_the_results_are_those_of_the_test_that_the_comparison_made(plan):
+    before = [one.scores["mIoU"] for one in collect_figures(plan)]
+    run = list(plan.runs())[1]
+    for name in ("iter_2-random_val", "iter_4-random_val-tta"):  # tests that were made afterwards
+        write_test(run.folder / "test" / name, seed=0, quality=0.1)
+    good, bad = collect_figures(plan)
+    assert [good.scores["mIoU"], bad.scores["mIoU"]] == before
+    assert good.results[0].folder.name == "iter_4-random_val"
+    write_test(run.folder / "test/iter_4-random_val", seed=0, quality=0.1)
+    with raises("E-input-results", "good/seed_0/test/iter_4-random_val: .*not those of the comparison any more"):
+        collect_figures(plan)
+
+
+def test_runs_on_different_machines_are_a_warning_and_the_page_names_them(plan):
+    figures = collect_figures(plan)
+    assert describe_uneven(plan, figures) == []
+    text = write_page(plan, figures, {}, {}).read_text()
+    assert text.count("a CPU, 1 thread, fp32") == 1
+    first = next(plan.runs())
+    latency = {"seconds": 0.1, "repeats": 3, "size": [8, 10], "threads": 1, "precision": "fp32"}
+    for change, machine in (
+        ({"hardware": {"cpu": "Xeon <1>", "gpus": []}}, "Xeon <1>, 1 thread, fp32"),
+        ({"hardware": {"cpu": "a CPU", "gpus": [{"name": "H1"}]}}, r"a CPU, 1 thread, fp32 (GPU: H1)"),
+        ({"hardware": None}, "an unknown CPU, 1 thread, fp32"),
+        ({"latency": {**latency, "threads": 4, "precision": "bf16"}}, "a CPU, 4 threads, bf16"),
+    ):
+        change_record(first, **{"hardware": {"cpu": "a CPU", "gpus": []}, "latency": latency, **change})
+        figures = collect_figures(plan)
+        (sentence,) = describe_uneven(plan, figures)
+        assert "good seed 0, good seed 1 on a CPU, 1 thread, fp32" in sentence
+        assert f"bad seed 0 on {machine}" in sentence
+        assert [one.latency_machine for one in figures] == ["a CPU, 1 thread, fp32", machine]
+        with write_tables(plan, figures, {})[0].open() as file:
+            assert [row["cpu_latency_on"] for row in csv.DictReader(file)][1] == machine
+        rows = write_page(plan, figures, {}, {}).read_text()
+        rows = rows[rows.index("<tbody>") : rows.index("</tbody>")]
+        assert f"{machine.replace('<', '&lt;').replace('>', '&gt;')}</span>" in rows
 
 
 def test_tables_hold_the_figures(plan):
@@ -112,16 +151,20 @@ def test_results_of_different_images_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("budget", "9 iterations", "budget (9 iterations, now 4 iterations)"),
-        ("digest", "x", "config"),
-        ("data", "x", "data"),
+        ("budget", "9 iterations", "a different budget (9 iterations, now 4 iterations): use the same budget"),
+        ("digest", "x", "a different config: use the same config"),
+        ("data", "x", "different data: use the same data"),
     ],
 )
 def test_runs_of_another_comparison_are_refused(plan, key, value, words):
-    path = next(plan.runs()).folder / "comparison_run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
-    with raises("E-input-used") as caught:
-        check_same_comparison(plan)
-    assert f"was trained with another {words}" in str(caught.value)
-    (path.parent / "iter_4.pth").unlink()
+    run = next(plan.runs())
+    change_record(run, **{key: value})
+    for is_there in (True, False):  # a finished run counts without its checkpoint too
+        for check in (check_same_comparison, lambda plan: run_comparison(plan, print)):
+            with raises("E-input-used") as caught:
+                check(plan)
+            assert f"was trained with {words}, or another `out_dir`" in str(caught.value)
+        if is_there:
+            (run.folder / "iter_4.pth").unlink()
+    change_record(run, state="failed")
     check_same_comparison(plan)  # a run that failed at its start can be repeated with a corrected config

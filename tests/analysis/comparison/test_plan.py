@@ -1,13 +1,15 @@
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-from semseg.analysis.comparison.plan import make_plan, training_options
+from semseg.analysis.comparison.plan import command_words, make_plan, training_options
 from semseg.analysis.options import ComparisonOptions
 from semseg.config import load_config
+from tests.config.plugins import LOSS, forget_plugins
 from tests.conftest import CONFIG, raises
 
 
@@ -50,6 +52,23 @@ def test_every_model_is_trained_with_every_seed(tmp_path, data, other):
     assert first.data == second.data
     assert first.data["images"] == {"train": 3, "test": 2}
     assert make_plan([CONFIG.stem], options(tmp_path, data, seeds=1)).models[0].digest == first.digest
+
+
+def test_plugins_are_a_part_of_what_a_run_is(tmp_path, data, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before, path = set(sys.modules), tmp_path / "own_loss.py"
+    path.write_text(LOSS)
+    digests = []
+    for plugins, text in (((), LOSS), ([str(path)], LOSS), ([str(path)], f"{LOSS}# changed")):
+        path.write_text(text)
+        (model,) = make_plan([str(CONFIG)], options(tmp_path, data, plugins=plugins)).models
+        digests.append(model.digest)
+        forget_plugins(before, tmp_path)
+    assert len(set(digests)) == 3
+    words = command_words(model, options(tmp_path, data, plugins=["a.py", "b"]), [])
+    assert words == ["--data", str(data), "--plugin", "a.py", "--plugin", "b"]
+    assert command_words(model, options(tmp_path, data, plugins="a.py"), []) == words[:4]
 
 
 @pytest.mark.parametrize(("length", "interval"), [(4, 1), (24, 5), (1000, 200)])

