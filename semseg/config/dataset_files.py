@@ -17,7 +17,15 @@ from semseg.config.classes import adapt_pipeline, classes_of, difference
 from semseg.config.heads import set_num_classes, set_vocabulary
 from semseg.config.ignored import set_ignored
 from semseg.config.sizes import fit_sizes, take_sizes
-from semseg.config.tree import as_list, class_weights, counting_heads, inner_datasets, type_name, walk
+from semseg.config.tree import (
+    as_list,
+    class_weights,
+    counting_heads,
+    inner_datasets,
+    may_weigh_no_object,
+    type_name,
+    walk,
+)
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.picture_sizes import Picture, sample_pictures
 from semseg.errors import InvalidConfigError
@@ -112,8 +120,8 @@ def _describe_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
     kept = [
         place
         for key, head in counting_heads(cfg.model)
-        for place, _, weights in class_weights(head, key)
-        if len(weights) == len(own) and len(set(weights)) > 1
+        for place, loss, weights in class_weights(head, key)
+        if len(weights) - len(own) in (0, int(may_weigh_no_object(place, loss))) and len(set(weights[: len(own)])) > 1
     ]
     if not kept:
         return []
