@@ -5,13 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from PIL import Image
 
 from semseg.datasets.dataset_file import DatasetFile
 from semseg.datasets.pairs import find_pairs
-from semseg.datasets.photograph_kind import read_kind
+from semseg.datasets.photograph_kind import PhotographKind, read_kind
+
+T = TypeVar("T")
 
 _MOST_READ = 256  # headers per set
 _ORIENTATION = 0x0112  # EXIF
@@ -50,9 +52,22 @@ def sample_pictures(rules: DatasetFile, splits: Sequence[str]) -> list[Picture]:
         paths = [pair.image_path for pair in find_pairs(rules, split).pairs]
     except (ValueError, OSError):
         return []
-    step = max(1, -(-len(paths) // _MOST_READ))
-    pictures = [_read_header(path, rules.exif == "apply") for path in paths[::step]]
+    pictures = [_read_header(path, rules.exif == "apply") for path in spread_sample(paths)]
     return [picture for picture in pictures if picture is not None]
+
+
+def spread_sample(items: Sequence[T]) -> list[T]:
+    """Return at most 256 of the items, spread evenly."""
+    return list(items[:: max(1, -(-len(items) // _MOST_READ))])
+
+
+def num_bits(path: Path) -> int:
+    """Return how many bits the values of a photograph have; 8 if the file cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return read_kind(file).bits
+    except OSError:
+        return PhotographKind().bits
 
 
 def _read_header(path: Path, turns: bool) -> Picture | None:
