@@ -98,9 +98,7 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
     changes += set_ignored(cfg)
     changes += _use_counting_metric(cfg)
     if checkpoint is None:
-        pictures = [
-            picture for rules in rules_of.values() for picture in sample_pictures(rules, ("train", "val", "test"))
-        ]
+        pictures = sample_pictures(list(rules_of.values()), ("train", "val", "test"))
         changes += fit_sizes(cfg, pictures)
         changes += _describe_normalisation(cfg, pictures)
     else:
