@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def fit_crops(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
     changes, by_size = [], {}
     loader, model = cfg.get("train_dataloader"), cfg.model
 
-    def fit(step: Mapping) -> dict:
+    def fit(scaled: np.ndarray, step: Mapping) -> dict:
         kind = type_name(step)
         key = "crop_size" if kind.endswith("Crop") else "size" if kind == "Pad" else ""
         if step.get(key) is None:
@@ -54,7 +55,7 @@ def fit_crops(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
     for dataset in inner_datasets(loader.dataset) if loader is not None else ():
         scaled = _trained_sizes(cfg, dataset.get("pipeline", []), pictures)
         if scaled is not None:
-            dataset["pipeline"] = edited(dataset.get("pipeline", []), fit)
+            dataset["pipeline"] = edited(dataset.get("pipeline", []), partial(fit, scaled))
     changed = {before: after for before, after in by_size.items() if before != after}
     changes += [
         f"crops of {format_scale(after)} (height x width) instead of {format_scale(before)}"

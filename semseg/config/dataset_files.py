@@ -50,7 +50,8 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
     Training uses the split `train`; validation `val`, else `test`; testing `test`, else `val`. The pipelines
     stay, except their loaders and sizes, see `fit_sizes`. Every head gets as many classes as the sets have, see
     `set_num_classes`; a warning lists what is removed or replaced. Several sets are read one after the other, as one
-    set; a set with neither `val` nor `test` is used for training only.
+    set; a set with neither `val` nor `test` is used for training only. A wrapper with a pipeline of its own, such as
+    MultiImageMixDataset, stays, and with it all sizes; other wrappers, such as RepeatDataset, are left out.
 
     Args:
         cfg: from a file.
@@ -60,7 +61,8 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
 
     Raises:
         FileNotFoundError, ValueError: those of `read_dataset_file`; a file is given twice, or sets have different
-            classes, or the model does not predict classes, or the config does not read photographs.
+            classes, or the model does not predict classes, or the config does not read photographs, or a
+            wrapper with a pipeline contains only some of the sets.
     """
     _check_given_once(paths)
     rules_of = {str(path): read_dataset_file(path) for path in paths}
@@ -77,6 +79,7 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
     if plugins not in imports:  # a config from elsewhere
         cfg.custom_imports = {"imports": [*imports, plugins], "allow_failed_imports": False}
     import_modules_from_strings([plugins])
+    mixing: list[str] = []
     for step, splits in _SPLITS.items():
         loader = cfg.get(f"{step}_dataloader")
         if loader is None:
@@ -87,9 +90,13 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         datasets = [_dataset(path, rules_of[path], splits, pipeline) for path in chosen]
         # colours may differ from set to set: those of the first are used for all
         joined = dict(type="ConcatDataset", datasets=datasets, ignore_keys=["palette"])
-        dataset = datasets[0] if len(datasets) == 1 else joined
-        has_wrapper = loader.dataset.get("type") == "RareClassDataset"
-        loader["dataset"] = {**loader.dataset, "dataset": dataset} if has_wrapper else dataset
+        dataset: Any = datasets[0] if len(datasets) == 1 else joined
+        for wrapper in reversed(_kept_wrappers(loader.dataset, f"{step}_dataloader.dataset")):
+            dataset = {**wrapper, "dataset": dataset}
+            if "pipeline" in wrapper:
+                dataset["pipeline"] = adapt_pipeline(wrapper["pipeline"], next(iter(rules_of.values())))
+                mixing.append(f"{step}_dataloader ({type_name(wrapper)})")
+        loader["dataset"] = dataset
     first = next(iter(rules_of.values()))
     if "tta_pipeline" in cfg:
         cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first)
@@ -99,12 +106,36 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
     changes += _use_counting_metric(cfg)
     if checkpoint is None:
         pictures = sample_pictures(list(rules_of.values()), ("train", "val", "test"))
-        changes += fit_sizes(cfg, pictures)
+        if mixing:
+            changes.append(f"all sizes of the config stay, as a pipeline outside of the sets uses them: {mixing[0]}")
+        else:
+            changes += fit_sizes(cfg, pictures)
         changes += _describe_normalisation(cfg, pictures)
     else:
         changes += take_sizes(cfg, description_of(checkpoint).get("config") or {})
     for change in changes:
         _warn("data: %s", change)
+
+
+def _kept_wrappers(dataset: Any, place: str) -> list[Mapping]:
+    """Return the wrappers that stay around other data sets, from the outside in: those that change the samples.
+
+    Raises:
+        ValueError: a wrapper with a pipeline contains only some of the sets.
+    """
+    kept = []
+    while "dataset" in dataset:
+        if type_name(dataset) == "RareClassDataset" or "pipeline" in dataset:
+            kept.append(dataset)
+        dataset = dataset["dataset"]
+    for key, part in walk(dataset, place):
+        if isinstance(part, dict) and "pipeline" in part and "dataset" in part:
+            raise InvalidConfigError(
+                f"`data` replaces all sets of {place}, and {key} ({type_name(part)}) has a pipeline for some of them:"
+                " make it the wrapper of all, or remove it",
+                code="E-config-unsupported",
+            )
+    return kept
 
 
 def _describe_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:

@@ -58,7 +58,8 @@ def check_stock(options: SegmenterOptions) -> None:
     """Check that no option excludes `performance='stock'`.
 
     Raises:
-        ValueError: `precision` is neither auto nor fp32, or an option is given that changes what the model computes, or that has no effect.
+        ValueError: `precision` is neither auto nor fp32, or an option is given that changes what the model computes,
+            or that has no effect.
     """
     others = [name for name in _OTHERS if getattr(options, name)]
     if options.precision not in ("auto", "fp32"):
