@@ -26,6 +26,7 @@ from semseg.config.tree import (
     type_name,
     walk,
 )
+from semseg.config.wrappers import kept_wrappers, wrap
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.picture_sizes import Picture, sample_pictures
 from semseg.errors import InvalidConfigError
@@ -90,13 +91,9 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         datasets = [_dataset(path, rules_of[path], splits, pipeline) for path in chosen]
         # colours may differ from set to set: those of the first are used for all
         joined = dict(type="ConcatDataset", datasets=datasets, ignore_keys=["palette"])
-        dataset: Any = datasets[0] if len(datasets) == 1 else joined
-        for wrapper in reversed(_kept_wrappers(loader.dataset, f"{step}_dataloader.dataset")):
-            dataset = {**wrapper, "dataset": dataset}
-            if "pipeline" in wrapper:
-                dataset["pipeline"] = adapt_pipeline(wrapper["pipeline"], next(iter(rules_of.values())))
-                mixing.append(f"{step}_dataloader ({type_name(wrapper)})")
-        loader["dataset"] = dataset
+        wrappers = kept_wrappers(loader.dataset, f"{step}_dataloader.dataset")
+        mixing += [f"{step}_dataloader ({type_name(wrapper)})" for wrapper in wrappers if "pipeline" in wrapper]
+        loader["dataset"] = wrap(datasets[0] if len(datasets) == 1 else joined, wrappers, next(iter(rules_of.values())))
     first = next(iter(rules_of.values()))
     if "tta_pipeline" in cfg:
         cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first)
@@ -115,27 +112,6 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         changes += take_sizes(cfg, description_of(checkpoint).get("config") or {})
     for change in changes:
         _warn("data: %s", change)
-
-
-def _kept_wrappers(dataset: Any, place: str) -> list[Mapping]:
-    """Return the wrappers that stay around other data sets, from the outside in: those that change the samples.
-
-    Raises:
-        ValueError: a wrapper with a pipeline contains only some of the sets.
-    """
-    kept = []
-    while "dataset" in dataset:
-        if type_name(dataset) == "RareClassDataset" or "pipeline" in dataset:
-            kept.append(dataset)
-        dataset = dataset["dataset"]
-    for key, part in walk(dataset, place):
-        if isinstance(part, dict) and "pipeline" in part and "dataset" in part:
-            raise InvalidConfigError(
-                f"`data` replaces all sets of {place}, and {key} ({type_name(part)}) has a pipeline for some of them:"
-                " make it the wrapper of all, or remove it",
-                code="E-config-unsupported",
-            )
-    return kept
 
 
 def _describe_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
