@@ -12,7 +12,7 @@ from mmseg.registry import DATASETS
 
 from semseg.checkpoints.description import classes_of as classes_of_checkpoint
 from semseg.checkpoints.description import palette_of as palette_of_checkpoint
-from semseg.config.tree import class_weights, counting_heads, inner_datasets
+from semseg.config.tree import class_weights, counting_heads, inner_datasets, may_weigh_no_object
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_keys import Color
 from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
@@ -170,9 +170,8 @@ def check_training(cfg: Config) -> None:
     for key, head in counting_heads(cfg.model):
         if head["num_classes"] != len(classes):
             raise InvalidConfigError(_describe_miscount(key, head, cfg.train_dataloader), code="E-config-classes")
-        for place, _, weights in class_weights(head, key):
-            # some losses have one weight more, for pixels of no object
-            if len(weights) not in (len(classes), len(classes) + 1):
+        for place, loss, weights in class_weights(head, key):
+            if len(weights) - len(classes) not in (0, int(may_weigh_no_object(place, loss))):
                 raise InvalidConfigError(
                     f"{place} holds {len(weights)} weights, but {name_of(cfg.train_dataloader)} has"
                     f" {len(classes)} classes; give one per class, or None",

@@ -17,8 +17,17 @@ from semseg.config.heads import set_num_classes, set_vocabulary
 from semseg.config.ignored import set_ignored
 from semseg.config.sizes import fit_sizes
 from semseg.config.trained_sizes import sizes_of, take_sizes
-from semseg.config.tree import as_list, class_weights, counting_heads, inner_datasets, type_name, walk
+from semseg.config.tree import (
+    as_list,
+    class_weights,
+    counting_heads,
+    inner_datasets,
+    may_weigh_no_object,
+    type_name,
+    walk,
+)
 from semseg.config.views import follow_test, scale_of_test
+from semseg.config.wrappers import kept_wrappers, wrap
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.picture_sizes import Picture, sample_pictures
 from semseg.errors import InvalidConfigError
@@ -43,7 +52,8 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
     Training uses the split `train`; validation `val`, else `test`; testing `test`, else `val`. The pipelines
     stay, except their loaders and sizes, see `fit_sizes`. Every head gets as many classes as the sets have, see
     `set_num_classes`; a warning lists what is removed or replaced. Several sets are read one after the other, as one
-    set; a set with neither `val` nor `test` is used for training only.
+    set; a set with neither `val` nor `test` is used for training only. A wrapper with a pipeline of its own, such as
+    MultiImageMixDataset, stays, and with it all sizes; other wrappers, such as RepeatDataset, are left out.
 
     Args:
         cfg: from a file.
@@ -53,7 +63,8 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
 
     Raises:
         FileNotFoundError, ValueError: those of `read_dataset_file`; a file is given twice, or sets have different
-            classes, or the model does not predict classes, or the config does not read photographs.
+            classes, or the model does not predict classes, or the config does not read photographs, or a
+            wrapper with a pipeline contains only some of the sets.
     """
     _check_given_once(paths)
     rules_of = {str(path): read_dataset_file(path) for path in paths}
@@ -70,6 +81,7 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
     if plugins not in imports:  # a config from elsewhere
         cfg.custom_imports = {"imports": [*imports, plugins], "allow_failed_imports": False}
     import_modules_from_strings([plugins])
+    mixing: list[str] = []
     for step, splits in _SPLITS.items():
         loader = cfg.get(f"{step}_dataloader")
         if loader is None:
@@ -80,9 +92,9 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         datasets = [_dataset(path, rules_of[path], splits, pipeline) for path in chosen]
         # colours may differ from set to set: those of the first are used for all
         joined = dict(type="ConcatDataset", datasets=datasets, ignore_keys=["palette"])
-        dataset = datasets[0] if len(datasets) == 1 else joined
-        has_wrapper = loader.dataset.get("type") == "RareClassDataset"
-        loader["dataset"] = {**loader.dataset, "dataset": dataset} if has_wrapper else dataset
+        wrappers = kept_wrappers(loader.dataset, f"{step}_dataloader.dataset")
+        mixing += [f"{step}_dataloader ({type_name(wrapper)})" for wrapper in wrappers if "pipeline" in wrapper]
+        loader["dataset"] = wrap(datasets[0] if len(datasets) == 1 else joined, wrappers, next(iter(rules_of.values())))
     first = next(iter(rules_of.values()))
     if "tta_pipeline" in cfg:
         cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first)
@@ -92,10 +104,11 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
     changes += _use_counting_metric(cfg)
     step_before = scale_of_test(cfg)
     if checkpoint is None:
-        pictures = [
-            picture for rules in rules_of.values() for picture in sample_pictures(rules, ("train", "val", "test"))
-        ]
-        changes += fit_sizes(cfg, pictures)
+        pictures = sample_pictures(list(rules_of.values()), ("train", "val", "test"))
+        if mixing:
+            changes.append(f"all sizes of the config stay, as a pipeline outside of the sets uses them: {mixing[0]}")
+        else:
+            changes += fit_sizes(cfg, pictures)
         changes += _describe_normalisation(cfg, pictures)
     else:
         changes += take_sizes(cfg, sizes_of(checkpoint))
@@ -115,8 +128,8 @@ def _describe_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
     kept = [
         place
         for key, head in counting_heads(cfg.model)
-        for place, _, weights in class_weights(head, key)
-        if len(weights) == len(own) and len(set(weights)) > 1
+        for place, loss, weights in class_weights(head, key)
+        if len(weights) - len(own) in (0, int(may_weigh_no_object(place, loss))) and len(set(weights[: len(own)])) > 1
     ]
     if not kept:
         return []

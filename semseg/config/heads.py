@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 from mmengine.config import ConfigDict
 
-from semseg.config.tree import as_list, class_weights, counting_heads
+from semseg.config.tree import as_list, class_weights, counting_heads, may_weigh_no_object
 
 
 def set_num_classes(model: ConfigDict, num_classes: int) -> list[str]:
     """Set the number of classes of every head. Modifies `model`.
 
     A head that predicts edges keeps its two classes. Class weights that are all equal stay equal. Other weights were
-    made for other classes: they are removed unless there are `num_classes` of them. A head with a single output for
-    two classes gets one output for each class, unless `num_classes` is two.
+    made for other classes: they are removed unless there are `num_classes` of them. A weight for masks
+    that match no object is one more, and stays. A head with a single output for two classes gets one output for each
+    class, unless `num_classes` is two.
 
     Returns:
         What was removed or replaced, one sentence each.
@@ -23,10 +24,11 @@ def set_num_classes(model: ConfigDict, num_classes: int) -> list[str]:
     for key, head in list(counting_heads(model)):
         before = head["num_classes"]
         for place, loss, weights in class_weights(head, key):
-            of_classes, of_no_object = weights[:before], weights[before:]
-            if len(set(of_classes)) == 1 and len(of_no_object) < 2:
+            has_no_object = len(weights) == before + 1 and may_weigh_no_object(place, loss)
+            of_classes, of_no_object = (weights[:-1], weights[-1:]) if has_no_object else (weights, [])
+            if len(set(of_classes)) == 1:
                 loss["class_weight"] = [*of_classes[:1] * num_classes, *of_no_object]
-            elif len(weights) not in (num_classes, num_classes + 1):
+            elif len(of_classes) != num_classes:
                 loss["class_weight"] = None
                 removed.append(f"{place} ({len(weights)} numbers)")
         if head.get("out_channels") is not None and before != num_classes and _is_output(head):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from semseg.config.plugin_files import Plugin, import_plugin, imported_plugins
 from semseg.errors import InvalidConfigError
 
 KEY = "plugins"
+_SHA256 = re.compile("[0-9a-f]{64}")
 STACK_PACKAGES = ("mmseg", "mmengine", "mmcv", "semseg", "torch")
 """Packages whose modules are no plugins."""
 
@@ -143,11 +145,17 @@ def _stem(name: str) -> str:
 
 
 def _parse(recorded: Any) -> list[tuple[str, str | None]]:
-    """Return name and SHA-256 of the entries of a record; others than plain ones are left out."""
+    """Return name and SHA-256 of the entries of a record, which is not trusted.
+
+    Entries of another form are left out. What is no SHA-256 counts as not recorded.
+    """
     entries = recorded if isinstance(recorded, (list, tuple)) else ()
     pairs = [(entry.get("name"), entry.get("sha256")) for entry in entries if isinstance(entry, Mapping)]
     return [
-        ("".join(letter if letter.isprintable() else "?" for letter in Path(name).name), digest)
+        (
+            "".join(letter if letter.isprintable() else "?" for letter in Path(name).name),
+            digest if isinstance(digest, str) and _SHA256.fullmatch(digest) else None,
+        )
         for name, digest in pairs
-        if isinstance(name, str) and (digest is None or isinstance(digest, str))
+        if isinstance(name, str)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from semseg.config.tree import type_name, walk
 from semseg.datasets.picture_sizes import Picture
 
 _SCALING = ("Resize", "RandomResize", "ResizeShortestEdge")
+_RESIZING = re.compile("(?!ResizeToMultiple).*(Resiz|Rescal).*")  # also steps of others; to a multiple: a few pixels
 _SHARE = 0.9  # of the pictures; the others may be outliers
 
 Size = tuple[int, int]
@@ -35,11 +37,22 @@ def is_scaling(step: Any) -> bool:
     """Return whether a step scales pictures in proportion to one scale."""
     if not isinstance(step, Mapping) or type_name(step) not in _SCALING:
         return False
-    scale = step.get("scale")
-    is_size = isinstance(scale, int) or (
-        isinstance(scale, (list, tuple)) and len(scale) == 2 and all(isinstance(side, int) for side in scale)
-    )
-    return is_size and (type_name(step) == "ResizeShortestEdge" or bool(step.get("keep_ratio")))
+    return _is_size(step.get("scale")) and (type_name(step) == "ResizeShortestEdge" or bool(step.get("keep_ratio")))
+
+
+def _is_size(scale: Any) -> bool:
+    is_pair = isinstance(scale, (list, tuple)) and len(scale) == 2 and all(isinstance(side, int) for side in scale)
+    return isinstance(scale, int) or is_pair
+
+
+def keeps_ratio(step: Mapping) -> bool:
+    """Return whether a step that resizes pictures keeps their ratio of width to height; MMCV's do only if asked to."""
+    return bool(step.get("keep_ratio")) or "ResizeShortestEdge" in (type_name(step), step.get("resize_type"))
+
+
+def resizing_step(steps: Any) -> Mapping | None:
+    """Return the first step of a pipeline that resizes pictures, in proportion or not; None: there is none."""
+    return next((step for step in steps_in(steps) if _RESIZING.fullmatch(type_name(step))), None)
 
 
 def scaling_step(steps: Any) -> Mapping | None:
@@ -54,7 +67,7 @@ def enlargement(step: Mapping | None, pictures: Sequence[Picture]) -> float | No
     """
     if step is None or not is_scaling(step):
         return None
-    return float(np.quantile(_factors(step, pictures), 1 - _SHARE, method="lower"))
+    return float(np.quantile(factors_of(step, pictures), 1 - _SHARE, method="lower"))
 
 
 def large_sides(scaled: np.ndarray) -> list[float]:
@@ -62,15 +75,29 @@ def large_sides(scaled: np.ndarray) -> list[float]:
     return np.quantile(scaled, _SHARE, axis=0, method="higher").tolist()
 
 
-def scaled_sizes(step: Mapping | None, pictures: Sequence[Picture]) -> np.ndarray:
-    """Return the heights and widths of pictures after a step, without its random factor; shape (n, 2)."""
+def scaled_sizes(step: Mapping | None, pictures: Sequence[Picture]) -> np.ndarray | None:
+    """Return the heights and widths of pictures after a step, without its random factor; shape (n, 2).
+
+    Args:
+        step: that resizes them; None: they keep their size.
+        pictures: before it.
+
+    Returns:
+        None if the step works by other rules than those known here.
+    """
     sizes = np.array([(picture.height, picture.width) for picture in pictures], float)
     if step is None:
         return sizes
-    return np.round(sizes * _factors(step, pictures)[:, None])
+    if is_scaling(step):
+        return np.round(sizes * factors_of(step, pictures)[:, None])
+    is_known = type_name(step) in ("Resize", "RandomResize") and step.get("resize_type", "Resize") == "Resize"
+    if not is_known or keeps_ratio(step) or not _is_size(step.get("scale")):
+        return None
+    width, height = to_pair(step["scale"])  # all get this size
+    return np.full_like(sizes, (height, width))
 
 
-def _factors(step: Mapping, pictures: Sequence[Picture]) -> np.ndarray:
+def factors_of(step: Mapping, pictures: Sequence[Picture]) -> np.ndarray:
     """Return the factor by which a step scales each picture, by the rules of MMCV and MMSegmentation."""
     sides = np.array([(max(picture[:2]), min(picture[:2])) for picture in pictures], float)  # long, short
     scale = to_pair(step["scale"])

@@ -6,7 +6,8 @@ rules are:
 
 - Pictures are not enlarged. If a step would enlarge nearly all of them, its scale is divided by that factor, and most
   pictures keep their size. Random factors, such as 0.5 to 2, stay.
-- Pictures that a step makes smaller are made smaller, as before: this bounds memory and time.
+- Pictures that a step makes smaller are made smaller, as before: this bounds memory and time. So are the few that are
+  larger than the others, as one scale serves all; a note tells how many.
 - A crop, and a sliding window, is at most as large as the pictures after scaling, rounded up to what networks divide.
 - Models that accept only one size, or need a large one, keep all sizes of the config.
 """
@@ -16,26 +17,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from mmengine.config import Config
 
+from semseg.config.crops import fit_crops
 from semseg.config.scaling_steps import (
-    Size,
     divided,
     edited,
     enlargement,
+    factors_of,
     format_scale,
     is_scaling,
-    large_sides,
-    scaled_sizes,
+    keeps_ratio,
     scaling_step,
-    to_pair,
 )
 from semseg.config.tree import inner_datasets, type_name, walk
 from semseg.datasets.picture_sizes import Picture
 
-_STRIDE = 32  # crops are multiples of the largest stride of common backbones
-_SMALLEST_CROP = 64  # below, backbones of stride 32 have a single feature
 _ENLARGED = 1.05  # a step that enlarges by less is left as it is
 _NOTABLY_SMALLER = 0.8  # pictures that are scaled by less are reported
 _FIXED = {  # types that keep all sizes of the config, and why
@@ -43,7 +40,6 @@ _FIXED = {  # types that keep all sizes of the config, and why
     "MAE": "its positions are made for one size",
     "LRASPPHead": "it pools 49x49 features",
 }
-_MINING = ("OHEMPixelSampler", "OhemCrossEntropy")
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -61,17 +57,15 @@ def fit_sizes(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
         return []
     name = _describe_sizes(pictures)
     factor = enlargement(_evaluation_scale(cfg), pictures)
-    notes: list[str] = []
-    if factor is not None and factor < _NOTABLY_SMALLER:
-        notes = [
-            f"pictures of {name} are scaled by {factor:.2g}, to the scale of the config {_scale_of(cfg)}; for small"
-            " objects, set a larger scale in the pipelines, or cut the pictures into tiles"
-        ]
     for key, kind in _fixed_parts(cfg):
-        if factor is not None and factor > _ENLARGED:
-            notes = [f"pictures of {name} are enlarged {factor:.2g} times, as {key} ({kind}) needs it: {_FIXED[kind]}"]
-        return notes
-    notes += _scale_tests_alike(cfg)
+        if factor is None or factor <= _ENLARGED:
+            return _describe_smaller(cfg, pictures)
+        reason = f"as {key} ({kind}) needs it: {_FIXED[kind]}"
+        return [
+            *_describe_smaller(cfg, pictures),
+            f"pictures of {name} are enlarged {factor:.2g} times, {reason}",
+        ]
+    notes = _scale_tests_alike(cfg)
     changes: list[str] = []
     for loader in _LOADERS:
         for dataset in inner_datasets(cfg[loader].dataset) if cfg.get(loader) is not None else ():
@@ -79,10 +73,29 @@ def fit_sizes(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
             changes += fitted
     if changes:
         notes.append(f"pictures of {name} are not enlarged: {'; '.join(dict.fromkeys(changes))}")
-    changes = _fit_crops(cfg, pictures)
+    changes = fit_crops(cfg, pictures)
     if changes:
         notes.append(f"no larger than the pictures: {'; '.join(changes)}")
-    return notes
+    return _describe_smaller(cfg, pictures) + notes
+
+
+def _describe_smaller(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
+    """Return a note if the test makes pictures notably smaller: how many of them, and by which factor."""
+    step = _evaluation_scale(cfg)
+    if step is None:
+        return []
+    pairs = zip(factors_of(step, pictures).tolist(), pictures, strict=True)
+    smaller = [(factor, picture) for factor, picture in pairs if factor < _NOTABLY_SMALLER]
+    if not smaller:
+        return []
+    sizes, percent = _describe_sizes([picture for _, picture in smaller]), 100 * len(smaller) / len(pictures)
+    is_all = len(smaller) == len(pictures)
+    who = f"pictures of {sizes}" if is_all else f"{max(1, round(percent))}% of the pictures, those of {sizes},"
+    factors = dict.fromkeys(f"{factor:.2g}" for factor in (min(smaller)[0], max(smaller)[0]))
+    return [
+        f"{who} are scaled by {' to '.join(factors)}, to the scale {format_scale(step['scale'])}; for small objects,"
+        " set a larger scale in the pipelines, or cut the pictures into tiles"
+    ]
 
 
 def _scale_tests_alike(cfg: Config) -> list[str]:
@@ -114,7 +127,7 @@ def _fit_scales(steps: Any, pictures: Sequence[Picture], test_factor: float | No
     changes = []
 
     def fit(step: Mapping) -> dict:
-        is_choice = type_name(step) == "RandomChoiceResize" and step.get("scales")
+        is_choice = type_name(step) == "RandomChoiceResize" and step.get("scales") and keeps_ratio(step)
         factor = (test_factor if is_choice else enlargement(step, pictures)) or 1
         if factor <= _ENLARGED:
             return dict(step)
@@ -127,94 +140,12 @@ def _fit_scales(steps: Any, pictures: Sequence[Picture], test_factor: float | No
     return edited(steps, fit), changes
 
 
-def _fit_crops(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
-    """Make crops, padding and windows as large as the scaled pictures at most. Modifies `cfg`; returns the changes."""
-    changes, by_size = [], {}
-    loader, model = cfg.get("train_dataloader"), cfg.model
-
-    def fit(step: Mapping) -> dict:
-        kind = type_name(step)
-        key = "crop_size" if kind.endswith("Crop") else "size" if kind == "Pad" else ""
-        if step.get(key) is None:
-            return dict(step)
-        before = to_pair(step[key])
-        after = _fitted_crop(before, scaled)
-        by_size[before] = after
-        return dict(step) if after == before else {**step, key: after}
-
-    for dataset in inner_datasets(loader.dataset) if loader is not None else ():
-        scaled = scaled_sizes(scaling_step(dataset.get("pipeline", [])) or _evaluation_scale(cfg), pictures)
-        dataset["pipeline"] = edited(dataset.get("pipeline", []), fit)
-    changed = {before: after for before, after in by_size.items() if before != after}
-    changes += [
-        f"crops of {format_scale(after)} (height x width) instead of {format_scale(before)}"
-        for before, after in changed.items()
-    ]
-    preprocessor = model.get("data_preprocessor") or {}
-    size, divisor = preprocessor.get("size"), preprocessor.get("size_divisor")
-    if size is not None and to_pair(size) in changed:
-        preprocessor["size"] = changed[to_pair(size)]
-    elif divisor is not None and (after := changed.get(to_pair(divisor))) is not None:
-        preprocessor.update(size=after, size_divisor=None)
-        changes.append(f"model.data_preprocessor.size={format_scale(after)} instead of size_divisor={divisor}")
-    if len(changed) == 1:
-        changes += _fit_kept_pixels(cfg, *next(iter(changed.items())))
-    return changes + _fit_window(model.get("test_cfg") or {}, scaled_sizes(_evaluation_scale(cfg), pictures))
-
-
-def _fit_window(test_cfg: Any, scaled: np.ndarray) -> list[str]:
-    if test_cfg.get("mode") != "slide":
-        return []
-    window = to_pair(test_cfg["crop_size"])
-    fitted = _fitted_crop(window, scaled)
-    if fitted == window:
-        return []
-    stride = tuple(
-        max(1, side * new // old) for side, new, old in zip(to_pair(test_cfg["stride"]), fitted, window, strict=True)
-    )
-    test_cfg.update(crop_size=fitted, stride=stride)
-    sizes = f"{format_scale(fitted)} with stride {format_scale(stride)}"
-    return [f"windows of {sizes} in tests instead of {format_scale(window)}"]
-
-
-def _fit_kept_pixels(cfg: Config, before: Size, after: Size) -> list[str]:
-    """Keep the share of pixels that hard example mining keeps: `min_kept` is a number of pixels. Modifies `cfg`."""
-    changes = []
-    share = after[0] * after[1] / (before[0] * before[1])
-    for key, part in walk(cfg.model, "model"):
-        if isinstance(part, dict) and type_name(part) in _MINING and "min_kept" in part:
-            kept = max(1, round(part["min_kept"] * share))
-            changes.append(f"{key}.min_kept={kept} instead of {part['min_kept']}")
-            part["min_kept"] = kept
-    return changes
-
-
-def _fitted_crop(crop: Size, scaled: np.ndarray) -> Size:
-    """Return a crop that is not larger than the pictures.
-
-    Args:
-        crop: height, width.
-        scaled: heights and widths of the pictures, shape (n, 2).
-    """
-    fitted = []
-    for side, largest in zip(crop, large_sides(scaled), strict=True):
-        odd = side % 2  # 769 = 24 * 32 + 1: with align_corners, the corners of features and pixels coincide
-        needed = -(-(max(largest, _SMALLEST_CROP) - odd) // _STRIDE) * _STRIDE + odd
-        fitted.append(min(side, int(needed)))
-    return fitted[0], fitted[1]
-
-
 def _evaluation_scale(cfg: Config, splits: Sequence[str] = ("val", "test")) -> Mapping | None:
     """Return the step that scales pictures in the first of these splits; None: they keep their size."""
     for split in splits:
         if cfg.get(f"{split}_dataloader") is not None:
             return scaling_step(inner_datasets(cfg[f"{split}_dataloader"].dataset)[0].get("pipeline", []))
     return None
-
-
-def _scale_of(cfg: Config) -> str:
-    step = _evaluation_scale(cfg)
-    return "" if step is None else format_scale(step["scale"])
 
 
 def _fixed_parts(cfg: Config) -> Iterator[tuple[str, str]]:

@@ -81,6 +81,18 @@ def class_weights(node: Any, key: str) -> Iterator[tuple[str, Any, list]]:
             yield from class_weights(child, f"{key}.{name}")
 
 
+def may_weigh_no_object(place: str, loss: Any) -> bool:
+    """Return whether a loss may have one class weight more than there are classes, for masks that match no object.
+
+    A loss of scores per pixel has none. A loss in `loss_decode` rates masks only if its name says so, as in SAN.
+
+    Args:
+        place: key of the class weights, from `class_weights`.
+        loss: the dict that holds them.
+    """
+    return "loss_decode" not in place.split(".") or "loss_cls" in str(loss.get("loss_name"))
+
+
 def walk(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """Yield a part of a config and everything inside it, each with its key, from the outside in."""
     yield key, node

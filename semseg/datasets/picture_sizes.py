@@ -5,15 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from PIL import Image
 
 from semseg.datasets.dataset_file import DatasetFile
 from semseg.datasets.pairs import find_pairs
-from semseg.datasets.photograph_kind import read_kind
+from semseg.datasets.photograph_kind import PhotographKind, read_kind
 
-_MOST_READ = 256  # headers per set
+T = TypeVar("T")
+
+_MOST_READ = 256  # headers
 _ORIENTATION = 0x0112  # EXIF
 _FIRST_TURNED = 5  # orientations 5 to 8 exchange width and height
 
@@ -33,26 +35,50 @@ class Picture(NamedTuple):
     bits: int
 
 
-def sample_pictures(rules: DatasetFile, splits: Sequence[str]) -> list[Picture]:
-    """Read the headers of at most 256 photographs, spread evenly over the first of these splits that the set has.
+def sample_pictures(sets: Sequence[DatasetFile], splits: Sequence[str]) -> list[Picture]:
+    """Read the headers of about 256 photographs, spread evenly over all sets, with at least one of each.
 
     Files that cannot be read are left out, and so are splits whose folders are missing: the check before a run
     reports them.
 
     Args:
-        rules: from `read_dataset_file`.
-        splits: names in the order of preference.
+        sets: from `read_dataset_file`.
+        splits: names in the order of preference; of each set, the first that it has is read.
     """
+    paths_of = [_photographs_of(rules, splits) for rules in sets]
+    step = _stride(sum(map(len, paths_of)))
+    pictures = [
+        _read_header(path, rules.exif == "apply")
+        for rules, paths in zip(sets, paths_of, strict=True)
+        for path in paths[::step]
+    ]
+    return [picture for picture in pictures if picture is not None]
+
+
+def _photographs_of(rules: DatasetFile, splits: Sequence[str]) -> list[Path]:
     split = next((name for name in splits if name in rules.splits), None)
-    if split is None:
-        return []
     try:
-        paths = [pair.image_path for pair in find_pairs(rules, split).pairs]
+        return [] if split is None else [pair.image_path for pair in find_pairs(rules, split).pairs]
     except (ValueError, OSError):
         return []
-    step = max(1, -(-len(paths) // _MOST_READ))
-    pictures = [_read_header(path, rules.exif == "apply") for path in paths[::step]]
-    return [picture for picture in pictures if picture is not None]
+
+
+def spread_sample(items: Sequence[T]) -> list[T]:
+    """Return at most 256 of the items, spread evenly."""
+    return list(items[:: _stride(len(items))])
+
+
+def _stride(count: int) -> int:
+    return max(1, -(-count // _MOST_READ))
+
+
+def num_bits(path: Path) -> int:
+    """Return how many bits the values of a photograph have; 8 if the file cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return read_kind(file).bits
+    except OSError:
+        return PhotographKind().bits
 
 
 def _read_header(path: Path, turns: bool) -> Picture | None:

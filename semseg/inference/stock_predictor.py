@@ -58,7 +58,8 @@ def check_stock(options: SegmenterOptions) -> None:
     """Check that no option excludes `performance='stock'`.
 
     Raises:
-        ValueError: `precision` is neither auto nor fp32, or an option is given that changes what the model computes.
+        ValueError: `precision` is neither auto nor fp32, or an option is given that changes what the model computes,
+            or that has no effect.
     """
     others = [name for name in _OTHERS if getattr(options, name)]
     if options.precision not in ("auto", "fp32"):
@@ -68,4 +69,10 @@ def check_stock(options: SegmenterOptions) -> None:
             f"`performance` {STOCK} predicts as MMSegmentation does, in fp32, and `{others[0]}`"
             f" {getattr(options, others[0])} would change that: leave one of them out",
             code="E-input-conflict",
+        )
+    if options.overlap != SegmenterOptions.overlap:
+        raise InvalidInputError(
+            f"`overlap` {options.overlap} has no effect with `performance` {STOCK}, which segments images whole: leave"
+            " it out",
+            code="E-input-no-effect",
         )

@@ -9,15 +9,21 @@ module undoes what `load_config` has changed: the end of the schedule, and the l
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
 
 from semseg.config.options import FAST, STOCK
 from semseg.config.patch import Key, Patch, changes, has_value, value_at
 from semseg.config.schedule import fit_schedule, length_of
+from semseg.config.tree import inner_datasets, parts_with_type
+from semseg.datasets.bit_depth import FEWEST_BITS
+from semseg.datasets.photographs import RGB_COLOR_TYPES
+from semseg.datasets.picture_sizes import num_bits, spread_sample
 from semseg.errors import InvalidConfigError
 from semseg.training.options import PerformanceOptions
 
@@ -28,7 +34,8 @@ def configure(cfg: Config, options: PerformanceOptions) -> Patch:
     """Undo the changes of `load_config` that can change a number, if `performance` is `stock`.
 
     Raises:
-        ValueError: `performance` is another word than `fast` and `stock`.
+        ValueError: `performance` is another word than `fast` and `stock`; or stock would read photographs of 16 bits
+            in another way than a test of its model.
     """
     if options.performance not in (FAST, STOCK):
         raise InvalidConfigError(
@@ -36,6 +43,7 @@ def configure(cfg: Config, options: PerformanceOptions) -> Patch:
         )
     if options.performance != STOCK:
         return Patch()
+    _check_bits(cfg)
 
     def edit(edited: Config) -> None:
         for name in _LOADERS:
@@ -59,9 +67,43 @@ def _with_stock_loader(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     changed = {key: _with_stock_loader(value) for key, value in node.items()}
-    if changed.get("type") == "LoadPhotograph" and changed.get("bits") is None:
+    if _is_replaced(changed):
         changed["type"] = "LoadImageFromFile"
     return changed
+
+
+def _is_replaced(step: Mapping[str, Any]) -> bool:
+    return step.get("type") == "LoadPhotograph" and step.get("bits") is None
+
+
+def _check_bits(cfg: Config) -> None:
+    """Check in a sample that MMCV's loader gives the pixels that a test of the model sees: they have 8 bits.
+
+    MMCV takes the upper 8 of 16 bits; a test scales the bits in use, which the file may state.
+    """
+    init_default_scope(cfg.get("default_scope", "mmseg"))
+    for name in _LOADERS:
+        for dataset in inner_datasets(cfg[name].dataset) if cfg.get(name) is not None else ():
+            loaders = [step for step in parts_with_type(dataset.get("pipeline", [])) if _is_replaced(step)]
+            if not any(step.get("color_type", "color") in RGB_COLOR_TYPES for step in loaders):
+                continue
+            deep = next((path for path in _photographs_in(dataset) if num_bits(path) > FEWEST_BITS), None)
+            if deep is not None:
+                raise InvalidConfigError(
+                    f"`performance` {STOCK}: {deep} has {num_bits(deep)} bits, of which MMSegmentation reads the upper"
+                    " 8, and a test of the model those in use: say in dataset.yaml how many are in use, such as"
+                    f" bits: 12, or train with `performance` {FAST}",
+                    code="E-config-conflict",
+                )
+
+
+def _photographs_in(dataset: Any) -> list[Path]:
+    """Return the paths of some photographs of a data set; none if it cannot be built."""
+    try:
+        built = DATASETS.build({**copy.deepcopy(dataset), "pipeline": []})
+        return [Path(built.get_data_info(number)["img_path"]) for number in spread_sample(range(len(built)))]
+    except Exception:  # files are missing, or an argument is wrong: the run reports it when it builds the set
+        return []
 
 
 def _unfitted_schedule(cfg: Config, options: Sequence[str]) -> dict[Key, Any]:
@@ -71,7 +113,7 @@ def _unfitted_schedule(cfg: Config, options: Sequence[str]) -> dict[Key, Any]:
     """
     if not cfg.filename or not Path(cfg.filename).is_file():
         return {}
-    written = Config.fromfile(cfg.filename)
+    written = Config.fromfile(cfg.filename, import_custom_modules=False)  # `load_config` has imported them
     planned = length_of(written)
     fitted = copy.deepcopy(written)
     fitted.train_cfg = copy.deepcopy(cfg.train_cfg)

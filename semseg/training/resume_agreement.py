@@ -1,4 +1,4 @@
-"""Check that a run is continued with the same losses, class weights, crops and data."""
+"""Check that a run is continued with the same losses, class weights, crops, data and sizes."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from semseg.config.tree import as_list, heads, inner_datasets, type_name
 from semseg.errors import InvalidConfigError
 from semseg.system.wording import listing
 from semseg.training.options import FolderOptions
+from semseg.training.resume_sizes import KEPT_PIXELS, compare_sizes
 
 _IGNORED_KEYS = ("pipeline", "lazy_init", "serialize_data", "max_refetch", "backend_args", "test_mode")
 _NUM_SHOWN = 6  # names in a message
@@ -38,7 +39,7 @@ _LOSS_NAMES: dict[tuple[str, ...], str] = {
 
 
 def configure(cfg: Config, options: FolderOptions) -> Patch:
-    """Refuse to continue a checkpoint with other losses, class weights, rare crops or data than it was trained with.
+    """Refuse to continue a checkpoint with other losses, class weights, rare crops, data or sizes than before.
 
     Only what the checkpoint describes is compared. The same files in another folder are the same data. The config is
     not changed.
@@ -64,6 +65,7 @@ def _compare(cfg: Config) -> None:
         )
     warn_of_changes(recorded, cfg.load_from)
     before, now = ConfigDict(description["config"]), ConfigDict(plain(cfg.to_dict()))
+    command = str(description.get("command"))
     for option, compared in _COMPARED.items():
         different = next(
             (pair for pair in zip(compared.read(before), compared.read(now), strict=False) if pair[0] != pair[1]), None
@@ -73,21 +75,29 @@ def _compare(cfg: Config) -> None:
         was, would_be = map(compared.describe, different)
         if was == would_be:  # the description leaves out the difference
             was, would_be = map(str, different)
-        values = _option_values(str(description.get("command")), f"--{option.replace('_', '-')}")
+        values = _option_values(command, f"--{option.replace('_', '-')}")
         how = f"without `{option}`, and with the config as it was"
         if values:
             how = "with " + " ".join(f"`{option}` {value}" for value in values)
-        raise InvalidConfigError(
-            f"`resume`: {cfg.load_from} was trained with {was}, and would go on with {would_be}: resume it {how}, or"
-            " start a new run from its weights with `load_from`",
-            code="E-config-resume-differs",
-        )
+        raise _refusal(cfg, was, would_be, how)
+    sizes = compare_sizes(before, now, bool(_option_values(command, "--rare-crops")))
+    if sizes is not None:
+        raise _refusal(cfg, sizes.before, sizes.now, f"with `cfg_options` {sizes.options}")
+
+
+def _refusal(cfg: Config, was: str, would_be: str, how: str) -> InvalidConfigError:
+    return InvalidConfigError(
+        f"`resume`: {cfg.load_from} was trained with {was}, and would go on with {would_be}: resume it {how}, or"
+        " start a new run from its weights with `load_from`",
+        code="E-config-resume-differs",
+    )
 
 
 def _losses(config: ConfigDict) -> list[Any]:
-    """Return for each head its losses, without class weights, and its pixel sampler."""
+    """Return for each head its losses, without class weights and sizes, and its pixel sampler."""
+    left_out = ("class_weight", KEPT_PIXELS)
     return [
-        [*({k: v for k, v in loss.items() if k != "class_weight"} for loss in losses), *as_list(head.get("sampler"))]
+        [{k: v for k, v in part.items() if k not in left_out} for part in [*losses, *as_list(head.get("sampler"))]]
         for head, losses in _heads(config)
     ]
 

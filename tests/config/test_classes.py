@@ -157,9 +157,19 @@ def test_class_weights_need_one_number_per_class(tmp_path):
         for_training(cfg)
 
 
-def test_class_weights_for_other_classes_are_removed_and_named(tmp_path, caplog):
+def test_only_a_loss_of_masks_has_one_weight_more_than_classes(tmp_path):
+    path = write_config(tmp_path, "")
+    option = f"model.decode_head.loss_decode.class_weight=[{'1.0,' * 19}0.1]"
+    with raises("E-config-class-weights", "class_weight holds 20 weights, .* has 19 classes"):
+        for_training(config.load_config(path, [option]))
+    for_training(config.load_config(path, [option, "model.decode_head.loss_decode.loss_name=loss_cls_ce"]))
+
+
+@pytest.mark.parametrize("num_classes", [3, 18])  # 18: one class fewer than weights
+def test_class_weights_for_other_classes_are_removed_and_named(tmp_path, caplog, num_classes):
     cfg = config.load_config(
-        STOCK_CONFIGS / "cgnet/cgnet_fcn_4xb4-60k_cityscapes-680x680.py", data=write_dataset_file(tmp_path)
+        STOCK_CONFIGS / "cgnet/cgnet_fcn_4xb4-60k_cityscapes-680x680.py",
+        data=write_dataset_file(tmp_path, [f"class {i}" for i in range(num_classes)]),
     )
     assert cfg.model.decode_head.loss_decode.class_weight is None
     assert "model.decode_head.loss_decode.class_weight (19 numbers)" in caplog.text
@@ -210,9 +220,16 @@ def test_a_model_that_predicts_no_classes_takes_no_dataset_file(tmp_path):
         config.load_config(STOCK_CONFIGS / "vpd/vpd_sd_4xb8-25k_nyu-480x480.py", data=write_dataset_file(tmp_path))
 
 
-@pytest.mark.parametrize(("weights", "fitting"), [("[2.0] * 19", [2, 2, 2]), ("[1.0] * 19 + [0.1]", [1, 1, 1, 0.1])])
-def test_equal_class_weights_follow_the_number_of_classes(tmp_path, weights, fitting):
-    path = write_config(tmp_path, f"model = dict(decode_head=dict(loss_decode=dict(class_weight={weights})))")
+@pytest.mark.parametrize(
+    ("loss", "fitting"),
+    [
+        ("class_weight=[2.0] * 19", [2, 2, 2]),
+        ("loss_name='loss_cls_ce', class_weight=[1.0] * 19 + [0.1]", [1, 1, 1, 0.1]),
+        ("class_weight=[1.0] * 19 + [0.1]", None),  # scores per pixel have no weight for "no object"
+    ],
+)
+def test_equal_class_weights_follow_the_number_of_classes(tmp_path, loss, fitting):
+    path = write_config(tmp_path, f"model = dict(decode_head=dict(loss_decode=dict({loss})))")
     cfg = for_training(config.load_config(path, data=write_dataset_file(tmp_path)))
     assert cfg.model.decode_head.loss_decode.class_weight == fitting
 

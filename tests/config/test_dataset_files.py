@@ -21,7 +21,7 @@ from semseg.evaluation import for_testing
 from semseg.training import for_training
 from semseg.training.resume_agreement import _describe_data, _option_values
 from tests.config.test_classes import RECIPE, write_checkpoint
-from tests.conftest import raises
+from tests.conftest import CONFIG, raises
 
 CLASSES = ["sand", "water"]
 
@@ -243,3 +243,41 @@ def test_the_normalisation_of_16_bits_is_told(tmp_path, coast, caplog):
     assert (
         "photographs of 16 bits or one band are read as RGB from 0 to 255, and normalised with the mean" in caplog.text
     )
+
+
+MOSAIC = """
+_base_ = {base!r}
+loading = [dict(type="LoadImageFromFile"), dict(type="LoadAnnotations")]
+mixing = [dict(type="RandomMosaic", prob=1, img_scale=(32, 32)), dict(type="RandomCrop", crop_size=(48, 48)),
+          dict(type="PackSegInputs")]
+mixed = dict(type="MultiImageMixDataset", pipeline=mixing,
+             dataset=dict(type="CityscapesDataset", data_root="x", pipeline=loading))
+train_dataloader = dict(dataset=dict(_delete_=True, {dataset}))
+"""
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_pipeline_that_mixes_pictures_stays_around_the_sets(tmp_path, caplog, count):
+    paths = [write_set(tmp_path / f"set {number}") for number in range(count)]
+    path = tmp_path / "mosaic.py"
+    path.write_text(MOSAIC.format(base=str(CONFIG), dataset="type='RepeatDataset', times=2, dataset=mixed"))
+    cfg = config.load_config(path, data=paths)
+    dataset = cfg.train_dataloader.dataset
+    assert (dataset.type, len(inner_datasets(dataset))) == ("MultiImageMixDataset", count)
+    assert (
+        "all sizes of the config stay, as a pipeline outside of the sets uses them: train_dataloader (" in caplog.text
+    )
+    validated = [
+        inner_datasets(part.val_dataloader.dataset)[0].pipeline[1] for part in (cfg, config.load_config(CONFIG))
+    ]
+    assert validated[0] == validated[1]
+    init_default_scope("mmseg")
+    sample = DATASETS.build(for_training(cfg, check=False).train_dataloader.dataset)[0]
+    assert sample["inputs"].shape == (3, 48, 48)
+
+
+def test_a_pipeline_that_mixes_some_of_the_sets_is_refused(tmp_path, coast):
+    path = tmp_path / "mosaic.py"
+    path.write_text(MOSAIC.format(base=str(CONFIG), dataset="type='ConcatDataset', datasets=[mixed, mixed]"))
+    with raises("E-config-unsupported", r"train_dataloader\.dataset\.datasets\.0 \(MultiImageMixDataset\)"):
+        config.load_config(path, data=coast)

@@ -10,7 +10,7 @@ from mmseg.registry import MODELS, TRANSFORMS
 from semseg import config
 from semseg.config import plugin_files
 from semseg.config.plugin_files import import_plugins, imported_plugins, is_of_plugin
-from semseg.config.plugin_records import missing_plugins
+from semseg.config.plugin_records import missing_plugins, warn_of_changes
 from tests.config.plugins import LOSS, forget_plugins
 from tests.conftest import CONFIG, raises
 
@@ -218,6 +218,15 @@ def test_a_config_records_names_and_hashes_and_warns_if_a_file_has_changed(tmp_p
     assert (
         f"another version of the plugin own_transform.py (SHA-256 {digests[1][:8]}, and now {changed[:8]})" in warning
     )
+
+
+@pytest.mark.parametrize("digest", ["\x1b[2J\x1b[Hx", "0" * 63, "0" * 65, "A" * 64, 5])
+def test_what_is_no_sha256_in_a_checkpoint_is_not_shown(tmp_path, caplog, digest):
+    path = write(tmp_path / "own.py", LOSS)
+    config.load_config(CONFIG, plugins=[path])
+    warn_of_changes([{"name": "own.py", "sha256": digest}], "best.pth")
+    assert "version of the plugin" not in caplog.text
+    assert missing_plugins([{"name": "gone.py", "sha256": digest}]) == [("gone.py", None)]
 
 
 def test_of_two_files_of_the_same_name_the_missing_one_is_told_by_its_content(tmp_path):

@@ -64,9 +64,60 @@ def test_large_pictures_are_scaled_as_the_config_says_and_a_note_tells_it():
     cfg, notes = fitted(PSPNET, (4000, 3000))
     assert step_of(cfg, "val", "Resize").scale == (2048, 1024)
     assert step_of(cfg, "train", "RandomCrop").crop_size == (512, 1024)
-    assert [note[:90] for note in notes] == [
-        "pictures of 4000x3000 are scaled by 0.34, to the scale of the config 2048x1024; for small "
-    ]
+    (note,) = notes
+    assert note.startswith("pictures of 4000x3000 are scaled by 0.34, to the scale 2048x1024; for small objects, ")
+
+
+@pytest.mark.parametrize(
+    ("usual", "large", "note"),
+    [
+        ((480, 360), (2048, 1024), "8% of the pictures, those of 2048x1024, are scaled by 0.35, to the scale 720x360;"),
+        (
+            (1900, 1000),
+            (6000, 4000),
+            "8% of the pictures, those of 6000x4000, are scaled by 0.26, to the scale 2048x1024",
+        ),
+    ],
+)
+def test_a_note_tells_how_many_pictures_become_smaller(usual, large, note):
+    _, notes = fitted(PSPNET, *[usual] * 92, *[large] * 8)
+    assert notes[0].startswith(note) and not any("%" in other for other in notes[1:])
+
+
+STRETCHED = """
+_base_ = {base!r}
+crop_size = (512, 512)
+stretch = dict(type="Resize", scale=(1024, 768))
+train_pipeline = [dict(type="LoadImageFromFile"), dict(type="LoadAnnotations"), {step},
+                  dict(type="RandomCrop", crop_size=crop_size), dict(type="PackSegInputs")]
+test_pipeline = [dict(type="LoadImageFromFile"), stretch, dict(type="LoadAnnotations"), dict(type="PackSegInputs")]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+model = dict(data_preprocessor=dict(size=crop_size),
+             test_cfg=dict(mode="slide", crop_size=(1024, 1024), stride=(512, 512)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "crop"),
+    [
+        ("stretch", (512, 512)),
+        ("dict(type='RandomResize', scale=(1024, 256), ratio_range=(0.5, 2.0))", (256, 512)),
+        ("dict(type='RandomChoiceResize', scales=[(1024, 256), (2048, 512)])", (512, 512)),
+        ("dict(type='RandomResize', scale=[(512, 256), (1024, 512)], keep_ratio=True)", (512, 512)),
+        ("dict(type='Resize', scale_factor=2.0)", (512, 512)),
+        ("dict(type='RandomFlip', prob=0.5)", (96, 128)),
+    ],
+)
+def test_crops_and_windows_fit_pictures_that_lose_their_ratio(tmp_path, step, crop):
+    """MMCV keeps it only with `keep_ratio=True`. Where the size after a step is not known, the crop stays."""
+    path = tmp_path / "stretched.py"
+    path.write_text(STRETCHED.format(base=str(PSPNET), step=step))
+    cfg, _ = fitted(path, (120, 90))
+    assert step_of(cfg, "train", "RandomCrop").crop_size == cfg.model.data_preprocessor.size == crop
+    assert step_of(cfg, "val", "Resize").scale == (1024, 768)
+    assert cfg.model.test_cfg.crop_size == (768, 1024)
 
 
 def test_pictures_of_the_size_of_the_config_change_nothing():
@@ -105,6 +156,12 @@ def test_all_steps_that_know_the_crop_shrink_with_it():
     assert (cfg.model.data_preprocessor["size"], cfg.model.data_preprocessor.size_divisor) == ((384, 480), None)
     assert step_of(cfg, "train", "RandomChoiceResize").scales[0] == 180
     assert step_of(cfg, "val", "ResizeShortestEdge") == dict(type="ResizeShortestEdge", scale=(360, 360), max_size=1440)
+
+
+def test_padding_beyond_the_crop_shrinks_to_the_new_crop():
+    cfg, notes = fitted(ZOO / "knet/knet-s3_swin-l_upernet_8xb2-adamw-80k_ade20k-640x640.py", (480, 360))
+    assert step_of(cfg, "train", "RandomCrop").crop_size == cfg.model.data_preprocessor["size"] == (384, 480)
+    assert "model.data_preprocessor.size=384x480 instead of 640x640" in notes[1]
 
 
 def test_hard_example_mining_keeps_its_share_of_the_pixels():

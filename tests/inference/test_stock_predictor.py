@@ -55,6 +55,11 @@ def test_options_that_would_change_the_masks_are_refused(name, value):
         Segmenter("none.pth", performance="stock", **{name: value})
 
 
+def test_an_overlap_that_has_no_effect_is_refused():
+    with raises("E-input-no-effect", "^`overlap` 0.5 has no effect with `performance` stock"):
+        Segmenter("none.pth", performance="stock", overlap=0.5)
+
+
 def test_another_word_is_refused():
     with raises("E-input-choice", "^`performance` 'slow': expected 'fast' or 'stock'"):
         Segmenter("none.pth", performance="slow")

@@ -1,12 +1,16 @@
 """What `performance='stock'` leaves out, and what stays."""
 
+import os
+
 import pytest
 import torch
 from mmengine.config import Config
 
 from semseg.config import load_config
 from semseg.training import for_training
+from tests.config.test_dataset_files import write_set
 from tests.conftest import CONFIG, raises
+from tests.datasets.photograph_zoo import TWELVE, png
 from tests.stock_models import write_config
 
 SHORT = ["train_cfg.max_iters=4"]
@@ -61,6 +65,45 @@ def test_a_stock_run_differs_from_its_config_file_only_in_what_changes_no_number
     changed = differences(prepared(path, *options, performance="stock"), as_written(path, *options))
     assert changed.pop("custom_hooks") == HOOKS_OF_STOCK
     assert changed.keys() <= CHANGES_NO_NUMBER, changed
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_stock_refuses_16_bits_that_a_test_would_read_in_another_way(tmp_path, split):
+    data = write_set(tmp_path)
+    photo = next((tmp_path / "photos" / split).glob("*.png"))
+    photo.write_bytes(png(TWELVE, significant_bits=12))
+    with raises(
+        "E-config-conflict", f"`performance` stock: {photo} has 16 bits, .* bits: 12, or .* `performance` fast"
+    ):
+        prepared(CONFIG, data=data, performance="stock")
+    prepared(CONFIG, data=data)
+    data = write_set(tmp_path, bits=12)
+    photo.write_bytes(png(TWELVE, significant_bits=12))
+    loader = prepared(CONFIG, data=data, performance="stock")[f"{split}_dataloader"].dataset.pipeline[0]
+    assert (loader.type, loader.bits) == ("LoadPhotograph", 12)
+
+
+def test_stock_refuses_16_bits_in_a_data_set_of_mmsegmentation_too(tmp_path):
+    path = write_config(tmp_path, "pspnet")
+    photos, masks = (tmp_path / f"data/{part}/train/town" for part in ("leftImg8bit", "gtFine"))
+    photos.mkdir(parents=True)
+    masks.mkdir(parents=True)
+    (photos / "town_000000_000000_leftImg8bit.png").write_bytes(png(TWELVE))
+    root = f"train_dataloader.dataset.data_root={tmp_path / 'data'}"
+    with raises("E-config-conflict", "leftImg8bit.png has 16 bits"):
+        prepared(path, root, performance="stock")
+
+
+def test_stock_reads_a_config_that_names_a_plugin_elsewhere(tmp_path):
+    name = f"a_loss_for_stock_{os.getpid()}"
+    plugin, path = tmp_path / f"elsewhere/{name}.py", tmp_path / "a.py"
+    plugin.parent.mkdir()
+    plugin.write_text("")
+    path.write_text(
+        f"_base_ = {str(CONFIG)!r}\ncustom_imports = dict(imports=['{name}'], allow_failed_imports=False)\n"
+    )
+    cfg = load_config(path, SHORT, plugins=[plugin])
+    assert for_training(cfg, check=False, performance="stock", cfg_options=SHORT).param_scheduler[-1].end == 1000
 
 
 def test_the_default_differs_from_stock_in_these_parts(tmp_path):

@@ -1,5 +1,6 @@
 """A resumed run keeps its losses, class weights, crops and data."""
 
+import shlex
 import shutil
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from semseg.checkpoints.description import describe_run
 from semseg.config import load_config
+from semseg.config.tree import inner_datasets
 from semseg.training import for_training
 from tests.conftest import CONFIG, raises
 
@@ -139,6 +141,39 @@ def test_other_settings_may_change(data, tmp_path):
     cfg.val_dataloader.dataset.split = "train"
     flags = dict(loss="dice", class_weight="auto", rare_crops=0.5, val_loss=True, early_stop=3)
     assert for_training(cfg, resume=path, check=False, **flags).resume
+
+
+@pytest.mark.parametrize(
+    ("options", "rare_crops", "name"),
+    [
+        (["train_dataloader.dataset.pipeline.3.crop_size=(32,96)"], 0.5, "RareClassCrop.crop_size 64x64, .* 32x96"),
+        (["val_dataloader.dataset.pipeline.1.scale=(32,16)"], None, "Resize.scale 16x8, .* Resize.scale 32x16"),
+    ],
+)
+def test_other_sizes_are_refused_and_the_options_keep_the_old_ones(data, tmp_path, options, rare_crops, name):
+    flags = {} if rare_crops is None else {"rare_crops": rare_crops}
+    command = "" if rare_crops is None else "--rare-crops 0.5"
+    path = checkpoint(finished(data, **flags), tmp_path / "iter_2.pth", command)
+    with raises(DIFFERS, rf"with {name}: resume it with `cfg_options` ") as caught:
+        finished(data, options, resume=path, **flags)
+    kept = shlex.split(str(caught.value).partition("`cfg_options` ")[2].partition(", or start")[0])
+    assert finished(data, [*options, *kept], resume=path, **flags).resume
+
+
+def test_pictures_that_were_added_do_not_change_the_sizes_of_a_resumed_run(data, tmp_path):
+    before = finished(data)
+    path = checkpoint(before, tmp_path / "iter_2.pth")
+    for number in range(5):
+        Image.new("RGB", (256, 128)).save(data.parent / f"images/9{number}.png")
+        Image.new("L", (256, 128)).save(data.parent / f"masks/9{number}.png")
+    with raises(DIFFERS, "RandomResize.scale 16x8, .* RandomResize.scale 256x128") as caught:
+        finished(data, resume=path)
+    kept = shlex.split(str(caught.value).partition("`cfg_options` ")[2].partition(", or start")[0])
+    resumed = finished(data, kept, resume=path)
+    for name in ("train_dataloader", "val_dataloader"):
+        pipelines = [inner_datasets(cfg[name].dataset)[0].pipeline for cfg in (before, resumed)]
+        assert pipelines[0] == pipelines[1]
+    assert before.model.to_dict() == resumed.model.to_dict()
 
 
 def test_a_checkpoint_without_a_description_is_continued(data, tmp_path):
