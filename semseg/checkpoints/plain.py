@@ -19,7 +19,8 @@ _SECRET = re.compile(
     r"(?:^|[._-])(?:token|password|passwd|passphrase|pwd|secret|credential|auth|(?:api|access|secret|private)[_-]?key)s?$",
     re.IGNORECASE,
 )
-_USER_IN_URL = re.compile(r"(://)[^/@\s]+@")
+# a password may contain a slash; a number and a slash after the colon are a port and a path
+_USER_IN_URL = re.compile(r"(://)(?:[^/@\s:]+:(?!\d+/)[^@\s]+|[^/@\s]+)@")
 _QUERY = re.compile(r"([?&]([\w.-]+)=)[^&\s]+")
 _MIN_SECRET_LETTERS = 6  # a shorter value may be a part of other words
 _FOLDERS = ("PWD", "OLDPWD")  # environment variables of a shell, not passwords

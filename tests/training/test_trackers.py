@@ -279,3 +279,15 @@ def test_secrets_are_replaced_in_texts_of_others(monkeypatch):
     monkeypatch.setenv("SOME_API_KEY", KEY)
     text = f"http://me:word@host/x?token=abc&step=3 failed with {KEY} in {os.environ['PATH']}"
     assert without_secrets(text) == f"http://***@host/x?token=***&step=3 failed with *** in {os.environ['PATH']}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("mysql+pymysql://joe:p/w@host/db", "mysql+pymysql://***@host/db"),
+        ("https://token@host/x", "https://***@host/x"),
+        ("http://host:8000/models@v1/x.pth", "http://host:8000/models@v1/x.pth"),
+    ],
+)
+def test_users_and_passwords_in_urls_are_hidden_and_paths_stay(text, shown):
+    assert without_secrets(text) == shown
