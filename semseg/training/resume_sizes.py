@@ -93,7 +93,14 @@ def _sizes_of(config: Mapping) -> dict[tuple, _Size]:
         if isinstance(part, Mapping) and KEPT_PIXELS in part:
             place = f"{key}.{KEPT_PIXELS}"
             sizes["model", place] = _Size(place, place, part[KEPT_PIXELS])
-    return sizes
+    # the description of a checkpoint may hold anything, and messages show the values
+    return {name: size for name, size in sizes.items() if _holds_numbers(size.value)}
+
+
+def _holds_numbers(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_holds_numbers, value))
+    return value is None or isinstance(value, (int, float))
 
 
 def _datasets_in(config: Mapping, loader: str) -> Iterator[tuple[str, Any]]:
