@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.config import Config
 
 from semseg.analysis.comparison.plan import Model, Plan, command_words
 from semseg.analysis.curves import read_curves
@@ -17,6 +18,7 @@ from semseg.system.atomic import atomic_path
 from semseg.system.child_process import describe_failure, run_python
 
 _NUM_STEPS, _MAX_TIME = 40, "90s"  # the measurement ends with the first of them
+_LEARNING_RATE = 1e-8  # a rate for a long run, after a warm-up of two steps, may end in NaN
 _OUT_OF_TIME = 124  # exit code of a training at its time limit
 
 
@@ -66,9 +68,7 @@ def _measure(plan: Plan, model: Model) -> np.ndarray:
     """Run the first steps of a training, and return the seconds of each."""
     folder, output_path = model.folder / "pace", model.folder / "pace_output.txt"
     shutil.rmtree(folder, ignore_errors=True)  # of a measurement that was interrupted
-    options = [*scale_schedule(model.cfg, _NUM_STEPS), f"train_cfg.val_begin={_NUM_STEPS + 1}"]
-    hooks = model.cfg.get("default_hooks") or {}
-    options += ["default_hooks.logger.interval=1"] if hooks.get("logger") else []
+    options = short_run_options(model.cfg)
     words = ["-m", "semseg", "train", model.given, "--work-dir", str(folder), "--seed", "0", "--no-check"]
     words += ["--max-time", _MAX_TIME, *command_words(model, plan.options, options)]
     ended = run_python(words, output_path)
@@ -77,3 +77,13 @@ def _measure(plan: Plan, model: Model) -> np.ndarray:
     times = read_curves(folder)["time"].values
     shutil.rmtree(folder)
     return times
+
+
+def short_run_options(cfg: Config) -> list[str]:
+    """Return the options of a training that only shows how long its steps take."""
+    options = [*scale_schedule(cfg, _NUM_STEPS), f"train_cfg.val_begin={_NUM_STEPS + 1}"]
+    if (cfg.get("default_hooks") or {}).get("logger"):
+        options.append("default_hooks.logger.interval=1")
+    if "lr" in ((cfg.get("optim_wrapper") or {}).get("optimizer") or {}):
+        options.append(f"optim_wrapper.optimizer.lr={_LEARNING_RATE}")
+    return options
