@@ -1,5 +1,5 @@
 # What the ToyCity configs share: the drawn city, and a training from scratch in 1000 iterations on two CPU cores.
-_base_ = ["./datasets/toycity.py", "./default_runtime.py", "./schedules/schedule_80k.py"]
+_base_ = ["./datasets/toycity.py", "./cpu_runtime.py", "./schedules/schedule_80k.py"]
 num_iters = 1000
 # when training from scratch with few iterations, AdamW gives better results than SGD
 optim_wrapper = dict(
@@ -11,9 +11,3 @@ param_scheduler = [
 ]
 train_cfg = dict(max_iters=num_iters, val_interval=num_iters // 4)
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=num_iters // 4))
-custom_hooks = [
-    dict(type="ContactSheetHook", num_samples=8),
-    dict(type="PanelHook", num_images=4),
-    dict(type="ProgressBarHook"),
-    dict(type="ChannelsLastHook"),
-]

@@ -3,17 +3,8 @@
 #   python tools/train.py configs/camvid/deeplabv3plus_r18-d8_1xb4-1600_camvid-320x320.py
 #
 # Published by MMSegmentation: nothing
-_base_ = [
-    "../_base_/models/deeplabv3plus_r50-d8.py",
-    "../_base_/datasets/camvid.py",
-    "../_base_/cpu_runtime.py",
-    "../_base_/schedules/schedule_1600_adamw.py",
-]
+_base_ = ["../_base_/models/deeplabv3plus_r50-d8.py", "../_base_/camvid.py"]
 crop_size = (320, 320)  # height, width
-loss_decode = [  # the cross entropy, and the Lovasz loss of the whole batch
-    dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
-    dict(type="LovaszLoss", per_image=False, reduction="none", loss_weight=1.0),
-]
 model = dict(
     data_preprocessor=dict(size=crop_size),
     pretrained=None,
@@ -25,7 +16,7 @@ model = dict(
         c1_channels=12,
         dropout_ratio=0,
         num_classes=11,
-        loss_decode=loss_decode,
+        loss_decode={{_base_.cross_entropy_and_lovasz}},
     ),
     auxiliary_head=dict(in_channels=128, channels=32, num_classes=11),
 )

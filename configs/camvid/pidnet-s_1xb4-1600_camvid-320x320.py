@@ -4,12 +4,7 @@
 #   python tools/train.py configs/camvid/pidnet-s_1xb4-1600_camvid-320x320.py
 #
 # Published by MMSegmentation: nothing
-_base_ = [
-    "../_base_/models/pidnet-s.py",
-    "../_base_/datasets/camvid.py",
-    "../_base_/cpu_runtime.py",
-    "../_base_/schedules/schedule_1600_adamw.py",
-]
+_base_ = ["../_base_/models/pidnet-s.py", "../_base_/camvid.py"]
 crop_size = (320, 320)  # height, width
 model = dict(
     data_preprocessor=dict(size=crop_size),

@@ -8,12 +8,11 @@
 # data/camvid/dataset.yaml: see README.md.
 _base_ = [
     "./espnet_model.py",
+    "../../configs/_base_/datasets/camvid.py",
     "../../configs/_base_/default_runtime.py",
     "../../configs/_base_/schedules/schedule_80k.py",
 ]
 custom_imports = dict(imports=["espnet"])  # the file beside this config
-dataset_type = "FolderSegDataset"
-dataset_file = "data/camvid/dataset.yaml"
 crop_size = (360, 480)  # height, width
 num_iters = 11000
 train_pipeline = [
@@ -24,29 +23,7 @@ train_pipeline = [
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackSegInputs"),
 ]
-test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=(480, 360), keep_ratio=True),
-    dict(type="LoadTrainIds"),
-    dict(type="PackSegInputs"),
-]
-train_dataloader = dict(
-    batch_size=10,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type="InfiniteSampler", shuffle=True),
-    dataset=dict(type=dataset_type, dataset_file=dataset_file, split="train", pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(type=dataset_type, dataset_file=dataset_file, split="val", pipeline=test_pipeline),
-)
-test_dataloader = val_dataloader
-val_evaluator = dict(type="ConfusionMetric", iou_metrics=["mIoU"])
-test_evaluator = val_evaluator
+train_dataloader = dict(batch_size=10, num_workers=2, dataset=dict(pipeline=train_pipeline))
 
 # The authors read pictures as BGR, subtract the mean and divide by the deviation of the training pictures, and then
 # divide by 255 once more. Their weights need all of it.
