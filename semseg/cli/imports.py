@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from semseg.cli.import_camvid import CAMVID, add_camvid, run_camvid
+from semseg.cli.import_camvid import add_camvid
 from semseg.cli.program import add_debug_flag
 from semseg.cli.progress import show_count
 from semseg.cli.source import add_nproc, num_processes
@@ -123,8 +123,6 @@ def add_import(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_import(args: argparse.Namespace) -> int:
-    if args.format == CAMVID:
-        return run_camvid(args)
     from semseg.datasets import importers
 
     plan = importers.plan(
