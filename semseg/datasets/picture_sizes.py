@@ -10,14 +10,13 @@ from typing import NamedTuple, TypeVar
 from PIL import Image
 
 from semseg.datasets.dataset_file import DatasetFile
+from semseg.datasets.image_files import measure_image
 from semseg.datasets.pairs import find_pairs
 from semseg.datasets.photograph_kind import PhotographKind, read_kind
 
 T = TypeVar("T")
 
 _MOST_READ = 256  # headers
-_ORIENTATION = 0x0112  # EXIF
-_FIRST_TURNED = 5  # orientations 5 to 8 exchange width and height
 
 
 class Picture(NamedTuple):
@@ -86,11 +85,8 @@ def _read_header(path: Path, turns: bool) -> Picture | None:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large pictures, and of invalid EXIF
             kind = read_kind(file)
-            with Image.open(file) as image:
-                size = image.size
-                # Pillow decodes a whole PNG to find its EXIF
-                orientation = image.getexif().get(_ORIENTATION, 1) if turns and image.format != "PNG" else 1
+            stored, upright = measure_image(file)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
-    width, height = size[::-1] if orientation >= _FIRST_TURNED else size
+    width, height = upright if turns else stored
     return Picture(width, height, kind.bands, kind.bits)

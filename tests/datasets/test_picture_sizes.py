@@ -16,13 +16,14 @@ def test_sizes_bands_and_bits_are_those_of_the_files(tmp_path):
     assert sample_pictures([read_dataset_file(path)], ("train",)) == [Picture(64, 48, 3, 8), Picture(20, 30, 1, 16)]
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
 @pytest.mark.parametrize(("exif", "size"), [("apply", (48, 64)), ("ignore", (64, 48))])
-def test_exif_turns_a_picture_as_in_training(tmp_path, exif, size):
-    path = write_set(tmp_path, count=1, splits=("train",), exif=exif, image_suffix=".jpg")
+def test_exif_turns_a_picture_as_in_training(tmp_path, exif, size, suffix):
+    path = write_set(tmp_path, count=1, splits=("train",), exif=exif, image_suffix=suffix)
+    (tmp_path / "photos/train/001.png").unlink()
     turned = Image.Exif()
     turned[0x0112] = 6
-    Image.new("RGB", (64, 48)).save(tmp_path / "photos/train/001.jpg", exif=turned)
-    (tmp_path / "photos/train/001.png").unlink()
+    Image.new("RGB", (64, 48)).save(tmp_path / f"photos/train/001{suffix}", exif=turned)
     (picture,) = sample_pictures([read_dataset_file(path)], ("train",))
     assert picture[:2] == size
 
