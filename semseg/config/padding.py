@@ -17,6 +17,7 @@ def pad_for_backbone(cfg: Config) -> None:
     """Set `model.data_preprocessor.test_cfg` if the backbone fails on pictures of some sizes. Modifies `cfg`.
 
     Pictures of all other sizes are not padded, and the padding is cut off the scores. A `test_cfg` in the config stays.
+    It is written into the config, so that MMSegmentation's own programs can test the model, too.
     For sliding windows, each window is padded instead if it has to be (`semseg.compat.input_sizes`): padding the
     picture would move its last windows, and change their scores.
 
