@@ -131,10 +131,10 @@ def shared_machine(figures: Sequence[Figures]) -> str | None:
 
 def describe_machine(record: Mapping[str, Any]) -> str:
     """Return what the times of a run depend on: CPU, threads and precision of the latency, and the GPUs."""
-    hardware, latency = record.get("hardware") or {}, record["latency"]  # records of earlier versions have no hardware
+    hardware, latency = record["hardware"], record["latency"]
     threads = f"{latency['threads']} thread{'' if latency['threads'] == 1 else 's'}"
-    gpus = ", ".join(gpu["name"] for gpu in hardware.get("gpus", ()))
-    return f"{hardware.get('cpu', 'an unknown CPU')}, {threads}, {latency['precision']}" + (gpus and f" (GPU: {gpus})")
+    gpus = ", ".join(gpu["name"] for gpu in hardware["gpus"])
+    return f"{hardware['cpu']}, {threads}, {latency['precision']}" + (gpus and f" (GPU: {gpus})")
 
 
 def _figures_of(plan: Plan, model: Model) -> Figures | None:
