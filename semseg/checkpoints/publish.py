@@ -33,9 +33,7 @@ class Published(NamedTuple):
     is_described: bool
 
 
-def publish(
-    path: str | Path, out_dir: str | Path | None = None, content: Mapping[str, Any] | None = None
-) -> Published:
+def publish(path: str | Path, out_dir: str | Path | None = None, content: Mapping[str, Any] | None = None) -> Published:
     """Write the weights and the description of a checkpoint as `<name>-<8 of its SHA-256>`, .pth and .safetensors.
 
     The same checkpoint gives the same bytes under the same names. Of a run with a moving average (EMA), the averaged
