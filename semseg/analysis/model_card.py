@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from mmengine.config import Config
 
-from semseg.analysis.model_list import data_name
 from semseg.checkpoints.anonymous import anonymous_command, anonymous_text
 from semseg.checkpoints.describe import count_parameters, describe_content
 from semseg.checkpoints.description import classes_of, description_of
 from semseg.checkpoints.reading import checkpoint_stem
+from semseg.config.dataset_files import dataset_name
 
 CARD = "README.md"
 """The name of a card on the Hub."""
@@ -45,7 +44,8 @@ def model_card(
     rows = describe_content(content, checkpoint_path)
     config = description.get("config") or {}
     name = Path(str(description.get("config_file") or checkpoint_stem(checkpoint_path))).stem
-    data = data_name(Config(config)) if config.get("train_dataloader") else "not recorded"
+    loader = config.get("train_dataloader")
+    data = dataset_name(loader["dataset"]) if loader else "not recorded"
     classes = classes_of(content) or ()
     parts = [
         _front_matter(name, data, results, description, license_id),

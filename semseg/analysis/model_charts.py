@@ -9,9 +9,8 @@ import numpy as np
 
 from semseg.analysis.model_list import Model
 from semseg.errors import InvalidConfigError
-from semseg.visualization.charts import draw_tradeoff
+from semseg.visualization.charts import LINE_COLORS, draw_tradeoff
 
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _BATCH = re.compile(r"_\d+xb\d+.*")  # in the name of a config, and what follows it
 
 
@@ -50,7 +49,7 @@ def chart_page(models: Sequence[Model]) -> str:
                 name=data,
                 legendgroup=data,
                 showlegend=column == 1,
-                marker={"color": _COLORS[number % len(_COLORS)], "size": 9},
+                marker={"color": LINE_COLORS[number % len(LINE_COLORS)], "size": 9},
                 hovertemplate="%{text}<br>%{y:.2f} % at %{x:.4g}<extra></extra>",
             )
             figure.add_trace(trace, 1, column)

@@ -69,17 +69,37 @@ def count_cost(cfg: Config) -> Cost:
         >>> f"{cost.num_parameters / 1e6:.1f} million parameters, {cost.num_macs[0] / 1e9:.1f} GMACs"
         '65.6 million parameters, 511.7 GMACs'
     """
-    settings = ConfigDict({key: value for key, value in cfg.model.to_dict().items() if key not in _KEYS_OF_TRAINING})
-    leave_out_pretrained(settings)
-    init_default_scope("mmseg")
+    model = _build(cfg)
     with torch.device("meta"), _LinspaceOnCpu(), torch.no_grad():
-        with explained(cfg):
-            model: Any = MODELS.build(settings)
-        model.eval()
         num_macs = [_count_macs(cfg, model, size) for size in SIZES]
         if num_macs[0] > num_macs[-1]:  # a first prediction may prepare others, as SAN's, which encodes the classes
             num_macs[0] = _count_macs(cfg, model, SIZES[0])
-    return Cost(sum(weight.numel() for weight in model.parameters()), tuple(num_macs))
+    return Cost(_count_parameters(model), tuple(num_macs))
+
+
+def num_parameters(cfg: Config) -> int:
+    """Return the number of parameters of the parts of a model that predict; see `Cost`.
+
+    Args:
+        cfg: with `model`; not changed.
+
+    Raises:
+        ValueError: a part of the model cannot be built here; the sentence names its key.
+    """
+    return _count_parameters(_build(cfg))
+
+
+def _build(cfg: Config) -> Any:
+    """Build the parts of a model that predict, on the device `meta`, ready to predict."""
+    settings = ConfigDict({key: value for key, value in cfg.model.to_dict().items() if key not in _KEYS_OF_TRAINING})
+    leave_out_pretrained(settings)
+    init_default_scope(cfg.get("default_scope", "mmseg"))
+    with torch.device("meta"), _LinspaceOnCpu(), explained(cfg):
+        return MODELS.build(settings).eval()
+
+
+def _count_parameters(model: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in model.parameters())
 
 
 def _count_macs(cfg: Config, model: Any, size: tuple[int, int]) -> int:

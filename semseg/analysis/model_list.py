@@ -14,9 +14,9 @@ from mmengine.config import Config
 from semseg.analysis.model_costs import Cost, remembered_cost
 from semseg.analysis.published_scores import Published, published_scores
 from semseg.config import load_config
-from semseg.config.dataset_files import join_set_names, set_name
+from semseg.config.dataset_files import dataset_name
 from semseg.config.packages import check_packages
-from semseg.config.tree import as_list, inner_datasets, type_name
+from semseg.config.tree import as_list, type_name
 from semseg.errors import InvalidConfigError, SemsegError
 from semseg.system.worker_pool import run_all
 
@@ -123,7 +123,8 @@ def _describe(item: tuple[str, Path, str | None]) -> Model | None:
     except SemsegError as error:
         note = str(error).removeprefix(f"{path}: ")
         return Model(name, "", "", None, None, None, note) if data is None or data.lower() in name.lower() else None
-    own_data = data_name(cfg)
+    loader = cfg.get("train_dataloader") or cfg.get("test_dataloader")
+    own_data = "" if loader is None else dataset_name(loader["dataset"])
     if data is not None and data.lower() not in f"{own_data} {name}".lower():
         return None
     cost = remembered_cost(cfg)
@@ -140,18 +141,6 @@ def _architecture(cfg: Config) -> str:
         depth = f"-{backbone['depth']}" if "depth" in backbone else ""
         parts.append(type_name(backbone) + depth)
     return ", ".join(parts)
-
-
-def data_name(cfg: Config) -> str:
-    """Return the name of the data set of a config: that of its dataset.yaml, or of the folder of its data."""
-    loader = cfg.get("train_dataloader") or cfg.get("test_dataloader")
-    sets = [] if loader is None else inner_datasets(loader["dataset"])
-    sources = [str(part.get("dataset_file") or part.get("data_root") or "") for part in sets]
-    names = [
-        set_name(source) if "dataset_file" in part else Path(source).name
-        for part, source in zip(sets, sources, strict=True)
-    ]
-    return join_set_names(names, sources)
 
 
 def read_measured(path: Path) -> dict[str, dict[str, Any]]:

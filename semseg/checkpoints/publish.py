@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import safetensors.torch
 import torch
@@ -32,7 +33,7 @@ class Published(NamedTuple):
     is_described: bool
 
 
-def publish(path: str | Path, out_dir: str | Path | None = None) -> Published:
+def publish(path: str | Path, out_dir: str | Path | None = None, content: Mapping[str, Any] | None = None) -> Published:
     """Write the weights and the description of a checkpoint as `<name>-<8 of its SHA-256>`, .pth and .safetensors.
 
     The same checkpoint gives the same bytes under the same names. Of a run with a moving average (EMA), the averaged
@@ -41,12 +42,13 @@ def publish(path: str | Path, out_dir: str | Path | None = None) -> Published:
     Args:
         path: of the checkpoint.
         out_dir: folder of the new files; default: the folder of the checkpoint.
+        content: of the checkpoint, from `read_checkpoint`; default: it is read here.
 
     Raises:
         FileNotFoundError, ValueError: those of `read_checkpoint`.
     """
     path = Path(path)
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(path) if content is None else content
     is_described = bool(description_of(checkpoint, path))
     # a file without description keeps all of its meta data, because it has no other
     meta = {key: value for key, value in checkpoint["meta"].items() if key in _KEPT or not is_described}
@@ -63,10 +65,10 @@ def publish(path: str | Path, out_dir: str | Path | None = None) -> Published:
         ".safetensors": safetensors.torch.save(weights, {METADATA_KEY: text}),  # one key: their order is random
     }
     paths = {}
-    for suffix, content in contents.items():
-        digest = hashlib.sha256(content).hexdigest()[:8]
+    for suffix, written in contents.items():
+        digest = hashlib.sha256(written).hexdigest()[:8]
         target = Path(out_dir or path.parent) / f"{checkpoint_stem(path.resolve())}-{digest}{suffix}"
         with atomic_path(target) as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(written)
         paths[suffix] = target
     return Published((paths[".pth"], paths[".safetensors"]), "ema_state_dict" in checkpoint, is_described)

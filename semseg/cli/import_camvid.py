@@ -7,7 +7,7 @@ from pathlib import Path
 
 from semseg.cli.program import add_debug_flag
 from semseg.cli.progress import show_count
-from semseg.cli.source import add_nproc, num_processes
+from semseg.cli.source import add_copy, add_nproc, add_snap, num_processes
 from semseg.system.wording import for_people
 
 _DESCRIPTION = (
@@ -45,14 +45,9 @@ def add_camvid(formats: argparse._SubParsersAction) -> None:
         metavar="VALUE=CLASS",
         help="convert a colour ('#rrggbb') or a stored id to a class, or to ignore (255)",
     )
-    parser.add_argument(
-        "--snap",
-        type=float,
-        metavar="N",
-        help="replace an unknown colour by the nearest known one, up to this RGB distance",
-    )
+    add_snap(parser)
     parser.add_argument("--skip-broken", action="store_true", help="skip missing images, and masks of another size")
-    parser.add_argument("--copy", action="store_true", help="copy the images to DIR/images")
+    add_copy(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace a dataset.yaml of another origin")
     add_nproc(parser)
     add_debug_flag(parser)

@@ -8,7 +8,7 @@ from pathlib import Path
 from semseg.cli.import_camvid import add_camvid
 from semseg.cli.program import add_debug_flag
 from semseg.cli.progress import show_count
-from semseg.cli.source import add_nproc, num_processes
+from semseg.cli.source import add_copy, add_nproc, add_snap, num_processes
 from semseg.system.wording import for_people
 
 _IMPORT_FORMATS = {  # help of SOURCE; what is read, and the order in which it is painted
@@ -92,12 +92,7 @@ def add_import(commands: argparse._SubParsersAction) -> None:
                 help="for masks with soft edges: lowest brightness, 1 to 255, of a pixel that belongs to the class",
             )
         if name == "colors":
-            format_parser.add_argument(
-                "--snap",
-                type=float,
-                metavar="N",
-                help="replace an unknown colour by the nearest known one, up to this RGB distance",
-            )
+            add_snap(format_parser)
         else:
             format_parser.add_argument(
                 "--background", metavar="CLASS", help="class of unannotated pixels (default: 255)"
@@ -112,7 +107,7 @@ def add_import(commands: argparse._SubParsersAction) -> None:
         if name in ("labelme", "cvat"):
             format_parser.add_argument("--line-width", type=int, metavar="PX", help=_LINE_WIDTHS[name])
         format_parser.add_argument("--skip-broken", action="store_true", help="skip missing images and invalid shapes")
-        format_parser.add_argument("--copy", action="store_true", help="copy the images to DIR/images")
+        add_copy(format_parser)
         format_parser.add_argument(
             "--overwrite", action="store_true", help="replace an existing split, or a dataset.yaml of another origin"
         )

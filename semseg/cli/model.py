@@ -65,9 +65,11 @@ def _trust(args: argparse.Namespace) -> None:
 
 def _run_describe(args: argparse.Namespace) -> int:
     from semseg.checkpoints.describe import as_json, summarize
+    from semseg.config.from_checkpoint import existing_checkpoint
 
     _trust(args)
-    print(as_json(args.checkpoint) if args.json else "\n".join(summarize(args.checkpoint)))
+    path = existing_checkpoint(args.checkpoint)
+    print(as_json(path) if args.json else "\n".join(summarize(path)))
     return 0
 
 
@@ -76,15 +78,18 @@ def _run_publish(args: argparse.Namespace) -> int:
 
     _trust(args)
     compat.repair()  # before the import of MMSegmentation, which would print warnings
-    from semseg.analysis import checkpoint_tests, model_card
+    from semseg.analysis import model_card
+    from semseg.analysis.checkpoint_tests import CheckpointTests
     from semseg.checkpoints.publish import publish
     from semseg.checkpoints.reading import read_checkpoint
+    from semseg.config.from_checkpoint import existing_checkpoint
     from semseg.system.atomic import atomic_path
 
-    content = read_checkpoint(args.checkpoint, mmap=True)
-    folder = args.results or checkpoint_tests.find_results(args.checkpoint, content)
-    scores = None if folder is None else checkpoint_tests.read_scores(folder, content)
-    published = publish(args.checkpoint, args.out_dir)
+    content = read_checkpoint(existing_checkpoint(args.checkpoint), mmap=True)
+    tests = CheckpointTests(content)
+    folder = args.results or tests.find_results(args.checkpoint)
+    scores = None if folder is None else tests.read_scores(folder)
+    published = publish(args.checkpoint, args.out_dir, content)
     for path in published.paths:
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
     weights_path = published.paths[1]

@@ -1,4 +1,4 @@
-"""Options of the programs about data: a config or a dataset.yaml, and the number of processes."""
+"""Options of the programs about data: a config or a dataset.yaml, the number of processes, and those of imports."""
 
 from __future__ import annotations
 
@@ -61,6 +61,21 @@ def load_source(args: argparse.Namespace) -> Any:
 def add_nproc(parser: argparse.ArgumentParser) -> None:
     """Add --nproc."""
     parser.add_argument("--nproc", type=int, metavar="N", help="number of processes (default: one per CPU)")
+
+
+def add_snap(parser: argparse.ArgumentParser) -> None:
+    """Add --snap, of the imports of coloured masks."""
+    parser.add_argument(
+        "--snap",
+        type=float,
+        metavar="N",
+        help="replace an unknown colour by the nearest known one, up to this RGB distance",
+    )
+
+
+def add_copy(parser: argparse.ArgumentParser) -> None:
+    """Add --copy, of the imports."""
+    parser.add_argument("--copy", action="store_true", help="copy the images to DIR/images")
 
 
 def num_processes(args: argparse.Namespace) -> int:

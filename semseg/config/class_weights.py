@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.registry import DATASETS, TRANSFORMS
+from mmseg.registry import TRANSFORMS
 
 from semseg.config.tree import inner_datasets, type_name, walk
 from semseg.datasets import statistics
+from semseg.datasets.built_sets import build_without_pipelines
 from semseg.datasets.class_counts import MaskLoader, count_train_ids
 from semseg.errors import InvalidConfigError
 from semseg.system.machine import num_cpus
@@ -140,7 +141,7 @@ def _mask_sets(cfg: Config, split: str) -> list[_MaskSet]:
                 f"{split}_dataloader: its pipeline has no {' or '.join(_LOADERS)} that loads masks",
                 code="E-config-key",
             )
-        dataset = DATASETS.build({**copy.deepcopy(dataset_cfg), "pipeline": []})
+        (dataset,) = build_without_pipelines(dataset_cfg)
         infos = [dataset.get_data_info(i) for i in range(len(dataset))]
         sets.append(_MaskSet(TRANSFORMS.build(copy.deepcopy(step)), dataset.metainfo, infos))
     return sets

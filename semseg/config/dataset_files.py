@@ -180,6 +180,24 @@ def set_name(path: str | Path) -> str:
     return (path.parent.name if path.stem == "dataset" else path.stem) or "data"
 
 
+def dataset_name(dataset: Any) -> str:
+    """Return the name of the data of a loader, in names of folders and in texts.
+
+    It is that of its dataset.yaml, see `set_name`, or of the folder of its data; `data` if there is none. Several sets
+    are joined, see `join_set_names`.
+
+    Args:
+        dataset: config of a data set or wrapper.
+    """
+    sets = inner_datasets(dataset)
+    sources = [str(part.get("dataset_file") or part.get("data_root") or "data") for part in sets]
+    names = [
+        set_name(source) if part.get("dataset_file") else Path(source).resolve().name or "data"
+        for part, source in zip(sets, sources, strict=True)
+    ]
+    return join_set_names(names, sources)
+
+
 def join_set_names(names: Sequence[str], sources: Sequence[str]) -> str:
     """Return the name of several sets in names of folders.
 

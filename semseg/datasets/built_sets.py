@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from semseg.config.tree import built_datasets
+from mmseg.registry import DATASETS
+
+from semseg.config.tree import built_datasets, inner_datasets
 from semseg.datasets.transforms import bits_of
 from semseg.system.result_names import check_inputs_stay, name_results
+
+
+def build_without_pipelines(dataset: Any) -> list[Any]:
+    """Build the data sets inside wrappers in order to list their files; they load no photographs.
+
+    Args:
+        dataset: config of a data set or wrapper; not changed.
+
+    Returns:
+        The data sets, in their order, without the wrappers.
+    """
+    return [DATASETS.build({**copy.deepcopy(inner), "pipeline": []}) for inner in inner_datasets(dataset)]
 
 
 def names_of_set(dataset: Any) -> dict[str, Path]:

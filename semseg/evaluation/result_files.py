@@ -19,7 +19,7 @@ from semseg.checkpoints.describe import describe_model
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.fingerprint import data_fingerprint, weights_fingerprint
 from semseg.checkpoints.reading import checkpoint_stem, read_checkpoint
-from semseg.config.dataset_files import join_set_names, set_name
+from semseg.config.dataset_files import dataset_name
 from semseg.config.hooks import ensure_hook
 from semseg.config.patch import Patch, changes
 from semseg.config.tree import built_datasets, inner_datasets
@@ -35,7 +35,7 @@ from semseg.system.background import Writers
 
 def configure(cfg: Config, options: ResultsOptions) -> Patch:
     """Write the results into a folder of the checkpoint and the data set; each image counts once."""
-    name, split = _data_of(cfg.test_dataloader.dataset)
+    name, split = dataset_name(cfg.test_dataloader.dataset), _split_of(cfg.test_dataloader.dataset)
     folder = f"{checkpoint_stem(options.checkpoint)}-{name}_{split}" + ("-tta" if options.tta else "")
     slices = None if options.slices_path is None else str(options.slices_path)
 
@@ -53,19 +53,13 @@ def configure(cfg: Config, options: ResultsOptions) -> Patch:
     return changes(cfg, edit)
 
 
-def _data_of(dataset: dict) -> tuple[str, str]:
-    """Return what to call the data, and the split."""
-    if dataset.get("type") == "FolderSegDataset":
-        return set_name(dataset["dataset_file"]), dataset["split"]
-    parts = inner_datasets(dataset)
-    if len(parts) > 1:
-        sources = [str(part.get("dataset_file") or part.get("data_root")) for part in parts]
-        names, splits = zip(*map(_data_of, parts), strict=True)
-        return join_set_names(names, sources), "+".join(dict.fromkeys(splits))
-    if parts[0] is not dataset:
-        return _data_of(parts[0])
-    images = Path((dataset.get("data_prefix") or {}).get("img_path") or "")
-    return Path(dataset.get("data_root") or "data").resolve().name, images.name or "test"
+def _split_of(dataset: dict) -> str:
+    """Return the name of the split: of a dataset.yaml, or else of the folder of the images."""
+    splits = []
+    for part in inner_datasets(dataset):
+        images = Path((part.get("data_prefix") or {}).get("img_path") or "")
+        splits.append(part["split"] if part.get("type") == "FolderSegDataset" else images.name or "test")
+    return "+".join(dict.fromkeys(splits))
 
 
 @HOOKS.register_module()

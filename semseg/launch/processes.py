@@ -20,14 +20,9 @@ from pathlib import Path
 
 from semseg.errors import InvalidInputError
 from semseg.launch.nodes import MEET_S, Machines, parse_number
+from semseg.system.child_process import bound_arguments
 from semseg.system.machine import num_cpus
 
-_BOUND_TO_LAUNCHER = """
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: kill this process when the launcher is killed
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.executable, [sys.executable, "-u", *sys.argv[2:]])
-"""
 _CLOCK_SKEW_S = 60  # maximum difference to the clock of a file server
 
 
@@ -100,9 +95,6 @@ def _launch(machines: Machines, num_processes: int, script: list[str], max_resta
     from semseg.launch.agent import Agent, Relay
 
     logging.disable(logging.ERROR)  # torchrun's long report of a failure; Agent prints one line instead
-    command = ["-u", *script]
-    if sys.platform == "linux":
-        command = ["-I", "-S", "-c", _BOUND_TO_LAUNCHER, str(os.getpid()), *script]
     relay = Relay(float(os.environ.get("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "600")))
     relay.stop_listening()
     backend, settings = machines.find_rendezvous(elastic=max_restarts > 0)
@@ -123,7 +115,7 @@ def _launch(machines: Machines, num_processes: int, script: list[str], max_resta
                 role="process",
                 local_world_size=num_processes,
                 entrypoint=sys.executable,
-                args=tuple(command),
+                args=tuple(bound_arguments(script)),
                 rdzv_handler=handler,
                 max_restarts=max_restarts,
                 master_addr=machines.address if backend == "static" else None,

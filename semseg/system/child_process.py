@@ -36,6 +36,19 @@ class Ended(NamedTuple):
     start_bytes: int = 0
 
 
+def bound_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of an interpreter that runs Python unbuffered, and does not outlive this process.
+
+    On Linux the kernel kills it when this process is killed; other systems have no such rule.
+
+    Args:
+        arguments: of the interpreter, such as `["-m", "semseg", "train", ...]`.
+    """
+    if sys.platform == "linux":
+        return ["-I", "-S", "-c", _BOUND_TO_PARENT, str(os.getpid()), *arguments]
+    return ["-u", *arguments]
+
+
 def run_python(arguments: Sequence[str], output_path: Path) -> Ended:
     """Run Python in a process of its own, and wait for its end.
 
@@ -49,14 +62,10 @@ def run_python(arguments: Sequence[str], output_path: Path) -> Ended:
         Signal: this process got Ctrl-C or SIGTERM.
     """
     output_path.parent.mkdir(parents=True, exist_ok=True)
-    command = ["-u", *arguments]
-    if sys.platform == "linux":
-        command = ["-I", "-S", "-c", _BOUND_TO_PARENT, str(os.getpid()), *arguments]
+    command = [sys.executable, *bound_arguments(arguments)]
     with output_path.open("ab") as output:
         start_bytes = output.tell()
-        process = subprocess.Popen(
-            [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
     try:
         with signals_raise():
             return Ended(process.wait(), output_path, start_bytes)

@@ -15,13 +15,13 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.registry import DATASETS
 
 from semseg.config.options import FAST, STOCK
 from semseg.config.patch import Key, Patch, changes, has_value, value_at
 from semseg.config.schedule import fit_schedule, length_of
 from semseg.config.tree import inner_datasets, parts_with_type
 from semseg.datasets.bit_depth import FEWEST_BITS
+from semseg.datasets.built_sets import build_without_pipelines
 from semseg.datasets.photographs import RGB_COLOR_TYPES
 from semseg.datasets.picture_sizes import num_bits, spread_sample
 from semseg.errors import InvalidConfigError
@@ -100,7 +100,7 @@ def _check_bits(cfg: Config) -> None:
 def _photographs_in(dataset: Any) -> list[Path]:
     """Return the paths of some photographs of a data set; none if it cannot be built."""
     try:
-        built = DATASETS.build({**copy.deepcopy(dataset), "pipeline": []})
+        (built,) = build_without_pipelines(dataset)
         return [Path(built.get_data_info(number)["img_path"]) for number in spread_sample(range(len(built)))]
     except Exception:  # files are missing, or an argument is wrong: the run reports it when it builds the set
         return []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import shlex
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
-from mmseg.registry import DATASETS
 
 from semseg.checkpoints.description import describe_run, description_of
 from semseg.checkpoints.plain import plain
@@ -22,6 +20,7 @@ from semseg.config.plugin_records import missing_plugins, plugin_flags, records_
 from semseg.config.rare_crops import rare_class_datasets
 from semseg.config.schedule import counts_epochs
 from semseg.config.tree import as_list, heads, inner_datasets, type_name
+from semseg.datasets.built_sets import build_without_pipelines
 from semseg.errors import InvalidConfigError
 from semseg.system.wording import listing
 from semseg.training.options import FolderOptions
@@ -179,8 +178,7 @@ def _is_same_data(cfg: Config, description: dict) -> bool:
     for split in ("train", "val"):
         loader = cfg.get(f"{split}_dataloader")
         if loader is not None:
-            parts = [{**copy.deepcopy(dataset), "pipeline": []} for dataset in inner_datasets(loader.dataset)]
-            built[split] = SimpleNamespace(datasets=[DATASETS.build(part) for part in parts])
+            built[split] = SimpleNamespace(datasets=build_without_pipelines(loader.dataset))
     now = describe_run(cfg, built, None, 1)
     return all(now[key] == description.get(key) for key in ("classes", "label_map", "data"))
 

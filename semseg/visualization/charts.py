@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 _GREY = "0.45"
-# Okabe and Ito, "Color Universal Design" (2008): distinct for colour-blind people; without yellow, too faint on white
-_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito, "Color Universal Design" (2008): distinct for colour-blind people. Yellow is left out: too faint."""
 _DASHES = ("-", "--", ":", "-.")
 
 
@@ -103,8 +103,8 @@ def draw_curves(lines: Mapping[str, Mapping[str, tuple]]) -> np.ndarray:
         for name, (iterations, values, averages) in runs.items():
             number = names.index(name)
             style = {
-                "color": _LINES[number % len(_LINES)],
-                "linestyle": _DASHES[number // len(_LINES) % len(_DASHES)],
+                "color": LINE_COLORS[number % len(LINE_COLORS)],
+                "linestyle": _DASHES[number // len(LINE_COLORS) % len(_DASHES)],
             }
             if averages is not None:
                 axes.plot(iterations, values, alpha=0.25, linewidth=0.8, **style)
@@ -146,7 +146,7 @@ def draw_scatter(points: Mapping[str, tuple], x_title: str, y_title: str, title:
     for number, (name, (x, y)) in enumerate(points.items()):
         if np.isfinite(y).any():
             axes.scatter(
-                x, y, s=26, alpha=0.8, color=_LINES[number], marker="os^D"[number % 4], label=name, linewidths=0
+                x, y, s=26, alpha=0.8, color=LINE_COLORS[number], marker="os^D"[number % 4], label=name, linewidths=0
             )
     axes.set_title(title, loc="left", fontsize=10)
     axes.set_xlabel(x_title, fontsize=9)
@@ -185,7 +185,9 @@ def draw_tradeoff(
                 if not best or scores[i] > scores[best[-1]]:
                     best.append(i)
             axes.scatter(values, scores, s=22, color="0.72", linewidths=0)
-            axes.plot([values[i] for i in best], [scores[i] for i in best], color=_LINES[0], marker="o", markersize=5)
+            axes.plot(
+                [values[i] for i in best], [scores[i] for i in best], color=LINE_COLORS[0], marker="o", markersize=5
+            )
             for i in best:
                 axes.annotate(names[i], (values[i], scores[i]), (5, -9), textcoords="offset points", fontsize=7)
             axes.set_xscale("log")

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from semseg.analysis import checkpoint_tests, model_card
+from semseg.analysis import model_card
+from semseg.analysis.checkpoint_tests import CheckpointTests
 from semseg.checkpoints.fingerprint import weights_fingerprint
 from semseg.checkpoints.publish import publish
 from semseg.checkpoints.reading import read_checkpoint
@@ -71,6 +72,12 @@ def test_the_commands_in_a_card_run(run_dir, capsys, monkeypatch):
     assert "road" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["describe", "publish"])
+def test_a_missing_checkpoint_is_an_error_that_lists_the_others(run_dir, command):
+    with raises("E-checkpoint-missing", "no checkpoint iter_9.pth; . holds best.pth, best_mIoU_iter_4.pth"):
+        trained_model([command, "iter_9.pth"])
+
+
 def test_a_card_with_validation_scores_says_so(run_dir):
     card = model_card.model_card(checkpoint(), run_dir / "best.pth", "x.safetensors")
     assert "Scores of the validation during the training, after iteration 4, not of a separate test" in card
@@ -86,7 +93,7 @@ def test_a_card_with_validation_scores_says_so(run_dir):
 
 def test_a_card_with_the_scores_of_a_test_has_intervals(tmp_path):
     content = content_of(random_results.CLASSES)
-    summary = checkpoint_tests.read_scores(write_test(tmp_path / "results"), content)
+    summary = CheckpointTests(content).read_scores(write_test(tmp_path / "results"))
     path = save(tmp_path / "best.pth", content)
     card = model_card.model_card(content, path, "x.safetensors", summary)
     miou = summary["scores"]["mIoU"]
@@ -103,18 +110,18 @@ def test_the_newest_test_of_the_checkpoint_is_found(tmp_path, monkeypatch):
     content = content_of(random_results.CLASSES)
     path = save(tmp_path / "best_mIoU_iter_4.pth", content)
     content = read_checkpoint(path)
-    assert checkpoint_tests.find_results(path, content) is None
+    assert CheckpointTests(content).find_results(path) is None
     own = dict(checkpoint=path.name)
     write_test(tmp_path / "test/best_mIoU_iter_4-a_test", created="2026-01-02", **own)
     newest = write_test(tmp_path / "test/best_mIoU_iter_4-b_test", created="2026-01-03", **own)
     write_test(tmp_path / "test/best_mIoU_iter_4-c_test", iteration=2, created="2026-01-04", **own)
     write_test(tmp_path / "test/last-d_test", created="2026-01-05")
     write_test(tmp_path / "test/best_mIoU_iter_4-v2-d_test", created="2026-01-05", checkpoint="best_mIoU_iter_4-v2.pth")
-    assert checkpoint_tests.find_results(path, content) == newest
+    assert CheckpointTests(content).find_results(path) == newest
     other = write_test(tmp_path / "work_dirs/x/test/best-e_test", created="2026-01-06")  # says that it is of best.pth
-    assert checkpoint_tests.find_results(path, content) == newest
+    assert CheckpointTests(content).find_results(path) == newest
     (tmp_path / "best.pth").symlink_to(path.name)
-    assert checkpoint_tests.find_results(path, content) == other.relative_to(tmp_path)
+    assert CheckpointTests(content).find_results(path) == other.relative_to(tmp_path)
 
 
 def test_results_with_a_fingerprint_are_those_of_the_same_weights(tmp_path, monkeypatch):
@@ -125,13 +132,13 @@ def test_results_with_a_fingerprint_are_those_of_the_same_weights(tmp_path, monk
     weights = {"weights_sha256": weights_fingerprint(read_checkpoint(path)["state_dict"])}
     other_training = {"weights_sha256": "ab" * 32}
     write_test(tmp_path / "run/test/iter_4-b_test", created="2026-01-05", checkpoint="iter_4.pth", run=other_training)
-    assert checkpoint_tests.find_results(path, read_checkpoint(path)) is None
+    assert CheckpointTests(read_checkpoint(path)).find_results(path) is None
     with raises("E-input-results", "with other weights"):
-        checkpoint_tests.read_scores(tmp_path / "run/test/iter_4-b_test", content)
+        CheckpointTests(content).read_scores(tmp_path / "run/test/iter_4-b_test")
     tested = write_test(tmp_path / "run/test/best-a_test", checkpoint="elsewhere/best.pth", run=weights)
     published = publish(path).paths  # without the optimizer
     for file in (path, *published):
-        assert checkpoint_tests.find_results(file, read_checkpoint(file)) == tested
+        assert CheckpointTests(read_checkpoint(file)).find_results(file) == tested
 
 
 @pytest.mark.parametrize("facts", [{"tta": True}, {}], ids=["now", "older"])
@@ -141,25 +148,25 @@ def test_a_test_with_augmentation_is_taken_only_without_another_and_the_card_say
     path = save(tmp_path / "iter_4.pth", content)
     own = dict(checkpoint=path.name)
     with_tta = write_test(tmp_path / "test/iter_4-a_test-tta", created="2026-01-03", run=facts, **own)
-    assert checkpoint_tests.find_results(path, content) == with_tta
-    card = model_card.model_card(content, path, "x.safetensors", checkpoint_tests.read_scores(with_tta, content))
+    assert CheckpointTests(content).find_results(path) == with_tta
+    card = model_card.model_card(content, path, "x.safetensors", CheckpointTests(content).read_scores(with_tta))
     assert "**With test-time augmentation** (`--tta`)" in card
     (metric, *_) = metadata_of(card)["model-index"][0]["results"][0]["metrics"]
     assert metric["name"] == "mIoU (test-time augmentation)"
     without = write_test(tmp_path / "test/iter_4-a_test", run={"tta": False} if facts else {}, **own)
-    assert checkpoint_tests.find_results(path, content) == without
-    card = model_card.model_card(content, path, "x.safetensors", checkpoint_tests.read_scores(without, content))
+    assert CheckpointTests(content).find_results(path) == without
+    card = model_card.model_card(content, path, "x.safetensors", CheckpointTests(content).read_scores(without))
     assert "augmentation" not in card
 
 
 def test_results_of_another_model_are_refused(tmp_path):
     content = content_of(random_results.CLASSES)
     with raises("E-input-results", "of iteration 2, and this one is of iteration 4"):
-        checkpoint_tests.read_scores(write_test(tmp_path / "a", iteration=2), content)
+        CheckpointTests(content).read_scores(write_test(tmp_path / "a", iteration=2))
     with raises("E-input-results", "other classes"):
-        checkpoint_tests.read_scores(write_test(tmp_path / "b"), checkpoint())
+        CheckpointTests(checkpoint()).read_scores(write_test(tmp_path / "b"))
     with raises("E-input-missing", "results.json"):
-        checkpoint_tests.read_scores(tmp_path, content)
+        CheckpointTests(content).read_scores(tmp_path)
 
 
 def test_a_card_has_no_paths_of_the_machine_and_no_user(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from PIL import Image
 from semseg import config
 from semseg.checks.config import check_config
 from semseg.config.classes import classes_of
+from semseg.config.dataset_files import dataset_name
 from semseg.config.tree import inner_datasets
 from semseg.datasets.built_sets import names_of_set
 from semseg.evaluation import for_testing
@@ -198,6 +199,13 @@ def test_the_folder_of_results_names_all_sets_also_those_of_one_name(tmp_path, c
     assert folder(coast, twin) == "w/test/model-coast+coast_val"
     many = [write_set(tmp_path / f"set{number}") for number in range(6)]
     assert re.fullmatch(r"w/test/model-set0\+set1\+set2\+3_more-[0-9a-f]{8}_val", folder(*many))
+
+
+def test_a_set_is_named_by_its_file_or_by_the_folder_of_its_data(tmp_path):
+    assert dataset_name({"dataset_file": str(tmp_path / "coast/dataset.yaml")}) == "coast"
+    assert dataset_name({"type": "RepeatDataset", "dataset": {"data_root": "data/lake/"}}) == "lake"
+    assert dataset_name({"datasets": [{"data_root": "data/lake"}, {}]}) == "lake+data"
+    assert dataset_name({}) == dataset_name({"data_root": "/"}) == "data"
 
 
 def test_overfitting_takes_the_first_set_and_says_so(tmp_path, coast, caplog):

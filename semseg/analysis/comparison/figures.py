@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
 
 from semseg.analysis.compare import check_comparable
 from semseg.analysis.comparison.pace import read_pace
 from semseg.analysis.comparison.plan import Model, Plan
 from semseg.analysis.comparison.runs import read_own_results, read_record
 from semseg.analysis.curves import Curve, read_curves
+from semseg.analysis.model_costs import num_parameters
 from semseg.evaluation import scores
 from semseg.evaluation.bootstrap import intervals, paired_intervals
 from semseg.evaluation.confusion import Areas
@@ -133,17 +131,10 @@ def shared_machine(figures: Sequence[Figures]) -> str | None:
 
 def describe_machine(record: Mapping[str, Any]) -> str:
     """Return what the times of a run depend on: CPU, threads and precision of the latency, and the GPUs."""
-    hardware, latency = record.get("hardware") or {}, record["latency"]  # records of earlier versions have no hardware
+    hardware, latency = record["hardware"], record["latency"]
     threads = f"{latency['threads']} thread{'' if latency['threads'] == 1 else 's'}"
-    gpus = ", ".join(gpu["name"] for gpu in hardware.get("gpus", ()))
-    return f"{hardware.get('cpu', 'an unknown CPU')}, {threads}, {latency['precision']}" + (gpus and f" (GPU: {gpus})")
-
-
-def count_parameters(cfg: Config) -> int:
-    """Return the number of parameters of a model without its auxiliary heads, which are used in training only."""
-    init_default_scope(cfg.get("default_scope", "mmseg"))
-    model = MODELS.build({**cfg.model, "pretrained": None})
-    return sum(value.numel() for name, value in model.named_parameters() if not name.startswith("auxiliary_head"))
+    gpus = ", ".join(gpu["name"] for gpu in hardware["gpus"])
+    return f"{hardware['cpu']}, {threads}, {latency['precision']}" + (gpus and f" (GPU: {gpus})")
 
 
 def _figures_of(plan: Plan, model: Model) -> Figures | None:
@@ -174,7 +165,7 @@ def _figures_of(plan: Plan, model: Model) -> Figures | None:
         planned_step_s=pace["step_s"] if pace and plan.budget.minutes is not None else None,
         step_s=float(np.mean(steps)) if steps else None,
         peak_bytes=int(max(memory)) * 2**20 if memory else None,
-        num_parameters=count_parameters(model.cfg),
+        num_parameters=num_parameters(model.cfg),
         latency=median["latency"],
         latency_machine=describe_machine(median),
         machines=tuple(describe_machine(record) for _, record in finished.values()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.registry import DATASETS
 
 from semseg.analysis.options import ComparisonOptions
 from semseg.checkpoints.fingerprint import data_fingerprint
@@ -20,7 +18,7 @@ from semseg.checkpoints.plain import plain
 from semseg.config import load_config
 from semseg.config.classes import classes_of
 from semseg.config.schedule import scale_schedule
-from semseg.config.tree import inner_datasets
+from semseg.datasets.built_sets import build_without_pipelines
 from semseg.errors import InvalidConfigError, InvalidInputError
 from semseg.system.atomic import check_folder
 
@@ -182,8 +180,7 @@ def _fingerprint(cfg: Config) -> dict[str, Any]:
             raise InvalidConfigError(
                 f"{cfg.filename} has no {split}_dataloader; a comparison trains and tests", code="E-config-missing-key"
             )
-        parts = [{**copy.deepcopy(dataset), "pipeline": []} for dataset in inner_datasets(loader.dataset)]
-        built[split] = SimpleNamespace(datasets=[DATASETS.build(part) for part in parts])
+        built[split] = SimpleNamespace(datasets=build_without_pipelines(loader.dataset))
     return data_fingerprint(built)
 
 

@@ -91,8 +91,6 @@ def read_own_results(run: Run) -> Results:
     """
     record = read_record(run.folder)
     assert record is not None
-    if "results" not in record:  # of an earlier version
-        return read_results(find_results(run.folder))
     if not _has_own_results(run, record):
         raise InvalidInputError(
             f"{run.folder / record['results']['folder']}: its results are not those of the comparison any more; run the"
@@ -104,8 +102,6 @@ def read_own_results(run: Run) -> Results:
 
 def _has_own_results(run: Run, record: Mapping[str, Any]) -> bool:
     """Return whether the results of a finished run are still there, and no later test has replaced them."""
-    if "results" not in record:
-        return True
     path = run.folder / record["results"]["folder"] / "results.json"
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == record["results"]["sha256"]
 

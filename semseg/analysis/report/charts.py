@@ -6,7 +6,8 @@ Colours are CSS variables such as `var(--accent)`; the page replaces them by tho
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,6 +97,57 @@ def line_of(x: Sequence, y: Sequence, name: str, color: str = "var(--accent)", *
     return {"type": "scatter", "mode": "lines", "x": list(x), "y": list(y), "name": name, "line": line, **more}
 
 
+def error_bars(scores: Iterable[tuple[float | None, float | None, float | None]], color: str, width: int) -> dict:
+    """Return the error bars of a trace; a score that is not defined, or has no interval, gets none.
+
+    Args:
+        scores: value, low and high end of the interval; None or nan if they are not defined.
+        color: of the lines.
+        width: px of their ends.
+    """
+    ends = [
+        (max(0.0, high - value), max(0.0, value - low))
+        if value is not None and low is not None and high is not None and math.isfinite(value + low + high)
+        else (0.0, 0.0)
+        for value, low, high in scores
+    ]
+    above, below = ([pair[side] for pair in ends] for side in (0, 1))
+    lines = {"color": color, "thickness": 1, "width": width}
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, **lines}
+
+
+def percent_axis(end: int) -> dict[str, Any]:
+    """Return an axis from 0 to 100 %; what is beyond, up to `end`, is room for text."""
+    return {"range": [0, end], "tickvals": [0, 25, 50, 75, 100], "ticktext": ["0 %", "25", "50", "75", "100"]}
+
+
+def category_axis(labels: Sequence[str]) -> dict[str, Any]:
+    """Return a vertical axis with labels, from top to bottom."""
+    return {"type": "category", "categoryarray": labels, "autorange": "reversed", "showgrid": False}
+
+
+def class_orders(
+    rows: Sequence[Mapping[str, Any]], iou: Sequence[float | None], differences: Sequence[float | None] | None = None
+) -> dict[str, list[int]]:
+    """Return the orders of the classes that the user can choose, as indices into the table: see page.js.
+
+    Args:
+        rows: `per_class` of the results.
+        iou: of each class; None if it is not defined.
+        differences: of each class, the first one at the top; None if it is not defined.
+    """
+    keys: dict[str, Callable[[int], Any]] = {
+        "table": lambda i: i,
+        "lowest": lambda i: (iou[i] is None, iou[i]),
+        "highest": lambda i: (iou[i] is None, -(iou[i] or 0)),
+        "name": lambda i: rows[i]["class"].casefold(),
+        "pixels": lambda i: -rows[i]["truth_pixels"],
+    }
+    if differences is not None:
+        keys["difference"] = lambda i: (differences[i] is None, differences[i])
+    return {name: sorted(range(len(rows)), key=key) for name, key in keys.items()}
+
+
 def class_chart(summary: Mapping[str, Any], other: Sequence[Mapping] | None) -> Chart:
     """Draw the IoU of each class with its interval, and optionally that of a second run.
 
@@ -107,7 +159,6 @@ def class_chart(summary: Mapping[str, Any], other: Sequence[Mapping] | None) -> 
     labels = class_labels(summary["classes"], summary["palette"])
     iou = [row["IoU"] for row in rows]
     texts, colors = [format_number(value, 1) for value in iou], ["var(--text)"] * len(rows)
-    known = [row["low"] is not None and row["high"] is not None and row["IoU"] is not None for row in rows]
     bars = {
         "type": "bar",
         "orientation": "h",
@@ -115,15 +166,7 @@ def class_chart(summary: Mapping[str, Any], other: Sequence[Mapping] | None) -> 
         "x": iou,
         "y": labels,
         "marker": {"color": "var(--accent)"},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [max(0, r["high"] - r["IoU"]) if k else 0 for r, k in zip(rows, known, strict=True)],
-            "arrayminus": [max(0, r["IoU"] - r["low"]) if k else 0 for r, k in zip(rows, known, strict=True)],
-            "color": "var(--text)",
-            "thickness": 1,
-            "width": 3,
-        },
+        "error_x": error_bars(((row["IoU"], row["low"], row["high"]) for row in rows), "var(--text)", 3),
         "customdata": [
             [html.escape(row["class"], quote=False), format_number(row["IoU"]), _interval(row)] for row in rows
         ],
@@ -168,12 +211,8 @@ def class_chart(summary: Mapping[str, Any], other: Sequence[Mapping] | None) -> 
         figure_of(
             data,
             60 + (38 if other else 26) * len(rows),
-            {
-                "range": [0, 124 if other else 112],
-                "tickvals": [0, 25, 50, 75, 100],
-                "ticktext": ["0 %", "25", "50", "75", "100"],
-            },
-            {"type": "category", "categoryarray": labels, "autorange": "reversed", "showgrid": False},
+            percent_axis(124 if other else 112),
+            category_axis(labels),
             bargap=0.35,
             showlegend=bool(other),
         ),

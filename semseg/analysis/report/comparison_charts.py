@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from semseg.analysis.comparison.figures import Figures, Score
 from semseg.analysis.curves import Curve, smoothed
-from semseg.analysis.report.charts import Chart, class_labels, figure_of, format_number, line_of
+from semseg.analysis.report.charts import (
+    Chart,
+    category_axis,
+    class_labels,
+    class_orders,
+    error_bars,
+    figure_of,
+    format_number,
+    line_of,
+    percent_axis,
+)
 from semseg.analysis.report.collect import evenly
 
 NUM_COLORS = 8
@@ -107,15 +117,7 @@ def class_chart(figures: Sequence[Figures]) -> Chart:
                 "x": [_finite(score.value) for score in one.classes],
                 "y": labels,
                 "marker": {"color": color_of(place)},
-                "error_x": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [_length(score.value, score.high) for score in one.classes],
-                    "arrayminus": [_length(score.low, score.value) for score in one.classes],
-                    "color": "var(--text)",
-                    "thickness": 1,
-                    "width": 2,
-                },
+                "error_x": error_bars((score[:3] for score in one.classes), "var(--text)", 2),
                 "customdata": [interval_text(score) for score in one.classes],
                 "hovertemplate": f"{name}<br>IoU %{{x:.2f}} %, interval %{{customdata}}<extra></extra>",
             }
@@ -138,8 +140,8 @@ def class_chart(figures: Sequence[Figures]) -> Chart:
         figure_of(
             data,
             70 + (_BAR_PX * len(figures) + 12) * len(labels),
-            {"range": [0, 104], "tickvals": [0, 25, 50, 75, 100], "ticktext": ["0 %", "25", "50", "75", "100"]},
-            {"type": "category", "categoryarray": labels, "autorange": "reversed", "showgrid": False},
+            percent_axis(104),
+            category_axis(labels),
             barmode="group",
             bargap=0.25,
         ),
@@ -164,15 +166,7 @@ def latency_chart(figures: Sequence[Figures]) -> Chart:
                 "x": [round(latency_ms, 1)],
                 "y": [_finite(score.value)],
                 "marker": {"color": color_of(place), "size": size, "opacity": 0.85},
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [_length(score.value, score.high)],
-                    "arrayminus": [_length(score.low, score.value)],
-                    "color": "var(--muted)",
-                    "thickness": 1,
-                    "width": 3,
-                },
+                "error_y": error_bars([score[:3]], "var(--muted)", 3),
                 "hovertemplate": f"{name}<br>mIoU %{{y:.2f}} %, %{{x}} ms, {one.num_parameters:,} parameters"
                 "<extra></extra>",
             }
@@ -200,26 +194,14 @@ def interval_text(score: Score) -> str:
     return f"{score.low:.2f} to {score.high:.2f}" if math.isfinite(score.low + score.high) else "–"
 
 
-def class_orders(figures: Sequence[Figures]) -> Mapping[str, list[int]]:
-    """Return the orders of the classes that the user can choose, as indices: see page.js."""
-    summary = figures[0].results[0].summary
-    of_classes = [[_finite(one.classes[place].value) for one in figures] for place in range(len(summary["classes"]))]
+def orders_of_classes(figures: Sequence[Figures]) -> dict[str, list[int]]:
+    """Return the orders of the classes, see `class_orders`: by the mean IoU of the models, and by their spread."""
+    rows = figures[0].results[0].summary["per_class"]
+    of_classes = [[_finite(one.classes[place].value) for one in figures] for place in range(len(rows))]
     known = [[value for value in values if value is not None] for values in of_classes]
-    rows = summary["per_class"]
-    keys = {
-        "table": lambda i: i,
-        "lowest": lambda i: (not known[i], np.mean(known[i]) if known[i] else 0),
-        "highest": lambda i: (not known[i], -np.mean(known[i]) if known[i] else 0),
-        "difference": lambda i: -(max(known[i]) - min(known[i])) if known[i] else 1,
-        "name": lambda i: rows[i]["class"].casefold(),
-        "pixels": lambda i: -rows[i]["truth_pixels"],
-    }
-    return {name: sorted(range(len(rows)), key=key) for name, key in keys.items()}
+    means = [float(np.mean(values)) if values else None for values in known]
+    return class_orders(rows, means, [min(values) - max(values) if values else None for values in known])
 
 
 def _finite(value: float) -> float | None:
     return round(value, 4) if math.isfinite(value) else None
-
-
-def _length(start: float, end: float) -> float:
-    return max(0.0, end - start) if math.isfinite(end - start) else 0.0

@@ -62,7 +62,7 @@ def write_page(plan: Plan, figures: Sequence[Figures], failed: Mapping[str, str]
         thumbnails=[],
         facts={
             "figures": {chart.name: chart.figure for chart in (latency, *curves, classes)},
-            "classOrders": charts.class_orders(figures),
+            "classOrders": charts.orders_of_classes(figures),
             "classes": summary["classes"],
             "views": [],
             "images": [],

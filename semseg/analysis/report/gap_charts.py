@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from semseg.analysis.report.charts import Chart, class_labels, figure_of, format_number
+from semseg.analysis.report.charts import Chart, category_axis, class_labels, figure_of, format_number
 
 TITLES = {
     "score": "Score: 1 minus the expected mIoU",
@@ -110,7 +110,7 @@ def share_chart(rows: Sequence[Mapping[str, Any]], palette: Sequence) -> Chart:
             data,
             60 + 34 * len(rows),
             {"range": [0, 1.12 * max([*ends, 1])], "ticksuffix": " %", "nticks": 6},
-            {"type": "category", "categoryarray": labels, "autorange": "reversed", "showgrid": False},
+            category_axis(labels),
             bargap=0.35,
             showlegend=True,
         ),
@@ -192,7 +192,7 @@ def keep_chart(rows: Sequence[Mapping[str, Any]], palette: Sequence, share: floa
             [bars],
             60 + 24 * len(rows),
             {"ticksuffix": " %", "range": [0, 100]},
-            {"type": "category", "categoryarray": labels, "autorange": "reversed", "showgrid": False},
+            category_axis(labels),
         ),
         ["class", "least confidence", "pixels", "kept", "kept %"],
         table,

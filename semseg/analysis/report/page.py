@@ -186,23 +186,14 @@ def _name(results: Results) -> str:
 
 
 def _class_orders(summary: Mapping[str, Any], other: Results | None) -> dict[str, list[int]]:
-    """Return the orders of the classes that the user can choose, as indices into the table."""
-    rows = summary["per_class"]
-    keys: dict[str, Callable[[int], Any]] = {
-        "lowest": lambda i: (rows[i]["IoU"] is None, rows[i]["IoU"]),
-        "highest": lambda i: (rows[i]["IoU"] is None, -(rows[i]["IoU"] or 0)),
-        "name": lambda i: rows[i]["class"].casefold(),
-        "pixels": lambda i: -rows[i]["truth_pixels"],
-        "table": lambda i: i,
-    }
+    """Return the orders of the classes that the user can choose; see `class_orders`."""
+    rows, gains = summary["per_class"], None
     if other:
-        its = other.summary["per_class"]
         gains = [
             None if a["IoU"] is None or b["IoU"] is None else a["IoU"] - b["IoU"]
-            for a, b in zip(rows, its, strict=True)
+            for a, b in zip(rows, other.summary["per_class"], strict=True)
         ]
-        keys["difference"] = lambda i: (gains[i] is None, gains[i])
-    return {name: sorted(range(len(rows)), key=key) for name, key in keys.items()}
+    return charts.class_orders(rows, [row["IoU"] for row in rows], gains)
 
 
 def _spaced(value: Any) -> Any:

@@ -8,20 +8,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
 from semseg.datasets.dataset_file import DatasetFile
 from semseg.datasets.dataset_keys import SPLITS, RawValue, parse_color
-from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs
 from semseg.datasets.importers import writing
-from semseg.datasets.importers.camvid import Frame, Source, choose_classes, drive_of, read_source
+from semseg.datasets.importers.camvid import Source, choose_classes, drive_of, read_source
 from semseg.datasets.importers.camvid_classes import COLORS, VOID
 from semseg.datasets.importers.class_lists import Classes, parse_map
-from semseg.datasets.importers.colors import check_colors
-from semseg.datasets.importers.photos import Photo, find_photos
-from semseg.datasets.importers.shapes import Annotated
-from semseg.datasets.importers.vetting import photo_size, vet_photos, vet_targets
-from semseg.datasets.pairs import Pair
+from semseg.datasets.importers.colors import annotate, check_colors
+from semseg.datasets.importers.photos import find_photos
+from semseg.datasets.importers.vetting import vet_output, vet_photos, vet_targets
 from semseg.errors import InvalidDataError, InvalidInputError
 from semseg.labels import IGNORED
 from semseg.system.worker_pool import run_all
@@ -70,8 +65,7 @@ class CamVidPlan:
         every = [picture for pictures in self.pictures.values() for picture in pictures]
         run_all(partial(writing.write_picture, self.brush), every, self.request.num_processes, on_progress)
         for split, pictures in self.pictures.items():
-            pairs = [Pair(picture.copy_path or picture.image_path, picture.target_path) for picture in pictures]
-            write_pairs(out_dir / list_name(split), pairs)
+            writing.write_list(out_dir, split, pictures)
         origins = dict.fromkeys(self.pictures, _origin(self.request))
         writing.write_dataset_file(out_dir / "dataset.yaml", origins, self.classes, self.exif)
 
@@ -104,12 +98,13 @@ def plan_camvid(request: CamVidRequest) -> CamVidPlan:
         ValueError: something cannot be imported, such as a colour that is not in the list; or the output folder holds
             another data set.
     """
+    vet_output(request.out_dir, request.num_processes)
     _check_target(request)
     source = read_source(request.source, request.by_drive)
     classes, train_ids = choose_classes(source, request.num_classes)
     rules = _rules(request, source, classes, train_ids)
     frames = [frame for frame in source.frames if frame.split is not None]
-    album = find_photos([_annotated(frame) for frame in frames])
+    album = find_photos([annotate(frame.name, frame.image_path, frame.mask_path) for frame in frames])
     notes = [*source.notes, *vet_photos(len(frames), album.missing, album.unfit, request.skip_broken)]
     exif = album.exif or "apply"
     split_of = {frame.name: frame.split for frame in frames}
@@ -117,7 +112,7 @@ def plan_camvid(request: CamVidRequest) -> CamVidPlan:
     for split in SPLITS:
         photos = [photo for photo in album.photos if split_of[photo.annotated.name] == split]
         if photos:
-            pictures[split] = tuple(_picture(request, split, photo, exif) for photo in photos)
+            pictures[split] = writing.plan_pictures(photos, request.out_dir, split, exif, request.copy)
     if "train" not in pictures:
         raise InvalidDataError(
             f"{request.source}: no picture for train (divided {source.divided_by}); add its pictures, or lists",
@@ -125,9 +120,7 @@ def plan_camvid(request: CamVidRequest) -> CamVidPlan:
         )
     every = [picture for of_split in pictures.values() for picture in of_split]
     vet_targets(every)
-    mask_paths = [picture.mask_path for picture in every if picture.mask_path is not None]
-    num_snapped = check_colors(mask_paths, rules, classes.origin, request.num_processes)
-    notes += [f"snapped: {num_snapped} px to the nearest colour"] if num_snapped else []
+    notes += check_colors(every, rules, classes.origin, request.num_processes)
     brush = writing.make_brush(classes, {}, 0, rules)
     void: RawValue = source.names.index(VOID) if source.encoding == "ids" else COLORS[VOID]
     return CamVidPlan(request, source, classes, pictures, tuple(notes), exif, rules.label_map[void], brush)
@@ -135,8 +128,6 @@ def plan_camvid(request: CamVidRequest) -> CamVidPlan:
 
 def _check_target(request: CamVidRequest) -> None:
     """Raise an error if the output folder holds another data set."""
-    if request.out_dir.exists() and not request.out_dir.is_dir():
-        raise InvalidInputError(f"`out_dir` {request.out_dir} is a file; give a folder", code="E-input-value")
     existing = writing.read_existing(request.out_dir, request.overwrite)
     others = [origin for origin in (existing.origins.values() if existing else ()) if origin != _origin(request)]
     if existing and others and not request.overwrite:
@@ -148,7 +139,7 @@ def _check_target(request: CamVidRequest) -> None:
 
 
 def _origin(request: CamVidRequest) -> writing.Origin:
-    return writing.Origin(_FORMAT, relative_to_folder(request.source, request.out_dir))
+    return writing.Origin.of(_FORMAT, request.source, request.out_dir)
 
 
 def _rules(request: CamVidRequest, source: Source, classes: Classes, train_ids: dict[RawValue, int]) -> DatasetFile:
@@ -194,24 +185,3 @@ def _stored_id(text: str) -> RawValue:
     """
     (value,) = bytes([int(text)])
     return value
-
-
-def _annotated(frame: Frame) -> Annotated:
-    try:
-        with Image.open(frame.mask_path) as mask:
-            size = mask.size
-    except OSError:
-        raise InvalidDataError(f"{frame.mask_path} is not a readable image", code="E-data-unreadable") from None
-    return Annotated(frame.name, (frame.image_path,), size, mask_path=frame.mask_path)
-
-
-def _picture(request: CamVidRequest, split: str, photo: Photo, exif: str) -> writing.Picture:
-    name, out_dir = photo.annotated.name, request.out_dir
-    return writing.Picture(
-        image_path=photo.path,
-        target_path=out_dir / writing.MASK_FOLDER / split / f"{name}.png",
-        copy_path=out_dir / writing.IMAGE_FOLDER / split / f"{name}{photo.suffix}" if request.copy else None,
-        size=photo_size(photo, exif),
-        shapes=(),
-        mask_path=photo.annotated.mask_path,
-    )

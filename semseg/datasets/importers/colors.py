@@ -13,6 +13,7 @@ from semseg.datasets.dataset_file import DatasetFile
 from semseg.datasets.dataset_keys import IGNORE, Color, RawValue, Split, hex_color, parse_color
 from semseg.datasets.importers.class_lists import Classes
 from semseg.datasets.importers.shapes import Annotated, Parsed
+from semseg.datasets.importers.writing import Picture
 from semseg.datasets.masks import census
 from semseg.datasets.pairs import find_pairs
 from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
@@ -103,14 +104,23 @@ def parse(
     images = []
     for image_path, mask_path in pairing.pairs:
         assert mask_path is not None  # without `unlabelled` all pairs have masks
-        try:
-            with Image.open(mask_path) as mask:
-                size = mask.size
-        except OSError:
-            raise InvalidDataError(f"{mask_path} is not a readable image", code="E-data-unreadable") from None
         name = mask_path.relative_to(source).with_suffix("").as_posix()
-        images.append(Annotated(name, (image_path,), size, mask_path=mask_path))
+        images.append(annotate(name, image_path, mask_path))
     return Parsed(tuple(images)), list(pairing.masks_without_image)
+
+
+def annotate(name: str, image_path: Path, mask_path: Path) -> Annotated:
+    """Return an image with its mask, whose size is read.
+
+    Raises:
+        ValueError: the mask is not an image.
+    """
+    try:
+        with Image.open(mask_path) as mask:
+            size = mask.size
+    except OSError:
+        raise InvalidDataError(f"{mask_path} is not a readable image", code="E-data-unreadable") from None
+    return Annotated(name, (image_path,), size, mask_path=mask_path)
 
 
 def list_colors(source: Path, mask_suffix: Sequence[str] = ()) -> str:
@@ -134,15 +144,16 @@ def list_colors(source: Path, mask_suffix: Sequence[str] = ()) -> str:
     return listing((_name(color) for color, _ in counts.most_common()), _NUM_COLORS_SHOWN)
 
 
-def check_colors(masks: Sequence[Path], described: DatasetFile, origin: str, num_processes: int = 1) -> int:
-    """Check that every pixel has the colour of a class, or with `encoding: ids` a known value.
+def check_colors(pictures: Sequence[Picture], described: DatasetFile, origin: str, num_processes: int = 1) -> list[str]:
+    """Check that every pixel of the masks has the colour of a class, or with `encoding: ids` a known value.
 
     Returns:
-        The number of pixels whose colour is replaced by the nearest one.
+        A note with the number of pixels whose colour is replaced by the nearest one, if there are any.
 
     Raises:
         ValueError: pixels have other colours or values; the message has their numbers, and the nearest classes.
     """
+    masks = [picture.mask_path for picture in pictures if picture.mask_path is not None]
     results = run_all(partial(_count_unknown, described), masks, num_processes)
     unknown, in_masks = Counter(), Counter()
     for counts, _ in results:
@@ -163,7 +174,8 @@ def check_colors(masks: Sequence[Path], described: DatasetFile, origin: str, num
             + (advice if stores_ids else f"add them there, {advice}, or `snap` DISTANCE"),
             code="E-data-mask-values",
         )
-    return sum(snapped for _, snapped in results)
+    num_snapped = sum(snapped for _, snapped in results)
+    return [f"snapped: {num_snapped} px to the nearest colour"] if num_snapped else []
 
 
 def _count_unknown(described: DatasetFile, mask_path: Path) -> tuple[dict, int]:

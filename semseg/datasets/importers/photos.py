@@ -33,6 +33,10 @@ class Photo(NamedTuple):
         """Whether `path` is an annotation file that holds the image."""
         return self.path == self.annotated.embedded_in
 
+    def size(self, exif: str) -> Size:
+        """Return width and height as training reads it, which turns it upright unless `exif` is `ignore`."""
+        return self.stored if exif == "ignore" else self.upright
+
 
 class Album(NamedTuple):
     """The photographs of a set.

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from semseg.datasets.dataset_keys import SPLITS
-from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs
 from semseg.datasets.importers import class_masks, coco, colors, cvat, labelme, writing
 from semseg.datasets.importers.class_lists import (
     Classes,
@@ -20,8 +19,7 @@ from semseg.datasets.importers.class_lists import (
 )
 from semseg.datasets.importers.photos import Photo, find_photos
 from semseg.datasets.importers.shapes import Parsed, Polygons, require_pycocotools
-from semseg.datasets.importers.vetting import photo_size, vet_photos, vet_places, vet_shapes, vet_targets
-from semseg.datasets.pairs import Pair
+from semseg.datasets.importers.vetting import vet_output, vet_photos, vet_places, vet_shapes, vet_targets
 from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 from semseg.labels import IGNORED
 from semseg.system.worker_pool import run_all
@@ -83,8 +81,7 @@ class Plan:
         split, out_dir = self.request.split, self.request.out_dir
         paint = partial(writing.write_picture, self.brush)
         counts = run_all(paint, self.pictures, self.request.num_processes, on_progress)
-        pairs = [Pair(picture.copy_path or picture.image_path, picture.target_path) for picture in self.pictures]
-        write_pairs(out_dir / list_name(split), pairs)
+        writing.write_list(out_dir, split, self.pictures)
         origins = {**(self.existing.origins if self.existing else {}), split: _origin(self.request)}
         writing.write_dataset_file(out_dir / "dataset.yaml", origins, self.classes, self.exif)
         num_px = sum(count.all_px for count in counts)
@@ -123,8 +120,7 @@ def plan(request: Request) -> Plan:
     """
     if request.split not in SPLITS:
         raise InvalidInputError(f"`split`: expected {', '.join(SPLITS)}, got {request.split!r}", code="E-input-value")
-    if request.num_processes < 1:
-        raise InvalidInputError(f"{request.num_processes} processes; expected 1 or more", code="E-input-range")
+    vet_output(request.out_dir, request.num_processes)
     existing, siblings = _read_target(request)
     label_map = parse_map(request.label_map)
     classes = _choose_classes(request, siblings)
@@ -163,7 +159,7 @@ def plan(request: Request) -> Plan:
             "; ".join([f"{request.source}: no image with annotations to import", *notes]), code="E-data-empty"
         )
 
-    shapes = [(shape, photo_size(photo, exif)) for photo in photos for shape in photo.annotated.shapes]
+    shapes = [(shape, photo.size(exif)) for photo in photos for shape in photo.annotated.shapes]
     counts = Counter(shape.label for shape, _ in shapes)
     classes = classes or discover_classes(counts | Counter(dict.fromkeys(parsed.declared, 0)), label_map)
     train_ids = {} if described else assign_train_ids(counts, classes, label_map)
@@ -171,12 +167,11 @@ def plan(request: Request) -> Plan:
         photos = [_sort_masks(photo, train_ids) for photo in photos]
     num_clipped = sum(shape.sticks_out(size) for shape, size in shapes)
     notes += [f"clipped: {num_clipped} shapes that extend beyond their image"] if num_clipped else []
-    pictures = _plan_pictures(request, photos, exif)
+    photos = sorted(photos, key=lambda photo: photo.annotated.name)
+    pictures = writing.plan_pictures(photos, request.out_dir, request.split, exif, request.copy)
     vet_targets(pictures)
     if described:
-        mask_paths = [picture.mask_path for picture in pictures if picture.mask_path is not None]
-        snapped = colors.check_colors(mask_paths, described, classes.origin, request.num_processes)
-        notes += [f"snapped: {snapped} px to the nearest colour"] if snapped else []
+        notes += colors.check_colors(pictures, described, classes.origin, request.num_processes)
     else:
         notes += _describe_unused(classes, train_ids, label_map, {*counts, *parsed.declared})
     brush = writing.make_brush(classes, train_ids, _background_id(request.background, classes), described)
@@ -185,8 +180,6 @@ def plan(request: Request) -> Plan:
 
 def _read_target(request: Request) -> tuple[writing.Existing | None, writing.Existing | None]:
     """Return the dataset.yaml of the output folder; and again if it has other splits than the requested one."""
-    if request.out_dir.exists() and not request.out_dir.is_dir():
-        raise InvalidInputError(f"`out_dir` {request.out_dir} is a file; give a folder", code="E-input-value")
     existing = writing.read_existing(request.out_dir, request.overwrite)
     if existing is None:
         return None, None
@@ -202,7 +195,7 @@ def _read_target(request: Request) -> tuple[writing.Existing | None, writing.Exi
 
 
 def _origin(request: Request) -> writing.Origin:
-    return writing.Origin(request.format, relative_to_folder(request.source, request.out_dir))
+    return writing.Origin.of(request.format, request.source, request.out_dir)
 
 
 def _choose_classes(request: Request, siblings: writing.Existing | None) -> Classes | None:
@@ -260,27 +253,6 @@ def _sort_masks(photo: Photo, train_ids: Mapping[str, int]) -> Photo:
     """Sort the masks of an image by class, ignored ones last."""
     shapes = sorted(photo.annotated.shapes, key=lambda shape: train_ids[shape.label])
     return photo._replace(annotated=replace(photo.annotated, shapes=tuple(shapes)))
-
-
-def _plan_pictures(request: Request, photos: Sequence[Photo], exif: str) -> tuple[writing.Picture, ...]:
-    """Return the masks to write with their paths, sorted by name."""
-    mask_dir = request.out_dir / writing.MASK_FOLDER / request.split
-    image_dir = request.out_dir / writing.IMAGE_FOLDER / request.split
-    pictures = []
-    for photo in sorted(photos, key=lambda photo: photo.annotated.name):
-        name = PurePosixPath(photo.annotated.name)
-        pictures.append(
-            writing.Picture(
-                image_path=photo.path,
-                target_path=mask_dir / f"{name}.png",
-                copy_path=image_dir / f"{name}{photo.suffix}" if request.copy or photo.is_embedded else None,
-                size=photo_size(photo, exif),
-                shapes=photo.annotated.shapes,
-                mask_path=photo.annotated.mask_path,
-                is_embedded=photo.is_embedded,
-            )
-        )
-    return tuple(pictures)
 
 
 def _describe_unused(classes: Classes, train_ids: dict, label_map: dict, known_labels: set) -> list[str]:

@@ -8,9 +8,21 @@ from pathlib import Path
 
 from semseg.datasets.importers.class_masks import PLACES
 from semseg.datasets.importers.photos import Photo
-from semseg.datasets.importers.shapes import Annotated, Size
+from semseg.datasets.importers.shapes import Annotated
 from semseg.datasets.importers.writing import Picture
 from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
+
+
+def vet_output(out_dir: Path, num_processes: int) -> None:
+    """Check where and by how many processes an import is written.
+
+    Raises:
+        ValueError: `out_dir` is a file, or there are no processes.
+    """
+    if num_processes < 1:
+        raise InvalidInputError(f"{num_processes} processes; expected 1 or more", code="E-input-range")
+    if out_dir.exists() and not out_dir.is_dir():
+        raise InvalidInputError(f"`out_dir` {out_dir} is a file; give a folder", code="E-input-value")
 
 
 def vet_photos(num_images: int, missing: Sequence[str], unfit: Sequence[str], skip: bool) -> list[str]:
@@ -79,7 +91,7 @@ def vet_shapes(photos: Sequence[Photo], exif: str, skip: bool) -> tuple[list[Pho
     """
     kept, broken, num_shapes = [], [], 0
     for photo in photos:
-        size, shapes = photo_size(photo, exif), []
+        size, shapes = photo.size(exif), []
         for shape in photo.annotated.shapes:
             num_shapes += 1
             problem = shape.problem(size)
@@ -125,8 +137,3 @@ def vet_targets(pictures: Sequence[Picture]) -> None:
                 raise InvalidInputError(
                     f"{target} is a source and would be replaced; give another `out_dir`", code="E-input-used"
                 )
-
-
-def photo_size(photo: Photo, exif: str) -> Size:
-    """Return width and height of an image as training reads it."""
-    return photo.stored if exif == "ignore" else photo.upright

@@ -7,19 +7,21 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import yaml
 
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_keys import SPLITS, Split, hex_color
-from semseg.datasets.dataset_writing import list_name, write_text
+from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs, write_text
 from semseg.datasets.importers.class_lists import Classes
 from semseg.datasets.importers.labelme import read_embedded_image
+from semseg.datasets.importers.photos import Photo
 from semseg.datasets.importers.shapes import Shape, Size, paint
 from semseg.datasets.index_png import write_index_png
 from semseg.datasets.masks import decode_mask
+from semseg.datasets.pairs import Pair
 from semseg.errors import InvalidInputError
 from semseg.system.atomic import atomic_path
 
@@ -34,6 +36,11 @@ class Origin(NamedTuple):
 
     format: str
     source: str
+
+    @classmethod
+    def of(cls, format_name: str, source: Path, out_dir: Path) -> Origin:
+        """Return the origin of what is imported into a folder."""
+        return cls(format_name, relative_to_folder(source, out_dir))
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,34 @@ def read_existing(out_dir: Path, overwrite: bool) -> Existing | None:
     )
 
 
+def plan_pictures(photos: Sequence[Photo], out_dir: Path, split: str, exif: str, copy: bool) -> tuple[Picture, ...]:
+    """Return the masks of a split to write, with their paths, in the order of the photographs.
+
+    Args:
+        photos: with their annotations.
+        out_dir: folder of dataset.yaml.
+        split: name of the split.
+        exif: of the data set, `apply` or `ignore`.
+        copy: whether the photographs are copied. Those that are embedded in an annotation always are.
+    """
+    pictures = []
+    for photo in photos:
+        name = PurePosixPath(photo.annotated.name)
+        copy_path = out_dir / IMAGE_FOLDER / split / f"{name}{photo.suffix}"
+        pictures.append(
+            Picture(
+                image_path=photo.path,
+                target_path=out_dir / MASK_FOLDER / split / f"{name}.png",
+                copy_path=copy_path if copy or photo.is_embedded else None,
+                size=photo.size(exif),
+                shapes=photo.annotated.shapes,
+                mask_path=photo.annotated.mask_path,
+                is_embedded=photo.is_embedded,
+            )
+        )
+    return tuple(pictures)
+
+
 def make_brush(classes: Classes, train_ids: dict[str, int], background: int, described: DatasetFile | None) -> Brush:
     """Return the settings for all masks of an import."""
     return Brush(train_ids, background, classes.colors, described)
@@ -136,6 +171,12 @@ def write_picture(brush: Brush, picture: Picture) -> Count:
             else:
                 shutil.copyfile(picture.image_path, temporary)
     return Count(num_unpainted, train_ids.size, covered)
+
+
+def write_list(out_dir: Path, split: str, pictures: Sequence[Picture]) -> None:
+    """Write the list of pairs of a split, with the copy of a photograph if there is one."""
+    pairs = [Pair(picture.copy_path or picture.image_path, picture.target_path) for picture in pictures]
+    write_pairs(out_dir / list_name(split), pairs)
 
 
 def write_dataset_file(path: Path, origins: Mapping[str, Origin], classes: Classes, exif: str) -> None:

@@ -87,7 +87,6 @@ def test_runs_on_different_machines_are_a_warning_and_the_page_names_them(plan):
     for change, machine in (
         ({"hardware": {"cpu": "Xeon <1>", "gpus": []}}, "Xeon <1>, 1 thread, fp32"),
         ({"hardware": {"cpu": "a CPU", "gpus": [{"name": "H1"}]}}, r"a CPU, 1 thread, fp32 (GPU: H1)"),
-        ({"hardware": None}, "an unknown CPU, 1 thread, fp32"),
         ({"latency": {**latency, "threads": 4, "precision": "bf16"}}, "a CPU, 4 threads, bf16"),
     ):
         change_record(first, **{"hardware": {"cpu": "a CPU", "gpus": []}, "latency": latency, **change})

@@ -1,5 +1,7 @@
 """CamVid in the layouts in which it is distributed; the sets here have two pixels for each class."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -204,6 +206,18 @@ def test_a_second_import_replaces_the_first_and_no_other_set(segnet, original):
     _, splits = imported(original, overwrite=True, copy=True)
     assert splits["val"][FRAMES[0]] == EXPECTED_11
     assert (original.parent / f"out/images/val/{FRAMES[0]}.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "values"),
+    [
+        ({"num_processes": 0}, "E-input-range", "0 processes; expected 1 or more"),
+        ({"out_dir": Path(__file__)}, "E-input-value", f"`out_dir` {__file__} is a file"),
+    ],
+)
+def test_wrong_requests_are_named(segnet, change, code, values):
+    with raises(code, values):
+        plan_camvid(CamVidRequest(**{"source": segnet, "out_dir": segnet.parent / "out", **change}))
 
 
 def test_wrong_sources_are_errors(segnet, original, fastai, tmp_path):
