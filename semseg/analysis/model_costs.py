@@ -69,7 +69,7 @@ def count_cost(cfg: Config) -> Cost:
         >>> f"{cost.num_parameters / 1e6:.1f} million parameters, {cost.num_macs[0] / 1e9:.1f} GMACs"
         '65.6 million parameters, 511.7 GMACs'
     """
-    model = _build(cfg)
+    model = _build(cfg, torch.device("meta"))
     with torch.device("meta"), _LinspaceOnCpu(), torch.no_grad():
         num_macs = [_count_macs(cfg, model, size) for size in SIZES]
         if num_macs[0] > num_macs[-1]:  # a first prediction may prepare others, as SAN's, which encodes the classes
@@ -86,15 +86,15 @@ def num_parameters(cfg: Config) -> int:
     Raises:
         ValueError: a part of the model cannot be built here; the sentence names its key.
     """
-    return _count_parameters(_build(cfg))
+    return _count_parameters(_build(cfg, torch.device("cpu")))  # parts of a user may need values when they are built
 
 
-def _build(cfg: Config) -> Any:
-    """Build the parts of a model that predict, on the device `meta`, ready to predict."""
+def _build(cfg: Config, device: torch.device) -> Any:
+    """Build the parts of a model that predict, ready to predict."""
     settings = ConfigDict({key: value for key, value in cfg.model.to_dict().items() if key not in _KEYS_OF_TRAINING})
     leave_out_pretrained(settings)
     init_default_scope(cfg.get("default_scope", "mmseg"))
-    with torch.device("meta"), _LinspaceOnCpu(), explained(cfg):
+    with device, _LinspaceOnCpu(), explained(cfg):
         return MODELS.build(settings).eval()
 
 
