@@ -11,7 +11,6 @@ from mmengine.config import Config
 
 from semseg.config.scaling_steps import (
     Size,
-    edited,
     format_scale,
     keeps_ratio,
     large_sides,
@@ -19,7 +18,7 @@ from semseg.config.scaling_steps import (
     scaled_sizes,
     to_pair,
 )
-from semseg.config.tree import inner_datasets, type_name, walk
+from semseg.config.tree import edited, inner_datasets, type_name, walk
 from semseg.datasets.picture_sizes import Picture
 
 _STRIDE = 32  # crops are multiples of the largest stride of common backbones

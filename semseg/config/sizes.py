@@ -22,7 +22,6 @@ from mmengine.config import Config
 from semseg.config.crops import fit_crops
 from semseg.config.scaling_steps import (
     divided,
-    edited,
     enlargement,
     factors_of,
     format_scale,
@@ -30,7 +29,7 @@ from semseg.config.scaling_steps import (
     keeps_ratio,
     scaling_step,
 )
-from semseg.config.tree import inner_datasets, type_name, walk
+from semseg.config.tree import edited, inner_datasets, type_name, walk
 from semseg.datasets.picture_sizes import Picture
 
 _ENLARGED = 1.05  # a step that enlarges by less is left as it is

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from semseg.checkpoints.description import description_of
-from semseg.config.scaling_steps import Size, edited, format_scale, is_scaling, scaling_step, steps_in, to_pair
-from semseg.config.tree import inner_datasets, type_name
+from semseg.config.scaling_steps import Size, format_scale, is_scaling, scaling_step, to_pair
+from semseg.config.tree import edited, inner_datasets, parts_with_type, type_name
 
 
 class TrainedSizes(NamedTuple):
@@ -49,7 +49,7 @@ def sizes_of(checkpoint: Mapping[str, Any]) -> TrainedSizes:
     loader = _mapping(config.get("test_dataloader")) or _mapping(config.get("val_dataloader"))
     steps = {
         (type_name(step), _size(step.get("scale")), _size(step.get("max_size")))
-        for step in steps_in(loader)
+        for step in parts_with_type(loader)
         if is_scaling(step)
     }
     scaling = steps.pop() if len(steps) == 1 else (None, None, None)

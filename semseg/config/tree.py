@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 _HEADS = ("decode_head", "auxiliary_head")
@@ -99,6 +99,29 @@ def walk(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
     for name, child in items:
         yield from walk(child, f"{key}.{name}" if key else str(name))
+
+
+def leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of a config with their keys; a list of plain values is one value."""
+    if isinstance(node, dict):
+        parts = node.items()
+    elif isinstance(node, (list, tuple)) and any(isinstance(part, (dict, list, tuple)) for part in node):
+        parts = enumerate(node)
+    else:
+        yield key, node
+        return
+    for name, part in parts:
+        yield from leaves(part, f"{key}.{name}" if key else str(name))
+
+
+def edited(node: Any, edit: Callable[[Mapping[str, Any]], dict]) -> Any:
+    """Return a part of a config in which `edit` has replaced every part with a `type`, from the inside out."""
+    if isinstance(node, (list, tuple)):
+        return type(node)(edited(child, edit) for child in node)  # crop sizes stay tuples
+    if not isinstance(node, Mapping):
+        return node
+    changed = {key: edited(value, edit) for key, value in node.items()}
+    return edit(changed) if "type" in changed else changed
 
 
 def _with_num_classes(node: Any, key: str) -> Iterator[tuple[str, Any]]:

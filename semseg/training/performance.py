@@ -20,7 +20,7 @@ from mmseg.registry import DATASETS
 from semseg.config.options import FAST, STOCK
 from semseg.config.patch import Key, Patch, changes, has_value, value_at
 from semseg.config.schedule import fit_schedule, length_of
-from semseg.config.tree import inner_datasets, parts_with_type
+from semseg.config.tree import edited, inner_datasets, parts_with_type
 from semseg.datasets.bit_depth import FEWEST_BITS
 from semseg.datasets.photographs import RGB_COLOR_TYPES
 from semseg.datasets.picture_sizes import num_bits, spread_sample
@@ -45,10 +45,10 @@ def configure(cfg: Config, options: PerformanceOptions) -> Patch:
         return Patch()
     _check_bits(cfg)
 
-    def edit(edited: Config) -> None:
+    def edit(copied: Config) -> None:
         for name in _LOADERS:
-            if edited.get(name) is not None:
-                edited[name].dataset = _with_stock_loader(edited[name].dataset)
+            if copied.get(name) is not None:
+                copied[name].dataset = edited(copied[name].dataset, _with_stock_loader)
 
     patch = changes(cfg, edit)
     note = "performance stock: the numbers of MMSegmentation's tools/train.py; a resumed run is not exact"
@@ -57,19 +57,12 @@ def configure(cfg: Config, options: PerformanceOptions) -> Patch:
     return Patch({**patch.values, **schedule}, notes=[note])
 
 
-def _with_stock_loader(node: Any) -> Any:
-    """Return a part of a config with MMCV's LoadImageFromFile where LoadPhotograph would do the same for plain files.
+def _with_stock_loader(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Return MMCV's LoadImageFromFile for a LoadPhotograph that would do the same for plain files, else the step.
 
     A loader with `bits`, which a dataset.yaml sets, stays: MMCV's has no such option.
     """
-    if isinstance(node, (list, tuple)):
-        return type(node)(_with_stock_loader(child) for child in node)
-    if not isinstance(node, dict):
-        return node
-    changed = {key: _with_stock_loader(value) for key, value in node.items()}
-    if _is_replaced(changed):
-        changed["type"] = "LoadImageFromFile"
-    return changed
+    return {**step, "type": "LoadImageFromFile"} if _is_replaced(step) else dict(step)
 
 
 def _is_replaced(step: Mapping[str, Any]) -> bool:
@@ -117,5 +110,5 @@ def _unfitted_schedule(cfg: Config, options: Sequence[str]) -> dict[Key, Any]:
     planned = length_of(written)
     fitted = copy.deepcopy(written)
     fitted.train_cfg = copy.deepcopy(cfg.train_cfg)
-    moved = changes(fitted, lambda edited: fit_schedule(edited, planned, options)).values
+    moved = changes(fitted, lambda copied: fit_schedule(copied, planned, options)).values
     return {key: value_at(written, key) for key, value in moved.items() if has_value(cfg, key, value)}
