@@ -13,7 +13,15 @@ from mmseg.registry import DATASETS
 
 from semseg.checkpoints.description import classes_of as classes_of_checkpoint
 from semseg.checkpoints.description import palette_of as palette_of_checkpoint
-from semseg.config.tree import class_weights, counting_heads, edited, inner_datasets, may_weigh_no_object
+from semseg.config.tree import (
+    LOADERS,
+    class_weights,
+    counting_heads,
+    datasets_of,
+    edited,
+    inner_datasets,
+    may_weigh_no_object,
+)
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_keys import Color
 from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
@@ -21,12 +29,10 @@ from semseg.errors import InvalidConfigError
 from semseg.labels import distinct_colors
 from semseg.system.wording import listing
 
-_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
-
 
 def concatenate_lists(cfg: Config) -> None:
     """Turn a list of data sets, as MMSegmentation 0.x accepted it, into a ConcatDataset. Modifies `cfg`."""
-    for name in _LOADERS:
+    for name in LOADERS:
         loader = cfg.get(name)
         if loader is not None and isinstance(loader.get("dataset"), (list, tuple)):
             loader["dataset"] = dict(type="ConcatDataset", datasets=list(loader.dataset))
@@ -120,7 +126,7 @@ def check_classes(cfg: Config, path: Path) -> None:
     Raises:
         ValueError: sets of different classes are joined, or a head has another number of classes than any of the sets.
     """
-    loaders = {name: loader for name in _LOADERS if (loader := cfg.get(name)) is not None}
+    loaders = {name: loader for name in LOADERS if (loader := cfg.get(name)) is not None}
     for name, loader in loaders.items():
         _check_joined(loader.dataset, f"{path}: {name}")
     classes_of_loaders = [classes_of(loader) for loader in loaders.values()]
@@ -133,12 +139,11 @@ def check_classes(cfg: Config, path: Path) -> None:
 
 def set_num_classes_of_mask_loaders(cfg: Config) -> None:
     """Tell every LoadTrainIds how many classes its data set has. Modifies `cfg`."""
-    for name in _LOADERS:
-        loader = cfg.get(name)
-        classes = classes_of(loader)
-        if loader is None or classes is None:
+    for name in LOADERS:
+        classes = classes_of(cfg.get(name))
+        if classes is None:
             continue
-        for dataset in inner_datasets(loader.dataset):
+        for dataset in datasets_of(cfg, name):
             if dataset.type != "FolderSegDataset" and "pipeline" in dataset:
                 dataset["pipeline"] = edited(dataset["pipeline"], partial(_with_num_classes, len(classes)))
     test_classes = classes_of(cfg.get("test_dataloader"))
@@ -217,7 +222,7 @@ def adapt_pipeline(steps: Any, rules: DatasetFile) -> Any:
 
 def use_load_photograph(cfg: Config) -> None:
     """Replace LoadImageFromFile by LoadPhotograph, which inference uses, in every pipeline. Modifies `cfg`."""
-    for name in _LOADERS:
+    for name in LOADERS:
         if (loader := cfg.get(name)) is not None:
             loader.dataset = edited(loader.dataset, _with_load_photograph)
     if "tta_pipeline" in cfg:

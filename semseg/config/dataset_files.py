@@ -21,7 +21,8 @@ from semseg.config.tree import (
     as_list,
     class_weights,
     counting_heads,
-    inner_datasets,
+    datasets_of,
+    first_pipeline,
     may_weigh_no_object,
     type_name,
     walk,
@@ -86,7 +87,7 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         loader = cfg.get(f"{step}_dataloader")
         if loader is None:
             continue
-        pipeline = inner_datasets(loader.dataset)[0].get("pipeline", [])
+        pipeline = first_pipeline(cfg, f"{step}_dataloader")
         with_split = [path for path, rules in rules_of.items() if rules.splits.keys() & set(splits)]
         chosen = with_split if step == "val" and with_split else rules_of  # `check_split` reports a missing split
         datasets = [_dataset(path, rules_of[path], splits, pipeline) for path in chosen]
@@ -138,7 +139,7 @@ def _describe_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
 
 def _check_input(cfg: Config, path: str | Path) -> None:
     for step in ("train", "val", "test"):
-        for dataset in inner_datasets(cfg[f"{step}_dataloader"].dataset) if cfg.get(f"{step}_dataloader") else ():
+        for dataset in datasets_of(cfg, f"{step}_dataloader"):
             for _, part in walk(dataset.get("pipeline", [])):
                 if isinstance(part, dict) and type_name(part) in _OTHER_INPUT:
                     raise InvalidConfigError(
@@ -265,8 +266,7 @@ def _check_same_classes(rules_of: Mapping[str, DatasetFile]) -> None:
 
 
 def _dataset_files_in(cfg: Config, name: str) -> list[Any]:
-    loader = cfg.get(f"{name}_dataloader")
-    datasets = [] if loader is None else inner_datasets(loader.dataset)
+    datasets = datasets_of(cfg, f"{name}_dataloader")
     return [dataset for dataset in datasets if dataset.get("type") == "FolderSegDataset"]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+"""The keys of the dataloaders in a config."""
 _HEADS = ("decode_head", "auxiliary_head")
 _OTHER_TASKS = ("STDCHead",)  # predicts edges: its two classes do not depend on the data set
 _NO_HEADS = ("loss_decode", "train_cfg", "test_cfg")  # parts of a head that are not searched for inner heads
@@ -42,6 +44,27 @@ def inner_datasets_with_keys(dataset: Any, key: str) -> Iterator[tuple[str, Any]
         yield from inner_datasets_with_keys(dataset["dataset"], f"{key}.dataset")
     else:
         yield key, dataset
+
+
+def datasets_of(cfg: Any, *loaders: str) -> list[Any]:
+    """Return the configs of the data sets that dataloaders read, without those that the config does not have.
+
+    Args:
+        cfg: a whole config.
+        loaders: keys of the dataloaders, such as `val_dataloader`.
+    """
+    return [dataset for name in loaders if cfg.get(name) is not None for dataset in inner_datasets(cfg[name].dataset)]
+
+
+def first_pipeline(cfg: Any, *loaders: str) -> Any:
+    """Return the pipeline of the first data set of the first of these dataloaders that a config has; [] if it has none.
+
+    Args:
+        cfg: a whole config.
+        loaders: keys of the dataloaders, the preferred one first.
+    """
+    loader = next((cfg[name] for name in loaders if cfg.get(name) is not None), None)
+    return [] if loader is None else inner_datasets(loader.dataset)[0].get("pipeline", [])
 
 
 def built_datasets(dataset: Any) -> Iterator[Any]:

@@ -8,15 +8,12 @@ from typing import Any
 from mmengine.config import Config
 
 from semseg.config.scaling_steps import divided, is_scaling, scaling_step, to_pair
-from semseg.config.tree import edited, inner_datasets, parts_with_type, type_name
+from semseg.config.tree import edited, first_pipeline, parts_with_type, type_name
 
 
 def scale_of_test(cfg: Config) -> Mapping | None:
     """Return the step that scales pictures in a test; None: they keep their size."""
-    for name in ("test_dataloader", "val_dataloader"):
-        if cfg.get(name) is not None:
-            return scaling_step(inner_datasets(cfg[name].dataset)[0].get("pipeline", []))
-    return None
+    return scaling_step(first_pipeline(cfg, "test_dataloader", "val_dataloader"))
 
 
 def scale_views(cfg: Config, insert: bool) -> None:

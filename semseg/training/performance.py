@@ -20,7 +20,7 @@ from mmseg.registry import DATASETS
 from semseg.config.options import FAST, STOCK
 from semseg.config.patch import Key, Patch, changes, has_value, value_at
 from semseg.config.schedule import fit_schedule, length_of
-from semseg.config.tree import edited, inner_datasets, parts_with_type
+from semseg.config.tree import datasets_of, edited, parts_with_type
 from semseg.datasets.bit_depth import FEWEST_BITS
 from semseg.datasets.photographs import RGB_COLOR_TYPES
 from semseg.datasets.picture_sizes import num_bits, spread_sample
@@ -75,19 +75,18 @@ def _check_bits(cfg: Config) -> None:
     MMCV takes the upper 8 of 16 bits; a test scales the bits in use, which the file may state.
     """
     init_default_scope(cfg.get("default_scope", "mmseg"))
-    for name in _LOADERS:
-        for dataset in inner_datasets(cfg[name].dataset) if cfg.get(name) is not None else ():
-            loaders = [step for step in parts_with_type(dataset.get("pipeline", [])) if _is_replaced(step)]
-            if not any(step.get("color_type", "color") in RGB_COLOR_TYPES for step in loaders):
-                continue
-            deep = next((path for path in _photographs_in(dataset) if num_bits(path) > FEWEST_BITS), None)
-            if deep is not None:
-                raise InvalidConfigError(
-                    f"`performance` {STOCK}: {deep} has {num_bits(deep)} bits, of which MMSegmentation reads the upper"
-                    " 8, and a test of the model those in use: say in dataset.yaml how many are in use, such as"
-                    f" bits: 12, or train with `performance` {FAST}",
-                    code="E-config-conflict",
-                )
+    for dataset in datasets_of(cfg, *_LOADERS):
+        loaders = [step for step in parts_with_type(dataset.get("pipeline", [])) if _is_replaced(step)]
+        if not any(step.get("color_type", "color") in RGB_COLOR_TYPES for step in loaders):
+            continue
+        deep = next((path for path in _photographs_in(dataset) if num_bits(path) > FEWEST_BITS), None)
+        if deep is not None:
+            raise InvalidConfigError(
+                f"`performance` {STOCK}: {deep} has {num_bits(deep)} bits, of which MMSegmentation reads the upper"
+                " 8, and a test of the model those in use: say in dataset.yaml how many are in use, such as"
+                f" bits: 12, or train with `performance` {FAST}",
+                code="E-config-conflict",
+            )
 
 
 def _photographs_in(dataset: Any) -> list[Path]:

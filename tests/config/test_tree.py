@@ -1,6 +1,16 @@
 from types import SimpleNamespace
 
-from semseg.config.tree import built_datasets, edited, inner_datasets, inner_datasets_with_keys, leaves
+from mmengine.config import Config
+
+from semseg.config.tree import (
+    built_datasets,
+    datasets_of,
+    edited,
+    first_pipeline,
+    inner_datasets,
+    inner_datasets_with_keys,
+    leaves,
+)
 
 A, B, C = {"type": "A"}, {"type": "B"}, {"type": "C"}
 
@@ -14,6 +24,15 @@ def test_the_sets_inside_wrappers_and_lists_are_found_with_their_places():
         "loader.dataset.datasets.1.1",
     ]
     assert inner_datasets(A) == [A]
+
+
+def test_dataloaders_that_a_config_does_not_have_read_no_sets():
+    joined = {"type": "ConcatDataset", "datasets": [A | {"pipeline": [C]}, B]}
+    cfg = Config({"train_dataloader": None, "val_dataloader": {"dataset": joined}, "test_dataloader": {"dataset": B}})
+    loaders = ("train_dataloader", "val_dataloader", "test_dataloader")
+    assert [dataset.type for dataset in datasets_of(cfg, *loaders)] == ["A", "B", "B"]
+    assert first_pipeline(cfg, *loaders) == [C]
+    assert first_pipeline(cfg, "test_dataloader", "val_dataloader") == first_pipeline(cfg, "train_dataloader") == []
 
 
 def test_built_sets_are_found_inside_wrappers():
