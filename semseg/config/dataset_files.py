@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ from mmengine.utils import import_modules_from_strings
 from semseg.config.classes import adapt_pipeline, classes_of, difference
 from semseg.config.heads import set_num_classes, set_vocabulary
 from semseg.config.ignored import set_ignored
+from semseg.config.log import warn
 from semseg.config.sizes import fit_sizes
 from semseg.config.trained_sizes import sizes_of, take_sizes
 from semseg.config.tree import (
@@ -115,7 +114,7 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         changes += take_sizes(cfg, sizes_of(checkpoint))
     follow_test(cfg, step_before)
     for change in changes:
-        _warn("data: %s", change)
+        warn("data: %s", change)
 
 
 def _describe_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
@@ -224,14 +223,14 @@ def check_split(cfg: Config, name: str, stand_in: str = "") -> None:
                 f"{path} has no split {dataset.split!r}, only {has}; {needed} needs it{instead}", code="E-config-split"
             )
         if dataset.split == stand_in and name not in splits:
-            _warn("%s on split %r: %s has no %r", step, stand_in, path, name)
+            warn("%s on split %r: %s has no %r", step, stand_in, path, name)
     if name == "val":
         trained, validated = (
             [dataset.dataset_file for dataset in _dataset_files_in(cfg, loader)] for loader in ("train", "val")
         )
         left_out = [path for path in trained if path not in validated]
         if left_out and validated and set(validated) < set(trained):
-            _warn("validating on %s only: %s has neither 'val' nor 'test'", *map(" + ".join, (validated, left_out)))
+            warn("validating on %s only: %s has neither 'val' nor 'test'", *map(" + ".join, (validated, left_out)))
 
 
 def _dataset(path: str, rules: DatasetFile, splits: Sequence[str], pipeline: Any) -> dict:
@@ -268,8 +267,3 @@ def _check_same_classes(rules_of: Mapping[str, DatasetFile]) -> None:
 def _dataset_files_in(cfg: Config, name: str) -> list[Any]:
     datasets = datasets_of(cfg, f"{name}_dataloader")
     return [dataset for dataset in datasets if dataset.get("type") == "FolderSegDataset"]
-
-
-def _warn(message: str, *values: str) -> None:
-    if int(os.environ.get("RANK", 0)) == 0:
-        logging.getLogger("semseg").warning(message, *values)

@@ -6,14 +6,13 @@ only whole numbers are taken.
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
 from semseg.checkpoints.description import description_of
+from semseg.config.log import warn
 from semseg.config.scaling_steps import Size, format_scale, is_scaling, scaling_step, to_pair
 from semseg.config.tree import datasets_of, edited, parts_with_type, type_name
 
@@ -96,8 +95,8 @@ def warn_of_other_sizes(cfg: Config, checkpoint: Mapping[str, Any], path: object
         path: of the checkpoint, for the message.
     """
     changes = _differences(cfg, sizes_of(checkpoint))
-    if changes and os.environ.get("RANK", "0") == "0":
-        logging.getLogger("semseg").warning(
+    if changes:
+        warn(
             "warning: the training validated %s with %s of this config: the results may be worse; leave out the config,"
             " or give the `data` of the training",
             *(path, "; ".join(changes)),

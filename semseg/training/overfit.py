@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +18,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.config.hooks import ensure_hook
+from semseg.config.log import warn
 from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.config.tree import inner_datasets, type_name
@@ -88,9 +87,9 @@ def _choose_images(cfg: Config, num_images: int) -> None:
     """Let training and validation read the same images in the same way. Modifies `cfg`."""
     loader = cfg.train_dataloader
     first, *rest = inner_datasets(loader.dataset)
-    if rest and int(os.environ.get("RANK", 0)) == 0:
+    if rest:
         name = first.get("dataset_file") or first.get("data_root") or first.type
-        logging.getLogger("semseg").warning("overfit takes images from the first of the data sets only, %s", name)
+        warn("overfit takes images from the first of the data sets only, %s", name)
     steps = list(first.get("pipeline", []))
     if first is not loader.dataset:  # a wrapper may have its own steps
         steps += loader.dataset.get("pipeline", [])
