@@ -52,11 +52,11 @@ FEATURES = (
     # from here on: features that every run has
     (work_folder, options.FolderOptions),
     (checkpointing, options.NoOptions),
-    (sampling, options.SamplingOptions),
+    (sampling, options.StockOptions),
     (performance, options.PerformanceOptions),
     (resume_agreement, options.FolderOptions),
     (stopping, options.StoppingOptions),
-    (nan_guard, options.GuardOptions),
+    (nan_guard, options.StockOptions),
     (provenance, options.NoOptions),
     (trackers, options.TrackOptions),
     (preflight, options.PreflightOptions),
