@@ -12,7 +12,6 @@ from semseg.checkpoints.reading import read_checkpoint
 from semseg.config.dataset_files import check_split
 from semseg.config.from_checkpoint import existing_checkpoint, warn_of_differences
 from semseg.config.options import names_of
-from semseg.config.packages import check_packages
 from semseg.config.patch import apply_features
 from semseg.config.plugin_records import missing_plugins, plugin_flags
 from semseg.errors import InvalidInputError
@@ -50,7 +49,6 @@ def for_testing(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any] 
         raise TypeError(f"for_testing has no option {unknown[0]!r}; expected some of {', '.join(sorted(known))}")
     tta.check(cfg, options.TtaOptions(asked.get("tta", False)))
     checkpoint = existing_checkpoint(checkpoint)
-    check_packages(cfg)
     check_split(cfg, "test", "val")
     if "test_evaluator" not in cfg:
         missing = [name for name, _ in missing_plugins(cfg.get("plugins"))]

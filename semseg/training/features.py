@@ -9,7 +9,6 @@ from mmengine.config import Config
 from semseg.config.classes import check_training
 from semseg.config.dataset_files import check_split
 from semseg.config.options import names_of
-from semseg.config.packages import check_packages
 from semseg.config.patch import apply_features
 from semseg.errors import InvalidConfigError
 from semseg.training import (
@@ -95,7 +94,6 @@ def for_training(cfg: Config, **asked: Any) -> Config:
             "nothing to train on: a training needs a config, which a checkpoint does not replace",
             code="E-config-missing-key",
         )
-    check_packages(cfg)
     check_split(cfg, "train")
     check_split(cfg, "val", "test")
     check_training(cfg)
