@@ -17,7 +17,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from semseg.config.hooks import ensure_hook
+from semseg.config.hooks import ensure_hook, remove_hooks
 from semseg.config.log import warn
 from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
@@ -78,8 +78,8 @@ def _overfit(cfg: Config, num_images: int, options: Sequence[str], no_effect: Ma
     cfg.val_cfg = dict(type="ValLoop")
     cfg.val_evaluator = dict(type="ConfusionMetric", iou_metrics=["mIoU"])
     cfg.default_hooks = dict(cfg.get("default_hooks", {}), checkpoint=None)
-    hooks = [hook for hook in cfg.get("custom_hooks") or [] if hook["type"] not in _REMOVED_HOOKS]
-    cfg.custom_hooks = [*hooks, dict(type="PanelHook", num_images=min(num_images, 8))]
+    remove_hooks(cfg, *_REMOVED_HOOKS)
+    ensure_hook(cfg, dict(type="PanelHook", num_images=min(num_images, 8)))
     ensure_hook(cfg, dict(type="OverfitHook", num_images=num_images))
 
 
