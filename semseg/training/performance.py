@@ -3,7 +3,8 @@
 Most of these parts belong to a feature, which leaves them out by itself: `batch` the scaled learning rate, `precision`
 bfloat16 and channels-last, `sampling` the random numbers by position, `nan_guard` its stop, `preflight` its trial. This
 module undoes what `load_config` has changed: the end of the schedule, and the loader of photographs. The repairs in
-`semseg.compat` stay: they only change what ends in an error, or in NaN, in MMSegmentation.
+`semseg.compat` stay. They change what ends in an error, or in NaN, in MMSegmentation, and a gradient that PyTorch
+computes wrong in bfloat16 on CPUs, on which MMSegmentation trains in float32 only.
 """
 
 from __future__ import annotations
