@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Describe, publish and export trained models; compare models."""
+"""List and compare models; describe, publish and export trained ones."""
 
 from semseg.cli.groups import trained_model
 from semseg.cli.program import run_tool

@@ -15,7 +15,6 @@ from semseg.analysis.model_costs import Cost, remembered_cost
 from semseg.analysis.published_scores import Published, published_scores
 from semseg.config import load_config
 from semseg.config.dataset_files import dataset_name
-from semseg.config.packages import check_packages
 from semseg.config.tree import as_list, type_name
 from semseg.errors import InvalidConfigError, SemsegError
 from semseg.system.worker_pool import run_all
@@ -119,7 +118,6 @@ def _describe(item: tuple[str, Path, str | None]) -> Model | None:
     name, path, data = item
     try:
         cfg = load_config(path)
-        check_packages(cfg)
     except SemsegError as error:
         note = str(error).removeprefix(f"{path}: ")
         return Model(name, "", "", None, None, None, note) if data is None or data.lower() in name.lower() else None

@@ -1,7 +1,7 @@
 """Repairs to the pinned stack (MMEngine, MMCV, MMSegmentation), one function per defect.
 
-Each function names the defect and its cause. A test in `tests/compat/test_compat.py` fails as soon as the stack has
-fixed the defect: then the repair can be removed. No other folder of this project uses internals of MMEngine.
+Each function names the defect and its cause. A test in `tests/compat/` fails as soon as the stack has fixed the
+defect: then the repair can be removed. No other folder of this project uses internals of MMEngine.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def repair() -> None:
     losses.repair()
     input_sizes.pad_inputs()
     convolutions.differentiate_grouped_convolutions()
-    operators.repair()
+    operators.use_operators_in_python()
 
 
 def average_weighted_losses() -> None:

@@ -1,6 +1,6 @@
-"""Operators of MMCV that need no compiler; `semseg.compat.repair` makes them available.
+"""Repairs of an MMCV without compiled operators, one function per defect; `semseg.compat.repair` applies them.
 
-A test in `tests/compat/test_operators.py` fails as soon as the stack has fixed the defect: then this can be removed.
+A test in `tests/compat/test_operators.py` fails as soon as the stack has fixed a defect: then its repair can go.
 """
 
 from __future__ import annotations
@@ -22,11 +22,6 @@ _USERS = {  # modules of MMSegmentation, and what they import from MMCV
 }
 _NEED_ALL = ("mmdet", "mmpretrain")  # packages that import operators which they may never call
 _FILES = {"CrissCrossAttention": "cc_attention", "point_sample": "point_sample"}
-
-
-def repair() -> None:
-    """Apply every repair; calling it again changes nothing."""
-    use_operators_in_python()
 
 
 def is_compiled() -> bool:

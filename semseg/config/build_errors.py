@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from semseg.config.packages import how_to_compile
 from semseg.config.plugin_files import find_frame
 from semseg.config.plugin_records import missing_plugins, plugin_flags
 from semseg.config.tree import walk
@@ -126,10 +127,7 @@ def _describe(cfg: Any, place: _Place, error: Exception, doing: str) -> str:
     what = f"{place.key} ({_kind(place.node)})"
     message = " ".join(str(error).split()) or type(error).__name__
     if operator := _MISSING_OPERATOR.search(message):
-        return (
-            f"{what} needs the operator {operator.group(1)}, and the installed onedl-mmcv is compiled without it:"
-            " build it from source with MMCV_WITH_OPS=1, or choose another head"
-        )
+        return f"{what} {how_to_compile(operator.group(1))}, or choose another head"
     if isinstance(error, KeyError) and (unknown := _NOT_REGISTERED.search(message)):
         files = [name for name, _ in missing_plugins(cfg.get("plugins"))]
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,15 @@ from mmseg.registry import DATASETS
 
 from semseg.checkpoints.description import classes_of as classes_of_checkpoint
 from semseg.checkpoints.description import palette_of as palette_of_checkpoint
-from semseg.config.tree import class_weights, counting_heads, inner_datasets, may_weigh_no_object
+from semseg.config.tree import (
+    LOADERS,
+    class_weights,
+    counting_heads,
+    datasets_of,
+    edited,
+    inner_datasets,
+    may_weigh_no_object,
+)
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_keys import Color
 from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
@@ -20,12 +29,10 @@ from semseg.errors import InvalidConfigError
 from semseg.labels import distinct_colors
 from semseg.system.wording import listing
 
-_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
-
 
 def concatenate_lists(cfg: Config) -> None:
     """Turn a list of data sets, as MMSegmentation 0.x accepted it, into a ConcatDataset. Modifies `cfg`."""
-    for name in _LOADERS:
+    for name in LOADERS:
         loader = cfg.get(name)
         if loader is not None and isinstance(loader.get("dataset"), (list, tuple)):
             loader["dataset"] = dict(type="ConcatDataset", datasets=list(loader.dataset))
@@ -119,7 +126,7 @@ def check_classes(cfg: Config, path: Path) -> None:
     Raises:
         ValueError: sets of different classes are joined, or a head has another number of classes than any of the sets.
     """
-    loaders = {name: loader for name in _LOADERS if (loader := cfg.get(name)) is not None}
+    loaders = {name: loader for name in LOADERS if (loader := cfg.get(name)) is not None}
     for name, loader in loaders.items():
         _check_joined(loader.dataset, f"{path}: {name}")
     classes_of_loaders = [classes_of(loader) for loader in loaders.values()]
@@ -132,17 +139,16 @@ def check_classes(cfg: Config, path: Path) -> None:
 
 def set_num_classes_of_mask_loaders(cfg: Config) -> None:
     """Tell every LoadTrainIds how many classes its data set has. Modifies `cfg`."""
-    for name in _LOADERS:
-        loader = cfg.get(name)
-        classes = classes_of(loader)
-        if loader is None or classes is None:
+    for name in LOADERS:
+        classes = classes_of(cfg.get(name))
+        if classes is None:
             continue
-        for dataset in inner_datasets(loader.dataset):
+        for dataset in datasets_of(cfg, name):
             if dataset.type != "FolderSegDataset" and "pipeline" in dataset:
-                dataset["pipeline"] = _with_num_classes(dataset["pipeline"], len(classes))
+                dataset["pipeline"] = edited(dataset["pipeline"], partial(_with_num_classes, len(classes)))
     test_classes = classes_of(cfg.get("test_dataloader"))
     if "tta_pipeline" in cfg and test_classes is not None:
-        cfg.tta_pipeline = _with_num_classes(cfg.tta_pipeline, len(test_classes))
+        cfg.tta_pipeline = edited(cfg.tta_pipeline, partial(_with_num_classes, len(test_classes)))
 
 
 def _check_joined(dataset: ConfigDict, place: str) -> None:
@@ -216,32 +222,20 @@ def adapt_pipeline(steps: Any, rules: DatasetFile) -> Any:
 
 def use_load_photograph(cfg: Config) -> None:
     """Replace LoadImageFromFile by LoadPhotograph, which inference uses, in every pipeline. Modifies `cfg`."""
-    for name in _LOADERS:
+    for name in LOADERS:
         if (loader := cfg.get(name)) is not None:
-            loader.dataset = _with_load_photograph(loader.dataset)
+            loader.dataset = edited(loader.dataset, _with_load_photograph)
     if "tta_pipeline" in cfg:
-        cfg.tta_pipeline = _with_load_photograph(cfg.tta_pipeline)
+        cfg.tta_pipeline = edited(cfg.tta_pipeline, _with_load_photograph)
 
 
-def _with_load_photograph(node: Any) -> Any:
-    if isinstance(node, (list, tuple)):
-        return type(node)(_with_load_photograph(child) for child in node)
-    if not isinstance(node, dict):
-        return node
-    changed = {key: _with_load_photograph(value) for key, value in node.items()}
-    is_stock = changed.get("type") in ("LoadImageFromFile", "mmcv.LoadImageFromFile", "mmseg.LoadImageFromFile")
-    if is_stock and "file_client_args" not in changed:
-        changed["type"] = "LoadPhotograph"
-    return changed
+def _with_load_photograph(step: Mapping[str, Any]) -> dict[str, Any]:
+    is_stock = step["type"] in ("LoadImageFromFile", "mmcv.LoadImageFromFile", "mmseg.LoadImageFromFile")
+    return {**step, "type": "LoadPhotograph"} if is_stock and "file_client_args" not in step else dict(step)
 
 
-def _with_num_classes(steps: Any, num_classes: int) -> Any:
-    if isinstance(steps, (list, tuple)):
-        return type(steps)(_with_num_classes(step, num_classes) for step in steps)
-    if not isinstance(steps, dict):
-        return steps
-    changed = {key: _with_num_classes(value, num_classes) for key, value in steps.items()}
-    return {"num_classes": num_classes, **changed} if steps.get("type") == "LoadTrainIds" else changed
+def _with_num_classes(num_classes: int, step: Mapping[str, Any]) -> dict[str, Any]:
+    return {"num_classes": num_classes, **step} if step["type"] == "LoadTrainIds" else dict(step)
 
 
 def name_of(loader: ConfigDict) -> str:

@@ -11,7 +11,6 @@ from mmengine.config import Config
 
 from semseg.config.scaling_steps import (
     Size,
-    edited,
     format_scale,
     keeps_ratio,
     large_sides,
@@ -19,7 +18,7 @@ from semseg.config.scaling_steps import (
     scaled_sizes,
     to_pair,
 )
-from semseg.config.tree import inner_datasets, type_name, walk
+from semseg.config.tree import datasets_of, edited, first_pipeline, type_name, walk
 from semseg.datasets.picture_sizes import Picture
 
 _STRIDE = 32  # crops are multiples of the largest stride of common backbones
@@ -40,7 +39,7 @@ def fit_crops(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
         The changes, as parts of a sentence.
     """
     changes, by_size = [], {}
-    loader, model = cfg.get("train_dataloader"), cfg.model
+    model = cfg.model
 
     def fit(scaled: np.ndarray, step: Mapping) -> dict:
         kind = type_name(step)
@@ -52,7 +51,7 @@ def fit_crops(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
         by_size[before] = after
         return dict(step) if after == before else {**step, key: after}
 
-    for dataset in inner_datasets(loader.dataset) if loader is not None else ():
+    for dataset in datasets_of(cfg, "train_dataloader"):
         scaled = _trained_sizes(cfg, dataset.get("pipeline", []), pictures)
         if scaled is not None:
             dataset["pipeline"] = edited(dataset.get("pipeline", []), partial(fit, scaled))
@@ -91,11 +90,7 @@ def _trained_sizes(cfg: Config, steps: Any, pictures: Sequence[Picture]) -> np.n
 
 def _tested_sizes(cfg: Config, pictures: Sequence[Picture]) -> np.ndarray | None:
     """Return heights and widths of pictures in a validation, shape (n, 2); None if they are not known."""
-    for split in ("val", "test"):
-        if cfg.get(f"{split}_dataloader") is not None:
-            steps = inner_datasets(cfg[f"{split}_dataloader"].dataset)[0].get("pipeline", [])
-            return scaled_sizes(resizing_step(steps), pictures)
-    return scaled_sizes(None, pictures)
+    return scaled_sizes(resizing_step(first_pipeline(cfg, "val_dataloader", "test_dataloader")), pictures)
 
 
 def _fit_window(test_cfg: Any, scaled: np.ndarray | None) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +13,15 @@ from mmengine.utils import import_modules_from_strings
 from semseg.config.classes import adapt_pipeline, classes_of, difference
 from semseg.config.heads import set_num_classes, set_vocabulary
 from semseg.config.ignored import set_ignored
+from semseg.config.log import warn
 from semseg.config.sizes import fit_sizes
 from semseg.config.trained_sizes import sizes_of, take_sizes
 from semseg.config.tree import (
     as_list,
     class_weights,
     counting_heads,
-    inner_datasets,
+    datasets_of,
+    first_pipeline,
     may_weigh_no_object,
     type_name,
     walk,
@@ -86,7 +86,7 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         loader = cfg.get(f"{step}_dataloader")
         if loader is None:
             continue
-        pipeline = inner_datasets(loader.dataset)[0].get("pipeline", [])
+        pipeline = first_pipeline(cfg, f"{step}_dataloader")
         with_split = [path for path, rules in rules_of.items() if rules.splits.keys() & set(splits)]
         chosen = with_split if step == "val" and with_split else rules_of  # `check_split` reports a missing split
         datasets = [_dataset(path, rules_of[path], splits, pipeline) for path in chosen]
@@ -114,7 +114,7 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         changes += take_sizes(cfg, sizes_of(checkpoint))
     follow_test(cfg, step_before)
     for change in changes:
-        _warn("data: %s", change)
+        warn("data: %s", change)
 
 
 def _describe_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
@@ -138,7 +138,7 @@ def _describe_kept_weights(cfg: Config, rules: DatasetFile) -> list[str]:
 
 def _check_input(cfg: Config, path: str | Path) -> None:
     for step in ("train", "val", "test"):
-        for dataset in inner_datasets(cfg[f"{step}_dataloader"].dataset) if cfg.get(f"{step}_dataloader") else ():
+        for dataset in datasets_of(cfg, f"{step}_dataloader"):
             for _, part in walk(dataset.get("pipeline", [])):
                 if isinstance(part, dict) and type_name(part) in _OTHER_INPUT:
                     raise InvalidConfigError(
@@ -241,14 +241,14 @@ def check_split(cfg: Config, name: str, stand_in: str = "") -> None:
                 f"{path} has no split {dataset.split!r}, only {has}; {needed} needs it{instead}", code="E-config-split"
             )
         if dataset.split == stand_in and name not in splits:
-            _warn("%s on split %r: %s has no %r", step, stand_in, path, name)
+            warn("%s on split %r: %s has no %r", step, stand_in, path, name)
     if name == "val":
         trained, validated = (
             [dataset.dataset_file for dataset in _dataset_files_in(cfg, loader)] for loader in ("train", "val")
         )
         left_out = [path for path in trained if path not in validated]
         if left_out and validated and set(validated) < set(trained):
-            _warn("validating on %s only: %s has neither 'val' nor 'test'", *map(" + ".join, (validated, left_out)))
+            warn("validating on %s only: %s has neither 'val' nor 'test'", *map(" + ".join, (validated, left_out)))
 
 
 def _dataset(path: str, rules: DatasetFile, splits: Sequence[str], pipeline: Any) -> dict:
@@ -283,11 +283,5 @@ def _check_same_classes(rules_of: Mapping[str, DatasetFile]) -> None:
 
 
 def _dataset_files_in(cfg: Config, name: str) -> list[Any]:
-    loader = cfg.get(f"{name}_dataloader")
-    datasets = [] if loader is None else inner_datasets(loader.dataset)
+    datasets = datasets_of(cfg, f"{name}_dataloader")
     return [dataset for dataset in datasets if dataset.get("type") == "FolderSegDataset"]
-
-
-def _warn(message: str, *values: str) -> None:
-    if int(os.environ.get("RANK", 0)) == 0:
-        logging.getLogger("semseg").warning(message, *values)

@@ -29,7 +29,9 @@ from semseg.config.plugin_records import (
     missing_plugins,
     plugin_flags,
     records_of,
+    warn_of_changes,
 )
+from semseg.config.trained_sizes import warn_of_other_sizes
 from semseg.config.tree import as_list
 from semseg.errors import InvalidCheckpointError, MissingCheckpointError
 
@@ -131,6 +133,21 @@ def config_of_checkpoint(path: Path, content: Mapping[str, Any] | None = None) -
         cfg["tta_pipeline"] = reader.read(config["tta_pipeline"], "tta_pipeline", "TRANSFORMS")
     config_file = description.get("config_file")
     return Config(cfg), Path(str(config_file)).stem if config_file else checkpoint_stem(path)
+
+
+def warn_of_differences(cfg: Config, checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Warn if a config tests a checkpoint with other sizes, or with another version of a plugin, than its training did.
+
+    Args:
+        cfg: config of the model that will load the checkpoint.
+        checkpoint: its content.
+        path: of the checkpoint, for the messages.
+
+    Raises:
+        ValueError: the description in the checkpoint is invalid.
+    """
+    warn_of_changes(records_of(description_of(checkpoint, path)), path)
+    warn_of_other_sizes(cfg, checkpoint, path)
 
 
 def leave_out_pretrained(node: Any) -> None:

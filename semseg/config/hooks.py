@@ -14,7 +14,7 @@ def ensure_hook(cfg: Config, hook: dict) -> None:
 
 def replace_hook(cfg: Config, hook: dict) -> None:
     """Add a custom hook, and remove those of the same type, which another run may have written. Modifies `cfg`."""
-    cfg.custom_hooks = [present for present in cfg.get("custom_hooks") or [] if present["type"] != hook["type"]]
+    remove_hooks(cfg, hook["type"])
     ensure_hook(cfg, hook)
 
 

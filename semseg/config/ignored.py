@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from mmengine.config import Config
 
-from semseg.config.tree import inner_datasets, walk
+from semseg.config.tree import LOADERS, datasets_of, walk
 from semseg.labels import IGNORED
 
-_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _KEYS = ("ignore_index", "ignore_label", "seg_pad_val")
 
 
@@ -22,9 +21,8 @@ def set_ignored(cfg: Config) -> list[str]:
     """
     places = [(f"model.{name}", cfg.model.get(name)) for name in ("data_preprocessor", "decode_head", "auxiliary_head")]
     places += [(name, cfg.get(name)) for name in ("val_evaluator", "test_evaluator")]
-    for name in _LOADERS:
-        for dataset in inner_datasets(cfg[name].dataset) if cfg.get(name) is not None else ():
-            places.append((f"{name}.dataset.pipeline", dataset.get("pipeline")))
+    for name in LOADERS:
+        places += [(f"{name}.dataset.pipeline", dataset.get("pipeline")) for dataset in datasets_of(cfg, name)]
     changes = []
     for place, part in places:
         for key, node in list(walk(part, place)):

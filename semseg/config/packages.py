@@ -42,8 +42,7 @@ def check_packages(cfg: Config) -> None:
             raise InvalidConfigError(f"{key} is {value!r}, {how_to_install(package)}", code="E-config-package")
         if name in _COMPILED and not compat.operators.is_compiled():
             raise InvalidConfigError(
-                f"{key.removesuffix('.type')} ({name}) needs the operator {_COMPILED[name]}, and the installed"
-                " onedl-mmcv is compiled without it: build it from source with MMCV_WITH_OPS=1, or choose another part",
+                f"{key.removesuffix('.type')} ({name}) {how_to_compile(_COMPILED[name])}, or choose another part",
                 code="E-config-operator",
             )
 
@@ -53,6 +52,14 @@ def how_to_install(package: str) -> str:
     name = package.partition(".")[0]
     command = f"-e '.[{_EXTRAS[name]}]'" if name in _EXTRAS else _PIP_NAMES.get(name, name)
     return f"and the package {name} is not installed: pip install {command}"
+
+
+def how_to_compile(operator: str) -> str:
+    """Return the middle of a sentence about a part that calls an operator: `needs the operator … MMCV_WITH_OPS=1`."""
+    return (
+        f"needs the operator {operator}, and the installed onedl-mmcv is compiled without it:"
+        " build it from source with MMCV_WITH_OPS=1"
+    )
 
 
 def missing_import(error: ImportError) -> str | None:

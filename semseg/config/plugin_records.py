@@ -6,8 +6,6 @@ A checkpoint only names them, and nothing is imported for it: who uses the check
 from __future__ import annotations
 
 import importlib
-import logging
-import os
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +14,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from semseg.config.log import warn
 from semseg.config.packages import how_to_install, missing_import
 from semseg.config.plugin_files import Plugin, import_plugin, imported_plugins
 from semseg.errors import InvalidConfigError
@@ -110,8 +109,8 @@ def warn_of_changes(recorded: Any, user: object) -> None:
     records = _parse(recorded)
     for (name, digest), plugin in zip(records, _match(records), strict=True):
         changed = plugin is not None and None not in (digest, plugin.sha256) and digest != plugin.sha256
-        if changed and os.environ.get("RANK", "0") == "0":
-            logging.getLogger("semseg").warning(
+        if changed:
+            warn(
                 "warning: %s was made with another version of the plugin %s (SHA-256 %s, and now %s): it may give"
                 " other results",
                 *(user, name, str(digest)[:8], str(plugin.sha256)[:8]),

@@ -19,7 +19,6 @@ from mmengine.config import Config, DictAction
 from mmengine.utils import import_modules_from_strings
 
 from semseg import compat
-from semseg.checkpoints.description import description_of
 from semseg.checkpoints.reading import SUFFIXES as CHECKPOINT_SUFFIXES
 from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
 from semseg.config.class_count import check_class_count
@@ -31,17 +30,21 @@ from semseg.config.classes import (
     use_load_photograph,
 )
 from semseg.config.dataset_files import join_set_names, set_name, use_dataset_files
-from semseg.config.from_checkpoint import config_of_checkpoint, existing_checkpoint, leave_out_pretrained
+from semseg.config.from_checkpoint import (
+    config_of_checkpoint,
+    existing_checkpoint,
+    leave_out_pretrained,
+    warn_of_differences,
+)
 from semseg.config.keys import check_file, check_option
 from semseg.config.metrics import use_confusion_metric
 from semseg.config.packages import check_packages, how_to_install, missing_import
 from semseg.config.padding import pad_for_backbone
 from semseg.config.plugin_files import import_plugins
-from semseg.config.plugin_records import import_custom_imports, merge_records, records_of, warn_of_changes
+from semseg.config.plugin_records import import_custom_imports, merge_records, warn_of_changes
 from semseg.config.rare_crops import crop_around_rare_classes
 from semseg.config.recipes import find_recipe, recipes, shown_path
 from semseg.config.schedule import fit_schedule, length_of
-from semseg.config.trained_sizes import warn_of_other_sizes
 from semseg.config.version0 import check_version, name_in_version_1
 from semseg.config.views import scale_views
 from semseg.errors import InvalidConfigError, MissingConfigError
@@ -160,8 +163,7 @@ def for_inference(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any
     checkpoint = existing_checkpoint(checkpoint)
     content = read_checkpoint(checkpoint, mmap=True) if content is None else content
     check_class_count(cfg, checkpoint, content)
-    warn_of_changes(records_of(description_of(content, checkpoint)), checkpoint)
-    warn_of_other_sizes(cfg, content, checkpoint)
+    warn_of_differences(cfg, content, checkpoint)
     leave_out_class_weights(cfg)
     leave_out_pretrained(cfg.model)
     return cfg

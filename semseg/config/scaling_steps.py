@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from semseg.config.tree import type_name, walk
+from semseg.config.tree import parts_with_type, type_name
 from semseg.datasets.picture_sizes import Picture
 
 _SCALING = ("Resize", "RandomResize", "ResizeShortestEdge")
@@ -16,21 +16,6 @@ _RESIZING = re.compile("(?!ResizeToMultiple).*(Resiz|Rescal).*")  # also steps o
 _SHARE = 0.9  # of the pictures; the others may be outliers
 
 Size = tuple[int, int]
-
-
-def steps_in(node: Any) -> Iterator[Mapping]:
-    """Yield the steps of a pipeline and of its branches."""
-    yield from (part for _, part in walk(node) if isinstance(part, Mapping) and "type" in part)
-
-
-def edited(node: Any, edit: Callable[[Mapping], dict]) -> Any:
-    """Return a pipeline in which `edit` has replaced every step, also in branches."""
-    if isinstance(node, (list, tuple)):
-        return type(node)(edited(child, edit) for child in node)
-    if not isinstance(node, Mapping):
-        return node
-    changed = {key: edited(value, edit) for key, value in node.items()}
-    return edit(changed) if "type" in changed else changed
 
 
 def is_scaling(step: Any) -> bool:
@@ -52,12 +37,12 @@ def keeps_ratio(step: Mapping) -> bool:
 
 def resizing_step(steps: Any) -> Mapping | None:
     """Return the first step of a pipeline that resizes pictures, in proportion or not; None: there is none."""
-    return next((step for step in steps_in(steps) if _RESIZING.fullmatch(type_name(step))), None)
+    return next((step for step in parts_with_type(steps) if _RESIZING.fullmatch(type_name(step))), None)
 
 
 def scaling_step(steps: Any) -> Mapping | None:
     """Return the first step of a pipeline that scales pictures in proportion."""
-    return next(filter(is_scaling, steps_in(steps)), None)
+    return next(filter(is_scaling, parts_with_type(steps)), None)
 
 
 def enlargement(step: Mapping | None, pictures: Sequence[Picture]) -> float | None:

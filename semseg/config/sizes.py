@@ -22,7 +22,6 @@ from mmengine.config import Config
 from semseg.config.crops import fit_crops
 from semseg.config.scaling_steps import (
     divided,
-    edited,
     enlargement,
     factors_of,
     format_scale,
@@ -30,7 +29,7 @@ from semseg.config.scaling_steps import (
     keeps_ratio,
     scaling_step,
 )
-from semseg.config.tree import inner_datasets, type_name, walk
+from semseg.config.tree import LOADERS, datasets_of, edited, first_pipeline, type_name, walk
 from semseg.datasets.picture_sizes import Picture
 
 _ENLARGED = 1.05  # a step that enlarges by less is left as it is
@@ -40,7 +39,6 @@ _FIXED = {  # types that keep all sizes of the config, and why
     "MAE": "its positions are made for one size",
     "LRASPPHead": "it pools 49x49 features",
 }
-_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def fit_sizes(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
@@ -67,10 +65,9 @@ def fit_sizes(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
         ]
     notes = _scale_tests_alike(cfg)
     changes: list[str] = []
-    for loader in _LOADERS:
-        for dataset in inner_datasets(cfg[loader].dataset) if cfg.get(loader) is not None else ():
-            dataset["pipeline"], fitted = _fit_scales(dataset.get("pipeline", []), pictures, factor)
-            changes += fitted
+    for dataset in datasets_of(cfg, *LOADERS):
+        dataset["pipeline"], fitted = _fit_scales(dataset.get("pipeline", []), pictures, factor)
+        changes += fitted
     if changes:
         notes.append(f"pictures of {name} are not enlarged: {'; '.join(dict.fromkeys(changes))}")
     changes = fit_crops(cfg, pictures)
@@ -100,14 +97,10 @@ def _describe_smaller(cfg: Config, pictures: Sequence[Picture]) -> list[str]:
 
 def _scale_tests_alike(cfg: Config) -> list[str]:
     """Scale in tests as in validations: some configs test on another set, with pictures of another size."""
-    steps = [
-        scaling_step(inner_datasets(cfg[name].dataset)[0].get("pipeline", [])) if cfg.get(name) is not None else None
-        for name in ("val_dataloader", "test_dataloader")
-    ]
-    val, test = steps
+    val, test = (scaling_step(first_pipeline(cfg, name)) for name in ("val_dataloader", "test_dataloader"))
     if val is None or test is None or type_name(val) != type_name(test) or val["scale"] == test["scale"]:
         return []
-    for dataset in inner_datasets(cfg.test_dataloader.dataset):
+    for dataset in datasets_of(cfg, "test_dataloader"):
         dataset["pipeline"] = edited(
             dataset["pipeline"], lambda step: {**step, "scale": val["scale"]} if is_scaling(step) else dict(step)
         )
@@ -140,12 +133,9 @@ def _fit_scales(steps: Any, pictures: Sequence[Picture], test_factor: float | No
     return edited(steps, fit), changes
 
 
-def _evaluation_scale(cfg: Config, splits: Sequence[str] = ("val", "test")) -> Mapping | None:
-    """Return the step that scales pictures in the first of these splits; None: they keep their size."""
-    for split in splits:
-        if cfg.get(f"{split}_dataloader") is not None:
-            return scaling_step(inner_datasets(cfg[f"{split}_dataloader"].dataset)[0].get("pipeline", []))
-    return None
+def _evaluation_scale(cfg: Config) -> Mapping | None:
+    """Return the step that scales pictures in a validation, else in a test; None: they keep their size."""
+    return scaling_step(first_pipeline(cfg, "val_dataloader", "test_dataloader"))
 
 
 def _fixed_parts(cfg: Config) -> Iterator[tuple[str, str]]:

@@ -6,16 +6,15 @@ only whole numbers are taken.
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
 from semseg.checkpoints.description import description_of
-from semseg.config.scaling_steps import Size, edited, format_scale, is_scaling, scaling_step, steps_in, to_pair
-from semseg.config.tree import inner_datasets, type_name
+from semseg.config.log import warn
+from semseg.config.scaling_steps import Size, format_scale, is_scaling, scaling_step, to_pair
+from semseg.config.tree import datasets_of, edited, parts_with_type, type_name
 
 
 class TrainedSizes(NamedTuple):
@@ -49,7 +48,7 @@ def sizes_of(checkpoint: Mapping[str, Any]) -> TrainedSizes:
     loader = _mapping(config.get("test_dataloader")) or _mapping(config.get("val_dataloader"))
     steps = {
         (type_name(step), _size(step.get("scale")), _size(step.get("max_size")))
-        for step in steps_in(loader)
+        for step in parts_with_type(loader)
         if is_scaling(step)
     }
     scaling = steps.pop() if len(steps) == 1 else (None, None, None)
@@ -80,9 +79,8 @@ def take_sizes(cfg: Config, trained: TrainedSizes) -> list[str]:
         largest = {} if trained.max_size is None else {"max_size": trained.max_size}
         return {**step, "scale": trained.scale, **largest}
 
-    for name in ("val_dataloader", "test_dataloader"):
-        for dataset in inner_datasets(cfg[name].dataset) if cfg.get(name) is not None else ():
-            dataset["pipeline"] = edited(dataset.get("pipeline", []), replace)
+    for dataset in datasets_of(cfg, "val_dataloader", "test_dataloader"):
+        dataset["pipeline"] = edited(dataset.get("pipeline", []), replace)
     if trained.window is not None and (cfg.model.get("test_cfg") or {}).get("mode") == "slide":
         cfg.model.test_cfg.update(crop_size=trained.window, stride=trained.stride)
     return [f"as the checkpoint was trained: {'; '.join(changes)}"] if changes else []
@@ -97,8 +95,8 @@ def warn_of_other_sizes(cfg: Config, checkpoint: Mapping[str, Any], path: object
         path: of the checkpoint, for the message.
     """
     changes = _differences(cfg, sizes_of(checkpoint))
-    if changes and os.environ.get("RANK", "0") == "0":
-        logging.getLogger("semseg").warning(
+    if changes:
+        warn(
             "warning: the training validated %s with %s of this config: the results may be worse; leave out the config,"
             " or give the `data` of the training",
             *(path, "; ".join(changes)),
@@ -108,11 +106,10 @@ def warn_of_other_sizes(cfg: Config, checkpoint: Mapping[str, Any], path: object
 def _differences(cfg: Config, trained: TrainedSizes) -> list[str]:
     """Return the sizes of a checkpoint that a config does not have, such as `scale 720x360 instead of 2048x1024`."""
     changes = []
-    for name in ("val_dataloader", "test_dataloader"):
-        for dataset in inner_datasets(cfg[name].dataset) if cfg.get(name) is not None else ():
-            step = scaling_step(dataset.get("pipeline", []))
-            if step is not None and trained.scale is not None and _is_other(step, trained):
-                changes.append(f"scale {format_scale(trained.scale)} instead of {format_scale(step['scale'])}")
+    for dataset in datasets_of(cfg, "val_dataloader", "test_dataloader"):
+        step = scaling_step(dataset.get("pipeline", []))
+        if step is not None and trained.scale is not None and _is_other(step, trained):
+            changes.append(f"scale {format_scale(trained.scale)} instead of {format_scale(step['scale'])}")
     test_cfg = cfg.model.get("test_cfg") or {}
     if trained.window is not None and test_cfg.get("mode") == "slide":
         for key, value in (("crop_size", trained.window), ("stride", trained.stride)):

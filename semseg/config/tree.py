@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+"""The keys of the dataloaders in a config."""
 _HEADS = ("decode_head", "auxiliary_head")
 _OTHER_TASKS = ("STDCHead",)  # predicts edges: its two classes do not depend on the data set
 _NO_HEADS = ("loss_decode", "train_cfg", "test_cfg")  # parts of a head that are not searched for inner heads
@@ -42,6 +44,27 @@ def inner_datasets_with_keys(dataset: Any, key: str) -> Iterator[tuple[str, Any]
         yield from inner_datasets_with_keys(dataset["dataset"], f"{key}.dataset")
     else:
         yield key, dataset
+
+
+def datasets_of(cfg: Any, *loaders: str) -> list[Any]:
+    """Return the configs of the data sets that dataloaders read, without those that the config does not have.
+
+    Args:
+        cfg: a whole config.
+        loaders: keys of the dataloaders, such as `val_dataloader`.
+    """
+    return [dataset for name in loaders if cfg.get(name) is not None for dataset in inner_datasets(cfg[name].dataset)]
+
+
+def first_pipeline(cfg: Any, *loaders: str) -> Any:
+    """Return the pipeline of the first data set of the first of these dataloaders that a config has; [] if it has none.
+
+    Args:
+        cfg: a whole config.
+        loaders: keys of the dataloaders, the preferred one first.
+    """
+    loader = next((cfg[name] for name in loaders if cfg.get(name) is not None), None)
+    return [] if loader is None else inner_datasets(loader.dataset)[0].get("pipeline", [])
 
 
 def built_datasets(dataset: Any) -> Iterator[Any]:
@@ -99,6 +122,29 @@ def walk(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
     for name, child in items:
         yield from walk(child, f"{key}.{name}" if key else str(name))
+
+
+def leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of a config with their keys; a list of plain values is one value."""
+    if isinstance(node, dict):
+        parts = node.items()
+    elif isinstance(node, (list, tuple)) and any(isinstance(part, (dict, list, tuple)) for part in node):
+        parts = enumerate(node)
+    else:
+        yield key, node
+        return
+    for name, part in parts:
+        yield from leaves(part, f"{key}.{name}" if key else str(name))
+
+
+def edited(node: Any, edit: Callable[[Mapping[str, Any]], dict]) -> Any:
+    """Return a part of a config in which `edit` has replaced every part with a `type`, from the inside out."""
+    if isinstance(node, (list, tuple)):
+        return type(node)(edited(child, edit) for child in node)  # crop sizes stay tuples
+    if not isinstance(node, Mapping):
+        return node
+    changed = {key: edited(value, edit) for key, value in node.items()}
+    return edit(changed) if "type" in changed else changed
 
 
 def _with_num_classes(node: Any, key: str) -> Iterator[tuple[str, Any]]:

@@ -7,16 +7,13 @@ from typing import Any
 
 from mmengine.config import Config
 
-from semseg.config.scaling_steps import divided, edited, is_scaling, scaling_step, steps_in, to_pair
-from semseg.config.tree import inner_datasets, type_name
+from semseg.config.scaling_steps import divided, is_scaling, scaling_step, to_pair
+from semseg.config.tree import edited, first_pipeline, parts_with_type, type_name
 
 
 def scale_of_test(cfg: Config) -> Mapping | None:
     """Return the step that scales pictures in a test; None: they keep their size."""
-    for name in ("test_dataloader", "val_dataloader"):
-        if cfg.get(name) is not None:
-            return scaling_step(inner_datasets(cfg[name].dataset)[0].get("pipeline", []))
-    return None
+    return scaling_step(first_pipeline(cfg, "test_dataloader", "val_dataloader"))
 
 
 def scale_views(cfg: Config, insert: bool) -> None:
@@ -33,7 +30,7 @@ def scale_views(cfg: Config, insert: bool) -> None:
     place = next((i for i, view in enumerate(pipeline or ()) if type_name(view) == "TestTimeAug"), None)
     if step is None or pipeline is None or place is None:
         return
-    views = [view for view in steps_in(pipeline[place].get("transforms", [])) if type_name(view) == "Resize"]
+    views = [view for view in parts_with_type(pipeline[place].get("transforms", [])) if type_name(view) == "Resize"]
     factors = [view["scale_factor"] for view in views if isinstance(view.get("scale_factor"), (int, float))]
     if not factors or len(factors) < len(views):
         return

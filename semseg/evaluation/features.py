@@ -8,15 +8,13 @@ from typing import Any
 
 from mmengine.config import Config
 
-from semseg.checkpoints.description import description_of
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config.dataset_files import check_split
-from semseg.config.from_checkpoint import existing_checkpoint
+from semseg.config.from_checkpoint import existing_checkpoint, warn_of_differences
 from semseg.config.options import names_of
 from semseg.config.packages import check_packages
 from semseg.config.patch import apply_features
-from semseg.config.plugin_records import missing_plugins, plugin_flags, records_of, warn_of_changes
-from semseg.config.trained_sizes import warn_of_other_sizes
+from semseg.config.plugin_records import missing_plugins, plugin_flags
 from semseg.errors import InvalidInputError
 from semseg.evaluation import class_map, extras, options, predictions, result_files, strict_weights, tta
 
@@ -52,7 +50,7 @@ def for_testing(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any] 
         raise TypeError(f"for_testing has no option {unknown[0]!r}; expected some of {', '.join(sorted(known))}")
     tta.check(cfg, options.TtaOptions(asked.get("tta", False)))
     checkpoint = existing_checkpoint(checkpoint)
-    check_packages(cfg)
+    check_packages(cfg)  # again: the config may have been changed since load_config
     check_split(cfg, "test", "val")
     if "test_evaluator" not in cfg:
         missing = [name for name, _ in missing_plugins(cfg.get("plugins"))]
@@ -61,6 +59,5 @@ def for_testing(cfg: Config, checkpoint: str | Path, content: Mapping[str, Any] 
             f"{checkpoint} contains no evaluation settings; {advice}", code="E-checkpoint-no-config"
         )
     content = read_checkpoint(checkpoint, mmap=True) if content is None else content
-    warn_of_changes(records_of(description_of(content, checkpoint)), checkpoint)
-    warn_of_other_sizes(cfg, content, checkpoint)
+    warn_of_differences(cfg, content, checkpoint)
     return apply_features(cfg, FEATURES, {**asked, "checkpoint": checkpoint, "content": content})

@@ -52,11 +52,11 @@ FEATURES = (
     # from here on: features that every run has
     (work_folder, options.FolderOptions),
     (checkpointing, options.NoOptions),
-    (sampling, options.SamplingOptions),
+    (sampling, options.StockOptions),
     (performance, options.PerformanceOptions),
     (resume_agreement, options.FolderOptions),
     (stopping, options.StoppingOptions),
-    (nan_guard, options.GuardOptions),
+    (nan_guard, options.StockOptions),
     (provenance, options.NoOptions),
     (trackers, options.TrackOptions),
     (preflight, options.PreflightOptions),
@@ -95,7 +95,7 @@ def for_training(cfg: Config, **asked: Any) -> Config:
             "nothing to train on: a training needs a config, which a checkpoint does not replace",
             code="E-config-missing-key",
         )
-    check_packages(cfg)
+    check_packages(cfg)  # again: the config may have been changed since load_config
     check_split(cfg, "train")
     check_split(cfg, "val", "test")
     check_training(cfg)

@@ -21,7 +21,7 @@ from semseg.config.patch import Patch, changes
 from semseg.datasets import samples
 from semseg.labels import IGNORED
 from semseg.system.stopping import GIVEN_UP, Stopped
-from semseg.training.options import GuardOptions
+from semseg.training.options import StockOptions
 from semseg.training.runner_parts import bare_model, optim_wrapper_of
 from semseg.visualization import drawing
 from semseg.visualization.jpeg import save_jpeg
@@ -29,7 +29,7 @@ from semseg.visualization.jpeg import save_jpeg
 _ZERO = 1e-6
 
 
-def configure(cfg: Config, options: GuardOptions) -> Patch:
+def configure(cfg: Config, options: StockOptions) -> Patch:
     """Guard every run, except one with `performance='stock'`, which goes on as MMSegmentation does."""
     if options.performance == STOCK:
         return changes(cfg, lambda edited: remove_hooks(edited, "GuardHook"))

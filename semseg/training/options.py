@@ -31,15 +31,8 @@ class PerformanceOptions:
 
 
 @dataclass(frozen=True)
-class SamplingOptions:
-    """The order of the samples and their random numbers."""
-
-    performance: str = FAST
-
-
-@dataclass(frozen=True)
-class GuardOptions:
-    """What happens when the loss is not finite."""
+class StockOptions:
+    """Whether a run has the numbers of MMSegmentation, without the features that change them."""
 
     performance: str = FAST
 

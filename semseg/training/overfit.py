@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +17,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from semseg.config.hooks import ensure_hook
+from semseg.config.hooks import ensure_hook, remove_hooks
+from semseg.config.log import warn
 from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.config.tree import inner_datasets, type_name
@@ -79,8 +78,8 @@ def _overfit(cfg: Config, num_images: int, options: Sequence[str], no_effect: Ma
     cfg.val_cfg = dict(type="ValLoop")
     cfg.val_evaluator = dict(type="ConfusionMetric", iou_metrics=["mIoU"])
     cfg.default_hooks = dict(cfg.get("default_hooks", {}), checkpoint=None)
-    hooks = [hook for hook in cfg.get("custom_hooks") or [] if hook["type"] not in _REMOVED_HOOKS]
-    cfg.custom_hooks = [*hooks, dict(type="PanelHook", num_images=min(num_images, 8))]
+    remove_hooks(cfg, *_REMOVED_HOOKS)
+    ensure_hook(cfg, dict(type="PanelHook", num_images=min(num_images, 8)))
     ensure_hook(cfg, dict(type="OverfitHook", num_images=num_images))
 
 
@@ -88,9 +87,9 @@ def _choose_images(cfg: Config, num_images: int) -> None:
     """Let training and validation read the same images in the same way. Modifies `cfg`."""
     loader = cfg.train_dataloader
     first, *rest = inner_datasets(loader.dataset)
-    if rest and int(os.environ.get("RANK", 0)) == 0:
+    if rest:
         name = first.get("dataset_file") or first.get("data_root") or first.type
-        logging.getLogger("semseg").warning("overfit takes images from the first of the data sets only, %s", name)
+        warn("overfit takes images from the first of the data sets only, %s", name)
     steps = list(first.get("pipeline", []))
     if first is not loader.dataset:  # a wrapper may have its own steps
         steps += loader.dataset.get("pipeline", [])

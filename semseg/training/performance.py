@@ -3,7 +3,8 @@
 Most of these parts belong to a feature, which leaves them out by itself: `batch` the scaled learning rate, `precision`
 bfloat16 and channels-last, `sampling` the random numbers by position, `nan_guard` its stop, `preflight` its trial. This
 module undoes what `load_config` has changed: the end of the schedule, and the loader of photographs. The repairs in
-`semseg.compat` stay: they only change what ends in an error, or in NaN, in MMSegmentation.
+`semseg.compat` stay. They change what ends in an error, or in NaN, in MMSegmentation, and a gradient that PyTorch
+computes wrong in bfloat16 on CPUs, on which MMSegmentation trains in float32 only.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mmengine.registry import init_default_scope
 from semseg.config.options import FAST, STOCK
 from semseg.config.patch import Key, Patch, changes, has_value, value_at
 from semseg.config.schedule import fit_schedule, length_of
-from semseg.config.tree import inner_datasets, parts_with_type
+from semseg.config.tree import datasets_of, edited, parts_with_type
 from semseg.datasets.bit_depth import FEWEST_BITS
 from semseg.datasets.built_sets import build_without_pipelines
 from semseg.datasets.photographs import RGB_COLOR_TYPES
@@ -45,10 +46,10 @@ def configure(cfg: Config, options: PerformanceOptions) -> Patch:
         return Patch()
     _check_bits(cfg)
 
-    def edit(edited: Config) -> None:
+    def edit(copied: Config) -> None:
         for name in _LOADERS:
-            if edited.get(name) is not None:
-                edited[name].dataset = _with_stock_loader(edited[name].dataset)
+            if copied.get(name) is not None:
+                copied[name].dataset = edited(copied[name].dataset, _with_stock_loader)
 
     patch = changes(cfg, edit)
     note = "performance stock: the numbers of MMSegmentation's tools/train.py; a resumed run is not exact"
@@ -57,19 +58,12 @@ def configure(cfg: Config, options: PerformanceOptions) -> Patch:
     return Patch({**patch.values, **schedule}, notes=[note])
 
 
-def _with_stock_loader(node: Any) -> Any:
-    """Return a part of a config with MMCV's LoadImageFromFile where LoadPhotograph would do the same for plain files.
+def _with_stock_loader(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Return MMCV's LoadImageFromFile for a LoadPhotograph that would do the same for plain files, else the step.
 
     A loader with `bits`, which a dataset.yaml sets, stays: MMCV's has no such option.
     """
-    if isinstance(node, (list, tuple)):
-        return type(node)(_with_stock_loader(child) for child in node)
-    if not isinstance(node, dict):
-        return node
-    changed = {key: _with_stock_loader(value) for key, value in node.items()}
-    if _is_replaced(changed):
-        changed["type"] = "LoadImageFromFile"
-    return changed
+    return {**step, "type": "LoadImageFromFile"} if _is_replaced(step) else dict(step)
 
 
 def _is_replaced(step: Mapping[str, Any]) -> bool:
@@ -82,19 +76,18 @@ def _check_bits(cfg: Config) -> None:
     MMCV takes the upper 8 of 16 bits; a test scales the bits in use, which the file may state.
     """
     init_default_scope(cfg.get("default_scope", "mmseg"))
-    for name in _LOADERS:
-        for dataset in inner_datasets(cfg[name].dataset) if cfg.get(name) is not None else ():
-            loaders = [step for step in parts_with_type(dataset.get("pipeline", [])) if _is_replaced(step)]
-            if not any(step.get("color_type", "color") in RGB_COLOR_TYPES for step in loaders):
-                continue
-            deep = next((path for path in _photographs_in(dataset) if num_bits(path) > FEWEST_BITS), None)
-            if deep is not None:
-                raise InvalidConfigError(
-                    f"`performance` {STOCK}: {deep} has {num_bits(deep)} bits, of which MMSegmentation reads the upper"
-                    " 8, and a test of the model those in use: say in dataset.yaml how many are in use, such as"
-                    f" bits: 12, or train with `performance` {FAST}",
-                    code="E-config-conflict",
-                )
+    for dataset in datasets_of(cfg, *_LOADERS):
+        loaders = [step for step in parts_with_type(dataset.get("pipeline", [])) if _is_replaced(step)]
+        if not any(step.get("color_type", "color") in RGB_COLOR_TYPES for step in loaders):
+            continue
+        deep = next((path for path in _photographs_in(dataset) if num_bits(path) > FEWEST_BITS), None)
+        if deep is not None:
+            raise InvalidConfigError(
+                f"`performance` {STOCK}: {deep} has {num_bits(deep)} bits, of which MMSegmentation reads the upper"
+                " 8, and a test of the model those in use: say in dataset.yaml how many are in use, such as"
+                f" bits: 12, or train with `performance` {FAST}",
+                code="E-config-conflict",
+            )
 
 
 def _photographs_in(dataset: Any) -> list[Path]:
@@ -117,5 +110,5 @@ def _unfitted_schedule(cfg: Config, options: Sequence[str]) -> dict[Key, Any]:
     planned = length_of(written)
     fitted = copy.deepcopy(written)
     fitted.train_cfg = copy.deepcopy(cfg.train_cfg)
-    moved = changes(fitted, lambda edited: fit_schedule(edited, planned, options)).values
+    moved = changes(fitted, lambda copied: fit_schedule(copied, planned, options)).values
     return {key: value_at(written, key) for key, value in moved.items() if has_value(cfg, key, value)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS
 
 from semseg.config.hooks import remove_hooks
+from semseg.config.log import warn
 from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError
@@ -67,8 +66,7 @@ def _use_cpu_precision(cfg: Config) -> None:
     for name in ("loss_scale", "dtype", "use_fsdp"):
         wrapper.pop(name, None)
     wrapper.update(type="Bf16OptimWrapper", enabled=True)
-    if int(os.environ.get("RANK", 0)) == 0:
-        logging.getLogger("semseg").warning("no GPU: optim_wrapper.type AmpOptimWrapper becomes bfloat16 on the CPU")
+    warn("no GPU: optim_wrapper.type AmpOptimWrapper becomes bfloat16 on the CPU")
 
 
 def has_fast_bf16() -> bool:

@@ -1,4 +1,7 @@
-"""Check that a run is continued with the same losses, class weights, crops, data and sizes."""
+"""Check that a run is continued with the same losses, class weights, crops, data, sizes and plugins.
+
+The unit of its length, which is epochs or iterations, and `performance` are compared, too.
+"""
 
 from __future__ import annotations
 
@@ -40,11 +43,12 @@ _LOSS_NAMES: dict[tuple[str, ...], str] = {
 def configure(cfg: Config, options: FolderOptions) -> Patch:
     """Refuse to continue a checkpoint with other losses, class weights, rare crops, data or sizes than before.
 
-    Only what the checkpoint describes is compared. The same files in another folder are the same data. The config is
-    not changed.
+    Another `performance`, another unit of the length (epochs or iterations) and missing plugins are refused, too; a
+    plugin that has changed gives a warning. Only what the checkpoint describes is compared. The same files in another
+    folder are the same data. The config is not changed.
 
     Raises:
-        ValueError: the first difference, with both values and what to do.
+        ValueError: the first difference, with both values and what to do; or the plugins that are missing.
     """
     if cfg.get("resume"):
         _compare(cfg)

@@ -12,12 +12,12 @@ from semseg.config.options import STOCK
 from semseg.config.patch import Key, Patch, changes
 from semseg.config.schedule import counts_epochs
 from semseg.config.tree import type_name
-from semseg.training.options import SamplingOptions
+from semseg.training.options import StockOptions
 
 _STOCK_SAMPLERS = {"SeededSampler": "InfiniteSampler", "SeededEpochSampler": "DefaultSampler"}
 
 
-def configure(cfg: Config, options: SamplingOptions) -> Patch:
+def configure(cfg: Config, options: StockOptions) -> Patch:
     """Replace InfiniteSampler, and DefaultSampler in a run by epochs, by samplers that draw by position.
 
     Other samplers and worker functions of the config are kept. With `performance='stock'` the order of the samples is

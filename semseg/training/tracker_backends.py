@@ -12,13 +12,15 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.visualization import AimVisBackend, BaseVisBackend, ClearMLVisBackend, WandbVisBackend
+
+from semseg.config.tree import leaves
 
 PROJECT = "semseg"
 """The project or experiment of the runs, unless the tracker's environment variable names another."""
@@ -95,7 +97,7 @@ class MlflowTracker(BaseVisBackend):
 
         self._client.log_text(self.run_id, config.pretty_text, "config.py")
         known = self._client.get_run(self.run_id).data.params
-        values = {_mlflow_name(key): str(value) for key, value in _leaves(config.to_dict())}
+        values = {_mlflow_name(key): str(value) for key, value in leaves(config.to_dict())}
         params = [Param(key, value[:_MAX_PARAM_LETTERS]) for key, value in values.items() if key not in known]
         for start in range(0, len(params), _MAX_PARAMS):
             self._client.log_batch(self.run_id, params=params[start : start + _MAX_PARAMS])
@@ -235,19 +237,6 @@ def finite_numbers(scalars: Mapping[str, Any]) -> dict[str, float]:
         if isinstance(value, (int, float, np.number)) or getattr(value, "numel", lambda: 0)() == 1
     }
     return {key: value for key, value in numbers.items() if math.isfinite(value)}
-
-
-def _leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values of a config with their keys; a list of plain values is one value."""
-    if isinstance(node, dict):
-        parts = node.items()
-    elif isinstance(node, (list, tuple)) and any(isinstance(part, (dict, list, tuple)) for part in node):
-        parts = enumerate(node)
-    else:
-        yield key, node
-        return
-    for name, part in parts:
-        yield from _leaves(part, f"{key}.{name}" if key else str(name))
 
 
 def _mlflow_name(name: str) -> str:

@@ -26,7 +26,6 @@ from semseg.checkpoints.loading import load_strictly
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config import for_inference, load_config
 from semseg.config.classes import classes_of
-from semseg.config.packages import check_packages
 from semseg.config.recipes import recipes, recipes_dir
 from semseg.config.tree import counting_heads, inner_datasets, inner_datasets_with_keys
 from semseg.errors import InvalidConfigError
@@ -94,7 +93,6 @@ def load_small(path, folder, options=()):
         options.insert(0, f"model.backbone.num_layers={depths}".replace(" ", ""))
     cfg = load_config(path, options)
     cfg.test_dataloader = cfg.val_dataloader  # whose pictures are small
-    check_packages(cfg)
     return for_training(cfg, dry_run=True)
 
 

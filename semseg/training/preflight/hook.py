@@ -17,6 +17,7 @@ from mmseg.registry import HOOKS
 from torch.nn.parallel import DistributedDataParallel
 
 from semseg.config.build_errors import explained
+from semseg.config.hooks import ensure_hook, remove_hooks
 from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
 from semseg.errors import InvalidConfigError, SemsegError
@@ -48,10 +49,9 @@ def configure(cfg: Config, options: PreflightOptions) -> Patch:
         raise InvalidConfigError("`dry_run` needs the checks; leave `check` out", code="E-config-conflict")
 
     def edit(edited: Config) -> None:
-        kept = [hook for hook in edited.get("custom_hooks") or [] if hook["type"] != "PreflightHook"]
-        tries = options.check and (options.performance != STOCK or options.dry_run)
-        trial = [dict(type="PreflightHook", dry_run=options.dry_run)] if tries else []
-        edited.custom_hooks = [*kept, *trial]
+        remove_hooks(edited, "PreflightHook")
+        if options.check and (options.performance != STOCK or options.dry_run):
+            ensure_hook(edited, dict(type="PreflightHook", dry_run=options.dry_run))
 
     return changes(cfg, edit)
 
