@@ -22,6 +22,7 @@ from semseg.config.tree import (
     counting_heads,
     datasets_of,
     first_pipeline,
+    inner_datasets,
     may_weigh_no_object,
     type_name,
     walk,
