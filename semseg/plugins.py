@@ -20,6 +20,7 @@ from semseg.training import (  # noqa: F401
     provenance,
     resume_state,
     stopping,
+    strided_lovasz,
     trackers,
     val_loss,
 )

@@ -42,10 +42,10 @@ def describe_environment() -> dict[str, dict[str, str]]:
     """Return the sections `versions`, `machine` and `extras`, each a table of names and values."""
     from semseg import compat
     from semseg.checkpoints.facts import git_state, hardware, versions
-    from semseg.system.machine import available_memory_bytes, format_bytes, free_disk_bytes, num_cpus
+    from semseg.system.machine import available_memory_bytes, cpu_flags, format_bytes, free_disk_bytes, num_cpus
 
     compat.repair()
-    facts, flags = hardware(), _cpu_flags()
+    facts, flags = hardware(), cpu_flags()
     gpus = [f"{gpu['name']} ({gpu['memory_gib']} GiB)" for gpu in facts["gpus"]]
     shared = shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.is_dir() else None
     machine = {
@@ -93,9 +93,3 @@ def _is_installed(package: str) -> bool:
 
 def _state(missing: Sequence[str]) -> str:
     return f"missing {', '.join(missing)}" if missing else "installed"
-
-
-def _cpu_flags() -> set[str]:
-    info = Path("/proc/cpuinfo")
-    line = re.search(r"^flags\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.is_file() else None
-    return set(line[1].split()) if line else set()

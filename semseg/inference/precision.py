@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from semseg.compat.hardware import is_fast_at_bf16
 from semseg.errors import InvalidInputError
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -24,7 +23,7 @@ _LARGEST_SHIFT = 1e-3  # of the scores by fusing, as a share of the largest scor
 def choose_precision(precision: str, device: torch.device) -> tuple[str, str]:
     """Return the precision to compute with, and the reason in a few words.
 
-    `auto` is bf16 if the hardware multiplies it faster than fp32: CPUs with AMX or AVX-512 BF16, GPUs from Ampere on.
+    `auto` is bf16 if the hardware is fast at it (`semseg.compat.hardware.is_fast_at_bf16`), else fp32.
     fp16 overflows at 65504 and is never chosen automatically.
 
     Raises:
@@ -36,23 +35,8 @@ def choose_precision(precision: str, device: torch.device) -> tuple[str, str]:
         )
     if precision != "auto":
         return precision, "as asked"
-    if device.type == "cuda":
-        major, _ = torch.cuda.get_device_capability(device)
-        name = torch.cuda.get_device_name(device)
-        return ("bf16", f"{name} is fast at it") if major >= 8 else ("fp32", f"{name} is not fast at bf16")
-    if device.type != "cpu":
-        return "fp32", f"nothing is known of {device.type} and bf16"
-    instructions = sorted(_cpu_flags() & {"amx_bf16", "avx512_bf16"})
-    if instructions:
-        return "bf16", f"the CPU has {instructions[0]}"
-    return "fp32", "the CPU has neither amx_bf16 nor avx512_bf16"
-
-
-def _cpu_flags() -> set[str]:
-    with contextlib.suppress(OSError):
-        flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        return set(flags[1].split()) if flags else set()
-    return set()
+    fast, reason = is_fast_at_bf16(device)
+    return ("bf16" if fast else "fp32"), reason
 
 
 def make_fast(model: nn.Module, precision: str) -> tuple[nn.Module, bool]:

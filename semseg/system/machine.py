@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import resource
 import shutil
 import sys
@@ -25,6 +26,13 @@ def num_cpus() -> int:
         if len(words) == 2 and all(word.isdigit() for word in words):  # no limit: max, or -1
             count = min(count, math.ceil(int(words[0]) / int(words[1])))
     return max(1, count)
+
+
+def cpu_flags() -> set[str]:
+    """Return the names of the CPU's features, as Linux lists them; an empty set elsewhere."""
+    info = Path("/proc/cpuinfo")
+    line = re.search(r"^flags\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.is_file() else None
+    return set(line[1].split()) if line else set()
 
 
 def num_processes(launcher: str) -> int:

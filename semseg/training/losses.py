@@ -17,7 +17,7 @@ from semseg.errors import InvalidConfigError
 from semseg.training.options import LossOptions
 
 _OHEM_SHARE = 100_000 / (512 * 1024)  # of a crop; as in MMSegmentation's Cityscapes configs
-_REPLACED = {"CrossEntropyLoss", "FocalLoss", "TverskyLoss", "DiceLoss", "LovaszLoss"}
+_REPLACED = {"CrossEntropyLoss", "FocalLoss", "TverskyLoss", "DiceLoss", "LovaszLoss", "StridedLovaszLoss"}
 _WEIGHTED = {"CrossEntropyLoss", "FocalLoss"}
 _POINT_HEADS = {"PointHead"}  # their losses take selected points, not images
 

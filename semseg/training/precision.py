@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -15,6 +14,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS
 
+from semseg.compat.hardware import is_fast_at_bf16
 from semseg.config.hooks import remove_hooks
 from semseg.config.log import warn
 from semseg.config.options import STOCK
@@ -69,14 +69,6 @@ def _use_cpu_precision(cfg: Config) -> None:
     warn("no GPU: optim_wrapper.type AmpOptimWrapper becomes bfloat16 on the CPU")
 
 
-def has_fast_bf16() -> bool:
-    """Return whether this machine multiplies bfloat16 matrices in hardware: a GPU since Ampere, or AMX."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_capability()[0] >= 8
-    cpu = Path("/proc/cpuinfo")
-    return cpu.is_file() and "amx_bf16" in cpu.read_text()
-
-
 @OPTIM_WRAPPERS.register_module()
 class Bf16OptimWrapper(OptimWrapper):
     """Train under bfloat16 autocast, on GPU or CPU; the weights stay float32.
@@ -85,13 +77,15 @@ class Bf16OptimWrapper(OptimWrapper):
     range of float32.
 
     Args:
-        enabled: True, False, or 'auto' for `has_fast_bf16()` (without matrix units it is slower than float32).
+        enabled: True, False, or 'auto': if the device is fast at it (`semseg.compat.hardware.is_fast_at_bf16`).
         **kwargs: as of OptimWrapper.
     """
 
     def __init__(self, enabled: bool | Literal["auto"] = "auto", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.enabled = has_fast_bf16() if enabled == "auto" else enabled
+        if enabled == "auto":
+            enabled, _ = is_fast_at_bf16(self.optimizer.param_groups[0]["params"][0].device)
+        self.enabled = enabled
 
     @contextmanager
     def optim_context(self, model: torch.nn.Module) -> Generator[None]:

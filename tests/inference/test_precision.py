@@ -15,8 +15,9 @@ from mmseg.registry import MODELS
 from semseg import labels
 from semseg.config import for_inference, load_config
 from semseg.datasets.toycity.write import plan_cityscapes, write_picture
-from semseg.inference import Predictor, precision
+from semseg.inference import Predictor
 from semseg.inference.precision import choose_precision, make_fast
+from semseg.system import machine
 from tests.checkpoints.described import checkpoint, save, small_config
 from tests.conftest import CONFIG, REPO, raises
 from tests.inference.test_predictor import lively_checkpoint, picture, predictor_of
@@ -49,7 +50,7 @@ def small_model(**backbone):
 )
 def test_auto_is_bf16_on_a_cpu_that_is_fast_at_it(tmp_path, monkeypatch, flags, expected):
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {' '.join(flags)}\nbugs\t\t:\n")
-    monkeypatch.setattr(precision, "Path", lambda _: tmp_path / "cpuinfo")
+    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "cpuinfo")
     assert choose_precision("auto", CPU) == expected
 
 
@@ -188,6 +189,7 @@ from pathlib import Path
 
 from semseg.config import for_inference
 from semseg.inference import Predictor
+from semseg.system import machine
 from tests.checkpoints.described import save, small_config
 from tests.inference.test_predictor import AS_IT_IS, lively_checkpoint, picture
 

@@ -3,6 +3,7 @@ import torch
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS
 
 import semseg.plugins  # noqa: F401
+from semseg.system import machine
 
 
 def build(enabled):
@@ -21,6 +22,12 @@ def test_a_step_runs_in_the_chosen_precision_and_weights_stay_float32(enabled, d
     assert output.dtype == dtype
     assert model.weight.dtype == torch.float32
     assert not torch.equal(model.weight, before)
+
+
+@pytest.mark.parametrize(("flags", "fast"), [({"avx512_bf16"}, True), ({"avx2"}, False)])
+def test_auto_is_on_where_the_hardware_is_fast(monkeypatch, flags, fast):
+    monkeypatch.setattr(machine, "cpu_flags", lambda: flags)
+    assert build("auto")[1].enabled == fast
 
 
 def test_channels_last_changes_the_layout_and_not_the_result():
