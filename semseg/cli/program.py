@@ -89,7 +89,12 @@ def run_tool(main: Callable[[], int | None]) -> None:
     Exit codes: the return value of `main`, or 0; 2 for wrong usage or input, and 1 for errors of the system (a full
     disk, no network), both with a one-line message without traceback (unless `--debug` is given); the code of a
     `Stopped`; 130 for Ctrl-C; 1 for all other exceptions, with traceback.
+
+    Sets OMP_WAIT_POLICY to PASSIVE, unless the environment has it: by default, threads of OpenMP that wait for others
+    keep their CPU busy, which slows everything down as soon as another program runs. `main` imports PyTorch, which
+    reads the variable at its import.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = contextvars.copy_context().run(main) or 0  # trust in checkpoints ends with this run
     except BrokenPipeError:  # the reader closed the pipe, as `head` does

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from mmcv.transforms.utils import cache_randomness
 from mmengine.logging import print_log
-from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import DATASETS, TRANSFORMS
 
 from semseg.config.tree import built_datasets
 from semseg.datasets.class_counts import count_train_ids
+from semseg.datasets.fast_transforms import FastRandomCrop
 from semseg.errors import InvalidConfigError, InvalidDataError, InvalidInputError
 from semseg.system.machine import num_cpus
 from semseg.system.wording import listing
@@ -132,7 +132,7 @@ class RareClassDataset:
 
 
 @TRANSFORMS.register_module()
-class RareClassCrop(RandomCrop):
+class RareClassCrop(FastRandomCrop):
     """Crop around the class that a RareClassDataset drew; crop as RandomCrop does if it drew none.
 
     The crop is placed so that a random pixel of the class lies in the middle half of its height and width, as far as

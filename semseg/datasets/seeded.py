@@ -20,6 +20,9 @@ from mmengine.registry import DATA_SAMPLERS
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, HOOKS
 
+from semseg.datasets.fast_transforms import use_fast_steps
+from semseg.datasets.packed.loading import use_packed
+
 
 class Draw(int):
     """The index of a sample, with the number of its draw in the run.
@@ -48,10 +51,17 @@ class SeededDataset:
 
     Args:
         dataset: the dataset to wrap, or its config. Its transforms draw from `random`, `numpy.random` or `torch`.
+        fast: compute transforms of MMSegmentation in less time, see `semseg.datasets.fast_transforms`. Photographs may
+            differ by one grey level where they are scaled.
+        packed: folder of a packed set to read instead of the files, see `semseg.datasets.packed`.
     """
 
-    def __init__(self, dataset: Any) -> None:
+    def __init__(self, dataset: Any, fast: bool = False, packed: str | None = None) -> None:
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        if packed is not None:
+            use_packed(self.dataset, packed)
+        if fast:
+            use_fast_steps(self.dataset)
 
     def __len__(self) -> int:
         return len(self.dataset)

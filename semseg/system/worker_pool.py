@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import parent_process
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+
+_AHEAD = 4  # items that each process may be ahead of the one that is waited for
 
 
 def run_all(
@@ -49,6 +52,31 @@ def run_all(
         finally:
             pool.shutdown(cancel_futures=True)
     return [future.result() for future in futures]
+
+
+def run_in_order(
+    function: Callable[[Item], Outcome], items: Sequence[Item], num_processes: int
+) -> Generator[Outcome, None, None]:
+    """Yield the results of a function for each item, in the order of the items; few of them are held in memory.
+
+    Args:
+        function, items, num_processes: those of `run_all`.
+    """
+    if num_processes == 1 or len(items) < 2:
+        yield from map(function, items)
+        return
+    with ProcessPoolExecutor(min(num_processes, len(items)), initializer=_end_with_parent) as pool:
+        futures: deque[Future] = deque()
+        try:
+            for item in items:
+                with _interrupts_blocked():
+                    futures.append(pool.submit(function, item))
+                if len(futures) > _AHEAD * num_processes:
+                    yield futures.popleft().result()
+            while futures:
+                yield futures.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

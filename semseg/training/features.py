@@ -52,7 +52,7 @@ FEATURES = (
     # from here on: features that every run has
     (work_folder, options.FolderOptions),
     (checkpointing, options.NoOptions),
-    (sampling, options.StockOptions),
+    (sampling, options.LoadingOptions),
     (performance, options.PerformanceOptions),
     (resume_agreement, options.FolderOptions),
     (stopping, options.StoppingOptions),

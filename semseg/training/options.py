@@ -38,6 +38,16 @@ class StockOptions:
 
 
 @dataclass(frozen=True)
+class LoadingOptions:
+    """Loading of the samples."""
+
+    packed: str | None = option(
+        metavar="DIR", help="read training samples from this packed set, which tools/dataset.py pack has written"
+    )
+    performance: str = FAST
+
+
+@dataclass(frozen=True)
 class ResumeOptions:
     """Where a run starts."""
 

@@ -12,18 +12,28 @@ from semseg.config.options import STOCK
 from semseg.config.patch import Key, Patch, changes
 from semseg.config.schedule import counts_epochs
 from semseg.config.tree import type_name
-from semseg.training.options import StockOptions
+from semseg.errors import InvalidConfigError
+from semseg.training.options import LoadingOptions
 
 _STOCK_SAMPLERS = {"SeededSampler": "InfiniteSampler", "SeededEpochSampler": "DefaultSampler"}
 
 
-def configure(cfg: Config, options: StockOptions) -> Patch:
+def configure(cfg: Config, options: LoadingOptions) -> Patch:
     """Replace InfiniteSampler, and DefaultSampler in a run by epochs, by samplers that draw by position.
 
     Other samplers and worker functions of the config are kept. With `performance='stock'` the order of the samples is
-    the same, and the random numbers are those that MMEngine's workers draw one after the other.
+    the same, and the random numbers are those that MMEngine's workers draw one after the other. With `packed`, samples
+    are read from a packed set.
+
+    Raises:
+        ValueError: `packed` cannot be used with `performance` stock, or with the sampler of the config.
     """
     if options.performance == STOCK:
+        if options.packed is not None:
+            raise InvalidConfigError(
+                "`packed` and `performance` stock: a packed set is read by loaders of this project; leave one out",
+                code="E-config-conflict",
+            )
         return changes(cfg, _use_stock_sampling)
     values: dict[Key, Any] = {}
     notes: list[str] = []
@@ -40,9 +50,17 @@ def configure(cfg: Config, options: StockOptions) -> Patch:
     elif not by_epoch and kind in ("InfiniteSampler", "SeededSampler"):
         values["train_dataloader", "sampler", "type"] = "SeededSampler"
     else:
+        if options.packed is not None:
+            raise InvalidConfigError(
+                f"`packed` needs the sampler InfiniteSampler or DefaultSampler, not {kind}",
+                code="E-config-unsupported",
+            )
         return Patch(values, hooks=[dict(type="SeedHook")])
-    if type_name(loader.dataset) != "SeededDataset":
-        wraps = {("train_dataloader", "dataset"): (dict(type="SeededDataset"), "dataset")}
+    if type_name(loader.dataset) == "SeededDataset":  # of the config of another run
+        values["train_dataloader", "dataset", "packed"] = options.packed
+    else:
+        wrapper = dict(type="SeededDataset", fast=True, packed=options.packed)
+        wraps = {("train_dataloader", "dataset"): (wrapper, "dataset")}
     return Patch(values, wraps, [dict(type="SeedHook")], notes)
 
 

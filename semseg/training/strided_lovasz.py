@@ -27,9 +27,9 @@ class StridedLovaszLoss(LovaszLoss):
             raise ValueError(f"StridedLovaszLoss: stride {stride}: expected 1 or more")
         self.stride = stride
 
-    def forward(self, cls_score: torch.Tensor, label: torch.Tensor, weight: Any = None, **kwargs: Any) -> torch.Tensor:
+    def forward(self, cls_score: torch.Tensor, label: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Return the loss, a scalar, of logits (N, C, H, W) for the labels (N, H, W)."""
         top, left = torch.randint(self.stride, (2,)).tolist()
         part = (..., slice(top, None, self.stride), slice(left, None, self.stride))
-        loss: torch.Tensor = super().forward(cls_score[part].contiguous(), label[part].contiguous(), **kwargs)
+        loss: torch.Tensor = super().forward(cls_score[part].contiguous(), label[part].contiguous(), *args, **kwargs)
         return loss

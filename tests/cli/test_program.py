@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,24 @@ def test_the_code_of_main_and_ctrl_c(monkeypatch):
     assert ending(lambda: 1, monkeypatch) == 1
     assert ending(lambda: None, monkeypatch) == 0
     assert ending(fail_with(KeyboardInterrupt()), monkeypatch) == 130
+
+
+@pytest.mark.parametrize(("given", "used"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_waiting_threads_of_openmp_leave_the_cpu_to_others(given, used):
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    code = """
+        import sys
+        from semseg.cli.program import run_tool
+        assert "torch" not in sys.modules  # it reads the variable at its import
+        run_tool(lambda: __import__("torch").ones(1))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env=environment | given | {"OMP_DISPLAY_ENV": "true"},
+        capture_output=True,
+        text=True,
+    )
+    assert f"OMP_WAIT_POLICY = '{used}'" in done.stderr
 
 
 def test_a_bug_keeps_its_traceback():

@@ -1,0 +1,174 @@
+"""MMSegmentation's random transforms in less time: the same random draws, and the same pixels up to rounding.
+
+`use_fast_steps` puts them in the place of the others in a data set that is built already, so that configs keep
+MMSegmentation's names.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import cv2
+import numpy as np
+from mmcv.image import rescale_size
+from mmcv.transforms import RandomChoiceResize, RandomResize
+from mmcv.transforms import Resize as PlainResize
+from mmcv.transforms.utils import cache_randomness
+from mmseg.datasets.transforms import PhotoMetricDistortion, RandomCrop, Resize
+
+from semseg.config.tree import built_datasets
+from semseg.datasets.lazy_pictures import LazyPicture
+from semseg.datasets.packed.loading import LoadPacked
+
+_MAX_TRIES = 10  # as in RandomCrop
+_SHAPES = ("gt_bboxes", "gt_keypoints")  # would have to be scaled too
+_IDENTITY = np.arange(256, dtype=np.uint8)
+
+
+def use_fast_steps(dataset: Any) -> None:
+    """Replace steps in the pipelines of a data set by faster ones that draw the same. Modifies `dataset`.
+
+    Subclasses of the known steps, such as a user's own, are kept, and so are those with unusual options.
+
+    Args:
+        dataset: as MMEngine builds it, wrapped or not.
+    """
+    for part in built_datasets(dataset):
+        steps = getattr(getattr(part, "pipeline", None), "transforms", [])
+        for i in range(len(steps)):
+            if type(steps[i]) is RandomCrop:
+                steps[i] = _as(FastRandomCrop, steps[i])
+            elif type(steps[i]) is PhotoMetricDistortion:
+                steps[i] = _as(TabledPhotoMetricDistortion, steps[i])
+        for step, following in itertools.pairwise(steps):
+            if not isinstance(following, FastRandomCrop):  # everything else needs an array
+                continue
+            if type(step) in (RandomResize, RandomChoiceResize) and _is_usual(step.resize):
+                step.resize = _as(LazyResize, step.resize)
+            elif _is_usual(step):
+                steps[steps.index(step)] = _as(LazyResize, step)
+        if len(steps) > 1 and isinstance(steps[0], LoadPacked):
+            steps[0].is_lazy = isinstance(getattr(steps[1], "resize", steps[1]), (LazyResize, FastRandomCrop))
+
+
+def _is_usual(step: Any) -> bool:
+    return (
+        type(step) in (PlainResize, Resize)
+        and step.keep_ratio
+        and (step.backend, step.interpolation) == ("cv2", "bilinear")
+    )
+
+
+def _as(kind: type, step: Any) -> Any:
+    """Return a step of another class with the same attributes."""
+    converted = object.__new__(kind)
+    converted.__dict__.update(step.__dict__)
+    return converted
+
+
+class LazyResize(Resize):
+    """Scale a picture and its mask when a crop is taken of them, and compute only the pixels of the crop.
+
+    Pixels differ from those of MMSegmentation's Resize by at most one grey level, masks not at all.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Replace `img` and the masks by LazyPictures of the new size; add the keys that Resize adds."""
+        masks = results.get("seg_fields", [])
+        if not all(_is_uint8(results[key]) for key in ("img", *masks)) or any(results.get(key) for key in _SHAPES):
+            return super().transform(results)
+        factors: Any = self.scale_factor
+        results["scale"] = self.scale or tuple(
+            int(side * factor + 0.5) for side, factor in zip(results["img"].shape[1::-1], factors, strict=True)
+        )
+        height, width = results["img"].shape[:2]
+        new_width, new_height = rescale_size((width, height), results["scale"])
+        results["img"] = _lazy(results["img"], nearest=False).scaled((new_height, new_width))
+        for key in masks:
+            results[key] = _lazy(results[key], nearest=True).scaled((new_height, new_width))
+        results["img_shape"] = new_height, new_width
+        results["scale_factor"] = new_width / width, new_height / height
+        results["keep_ratio"] = True
+        return results
+
+
+def _is_uint8(picture: Any) -> bool:
+    return isinstance(picture, LazyPicture) or picture.dtype == np.uint8
+
+
+def _lazy(picture: Any, nearest: bool) -> LazyPicture:
+    return picture if isinstance(picture, LazyPicture) else LazyPicture(picture, nearest=nearest)
+
+
+class FastRandomCrop(RandomCrop):
+    """MMSegmentation's RandomCrop, with a faster count of the classes; it also crops the pictures of LazyResize.
+
+    Args:
+        crop_size, cat_max_ratio, ignore_index: those of RandomCrop.
+    """
+
+    @cache_randomness
+    def crop_bbox(self, results: dict) -> tuple[int, int, int, int]:
+        """Return the borders of the crop: top, bottom, left, right."""
+        box = self._draw(results["img"].shape)
+        if self.cat_max_ratio < 1:
+            for _ in range(_MAX_TRIES):
+                counts = count_values(self.crop(results["gt_seg_map"], box))
+                if 0 <= self.ignore_index < len(counts):
+                    counts[self.ignore_index] = 0
+                if np.count_nonzero(counts) > 1 and counts.max() / counts.sum() < self.cat_max_ratio:
+                    break
+                box = self._draw(results["img"].shape)
+        return box
+
+    def _draw(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+        height, width = self.crop_size
+        top = np.random.randint(0, max(shape[0] - height, 0) + 1)
+        left = np.random.randint(0, max(shape[1] - width, 0) + 1)
+        return top, top + height, left, left + width
+
+
+def count_values(values: np.ndarray) -> np.ndarray:
+    """Return how often each value from 0 to 255 occurs in a uint8 array of any shape; int64, shape (256,)."""
+    counts = cv2.calcHist([values.reshape(1, -1)], [0], None, [256], [0, 256])  # float32, exact up to 2**24
+    if values.size >= 1 << 24:
+        return np.bincount(values.ravel(), minlength=256)
+    return counts.ravel().astype(np.int64)
+
+
+class TabledPhotoMetricDistortion(PhotoMetricDistortion):
+    """MMSegmentation's PhotoMetricDistortion, computed with tables: the same pixels.
+
+    Args:
+        brightness_delta, contrast_range, saturation_range, hue_delta: those of PhotoMetricDistortion.
+    """
+
+    def convert(self, img: np.ndarray, alpha: float = 1, beta: float = 0) -> np.ndarray:
+        """Multiply by `alpha`, add `beta`, and clip to 0..255."""
+        return cv2.LUT(img, _table(alpha, beta))
+
+    def saturation(self, img: np.ndarray) -> np.ndarray:
+        """Multiply the saturation in one of two calls."""
+        if not np.random.randint(2):
+            return img
+        alpha = np.random.uniform(self.saturation_lower, self.saturation_upper)
+        return _change_hsv(img, 1, _table(alpha))
+
+    def hue(self, img: np.ndarray) -> np.ndarray:
+        """Shift the hue in one of two calls."""
+        if not np.random.randint(2):
+            return img
+        shift = np.random.randint(-self.hue_delta, self.hue_delta)
+        return _change_hsv(img, 0, ((_IDENTITY.astype(int) + shift) % 180).astype(np.uint8))
+
+
+def _table(alpha: float, beta: float = 0) -> np.ndarray:
+    return np.clip(_IDENTITY.astype(np.float32) * alpha + beta, 0, 255).astype(np.uint8)
+
+
+def _change_hsv(img: np.ndarray, channel: int, table: np.ndarray) -> np.ndarray:
+    tables = np.stack([_IDENTITY] * 3, axis=-1)
+    tables[:, channel] = table
+    hsv = cv2.LUT(cv2.cvtColor(img, cv2.COLOR_BGR2HSV), tables[None])
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)

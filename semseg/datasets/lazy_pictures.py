@@ -1,0 +1,111 @@
+"""Pictures that are scaled when a part of them is taken, so that only the pixels of the crop are computed."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+_MARGIN_PX = 2  # more than bilinear interpolation reads beside a pixel
+
+
+class Source(Protocol):
+    """What a LazyPicture reads from: an array, or anything that returns parts of a picture as arrays."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height, width, and the number of channels if there is more than one."""
+        ...
+
+    def __getitem__(self, part: tuple[slice, slice], /) -> np.ndarray:
+        """Return rows and columns."""
+        ...
+
+
+class LazyPicture:
+    """A picture of another size than its source, whose pixels are computed for the part that is taken.
+
+    It has the shape of an array, and `picture[top:bottom, left:right]` is the same part of the scaled picture, up to
+    one grey level, as if OpenCV's `resize` had scaled all of it.
+
+    Args:
+        source: the picture; uint8, shape (height, width) or (height, width, channels).
+        size: height and width after scaling; by default those of the source.
+        nearest: take the nearest pixel, for masks; otherwise interpolate linearly.
+    """
+
+    def __init__(self, source: Source, size: tuple[int, int] | None = None, nearest: bool = False) -> None:
+        self.source, self.nearest = source, nearest
+        self.shape = (*(size or source.shape[:2]), *source.shape[2:])
+        self._last: tuple[tuple[slice, slice], np.ndarray] | None = None
+
+    def scaled(self, size: tuple[int, int]) -> LazyPicture:
+        """Return this picture at another height and width."""
+        is_scaled = self.shape != self.source.shape
+        return LazyPicture(np.asarray(self) if is_scaled else self.source, size, self.nearest)
+
+    def __getitem__(self, part: Any) -> np.ndarray:
+        """Return rows and columns, given as two slices without steps, as an array."""
+        rows, columns = (slice(*part[axis].indices(self.shape[axis])) for axis in (0, 1))
+        if self._last is None or self._last[0] != (rows, columns):  # RandomCrop takes a part of the mask twice
+            self._last = (rows, columns), self._compute(rows, columns)
+        return self._last[1]
+
+    def _compute(self, rows: slice, columns: slice) -> np.ndarray:
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            return np.empty((0, 0, *self.shape[2:]), np.uint8)
+        if self.shape == self.source.shape:
+            return np.ascontiguousarray(self.source[rows, columns])
+        if self.nearest:
+            return self._nearest(rows, columns)
+        if not _warp_is_exact():
+            whole = np.ascontiguousarray(self.source[:, :])
+            return cv2.resize(whole, self.shape[1::-1], interpolation=cv2.INTER_LINEAR)[rows, columns]
+        return self._linear(rows, columns)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = self[:, :]
+        return whole if dtype is None else whole.astype(dtype)
+
+    def __eq__(self, other: object) -> Any:
+        return np.asarray(self) == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _nearest(self, rows: slice, columns: slice) -> np.ndarray:
+        indices = []
+        for one, length, source_length in zip((rows, columns), self.shape, self.source.shape, strict=False):
+            step = 1 / (length / source_length)  # rounded twice, as OpenCV does
+            indices.append(np.minimum((np.arange(one.start, one.stop) * step).astype(int), source_length - 1))
+        (top, bottom), (left, right) = ((index[0], index[-1] + 1) for index in indices)
+        part = self.source[top:bottom, left:right]
+        return part[indices[0] - top][:, indices[1] - left]  # 7 times as fast as both at once
+
+    def _linear(self, rows: slice, columns: slice) -> np.ndarray:
+        read, matrix = [], np.zeros((2, 3))
+        for axis, one in enumerate((rows, columns)):
+            length, source_length = self.shape[axis], self.source.shape[axis]
+            step = source_length / length
+            first = (one.start + 0.5) * step - 0.5  # where the centre of the first pixel lies in the source
+            start = max(0, int(first) - _MARGIN_PX)
+            read.append(slice(start, min(source_length, int(first + (one.stop - one.start) * step) + _MARGIN_PX + 1)))
+            matrix[1 - axis, 1 - axis], matrix[1 - axis, 2] = step, first - start
+        size = columns.stop - columns.start, rows.stop - rows.start
+        return cv2.warpAffine(
+            np.ascontiguousarray(self.source[read[0], read[1]]),
+            matrix,
+            size,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+
+
+@functools.cache
+def _warp_is_exact() -> bool:
+    """Return whether OpenCV's `warpAffine` interpolates as exactly as its `resize`; before 4.11 it did not."""
+    noise = np.random.default_rng(0).integers(0, 256, (31, 37, 3), dtype=np.uint8)
+    picture = LazyPicture(noise, (45, 50))
+    warped = picture._linear(slice(0, 45), slice(0, 50)).astype(int)
+    return bool(np.abs(warped - cv2.resize(noise, (50, 45), interpolation=cv2.INTER_LINEAR)).max() <= 1)

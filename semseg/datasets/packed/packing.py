@@ -1,0 +1,267 @@
+"""Pack a split: decode each picture once, and write its tiles; see `store` for the files.
+
+Pictures are appended to `SPLIT.partial`, and a line for each to `SPLIT.journal`, whose first line holds the rules of
+reading. Packing that was interrupted is continued after the last line whose tiles are on the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from semseg.datasets.packed.rules import loading_steps, reading_rules
+from semseg.datasets.packed.store import MARKER, TILE_PX, VERSION, PackedSplit, zstandard
+from semseg.errors import InvalidDataError, MissingDataError
+from semseg.system.atomic import atomic_path
+from semseg.system.worker_pool import run_in_order
+
+_LEVEL = 1  # of Zstandard; higher levels save little on photographs
+_SYNC_BYTES = 256 << 20  # how much may have to be packed again after a power cut
+
+
+class Picture(NamedTuple):
+    """A packed picture, as it is written."""
+
+    frames: list[bytes]
+    size: tuple[int, int]
+    facts: list[list[int]]
+
+
+class Packed(NamedTuple):
+    """What `pack_split` has done.
+
+    Attributes:
+        num_pictures, num_bytes: of the packed split.
+        num_source_bytes: of the files of photographs and masks.
+        is_new: whether something was packed; False if the split was there already.
+    """
+
+    num_pictures: int
+    num_bytes: int
+    num_source_bytes: int
+    is_new: bool
+
+
+def pack_split(
+    parts: Sequence[Any],
+    split: str,
+    folder: Path,
+    num_processes: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Packed:
+    """Write the pictures of a split to a packed set, and continue if that was interrupted.
+
+    A split that is packed already is kept if its files have not changed, and replaced otherwise.
+
+    Args:
+        parts: data sets as MMEngine builds them, without wrappers, with the pipelines that load them.
+        split: its name in the packed set.
+        folder: of the packed set.
+        num_processes: that decode pictures.
+        on_progress: called with the number of pictures that are done, and the total.
+
+    Raises:
+        ValueError: the sets are read by different rules, a pipeline does not begin with the loaders of photograph and
+            mask, a picture cannot be read, or the packed set holds a damaged file.
+    """
+    samples = []
+    for part in parts:
+        loaders = loading_steps(part.pipeline.transforms)
+        samples += [(loaders, part.get_data_info(i)) for i in range(len(part))]
+    if not samples:
+        raise InvalidDataError(f"split {split} has no pictures to pack", code="E-data-empty")
+    rules = _common_rules(samples)
+    names = [os.path.relpath(info["img_path"], folder) for _, info in samples]
+    folder.mkdir(parents=True, exist_ok=True)
+    if (done := _finished(folder, split, rules, samples)) is not None:
+        return done
+    files = _PartialFiles(folder, split, rules)
+    num_done = files.resume(names, [_facts(info) for _, info in samples])
+    report = on_progress or (lambda done, total: None)
+    report(num_done, len(samples))
+    try:
+        pictures = run_in_order(_encode, samples[num_done:], num_processes)
+        for number, picture in enumerate(pictures, start=num_done):
+            files.append(names[number], picture)
+            report(number + 1, len(samples))
+    finally:
+        files.sync()
+    return files.finish()
+
+
+def file_facts(info: dict[str, Any], with_checksum: bool = True) -> list[list[int]]:
+    """Return size in bytes, time of change in ns and CRC-32 (0 if not asked for) of photograph and mask."""
+    facts = []
+    for path in (info["img_path"], info.get("seg_map_path")):
+        if path is None:
+            facts.append([-1, -1, -1])
+            continue
+        status = os.stat(path)  # noqa: PTH116 - millions of them
+        facts.append([status.st_size, status.st_mtime_ns, zlib.crc32(Path(path).read_bytes()) if with_checksum else 0])
+    return facts
+
+
+def _facts(info: dict[str, Any]) -> list[list[int]]:
+    return file_facts(info, with_checksum=False)
+
+
+def _common_rules(samples: list[tuple[list, dict]]) -> dict[str, str]:
+    all_rules = [json.dumps(reading_rules(loaders, info)) for loaders, info in _one_of_each(samples)]
+    if len(set(all_rules)) > 1:
+        raise InvalidDataError(
+            "the sets of this split are read by different rules (classes, encoding, bits); pack each one by itself",
+            code="E-data-packed",
+        )
+    return json.loads(all_rules[0])
+
+
+def _one_of_each(samples: list[tuple[list, dict]]) -> Iterator[tuple[list, dict]]:
+    """Yield a sample of each data set."""
+    for _, group in itertools.groupby(samples, key=lambda sample: id(sample[0][0])):
+        yield next(group)
+
+
+def _encode(sample: tuple[list, dict]) -> Picture:
+    loaders, info = sample
+    facts = file_facts(info)
+    results: dict[str, Any] = dict(info, seg_fields=[])
+    for step in loaders:
+        results = step(results)
+    image, train_ids = results["img"], results.get("gt_seg_map")
+    if train_ids is None:
+        raise MissingDataError(f"{info['img_path']} has no mask, so it cannot be packed", code="E-data-pairs")
+    compressor = zstandard().ZstdCompressor(level=_LEVEL, write_checksum=True)
+    height, width = train_ids.shape
+    frames = [
+        compressor.compress(np.ascontiguousarray(layer[y : y + TILE_PX, x : x + TILE_PX]).tobytes())
+        for y in range(0, height, TILE_PX)
+        for x in range(0, width, TILE_PX)
+        for layer in (image, train_ids)
+    ]
+    return Picture(frames, (height, width), facts)
+
+
+def _finished(folder: Path, split: str, rules: dict, samples: list[tuple[list, dict]]) -> Packed | None:
+    """Return what the folder holds already, if it is this split with these files."""
+    if not (folder / MARKER).is_file() or split not in json.loads((folder / MARKER).read_text())["splits"]:
+        return None
+    stored = PackedSplit(folder, split)
+    names = [os.path.abspath(info["img_path"]) for _, info in samples]  # noqa: PTH100
+    facts = np.array([_facts(info) for _, info in samples])
+    if stored.rules != rules or names not in (stored.names, stored.moved_names):
+        return None
+    if not np.array_equal(facts[..., :2], stored.facts[..., :2]):
+        return None
+    return Packed(len(names), stored.num_bytes, int(facts[..., 0].clip(0).sum()), is_new=False)
+
+
+class _PartialFiles:
+    """The files of a split while it is packed.
+
+    Args:
+        folder: of the packed set.
+        split: its name.
+        rules: of reading.
+    """
+
+    def __init__(self, folder: Path, split: str, rules: dict[str, str]) -> None:
+        self._folder, self._split, self._rules = folder, split, rules
+        self._tiles_path, self._journal_path = folder / f"{split}.partial", folder / f"{split}.journal"
+        self._lines: list[dict] = []  # of all pictures
+        self._num_written_lines = 0
+        self._num_bytes = self._num_synced_bytes = 0
+
+    def resume(self, names: list[str], facts: list[list[list[int]]]) -> int:
+        """Read the journal of an interrupted packing, and return how many of these pictures are packed.
+
+        Args:
+            names: of all pictures of the split.
+            facts: of their files now, without checksums.
+        """
+        lines = []
+        if self._journal_path.is_file() and self._tiles_path.is_file():
+            header, *rest = self._journal_path.read_text().splitlines() or [""]
+            if header == json.dumps(self._rules):
+                for line, name, fact in zip(rest, names, facts, strict=False):
+                    try:
+                        entry = json.loads(line)
+                    except ValueError:  # cut off
+                        break
+                    if entry["name"] != name or [part[:2] for part in entry["facts"]] != [part[:2] for part in fact]:
+                        break
+                    if entry["end"] > self._tiles_path.stat().st_size:
+                        break
+                    lines.append(entry)
+        self._lines = lines
+        self._num_bytes = self._num_synced_bytes = lines[-1]["end"] if lines else 0
+        self._tiles = self._tiles_path.open("r+b" if lines else "wb")
+        self._tiles.truncate(self._num_bytes)
+        self._tiles.seek(self._num_bytes)
+        with atomic_path(self._journal_path) as path:
+            path.write_text("".join(f"{json.dumps(entry)}\n" for entry in (self._rules, *lines)))
+        self._num_written_lines = len(lines)
+        return len(lines)
+
+    def append(self, name: str, picture: Picture) -> None:
+        """Add a picture."""
+        for frame in picture.frames:
+            self._tiles.write(frame)
+        self._num_bytes += sum(map(len, picture.frames))
+        entry = {"name": name, "size": picture.size, "facts": picture.facts, "end": self._num_bytes}
+        self._lines.append({**entry, "frames": [len(frame) for frame in picture.frames]})
+        if self._num_bytes - self._num_synced_bytes >= _SYNC_BYTES:
+            self.sync()
+
+    def sync(self) -> None:
+        """Write everything to the disk: first the tiles, then the lines that count on them."""
+        self._tiles.flush()
+        os.fsync(self._tiles.fileno())
+        with self._journal_path.open("a") as journal:
+            journal.writelines(f"{json.dumps(entry)}\n" for entry in self._lines[self._num_written_lines :])
+        self._num_written_lines, self._num_synced_bytes = len(self._lines), self._num_bytes
+
+    def finish(self) -> Packed:
+        """Write the index and `pack.json`, and remove the journal."""
+        self._tiles.close()
+        lengths = [length for entry in self._lines for length in entry["frames"]]
+        arrays = {
+            "names": np.frombuffer(json.dumps([entry["name"] for entry in self._lines]).encode(), np.uint8),
+            "sizes": np.array([entry["size"] for entry in self._lines], np.int32),
+            "first": np.cumsum([0, *(len(entry["frames"]) for entry in self._lines)]),
+            "offsets": np.cumsum([0, *lengths]),
+            "facts": np.array([entry["facts"] for entry in self._lines], np.int64),
+        }
+        index = io.BytesIO()
+        np.savez_compressed(index, **arrays)
+        marker_path = self._folder / MARKER
+        marker = json.loads(marker_path.read_text()) if marker_path.is_file() else {"version": VERSION, "splits": {}}
+        marker["folder"] = str(self._folder.absolute())
+        if marker["splits"].pop(self._split, None) is not None:  # it is replaced: for a moment there is none
+            _write(marker_path, json.dumps(marker, indent=1).encode())
+        _write(self._folder / f"{self._split}.npz", index.getvalue())
+        self._tiles_path.replace(self._folder / f"{self._split}.tiles")
+        marker["splits"][self._split] = {
+            "pictures": len(self._lines),
+            "rules": self._rules,
+            "index_sha256": hashlib.sha256(index.getvalue()).hexdigest(),
+        }
+        _write(marker_path, json.dumps(marker, indent=1).encode())
+        self._journal_path.unlink()
+        num_source_bytes = int(arrays["facts"][..., 0].clip(0).sum())
+        return Packed(len(self._lines), self._num_bytes, num_source_bytes, is_new=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
