@@ -1,5 +1,6 @@
 # The long training of Semantic FPN on CamVid, from scratch: two processes of one CPU core each. Many passes over the 367
-# photographs overfit without the wider range of scales, the other colours and the stronger weight decay.
+# photographs overfit without the wider range of scales, the other colours and the stronger weight decay. Half of the
+# crops are around a rare class.
 #
 #   tools/dist_train.sh configs/camvid/fpn_r18_2xb4-7k_camvid-320x320.py 2
 #
@@ -16,7 +17,10 @@ train_pipeline = [
     dict(type="PhotoMetricDistortion"),
     dict(type="PackSegInputs"),
 ]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_set = dict(
+    type={{_base_.dataset_type}}, dataset_file={{_base_.dataset_file}}, split="train", pipeline=train_pipeline
+)
+train_dataloader = dict(dataset=dict(_delete_=True, type="RareClassDataset", share=0.5, dataset=train_set))
 optim_wrapper = dict(optimizer=dict(weight_decay=0.05))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.1, begin=0, end=num_iters // 20, by_epoch=False),
