@@ -15,6 +15,7 @@ from PIL import Image
 
 from semseg.datasets.bit_depth import check_bits
 from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.fast_png import decode_plain_png
 from semseg.datasets.image_files import listed, most_frequent, read_mask, stored_values
 from semseg.datasets.masks import decode_mask, decode_pair
 from semseg.datasets.photograph_kind import is_plain
@@ -50,14 +51,8 @@ class LoadPhotograph(LoadImageFromFile):
             return super().transform(results)
         try:
             content = fileio.get(results["img_path"], backend_args=self.backend_args)
-            if is_plain(content):
-                image = mmcv.imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
-            else:
-                exif = "ignore" if self.color_type == RGB_COLOR_TYPES[1] else "apply"
-                # some backends return a memoryview
-                content = bytes(content)  # pyrefly: ignore[unnecessary-type-conversion]
-                pixels = decode_photograph(content, exif, self.bits, MOST_PIXELS)
-                image = np.ascontiguousarray(pixels.image[:, :, ::-1])
+            # some backends return a memoryview
+            image = self._decode(bytes(content))  # pyrefly: ignore[unnecessary-type-conversion]
         except Exception as error:
             if self.ignore_empty:
                 return None
@@ -71,6 +66,15 @@ class LoadPhotograph(LoadImageFromFile):
         results["img"] = image.astype(np.float32) if self.to_float32 else image
         results["img_shape"] = results["ori_shape"] = image.shape[:2]
         return results
+
+    def _decode(self, content: bytes) -> np.ndarray | None:
+        if self.imdecode_backend == "cv2" and (image := decode_plain_png(content, MOST_PIXELS)) is not None:
+            return image
+        if is_plain(content):
+            return mmcv.imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
+        exif = "ignore" if self.color_type == RGB_COLOR_TYPES[1] else "apply"
+        pixels = decode_photograph(content, exif, self.bits, MOST_PIXELS)
+        return np.ascontiguousarray(pixels.image[:, :, ::-1])
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, bits={self.bits})"
