@@ -241,6 +241,7 @@ ALL = (
     PrecisionOptions,
     LossOptions,
     RareCropsOptions,
+    LoadingOptions,
     EpochsOptions,
     BatchOptions,
     MonitorOptions,
