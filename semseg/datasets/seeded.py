@@ -20,9 +20,6 @@ from mmengine.registry import DATA_SAMPLERS
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, HOOKS
 
-from semseg.datasets.fast_transforms import use_fast_steps
-from semseg.datasets.packed.loading import use_packed
-
 
 class Draw(int):
     """The index of a sample, with the number of its draw in the run.
@@ -58,9 +55,14 @@ class SeededDataset:
 
     def __init__(self, dataset: Any, fast: bool = False, packed: str | None = None) -> None:
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        # imported here, because with them comes MMSegmentation, which programs import later and quietly
         if packed is not None:
+            from semseg.datasets.packed.loading import use_packed
+
             use_packed(self.dataset, packed)
         if fast:
+            from semseg.datasets.fast_transforms import use_fast_steps
+
             use_fast_steps(self.dataset)
 
     def __len__(self) -> int:
