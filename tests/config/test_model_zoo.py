@@ -19,7 +19,7 @@ from mmseg.registry import MODELS
 from semseg import Segmenter, compat
 from semseg.checks.gate import check_before_run
 from semseg.config import load_config
-from semseg.config.tree import inner_datasets, walk
+from semseg.config.tree import inner_datasets_with_keys, walk
 from semseg.system.stopping import Stopped
 from semseg.training import for_training
 from semseg.training.run import train
@@ -208,8 +208,9 @@ def size_options(path, side):
     """Return the options that set every size in a config."""
     cfg, options = Config.fromfile(path, import_custom_modules=False), []
     for name in ("train", "val"):
-        for i, step in enumerate(inner_datasets(cfg[f"{name}_dataloader"].dataset)[0].pipeline):
-            place = f"{name}_dataloader.dataset.pipeline.{i}"
+        key, dataset = next(inner_datasets_with_keys(cfg[f"{name}_dataloader"].dataset, f"{name}_dataloader.dataset"))
+        for i, step in enumerate(dataset.pipeline):
+            place = f"{key}.pipeline.{i}"
             if "crop_size" in step:
                 options.append(f"{place}.crop_size=({side},{side})")
             if step.type in ("Resize", "RandomResize"):

@@ -1,5 +1,5 @@
 # Training from scratch on CPUs: with few iterations, AdamW gives better results than SGD. The values are
-# those of the recipe for ToyCity. Matrix units for bfloat16 are used if the CPU has them.
+# those of the recipe for ToyCity. bfloat16 is used on CPUs that are fast at it.
 num_iters = 1600
 optim_wrapper = dict(
     type="Bf16OptimWrapper",
