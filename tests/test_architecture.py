@@ -28,7 +28,9 @@ ALLOWED = {
     "compat": {*STACK, "yapf"},
     "visualization": {"matplotlib"},
     "checkpoints": {"semseg.compat", "safetensors", *STACK},
-    "datasets": {"semseg.visualization", "pillow_heif", "yaml", "pycocotools", "requests", *STACK},
+    "datasets": {
+        *("semseg.visualization", "kornia_rs", "pillow_heif", "pycocotools", "requests", "yaml", "zstandard", *STACK),
+    },
     "config": {"semseg.compat", "semseg.checkpoints", "semseg.datasets", "yaml", *STACK},
     "checks": {"semseg.compat", "semseg.datasets", *STACK},
     "launch": {*STACK},

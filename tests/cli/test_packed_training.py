@@ -27,7 +27,7 @@ def test_a_training_on_a_packed_set_has_the_same_losses(town):
 
 def test_what_a_packed_set_cannot_be_used_with_is_an_error(town, monkeypatch):
     monkeypatch.chdir(town)
-    cfg = load_config(CONFIG)
+    cfg = load_config(CONFIG, work_dir="work_dirs/none")
     with raises("E-config-conflict", "`packed` and `performance` stock: .*; leave one out"):
         for_training(cfg, packed="packed/town", performance="stock")
     cfg.train_dataloader.sampler = dict(type="OwnSampler")

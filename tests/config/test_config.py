@@ -1,4 +1,5 @@
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import torch
 from semseg import config
 from semseg.config import keys
 from semseg.config.from_checkpoint import existing_checkpoint
-from semseg.config.tree import counting_heads, walk
+from semseg.config.rare_crops import CROPS
+from semseg.config.tree import counting_heads, inner_datasets, walk
 from semseg.datasets.importers.camvid_classes import GROUPS
 from semseg.evaluation import for_testing
 from semseg.training import for_training
@@ -134,8 +136,9 @@ def test_the_default_work_folder_carries_the_name_of_the_data(tmp_path):
 def test_the_configs_of_camvid_have_11_classes_and_the_crop_of_their_name(path):
     cfg = config.load_config(path)
     assert {head.num_classes for _, head in counting_heads(cfg.model)} == {len(GROUPS)}
-    (crop,) = [step for step in cfg.train_dataloader.dataset.pipeline if step.type == "RandomCrop"]
+    (dataset,) = inner_datasets(cfg.train_dataloader.dataset)
+    (crop,) = [step for step in dataset.pipeline if step.type in CROPS]
     assert tuple(crop.crop_size) == tuple(cfg.model.data_preprocessor.size) == (320, 320)
-    assert path.stem.endswith("_1xb4-1600_camvid-320x320")
-    assert (cfg.train_dataloader.batch_size, cfg.train_cfg.max_iters) == (4, 1600)
+    length = re.search(r"_[12]xb4-(1600|7k)_camvid-320x320$", path.stem)[1]
+    assert (cfg.train_dataloader.batch_size, cfg.train_cfg.max_iters) == (4, {"1600": 1600, "7k": 7000}[length])
     assert not [key for key, value in walk(cfg.model.to_dict()) if "://" in str(value) and not isinstance(value, dict)]

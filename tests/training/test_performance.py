@@ -118,6 +118,7 @@ def test_the_default_differs_from_stock_in_these_parts(tmp_path):
         "param_scheduler.0.end": 4,
         "train_dataloader.sampler.type": "SeededSampler",
         "train_dataloader.dataset.type": "SeededDataset",
+        "train_dataloader.dataset.fast": True,
         "val_dataloader.dataset.pipeline.0.type": "LoadPhotograph",
     }
 
