@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 
 from bench import Contender
-from bench.steps import NUM_STEPS, Steps
+from bench.steps import NUM_STEPS, OURS, STOCK, Steps
 
 
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
-    """Return the same steps with the wait policy of OpenMP that our programs set, and with the default."""
+    """Return the same steps with the waiting of OpenMP that our programs set, and with its default."""
     work = (NUM_STEPS, "steps")
-    sides = {"ours": Steps(False, {"OMP_WAIT_POLICY": "PASSIVE"})}
+    sides = {"ours": Steps(False, OURS)}
     if stock:
-        sides["stock"] = Steps(False, {"OMP_WAIT_POLICY": None})
+        sides["stock"] = Steps(False, STOCK)
 
     def beside(steps: Steps) -> None:
         busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])

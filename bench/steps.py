@@ -9,6 +9,8 @@ from pathlib import Path
 
 CONFIG = os.environ.get("BENCH_CONFIG", "configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py")
 NUM_STEPS = 5
+STOCK: dict[str, str | None] = {"OMP_WAIT_POLICY": None, "GOMP_SPINCOUNT": None}
+OURS: dict[str, str | None] = {**STOCK, "GOMP_SPINCOUNT": "1000"}  # as semseg.cli.program sets it
 
 
 class Steps:
