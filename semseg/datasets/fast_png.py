@@ -9,6 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from semseg.datasets.truncation import iterate_png_chunks
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RGB_8 = b"\x08\x02\x00\x00\x00"  # bits, colour type, compression, filter, interlace of the header
 _WITHOUT_EFFECT = {b"IHDR", b"sRGB", b"gAMA", b"cHRM", b"pHYs", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"bKGD", b"iCCP"}
@@ -49,9 +51,5 @@ def _decoder() -> Callable[..., Any] | None:
 
 def _is_plain(content: bytes) -> bool:
     """Return whether no chunk before the pixels changes what a decoder returns."""
-    position = 8
-    while True:
-        kind = content[position + 4 : position + 8]
-        if kind not in _WITHOUT_EFFECT:
-            return kind == b"IDAT"
-        position += 12 + int.from_bytes(content[position : position + 4], "big")
+    kinds = (kind for _, _, kind in iterate_png_chunks(content))
+    return next((kind for kind in kinds if kind not in _WITHOUT_EFFECT), b"") == b"IDAT"

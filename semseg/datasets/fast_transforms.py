@@ -131,9 +131,9 @@ class FastRandomCrop(RandomCrop):
 
 def count_values(values: np.ndarray) -> np.ndarray:
     """Return how often each value from 0 to 255 occurs in a uint8 array of any shape; int64, shape (256,)."""
-    counts = cv2.calcHist([values.reshape(1, -1)], [0], None, [256], [0, 256])  # float32, exact up to 2**24
-    if values.size >= 1 << 24:
+    if values.size >= 1 << 24:  # float32, in which calcHist counts, is exact below
         return np.bincount(values.ravel(), minlength=256)
+    counts = cv2.calcHist([values.reshape(1, -1)], [0], None, [256], [0, 256])
     return counts.ravel().astype(np.int64)
 
 

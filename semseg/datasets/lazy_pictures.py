@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+_LARGEST_WARP_PX = 32_766  # warpAffine refuses larger pictures
 _MARGIN_PX = 2  # more than bilinear interpolation reads beside a pixel
 
 
@@ -60,7 +61,7 @@ class LazyPicture:
             return np.ascontiguousarray(self.source[rows, columns])
         if self.nearest:
             return self._nearest(rows, columns)
-        if not _warp_is_exact():
+        if max(self.shape[:2] + self.source.shape[:2]) > _LARGEST_WARP_PX or not _warp_is_exact():
             whole = np.ascontiguousarray(self.source[:, :])
             return cv2.resize(whole, self.shape[1::-1], interpolation=cv2.INTER_LINEAR)[rows, columns]
         return self._linear(rows, columns)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from semseg.datasets import tiff_tags
+from semseg.datasets.truncation import iterate_png_chunks
 
 EXPECTED = "expected 1 or 3 bands of 8 or 16 bits, or with transparency one more"
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -112,13 +113,10 @@ def _png_kind(head: bytes) -> PhotographKind:
 
 def _png_chunks(head: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the chunks before the pixels."""
-    start = len(_PNG)
-    while start + 8 <= len(head):
-        length, name = struct.unpack_from(">I4s", head, start)
+    for start, length, name in iterate_png_chunks(head):
         if name in (b"IDAT", b"IEND"):
             return
         yield name, head[start + 8 : start + 8 + length]
-        start += length + 12
 
 
 def _jpeg_frame(content: bytes) -> tuple[int, int] | None:

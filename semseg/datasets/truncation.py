@@ -32,14 +32,14 @@ def find_damage(content: bytes) -> str:
 
 def find_png_chunk(content: bytes, kind: bytes) -> bytes | None:
     """Return the data of the first chunk of a kind such as `eXIf`; None: not a PNG, or it has none."""
-    for start, length, chunk_kind in _iterate_chunks(content) if content.startswith(_PNG) else ():
+    for start, length, chunk_kind in iterate_png_chunks(content) if content.startswith(_PNG) else ():
         if chunk_kind == kind:
             return content[start + 8 : start + 8 + length]
     return None
 
 
-def _iterate_chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield position, number of data bytes and kind of each chunk of a PNG."""
+def iterate_png_chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield position, number of data bytes and kind of each chunk of a PNG; the content may be cut off."""
     start = len(_PNG)
     while start + 12 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, start)
@@ -49,7 +49,7 @@ def _iterate_chunks(content: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 def _find_png_damage(content: bytes) -> str:
     view = memoryview(content)
-    for start, length, kind in _iterate_chunks(content):
+    for start, length, kind in iterate_png_chunks(content):
         end = start + 8 + length
         if end + 4 > len(content):
             break

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from semseg.config.patch import Patch, changes
 from semseg.config.schedule import counts_epochs
 from semseg.config.tree import type_name
 from semseg.errors import InvalidConfigError
-from semseg.system.atomic import atomic_path
+from semseg.system.atomic import atomic_path, write_durably
 from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
 from semseg.training.epochs import validation_is_due
 from semseg.training.options import NoOptions
@@ -62,12 +61,7 @@ class AtomicBackend(LocalBackend):
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes to a temporary file, sync it to the disk, and rename it."""
-        path = Path(filepath)
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            file.write(obj)
-            file.flush()
-            os.fsync(file.fileno())
-        _sync_folder(path.parent)
+        write_durably(Path(filepath), obj)
 
 
 @HOOKS.register_module()
@@ -262,12 +256,3 @@ def _is_local(folder: str) -> bool:
 def _link(path: Path, target: str) -> None:
     with contextlib.suppress(OSError), atomic_path(path) as temporary:  # some file systems cannot store links
         temporary.symlink_to(target)
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # not every system can open a folder
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -59,38 +59,33 @@ def use_packed(dataset: Any, folder: str | Path) -> None:
     splits = [PackedSplit(folder, name) for name in read_marker(Path(folder))["splits"]]
     for part in built_datasets(dataset):
         infos = [part.get_data_info(i) for i in range(len(part))]
+        if not infos:
+            continue
         steps = part.pipeline.transforms
         steps[:2] = [_loader_of(splits, infos, reading_rules(loading_steps(steps), infos[0]))]
 
 
 def _loader_of(splits: list[PackedSplit], infos: list[dict], rules: dict[str, str]) -> LoadPacked:
     paths = [os.path.abspath(info["img_path"]) for info in infos]  # noqa: PTH100
-    fewest_missing, split, numbers = min(
-        (_missing(names, paths), number, dict(zip(names, range(len(names)), strict=True)))
-        for number, one in enumerate(splits)
-        for names in (one.names, one.moved_names)
-    )
-    folder, chosen = splits[split].folder, splits[split]
-    if fewest_missing:
-        missing = next(path for path in paths if path not in numbers)
+    candidates = [(one, names) for one in splits for names in (one.names, one.moved_names)]
+    chosen, names = min(candidates, key=lambda candidate: len(set(paths) - set(candidate[1])))
+    numbers = {name: number for number, name in enumerate(names)}
+    missing = [path for path in paths if path not in numbers]
+    if missing:
         raise InvalidDataError(
-            f"{fewest_missing} of {len(paths)} photographs are not in the packed set {folder}, first {missing}: pack"
-            " the set again with tools/dataset.py pack",
+            f"{len(missing)} of {len(paths)} photographs are not in the packed set {chosen.folder}, first {missing[0]}:"
+            " pack the set again with tools/dataset.py pack",
             code="E-data-packed",
         )
     if chosen.rules != rules:
         key = next(key for key in {**chosen.rules, **rules} if chosen.rules.get(key) != rules.get(key))
         raise InvalidDataError(
-            f"{folder} was packed with {key} {chosen.rules.get(key)}, and the training has {rules.get(key)}: pack the"
-            " set again with tools/dataset.py pack",
+            f"{chosen.folder} was packed with {key} {chosen.rules.get(key)}, and the training has {rules.get(key)}:"
+            " pack the set again with tools/dataset.py pack",
             code="E-data-packed",
         )
     _check_files(chosen, [numbers[path] for path in paths], infos)
     return LoadPacked(chosen, {info["img_path"]: numbers[path] for info, path in zip(infos, paths, strict=True)})
-
-
-def _missing(names: list[str], paths: list[str]) -> int:
-    return len(set(paths) - set(names))
 
 
 def _check_files(split: PackedSplit, numbers: list[int], infos: list[dict]) -> None:

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from semseg.datasets.packed.rules import loading_steps, reading_rules
-from semseg.datasets.packed.store import MARKER, TILE_PX, VERSION, PackedSplit, zstandard
+from semseg.datasets.packed.store import MARKER, TILE_PX, VERSION, PackedSplit, read_marker, zstandard
 from semseg.errors import InvalidDataError, MissingDataError
-from semseg.system.atomic import atomic_path
+from semseg.system.atomic import atomic_path, sync_folder, write_durably
+from semseg.system.claims import take_claim
 from semseg.system.worker_pool import run_in_order
 
 _LEVEL = 1  # of Zstandard; higher levels save little on photographs
@@ -82,9 +83,25 @@ def pack_split(
     rules = _common_rules(samples)
     names = [os.path.relpath(info["img_path"], folder) for _, info in samples]
     folder.mkdir(parents=True, exist_ok=True)
-    if (done := _finished(folder, split, rules, samples)) is not None:
-        return done
-    files = _PartialFiles(folder, split, rules)
+    claim = take_claim(folder / "pack.claim")
+    if claim is None:
+        raise InvalidDataError(
+            f"{folder} is being packed by another process; wait for its end, or choose another folder",
+            code="E-data-packed",
+        )
+    with claim:
+        return _finished(folder, split, rules, samples) or _pack(
+            samples, names, _PartialFiles(folder, split, rules), num_processes, on_progress
+        )
+
+
+def _pack(
+    samples: list[tuple[list, dict]],
+    names: list[str],
+    files: _PartialFiles,
+    num_processes: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> Packed:
     num_done = files.resume(names, [_facts(info) for _, info in samples])
     report = on_progress or (lambda done, total: None)
     report(num_done, len(samples))
@@ -139,6 +156,12 @@ def _encode(sample: tuple[list, dict]) -> Picture:
     image, train_ids = results["img"], results.get("gt_seg_map")
     if train_ids is None:
         raise MissingDataError(f"{info['img_path']} has no mask, so it cannot be packed", code="E-data-pairs")
+    if image.shape != (*train_ids.shape, 3) or (image.dtype, train_ids.dtype) != (np.uint8, np.uint8):
+        raise InvalidDataError(
+            f"{info['img_path']} and its mask are {image.dtype} {image.shape} and {train_ids.dtype} {train_ids.shape};"
+            " a packed set has 8-bit RGB photographs, and masks of their size",
+            code="E-data-image-kind",
+        )
     compressor = zstandard().ZstdCompressor(level=_LEVEL, write_checksum=True)
     height, width = train_ids.shape
     frames = [
@@ -152,9 +175,10 @@ def _encode(sample: tuple[list, dict]) -> Picture:
 
 def _finished(folder: Path, split: str, rules: dict, samples: list[tuple[list, dict]]) -> Packed | None:
     """Return what the folder holds already, if it is this split with these files."""
-    if not (folder / MARKER).is_file() or split not in json.loads((folder / MARKER).read_text())["splits"]:
+    try:
+        stored = PackedSplit(folder, split)
+    except (InvalidDataError, MissingDataError):  # not packed yet, or damaged
         return None
-    stored = PackedSplit(folder, split)
     names = [os.path.abspath(info["img_path"]) for _, info in samples]  # noqa: PTH100
     facts = np.array([_facts(info) for _, info in samples])
     if stored.rules != rules or names not in (stored.names, stored.moved_names):
@@ -243,25 +267,23 @@ class _PartialFiles:
         index = io.BytesIO()
         np.savez_compressed(index, **arrays)
         marker_path = self._folder / MARKER
-        marker = json.loads(marker_path.read_text()) if marker_path.is_file() else {"version": VERSION, "splits": {}}
+        marker: dict[str, Any]
+        try:
+            marker = read_marker(self._folder)
+        except (InvalidDataError, MissingDataError):
+            marker = {"version": VERSION, "splits": {}}
         marker["folder"] = str(self._folder.absolute())
         if marker["splits"].pop(self._split, None) is not None:  # it is replaced: for a moment there is none
-            _write(marker_path, json.dumps(marker, indent=1).encode())
-        _write(self._folder / f"{self._split}.npz", index.getvalue())
+            write_durably(marker_path, json.dumps(marker, indent=1).encode())
+        write_durably(self._folder / f"{self._split}.npz", index.getvalue())
         self._tiles_path.replace(self._folder / f"{self._split}.tiles")
+        sync_folder(self._folder)
         marker["splits"][self._split] = {
             "pictures": len(self._lines),
             "rules": self._rules,
             "index_sha256": hashlib.sha256(index.getvalue()).hexdigest(),
         }
-        _write(marker_path, json.dumps(marker, indent=1).encode())
+        write_durably(marker_path, json.dumps(marker, indent=1).encode())
         self._journal_path.unlink()
         num_source_bytes = int(arrays["facts"][..., 0].clip(0).sum())
         return Packed(len(self._lines), self._num_bytes, num_source_bytes, is_new=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

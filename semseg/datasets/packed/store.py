@@ -65,7 +65,12 @@ def read_marker(folder: Path) -> dict:
             else ("make one with tools/dataset.py pack")
         )
         raise MissingDataError(f"{folder} is no packed set; {hint}", code="E-data-packed")
-    marker = json.loads(path.read_text())
+    try:
+        marker = json.loads(path.read_text())
+        if not isinstance(marker, dict):
+            raise ValueError("it is no table")
+    except ValueError as error:
+        raise InvalidDataError(f"{path} is damaged ({error}): pack the set again", code="E-data-packed") from error
     if marker.get("version") != VERSION:
         raise InvalidDataError(
             f"{folder} was packed in format {marker.get('version')}, and this version reads {VERSION}: pack it again",

@@ -22,6 +22,7 @@ from semseg.datasets.packed.loading import LoadPacked
 from semseg.datasets.packed.packing import pack_split
 from semseg.datasets.packed.store import PackedSplit
 from semseg.datasets.seeded import Draw, SeededDataset
+from semseg.system.claims import take_claim
 from tests.conftest import raises
 
 SIZES = [(300, 520), (256, 256), (257, 1), (40, 700), (90, 130)]  # height, width
@@ -180,11 +181,42 @@ def test_damaged_files_are_noticed(town_file, tmp_path):
     (folder / "train.npz").write_bytes(index[:-1])
     with raises("E-data-packed", "is damaged, train.npz is not the file that was written"):
         PackedSplit(folder, "train")
-    (folder / "pack.json").write_text(json.dumps({"version": 99}))
-    with raises("E-data-packed", "was packed in format 99, and this version reads 1"):
-        PackedSplit(folder, "train")
+    for content, message in (
+        (json.dumps({"version": 99}), "was packed in format 99, and this version reads 1"),
+        ("{", "pack.json is damaged .*: pack the set again"),
+    ):
+        (folder / "pack.json").write_text(content)
+        with raises("E-data-packed", message):
+            PackedSplit(folder, "train")
+        assert pack(town_file, folder).is_new
+        assert (folder / "train.tiles").read_bytes() == tiles
     with raises("E-data-packed", "is no packed set; make one with tools/dataset.py pack"):
         PackedSplit(town_file.parent, "train")
+
+
+def test_two_processes_do_not_pack_to_one_folder(town_file, tmp_path):
+    claimed = take_claim(tmp_path / "packed/pack.claim")
+    message = "is being packed by another process; wait for its end, or choose another folder"
+    with claimed, raises("E-data-packed", message):
+        pack(town_file, tmp_path / "packed")
+    assert pack(town_file, tmp_path / "packed").is_new
+
+
+@pytest.mark.parametrize("color_type", ["grayscale", "unchanged"])
+def test_photographs_that_are_not_rgb_are_refused(town_file, tmp_path, color_type):
+    Image.new("LA", (256, 256)).save(town_file.parent / "images/1.png")
+    loaders = [dict(type="LoadPhotograph", color_type=color_type), dict(type="LoadTrainIds")]
+    parts = [FolderSegDataset(str(town_file), "train", pipeline=loaders)]
+    with raises("E-data-image-kind", "a packed set has 8-bit RGB photographs, and masks of their size"):
+        pack_split(parts, "train", tmp_path / "packed")
+
+
+def test_photographs_of_neither_place_are_counted(town_file, tmp_path):
+    pack(town_file, tmp_path / "packed")
+    shutil.move(tmp_path / "packed", tmp_path / "moved")
+    other_file = write_set(tmp_path / "other")
+    with raises("E-data-packed", "5 of 5 photographs are not in the packed set .*moved, first .*other/images/0.png"):
+        training_set(other_file, tmp_path / "moved")
 
 
 def test_a_split_that_is_not_packed_is_named(town_file, tmp_path):
