@@ -27,6 +27,10 @@ def add_pack(commands: argparse._SubParsersAction) -> None:
 
 def _run_pack(args: argparse.Namespace) -> int:
     processes = num_processes(args)
+
+    from semseg import compat
+
+    compat.repair()
     cfg = load_source(args)
 
     from semseg.config.parts_to_pack import parts_of_config, parts_of_dataset_file

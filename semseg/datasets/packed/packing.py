@@ -71,9 +71,10 @@ def pack_split(
         on_progress: called with the number of pictures that are done, and the total.
 
     Raises:
-        ValueError: the sets are read by different rules, a pipeline does not begin with the loaders of photograph and
+        ValueError: zstandard is not installed, the sets are read by different rules, a pipeline does not begin with the loaders of photograph and
             mask, a picture cannot be read, or the packed set holds a damaged file.
     """
+    zstandard()  # or say at once that it is missing
     samples = []
     for part in parts:
         loaders = loading_steps(part.pipeline.transforms)
