@@ -71,8 +71,8 @@ def pack_split(
         on_progress: called with the number of pictures that are done, and the total.
 
     Raises:
-        ValueError: zstandard is not installed, the sets are read by different rules, a pipeline does not begin with the loaders of photograph and
-            mask, a picture cannot be read, or the packed set holds a damaged file.
+        ValueError: zstandard is not installed, another process packs to the folder, the sets are read by different
+            rules, a pipeline does not begin with the loaders of photograph and mask, or a picture cannot be read.
     """
     zstandard()  # or say at once that it is missing
     samples = []
