@@ -7,6 +7,7 @@ from pathlib import Path
 
 from semseg.cli.progress import show_count
 from semseg.cli.source import add_nproc, add_source, load_source, num_processes
+from semseg.system.wording import for_people
 
 
 def add_pack(commands: argparse._SubParsersAction) -> None:
@@ -47,5 +48,5 @@ def _run_pack(args: argparse.Namespace) -> int:
         f"{args.out}: {args.split} {done}, {packed.num_pictures} pictures, {format_bytes(packed.num_bytes)}, "
         f"{packed.num_bytes / packed.num_source_bytes:.2f} times the size of the files"
     )
-    print(f"train on it: tools/train.py CONFIG --packed {args.out}")
+    print(for_people(f"train on it: tools/train.py CONFIG --packed {args.out}"))
     return 0
