@@ -17,7 +17,7 @@ def add_pack(commands: argparse._SubParsersAction) -> None:
         description=(
             "Decode every photograph and mask once, and write them as compressed tiles of 256x256 pixels. "
             "tools/train.py --packed DIR reads only the tiles of each crop, instead of decoding whole files. The same "
-            "command continues after an interruption, and packs again what has changed."
+            "command continues after an interruption, and packs a split again if its files have changed."
         ),
     )
     add_source(parser)

@@ -13,7 +13,21 @@ from semseg.datasets.truncation import iterate_png_chunks
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RGB_8 = b"\x08\x02\x00\x00\x00"  # bits, colour type, compression, filter, interlace of the header
-_WITHOUT_EFFECT = {b"IHDR", b"sRGB", b"gAMA", b"cHRM", b"pHYs", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"bKGD", b"iCCP"}
+_WITHOUT_EFFECT = {
+    b"IHDR",
+    b"sRGB",
+    b"gAMA",
+    b"cHRM",
+    b"pHYs",
+    b"tEXt",
+    b"zTXt",
+    b"iTXt",
+    b"tIME",
+    b"bKGD",
+    b"iCCP",
+    b"IDAT",
+    b"IEND",
+}
 
 
 def decode_plain_png(content: bytes, most_pixels: int) -> np.ndarray | None:
@@ -50,6 +64,5 @@ def _decoder() -> Callable[..., Any] | None:
 
 
 def _is_plain(content: bytes) -> bool:
-    """Return whether no chunk before the pixels changes what a decoder returns."""
-    kinds = (kind for _, _, kind in iterate_png_chunks(content))
-    return next((kind for kind in kinds if kind not in _WITHOUT_EFFECT), b"") == b"IDAT"
+    """Return whether no chunk changes what a decoder returns; EXIF may also stand behind the pixels."""
+    return all(kind in _WITHOUT_EFFECT for _, _, kind in iterate_png_chunks(content))

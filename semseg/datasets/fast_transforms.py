@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from mmcv.image import rescale_size
 from mmcv.transforms import RandomChoiceResize, RandomResize
-from mmcv.transforms import Resize as PlainResize
 from mmcv.transforms.utils import cache_randomness
 from mmseg.datasets.transforms import PhotoMetricDistortion, RandomCrop, Resize
 
@@ -23,6 +22,7 @@ from semseg.datasets.packed.loading import LoadPacked
 
 _MAX_TRIES = 10  # as in RandomCrop
 _SHAPES = ("gt_bboxes", "gt_keypoints")  # would have to be scaled too
+_MAX_CHANNELS = 4  # with more, warpAffine is less exact
 _IDENTITY = np.arange(256, dtype=np.uint8)
 
 
@@ -53,11 +53,7 @@ def use_fast_steps(dataset: Any) -> None:
 
 
 def _is_usual(step: Any) -> bool:
-    return (
-        type(step) in (PlainResize, Resize)
-        and step.keep_ratio
-        and (step.backend, step.interpolation) == ("cv2", "bilinear")
-    )
+    return type(step) is Resize and step.keep_ratio and (step.backend, step.interpolation) == ("cv2", "bilinear")
 
 
 def _as(kind: type, step: Any) -> Any:
@@ -76,7 +72,9 @@ class LazyResize(Resize):
     def transform(self, results: dict) -> dict:
         """Replace `img` and the masks by LazyPictures of the new size; add the keys that Resize adds."""
         masks = results.get("seg_fields", [])
-        if not all(_is_uint8(results[key]) for key in ("img", *masks)) or any(results.get(key) for key in _SHAPES):
+        if not all(_is_uint8(results[key]) for key in ("img", *masks)) or any(
+            results.get(key) is not None for key in _SHAPES
+        ):
             return super().transform(results)
         factors: Any = self.scale_factor
         results["scale"] = self.scale or tuple(
@@ -94,7 +92,9 @@ class LazyResize(Resize):
 
 
 def _is_uint8(picture: Any) -> bool:
-    return isinstance(picture, LazyPicture) or picture.dtype == np.uint8
+    if isinstance(picture, LazyPicture):
+        return True
+    return picture.dtype == np.uint8 and (picture.ndim == 2 or picture.shape[2] <= _MAX_CHANNELS)
 
 
 def _lazy(picture: Any, nearest: bool) -> LazyPicture:
@@ -111,6 +111,8 @@ class FastRandomCrop(RandomCrop):
     @cache_randomness
     def crop_bbox(self, results: dict) -> tuple[int, int, int, int]:
         """Return the borders of the crop: top, bottom, left, right."""
+        if not _is_uint8(results["gt_seg_map"]):
+            return super().crop_bbox(results)
         box = self._draw(results["img"].shape)
         if self.cat_max_ratio < 1:
             for _ in range(_MAX_TRIES):
@@ -146,10 +148,14 @@ class TabledPhotoMetricDistortion(PhotoMetricDistortion):
 
     def convert(self, img: np.ndarray, alpha: float = 1, beta: float = 0) -> np.ndarray:
         """Multiply by `alpha`, add `beta`, and clip to 0..255."""
+        if img.dtype != np.uint8:
+            return super().convert(img, alpha, beta)  # pyrefly: ignore[bad-argument-type]
         return cv2.LUT(img, _table(alpha, beta))
 
     def saturation(self, img: np.ndarray) -> np.ndarray:
         """Multiply the saturation in one of two calls."""
+        if img.dtype != np.uint8:
+            return super().saturation(img)
         if not np.random.randint(2):
             return img
         alpha = np.random.uniform(self.saturation_lower, self.saturation_upper)
@@ -157,6 +163,8 @@ class TabledPhotoMetricDistortion(PhotoMetricDistortion):
 
     def hue(self, img: np.ndarray) -> np.ndarray:
         """Shift the hue in one of two calls."""
+        if img.dtype != np.uint8:
+            return super().hue(img)
         if not np.random.randint(2):
             return img
         shift = np.random.randint(-self.hue_delta, self.hue_delta)

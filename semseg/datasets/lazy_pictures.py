@@ -61,10 +61,7 @@ class LazyPicture:
             return np.ascontiguousarray(self.source[rows, columns])
         if self.nearest:
             return self._nearest(rows, columns)
-        if max(self.shape[:2] + self.source.shape[:2]) > _LARGEST_WARP_PX or not _warp_is_exact():
-            whole = np.ascontiguousarray(self.source[:, :])
-            return cv2.resize(whole, self.shape[1::-1], interpolation=cv2.INTER_LINEAR)[rows, columns]
-        return self._linear(rows, columns)
+        return self._linear(rows, columns) if _warp_is_exact() else self._scaled_as_a_whole(rows, columns)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         whole = self[:, :]
@@ -94,6 +91,8 @@ class LazyPicture:
             read.append(slice(start, min(source_length, int(first + (one.stop - one.start) * step) + _MARGIN_PX + 1)))
             matrix[1 - axis, 1 - axis], matrix[1 - axis, 2] = step, first - start
         size = columns.stop - columns.start, rows.stop - rows.start
+        if max(*size, *(one.stop - one.start for one in read)) > _LARGEST_WARP_PX:
+            return self._scaled_as_a_whole(rows, columns)
         return cv2.warpAffine(
             np.ascontiguousarray(self.source[read[0], read[1]]),
             matrix,
@@ -101,6 +100,10 @@ class LazyPicture:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
+
+    def _scaled_as_a_whole(self, rows: slice, columns: slice) -> np.ndarray:
+        whole = np.ascontiguousarray(self.source[:, :])
+        return cv2.resize(whole, self.shape[1::-1], interpolation=cv2.INTER_LINEAR)[rows, columns]
 
 
 @functools.cache

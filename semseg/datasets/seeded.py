@@ -49,7 +49,7 @@ class SeededDataset:
     Args:
         dataset: the dataset to wrap, or its config. Its transforms draw from `random`, `numpy.random` or `torch`.
         fast: compute transforms of MMSegmentation in less time, see `semseg.datasets.fast_transforms`. Photographs may
-            differ by one grey level where they are scaled.
+            differ by one grey level after they are scaled; later changes of the colours can enlarge it.
         packed: folder of a packed set to read instead of the files, see `semseg.datasets.packed`.
     """
 
@@ -59,6 +59,7 @@ class SeededDataset:
         if packed is not None:
             from semseg.datasets.packed.loading import use_packed
 
+            self.dataset.full_init()  # RareClassDataset counts the masks with the loaders that are replaced
             use_packed(self.dataset, packed)
         if fast:
             from semseg.datasets.fast_transforms import use_fast_steps

@@ -57,7 +57,8 @@ def configure(cfg: Config, options: LoadingOptions) -> Patch:
             )
         return Patch(values, hooks=[dict(type="SeedHook")])
     if type_name(loader.dataset) == "SeededDataset":  # of the config of another run
-        values["train_dataloader", "dataset", "packed"] = options.packed
+        if options.packed is not None:
+            values["train_dataloader", "dataset", "packed"] = options.packed
     else:
         wrapper = dict(type="SeededDataset", fast=True, packed=options.packed)
         wraps = {("train_dataloader", "dataset"): (wrapper, "dataset")}

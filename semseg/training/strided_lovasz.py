@@ -22,8 +22,8 @@ class StridedLovaszLoss(torch.nn.Module):
 
     def __init__(self, stride: int = 2, **kwargs: Any) -> None:
         super().__init__()
-        if stride < 1:
-            raise ValueError(f"StridedLovaszLoss: stride {stride}: expected 1 or more")
+        if not isinstance(stride, int) or stride < 1:
+            raise ValueError(f"StridedLovaszLoss: stride {stride!r}: expected a whole number, 1 or more")
         from mmseg.models.losses import LovaszLoss  # with it come all models, which plugins must not wait for
 
         self.stride = stride

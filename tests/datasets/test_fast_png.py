@@ -63,6 +63,9 @@ def test_other_files_are_left_to_opencv():
         png(exif=exif),
         with_chunk(b"tRNS", b"\0\1\0\2\0\3"),
         with_chunk(b"acTL", b"\0\0\0\1\0\0\0\0"),
+        png()[:-12]
+        + png(exif=exif)[33:][: 12 + int.from_bytes(png(exif=exif)[33:37], "big")]
+        + png()[-12:],  # at the end
         jpeg.getvalue(),
         indexed.getvalue(),
         b"",

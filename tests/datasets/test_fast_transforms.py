@@ -68,6 +68,17 @@ def test_the_photometric_distortion_is_the_same():
         assert np.array_equal(drawn(fast, seed)["img"], drawn(stock, seed)["img"])
 
 
+def test_the_photometric_distortion_of_floats_is_the_same():
+    stock, fast = pipelines(dict(type="PhotoMetricDistortion"))
+    for seed in range(10):
+        image = sample(seed)["img"].astype(np.float32)
+        results = []
+        for pipeline in (stock, fast):
+            np.random.seed(seed)
+            results.append(pipeline(dict(img=image.copy()))["img"])
+        assert np.array_equal(*results)
+
+
 def test_without_a_crop_behind_it_a_picture_is_scaled_at_once():
     stock, fast = pipelines(SCALING[0], dict(type="RandomFlip", prob=0.5), dict(type="RandomCrop", crop_size=(8, 8)))
     assert type(fast.transforms[0].resize) is type(stock.transforms[0].resize)
@@ -84,10 +95,12 @@ def test_unusual_scaling_stays(unusual):
 
 
 def test_pictures_of_floats_and_boxes_are_scaled_as_before():
-    stock, fast = pipelines(SCALING[2], dict(type="RandomCrop", crop_size=(32, 48)))
+    stock, fast = pipelines(SCALING[2], dict(type="RandomCrop", crop_size=(32, 48), cat_max_ratio=0.6))
     for change in (
         lambda results: results.update(img=results["img"].astype(np.float32)),
-        lambda results: results.update(gt_bboxes=[[1.0, 2.0, 3.0, 4.0]]),
+        lambda results: results.update(gt_bboxes=np.array([[1.0, 2.0, 3.0, 4.0]])),
+        lambda results: results.update(img=np.dstack([results["img"]] * 2)),
+        lambda results: results.update(gt_seg_map=results["gt_seg_map"].astype(np.int64).astype(np.int16)),
     ):
         results = []
         for pipeline in (stock, fast):

@@ -46,5 +46,5 @@ def test_a_batch_without_labels_has_zero_loss_and_gradient():
 
 
 def test_a_stride_below_1_is_refused():
-    with pytest.raises(ValueError, match="stride 0: expected 1 or more"):
+    with pytest.raises(ValueError, match="stride 0: expected a whole number, 1 or more"):
         StridedLovaszLoss(stride=0)

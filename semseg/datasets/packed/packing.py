@@ -83,6 +83,11 @@ def pack_split(
         raise InvalidDataError(f"split {split} has no pictures to pack", code="E-data-empty")
     rules = _common_rules(samples)
     names = [os.path.relpath(info["img_path"], folder) for _, info in samples]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidDataError(
+            f"{folder / twice} is in the data twice; a packed set has each photograph once", code="E-data-duplicate"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     claim = take_claim(folder / "pack.claim")
     if claim is None:
@@ -154,6 +159,8 @@ def _encode(sample: tuple[list, dict]) -> Picture:
     results: dict[str, Any] = dict(info, seg_fields=[])
     for step in loaders:
         results = step(results)
+    if not results:  # a loader with ignore_empty
+        raise InvalidDataError(f"{info['img_path']} cannot be read", code="E-data-unreadable")
     image, train_ids = results["img"], results.get("gt_seg_map")
     if train_ids is None:
         raise MissingDataError(f"{info['img_path']} has no mask, so it cannot be packed", code="E-data-pairs")
@@ -182,9 +189,18 @@ def _finished(folder: Path, split: str, rules: dict, samples: list[tuple[list, d
         return None
     names = [os.path.abspath(info["img_path"]) for _, info in samples]  # noqa: PTH100
     facts = np.array([_facts(info) for _, info in samples])
+    if not set(names) & {*stored.names, *stored.moved_names}:
+        raise InvalidDataError(
+            f"{folder} holds {split} of another data set, such as {stored.names[0]}; choose another folder",
+            code="E-data-packed",
+        )
     if stored.rules != rules or names not in (stored.names, stored.moved_names):
         return None
     if not np.array_equal(facts[..., :2], stored.facts[..., :2]):
+        return None
+    try:
+        stored.verify()
+    except InvalidDataError:
         return None
     return Packed(len(names), stored.num_bytes, int(facts[..., 0].clip(0).sum()), is_new=False)
 
@@ -273,7 +289,6 @@ class _PartialFiles:
             marker = read_marker(self._folder)
         except (InvalidDataError, MissingDataError):
             marker = {"version": VERSION, "splits": {}}
-        marker["folder"] = str(self._folder.absolute())
         if marker["splits"].pop(self._split, None) is not None:  # it is replaced: for a moment there is none
             write_durably(marker_path, json.dumps(marker, indent=1).encode())
         write_durably(self._folder / f"{self._split}.npz", index.getvalue())
@@ -281,6 +296,7 @@ class _PartialFiles:
         sync_folder(self._folder)
         marker["splits"][self._split] = {
             "pictures": len(self._lines),
+            "folder": str(self._folder.absolute()),
             "rules": self._rules,
             "index_sha256": hashlib.sha256(index.getvalue()).hexdigest(),
         }

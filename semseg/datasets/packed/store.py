@@ -67,11 +67,11 @@ def read_marker(folder: Path) -> dict:
         raise MissingDataError(f"{folder} is no packed set; {hint}", code="E-data-packed")
     try:
         marker = json.loads(path.read_text())
-        if not isinstance(marker, dict):
+        if not isinstance(marker, dict) or not isinstance(marker.get("splits", {}), dict):
             raise ValueError("it is no table")
     except ValueError as error:
         raise InvalidDataError(f"{path} is damaged ({error}): pack the set again", code="E-data-packed") from error
-    if marker.get("version") != VERSION:
+    if marker.get("version") != VERSION or "splits" not in marker:
         raise InvalidDataError(
             f"{folder} was packed in format {marker.get('version')}, and this version reads {VERSION}: pack it again",
             code="E-data-packed",
@@ -104,8 +104,11 @@ class PackedSplit:
                 f"{folder} has no split {split}; it has {', '.join(marker['splits'])}", code="E-data-packed"
             )
         about = marker["splits"][split]
+        if not isinstance(about, dict) or not {"rules", "folder", "index_sha256"} <= about.keys():
+            raise self._damaged(f"{MARKER} does not describe {split}")
         self.rules: dict = about["rules"]
-        index = (self.folder / f"{split}.npz").read_bytes()
+        index_path = self.folder / f"{split}.npz"
+        index = index_path.read_bytes() if index_path.is_file() else b""
         if hashlib.sha256(index).hexdigest() != about["index_sha256"]:
             raise self._damaged(f"{split}.npz is not the file that was written")
         with np.load(io.BytesIO(index), allow_pickle=False) as arrays:
@@ -115,7 +118,7 @@ class PackedSplit:
         self._path = self.folder / f"{split}.tiles"
         if not self._path.is_file() or self._path.stat().st_size != self._offsets[-1]:
             raise self._damaged(f"{split}.tiles is not complete")
-        self.names = [os.path.normpath(os.path.join(marker["folder"], name)) for name in relative]  # noqa: PTH118
+        self.names = [os.path.normpath(os.path.join(about["folder"], name)) for name in relative]  # noqa: PTH118
         self.moved_names = [os.path.normpath(self.folder.absolute() / name) for name in relative]
         self._bytes: mmap.mmap | None = None
         self._decompressor: Any = None
@@ -130,6 +133,15 @@ class PackedSplit:
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_bytes": None, "_decompressor": None}
+
+    def verify(self) -> None:
+        """Read every tile.
+
+        Raises:
+            ValueError: one is damaged.
+        """
+        for number in range(len(self._offsets) - 1):
+            self.read_frame(number)
 
     def picture(self, number: int) -> tuple[TiledPicture, TiledPicture]:
         """Return a photograph (BGR) and its mask (train ids), of which parts can be taken."""

@@ -169,6 +169,16 @@ def test_a_damaged_tile_is_noticed(town_file, tmp_path, position):
     with raises("E-data-packed", r"packed is damaged, train.tiles at byte \d+: .*: pack it again"):
         for index in range(len(SIZES)):
             take(dataset, index)
+    assert pack(town_file, tmp_path / "packed").is_new
+    for index in range(len(SIZES)):
+        take(training_set(town_file, tmp_path / "packed", []), index)
+
+
+def test_a_packed_set_is_not_replaced_by_that_of_other_data(town_file, tmp_path):
+    pack(town_file, tmp_path / "packed")
+    with raises("E-data-packed", "packed holds train of another data set, such as .*town/images/0.png; choose another"):
+        pack(write_set(tmp_path / "other"), tmp_path / "packed")
+    take(training_set(town_file, tmp_path / "packed"), 0)
 
 
 def test_damaged_files_are_noticed(town_file, tmp_path):
@@ -181,9 +191,13 @@ def test_damaged_files_are_noticed(town_file, tmp_path):
     (folder / "train.npz").write_bytes(index[:-1])
     with raises("E-data-packed", "is damaged, train.npz is not the file that was written"):
         PackedSplit(folder, "train")
+    (folder / "train.npz").unlink()
+    with raises("E-data-packed", "is damaged, train.npz is not the file that was written"):
+        PackedSplit(folder, "train")
     for content, message in (
         (json.dumps({"version": 99}), "was packed in format 99, and this version reads 1"),
         ("{", "pack.json is damaged .*: pack the set again"),
+        ('{"version": 1, "splits": {"train": {}}}', "pack.json does not describe train: pack it again"),
     ):
         (folder / "pack.json").write_text(content)
         with raises("E-data-packed", message):
