@@ -53,6 +53,9 @@ def test_other_files_are_left_to_opencv():
     grey, palette = PIXELS[..., 0], Image.fromarray(PIXELS).quantize(16)
     exif = Image.Exif()
     exif[0x0112] = 6
+    turned = png(exif=exif)
+    exif_chunk = turned[33 : 45 + int.from_bytes(turned[33:37], "big")]
+    assert exif_chunk[4:8] == b"eXIf"
     jpeg, indexed = io.BytesIO(), io.BytesIO()
     Image.fromarray(PIXELS).save(jpeg, "jpeg")
     palette.save(indexed, "png")
@@ -63,9 +66,7 @@ def test_other_files_are_left_to_opencv():
         png(exif=exif),
         with_chunk(b"tRNS", b"\0\1\0\2\0\3"),
         with_chunk(b"acTL", b"\0\0\0\1\0\0\0\0"),
-        png()[:-12]
-        + png(exif=exif)[33:][: 12 + int.from_bytes(png(exif=exif)[33:37], "big")]
-        + png()[-12:],  # at the end
+        png()[:-12] + exif_chunk + png()[-12:],  # behind the pixels
         jpeg.getvalue(),
         indexed.getvalue(),
         b"",
