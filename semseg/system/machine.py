@@ -30,9 +30,19 @@ def num_cpus() -> int:
 
 def cpu_flags() -> set[str]:
     """Return the names of the CPU's features, as Linux lists them; an empty set elsewhere."""
+    return set(_cpu_info("flags").split())
+
+
+def cpu_vendor() -> str:
+    """Return the name of the CPU's maker, as Linux gives it, such as `AuthenticAMD`; empty elsewhere."""
+    return _cpu_info("vendor_id")
+
+
+def _cpu_info(key: str) -> str:
+    """Return the value of a line of /proc/cpuinfo; empty if there is none."""
     info = Path("/proc/cpuinfo")
-    line = re.search(r"^flags\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.is_file() else None
-    return set(line[1].split()) if line else set()
+    line = re.search(rf"^{key}\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.is_file() else None
+    return line[1] if line else ""
 
 
 def num_processes(launcher: str) -> int:

@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS, OPTIM_WRAPPERS
 
 from semseg.compat.hardware import is_fast_at_bf16
+from semseg.compat.loss_kernels import fast_losses
 from semseg.config.hooks import remove_hooks
 from semseg.config.log import warn
 from semseg.config.options import STOCK
@@ -71,7 +72,7 @@ def _use_cpu_precision(cfg: Config) -> None:
 
 @OPTIM_WRAPPERS.register_module()
 class Bf16OptimWrapper(OptimWrapper):
-    """Train under bfloat16 autocast, on GPU or CPU; the weights stay float32.
+    """Train under bfloat16 autocast, on GPU or CPU; the weights stay float32. On a CPU, losses have faster kernels.
 
     MMEngine's AmpOptimWrapper does not work on CPUs, and scales losses, which bfloat16 does not need: it has the
     range of float32.
@@ -90,8 +91,9 @@ class Bf16OptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: torch.nn.Module) -> Generator[None]:
         """Run a training step in the chosen precision."""
-        device_type = next(model.parameters()).device.type
-        with super().optim_context(model), torch.autocast(device_type, torch.bfloat16, enabled=self.enabled):
+        device = next(model.parameters()).device
+        in_bf16 = torch.autocast(device.type, torch.bfloat16, enabled=self.enabled)
+        with super().optim_context(model), in_bf16, fast_losses(device):
             yield
 
 

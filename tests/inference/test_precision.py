@@ -41,15 +41,17 @@ def small_model(**backbone):
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected"),
+    ("vendor", "flags", "expected"),
     [
-        ({"avx2", "amx_bf16", "avx512_bf16"}, ("bf16", "the CPU has amx_bf16")),
-        ({"avx2", "avx512_bf16"}, ("bf16", "the CPU has avx512_bf16")),
-        ({"avx2", "avx512f"}, ("fp32", "the CPU has neither amx_bf16 nor avx512_bf16")),
+        ("GenuineIntel", {"avx2", "amx_bf16", "avx512_bf16"}, ("bf16", "the CPU has amx_bf16")),
+        ("GenuineIntel", {"avx512_bf16"}, ("fp32", "the CPU has avx512_bf16, which is slow without amx_bf16")),
+        ("AuthenticAMD", {"avx2", "avx512_bf16"}, ("bf16", "the CPU has avx512_bf16")),
+        ("AuthenticAMD", {"avx2", "avx512f"}, ("fp32", "the CPU has neither amx_bf16 nor avx512_bf16")),
     ],
 )
-def test_auto_is_bf16_on_a_cpu_that_is_fast_at_it(tmp_path, monkeypatch, flags, expected):
-    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {' '.join(flags)}\nbugs\t\t:\n")
+def test_auto_is_bf16_on_a_cpu_that_is_fast_at_it(tmp_path, monkeypatch, vendor, flags, expected):
+    lines = ("processor\t: 0", f"vendor_id\t: {vendor}", f"flags\t\t: fpu {' '.join(flags)}", "bugs\t\t:", "")
+    (tmp_path / "cpuinfo").write_text("\n".join(lines))
     monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "cpuinfo")
     assert choose_precision("auto", CPU) == expected
 

@@ -24,7 +24,7 @@ def test_a_step_runs_in_the_chosen_precision_and_weights_stay_float32(enabled, d
     assert not torch.equal(model.weight, before)
 
 
-@pytest.mark.parametrize(("flags", "fast"), [({"avx512_bf16"}, True), ({"avx2"}, False)])
+@pytest.mark.parametrize(("flags", "fast"), [({"amx_bf16"}, True), ({"avx2"}, False)])
 def test_auto_is_on_where_the_hardware_is_fast(monkeypatch, flags, fast):
     monkeypatch.setattr(machine, "cpu_flags", lambda: flags)
     assert build("auto")[1].enabled == fast
