@@ -20,6 +20,7 @@ from mmseg.registry import RUNNERS
 from semseg import compat
 from semseg.config.build_errors import explained
 from semseg.launch import slurm
+from semseg.system.allocator import keep_freed_memory
 from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
 
 _LOST_PEER = re.compile(r"[Cc]onnection (?:closed|reset) by (?:remote )?peer|Broken pipe|remote process exited")
@@ -41,6 +42,7 @@ def train(cfg: Config) -> None:
         >>> train(for_training(cfg))
     """
     logging.raiseExceptions = False  # a full disk is reported once, not with every line of the log
+    keep_freed_memory()
     with _stopping_on_full_disk(cfg.work_dir):
         runner = _build_runner(cfg)
     if runner.deterministic:  # some operations have no deterministic kernel on a GPU: they warn
