@@ -3,7 +3,7 @@
 #   python tools/train.py configs/camvid/fast_scnn_1xb4-1600_camvid-320x320.py
 #
 # Published by MMSegmentation: nothing
-_base_ = ["../_base_/models/fast_scnn.py", "../_base_/camvid.py"]
+_base_ = ["../_base_/models/fast_scnn.py", "../_base_/camvid.py", "../_base_/cross_entropy_and_lovasz.py"]
 crop_size = (320, 320)  # height, width
 norm_cfg = dict(type="SyncBN", requires_grad=True, momentum=0.01)
 model = dict(

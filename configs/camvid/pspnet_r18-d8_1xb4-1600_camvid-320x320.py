@@ -3,7 +3,7 @@
 #   python tools/train.py configs/camvid/pspnet_r18-d8_1xb4-1600_camvid-320x320.py
 #
 # Published by MMSegmentation: nothing
-_base_ = ["../_base_/models/pspnet_r101-d8.py", "../_base_/camvid.py"]
+_base_ = ["../_base_/models/pspnet_r101-d8.py", "../_base_/camvid.py", "../_base_/cross_entropy_and_lovasz.py"]
 crop_size = (320, 320)  # height, width
 model = dict(
     data_preprocessor=dict(size=crop_size),

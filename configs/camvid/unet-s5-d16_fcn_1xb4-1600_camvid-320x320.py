@@ -3,7 +3,7 @@
 #   python tools/train.py configs/camvid/unet-s5-d16_fcn_1xb4-1600_camvid-320x320.py
 #
 # Published by MMSegmentation: nothing
-_base_ = ["../_base_/models/fcn_unet_s5-d16.py", "../_base_/camvid.py"]
+_base_ = ["../_base_/models/fcn_unet_s5-d16.py", "../_base_/camvid.py", "../_base_/cross_entropy_and_lovasz.py"]
 crop_size = (320, 320)  # height, width
 model = dict(
     data_preprocessor=dict(size=crop_size, test_cfg=dict(size_divisor=16)),  # 360 is padded to 368
