@@ -18,6 +18,7 @@ from semseg.system.atomic import atomic_path
 from semseg.system.child_process import describe_failure, run_python
 
 _NUM_STEPS, _MAX_TIME = 40, "90s"  # the measurement ends with the first of them
+_LOG_INTERVAL = 5  # writing a line after each step takes a part of a short step
 _LEARNING_RATE = 1e-8  # a rate for a long run, after a warm-up of two steps, may end in NaN
 _OUT_OF_TIME = 124  # exit code of a training at its time limit
 
@@ -55,7 +56,7 @@ def _measure_pace(plan: Plan, model: Model) -> dict[str, Any]:
     later = times[len(times) // 2 :]  # the first steps are slower
     pace = {
         "step_s": float(np.median(later)),
-        "steps": len(times),
+        "steps": len(times) * _LOG_INTERVAL,
         "digest": model.digest,
         "hardware": hardware(),
     }
@@ -65,7 +66,7 @@ def _measure_pace(plan: Plan, model: Model) -> dict[str, Any]:
 
 
 def _measure(plan: Plan, model: Model) -> np.ndarray:
-    """Run the first steps of a training, and return the seconds of each."""
+    """Run the first steps of a training, and return the seconds of a step, averaged over `_LOG_INTERVAL` steps each."""
     folder, output_path = model.folder / "pace", model.folder / "pace_output.txt"
     shutil.rmtree(folder, ignore_errors=True)  # of a measurement that was interrupted
     options = short_run_options(model.cfg)
@@ -83,7 +84,7 @@ def short_run_options(cfg: Config) -> list[str]:
     """Return the options of a training that only shows how long its steps take."""
     options = [*scale_schedule(cfg, _NUM_STEPS), f"train_cfg.val_begin={_NUM_STEPS + 1}"]
     if (cfg.get("default_hooks") or {}).get("logger"):
-        options.append("default_hooks.logger.interval=1")
+        options.append(f"default_hooks.logger.interval={_LOG_INTERVAL}")
     if "lr" in ((cfg.get("optim_wrapper") or {}).get("optimizer") or {}):
         options.append(f"optim_wrapper.optimizer.lr={_LEARNING_RATE}")
     return options
