@@ -50,7 +50,7 @@ ALLOWED = {
     "export": {"semseg.checkpoints", "semseg.datasets", "semseg.inference", "onnx", "onnxruntime", *STACK},
     "analysis": {
         *(f"semseg.{room}" for room in ("checkpoints", "config", "datasets", "evaluation", "inference")),
-        *("semseg.visualization", "jinja2", "markupsafe", "plotly", "pytorch_grad_cam", "scipy", "yaml", *STACK),
+        *("semseg.visualization", "jinja2", "markupsafe", "pytorch_grad_cam", "scipy", "yaml", *STACK),
     },
     "serve": {
         *("semseg.config", "semseg.datasets", "semseg.inference", "semseg.visualization"),

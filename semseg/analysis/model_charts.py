@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from semseg.analysis.model_list import Model
+from semseg.analysis.report.charts import Chart, color_of, figure_of, format_number
 from semseg.errors import InvalidConfigError
-from semseg.visualization.charts import LINE_COLORS, draw_tradeoff
+from semseg.visualization.charts import draw_tradeoff
 
 _BATCH = re.compile(r"_\d+xb\d+.*")  # in the name of a config, and what follows it
+_COSTS = {"parameters": "million parameters", "macs": "GMACs at 1024x2048"}  # titles by name of the chart
+_Points = tuple[list[str], list[float], dict[str, list[float]]]  # names, published mIoU, costs by title
 
 
 def draw_models(models: Sequence[Model]) -> np.ndarray:
@@ -35,41 +39,66 @@ def chart_page(models: Sequence[Model]) -> str:
     Raises:
         ValueError: no model has a published mIoU and a cost.
     """
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
+    from semseg.analysis.report.page import fill
 
-    figure = make_subplots(1, 2, shared_yaxes=True)
-    for number, (data, (names, miou, costs)) in enumerate(_points(models).items()):
-        for column, (title, values) in enumerate(costs.items(), start=1):
-            trace = go.Scatter(
-                x=values,
-                y=miou,
-                text=names,
-                mode="markers",
-                name=data,
-                legendgroup=data,
-                showlegend=column == 1,
-                marker={"color": LINE_COLORS[number % len(LINE_COLORS)], "size": 9},
-                hovertemplate="%{text}<br>%{y:.2f} % at %{x:.4g}<extra></extra>",
-            )
-            figure.add_trace(trace, 1, column)
-            figure.update_xaxes(type="log", title_text=title, col=column)
-    figure.update_yaxes(title_text="published mIoU (%)", col=1)
-    figure.update_layout(template="plotly_white", title="Models: published mIoU and cost")
-    return figure.to_html(include_plotlyjs=True)
+    points = _points(models)
+    charts = [_cost_chart(name, title, points) for name, title in _COSTS.items()]
+    return fill(
+        "models.html",
+        name="Published mIoU and cost",
+        num_models=sum(len(names) for names, _, _ in points.values()),
+        charts=charts,
+        thumbnails=[],
+        facts={"figures": {chart.name: chart.figure for chart in charts}, "views": [], "images": []},
+    )
 
 
-def _points(models: Sequence[Model]) -> dict[str, tuple[list[str], list[float], dict[str, list[float]]]]:
+def _cost_chart(name: str, title: str, points: Mapping[str, _Points]) -> Chart:
+    data, rows = [], []
+    for place, (published_on, (names, miou, costs)) in enumerate(points.items()):
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": html.escape(published_on, quote=False),
+                "x": costs[title],
+                "y": miou,
+                "text": [html.escape(model_name, quote=False) for model_name in names],
+                "marker": {"color": color_of(place), "size": 9},
+                "hovertemplate": "%{text}<br>%{y:.2f} % at %{x:.4g}<extra></extra>",
+            }
+        )
+        for model_name, score, cost in zip(names, miou, costs[title], strict=True):
+            rows.append([model_name, published_on, format_number(score), f"{cost:.4g}"])
+    axis = {"fixedrange": False}
+    return Chart(
+        name,
+        title[0].upper() + title[1:],
+        "Drag to enlarge a part, double-click to see all.",
+        figure_of(
+            data,
+            520,
+            {"title": title, "type": "log", **axis},
+            {"title": "published mIoU", "ticksuffix": " %", **axis},
+            dragmode="zoom",
+            showlegend=True,
+        ),
+        ["config", "published for", "mIoU %", title],
+        rows,
+    )
+
+
+def _points(models: Sequence[Model]) -> dict[str, _Points]:
     """Return the names, the published mIoU and the costs by title, for each data set of the publications.
 
     Raises:
         ValueError: there is no model with both.
     """
-    points: dict[str, tuple[list[str], list[float], dict[str, list[float]]]] = {}
+    points: dict[str, _Points] = {}
     for model in models:
         if model.cost is None or model.published is None:
             continue
-        empty = {"million parameters": [], "GMACs at 1024x2048": []}
+        empty: dict[str, list[float]] = {title: [] for title in _COSTS.values()}
         names, miou, costs = points.setdefault(model.published.data, ([], [], empty))
         names.append(model.name)
         miou.append(model.published.miou)

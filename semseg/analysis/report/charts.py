@@ -33,6 +33,15 @@ class Chart(NamedTuple):
     rows: Sequence[Sequence]
 
 
+NUM_COLORS = 8
+"""Colours of page.css, `--series-0` and so on."""
+
+
+def color_of(place: int) -> str:
+    """Return the colour of a series, by its place; after `NUM_COLORS`, they are used again."""
+    return f"var(--series-{place % NUM_COLORS})"
+
+
 def format_number(value: float | None, digits: int = 2) -> str:
     """Format a number with fixed digits; a dash for None."""
     return "–" if value is None else f"{value:.{digits}f}"

@@ -12,10 +12,12 @@ import numpy as np
 from semseg.analysis.comparison.figures import Figures, Score
 from semseg.analysis.curves import Curve, smoothed
 from semseg.analysis.report.charts import (
+    NUM_COLORS,
     Chart,
     category_axis,
     class_labels,
     class_orders,
+    color_of,
     error_bars,
     figure_of,
     format_number,
@@ -24,15 +26,8 @@ from semseg.analysis.report.charts import (
 )
 from semseg.analysis.report.collect import evenly
 
-NUM_COLORS = 8
-"""Colours of page.css, `--series-0` and so on; further models use them again, with a dashed line."""
 _NUM_POINTS, _NUM_ROWS = 400, 20  # of a curve: in the chart, in the table
 _BAR_PX = 13
-
-
-def color_of(place: int) -> str:
-    """Return the colour of a model, by its place in the table."""
-    return f"var(--series-{place % NUM_COLORS})"
 
 
 def curve_charts(figures: Sequence[Figures], by_minutes: bool) -> list[Chart]:

@@ -42,22 +42,32 @@
   const drawAll = () => names.forEach(draw);
   const waiting = [...names];
   const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 1));
-  const drawNext = () => {
-    draw(waiting.shift());
+  const distance = (name) => {
+    const { top, bottom } = document.getElementById(`chart-${name}`).getBoundingClientRect();
+    return Math.max(0, top - innerHeight, -bottom);
+  };
+  const drawNext = () => { // the chart that is nearest to what the reader sees
+    const next = waiting.reduce((one, other) => (distance(other) < distance(one) ? other : one));
+    waiting.splice(waiting.indexOf(next), 1);
+    draw(next);
     if (waiting.length) whenIdle(drawNext, { timeout: 200 });
     else root.dataset.drawn = "";
   };
 
-  const barred = facts.figures.classes;
-  const labels = barred.layout.yaxis.categoryarray;
-  const orderClasses = () => {
-    const order = facts.classOrders[$("#class-order").value];
-    barred.layout.yaxis.categoryarray = order.map((place) => labels[place]);
+  const classOrder = $("#class-order");
+  if (classOrder) {
+    const axis = facts.figures.classes.layout.yaxis;
+    const labels = axis.categoryarray;
     const body = $("#card-classes tbody");
-    const rows = (orderClasses.rows ??= [...body.rows]);
-    body.append(...order.map((place) => rows[place]));
-  };
-  $("#class-order").addEventListener("change", () => { orderClasses(); draw("classes"); });
+    const rows = [...body.rows];
+    const orderClasses = () => {
+      const order = facts.classOrders[classOrder.value];
+      axis.categoryarray = order.map((place) => labels[place]);
+      body.append(...order.map((place) => rows[place]));
+    };
+    classOrder.addEventListener("change", () => { orderClasses(); draw("classes"); });
+    orderClasses();
+  }
 
   for (const button of $$("[data-confusion]")) {
     button.addEventListener("click", () => {
@@ -227,8 +237,7 @@
   }, { rootMargin: "-20% 0px -70% 0px" });
   $$("main > section").forEach((section) => watch.observe(section));
 
-  orderClasses();
-  // Plotly's 5 MB take a second to start: the page is there and answers before, and a blob is compiled beside it
+  // the page is there and answers before Plotly starts
   addEventListener("load", () => whenIdle(() => {
     const source = URL.createObjectURL(new Blob([$("#plotly").textContent], { type: "text/javascript" }));
     const script = element("script", { src: source });

@@ -21,7 +21,7 @@ from semseg.visualization.panels import WRONG
 
 VIEWS = ("photograph", "truth", "prediction", "errors")
 _CORRECT_VEIL, _IGNORED_VEIL = (255, 255, 255, 196), (0, 0, 0, 200)  # over the photograph, with opacity
-IMAGE_BYTES = 21_000  # so 500 images as base64 have 14 MB; with plotly.js (5 MB), a page has less than 25 MB
+IMAGE_BYTES = 21_000  # so 500 images as base64 have 14 MB; with plotly.js (1.5 MB), a page has less than 25 MB
 _WIDTHS = (480, 400, 320, 240, 160, 96)
 _PANEL_WIDTH = 720
 

@@ -37,7 +37,21 @@ def test_the_page_opens_without_complaints_and_without_the_network(page, report_
     num_charts = page.locator(".chart").count()
     assert num_charts == 3 + 2 + 6  # curves, classes and confusion, extras
     assert page.locator(".chart .main-svg").count() >= num_charts
-    assert not re.search(r"https?://(?!www\.w3\.org)", report_path.read_text().split("plotly.js v")[0])
+    assert not re.search(r"https?://(?!www\.w3\.org)", report_path.read_text().split("plotly.js (cartesian")[0])
+
+
+def test_the_charts_that_the_reader_sees_are_drawn_first(new_page, report_path):
+    page = new_page(1280, 800, reduced_motion="reduce")
+    page.add_init_script(
+        "window.drawn = new Set(); new MutationObserver(() => document.querySelectorAll('.chart:has(.main-svg)')"
+        ".forEach((chart) => drawn.add(chart.dataset.figure))).observe(document, { childList: true, subtree: true });"
+    )
+    for anchor, first in (("", "curve-loss"), ("#card-confusion", "confusion"), ("#extras", "calibration")):
+        page.goto("about:blank")
+        page.goto(report_path.as_uri() + anchor)
+        page.wait_for_selector("html[data-drawn]", state="attached")
+        drawn = page.evaluate("[...drawn]")
+        assert drawn[0] == first and len(drawn) == 11
 
 
 def test_the_sections_stand_in_order_and_say_what_was_run(page):
