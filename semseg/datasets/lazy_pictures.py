@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -22,6 +22,15 @@ class Source(Protocol):
 
     def __getitem__(self, part: tuple[slice, slice], /) -> np.ndarray:
         """Return rows and columns."""
+        ...
+
+
+@runtime_checkable
+class BgraSource(Protocol):
+    """A source that has a faster way to a fourth channel than to copy the pixels once more."""
+
+    def with_fourth_channel(self, part: tuple[slice, slice], /) -> np.ndarray:
+        """Return rows and columns with four channels, of which the last means nothing."""
         ...
 
 
@@ -78,8 +87,9 @@ class LazyPicture:
             step = 1 / (length / source_length)  # rounded twice, as OpenCV does
             indices.append(np.minimum((np.arange(one.start, one.stop) * step).astype(int), source_length - 1))
         (top, bottom), (left, right) = ((index[0], index[-1] + 1) for index in indices)
-        part = self.source[top:bottom, left:right]
-        return part[indices[0] - top][:, indices[1] - left]  # 7 times as fast as both at once
+        chosen_rows = self.source[top:bottom, left:right][indices[0] - top]
+        # rows are chosen several times as fast as columns, and [:, indices] would return columns one after the other
+        return cv2.transpose(cv2.transpose(chosen_rows)[indices[1] - left])
 
     def _linear(self, rows: slice, columns: slice) -> np.ndarray:
         read, matrix = [], np.zeros((2, 3))
@@ -93,13 +103,16 @@ class LazyPicture:
         size = columns.stop - columns.start, rows.stop - rows.start
         if max(*size, *(one.stop - one.start for one in read)) > _LARGEST_WARP_PX:
             return self._scaled_as_a_whole(rows, columns)
-        return cv2.warpAffine(
-            np.ascontiguousarray(self.source[read[0], read[1]]),
-            matrix,
-            size,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        has_three_channels = self.shape[2:] == (3,)  # 4 channels are warped more than twice as fast as 3
+        part = self._read_bgra(*read) if has_three_channels else np.ascontiguousarray(self.source[read[0], read[1]])
+        method = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        warped = cv2.warpAffine(part, matrix, size, flags=method, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR) if has_three_channels else warped
+
+    def _read_bgra(self, rows: slice, columns: slice) -> np.ndarray:
+        if isinstance(self.source, BgraSource):
+            return self.source.with_fourth_channel((rows, columns))
+        return cv2.cvtColor(self.source[rows, columns], cv2.COLOR_BGR2BGRA)
 
     def _scaled_as_a_whole(self, rows: slice, columns: slice) -> np.ndarray:
         whole = np.ascontiguousarray(self.source[:, :])

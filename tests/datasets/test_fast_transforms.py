@@ -14,7 +14,7 @@ from mmseg.datasets.transforms import PhotoMetricDistortion, RandomCrop
 from mmseg.registry import TRANSFORMS
 
 import semseg.plugins  # noqa: F401
-from semseg.datasets.fast_transforms import FastRandomCrop, LazyResize, count_values, use_fast_steps
+from semseg.datasets.fast_transforms import FastRandomCrop, LazyResize, is_varied, use_fast_steps
 
 SCALING = [
     dict(type="RandomResize", scale=(120, 80), ratio_range=(0.5, 2.0), keep_ratio=True),
@@ -136,11 +136,26 @@ def test_a_crop_around_a_rare_class_takes_scaled_pictures():
         assert (results["gt_seg_map"] == 2).any()
 
 
-def test_values_are_counted_exactly():
-    values = np.random.default_rng(0).integers(0, 256, (70, 90), dtype=np.uint8)
-    assert np.array_equal(count_values(values), np.bincount(values.ravel(), minlength=256))
-    large = np.full((4097, 4097), 7, np.uint8)  # more than float32 counts in steps of 1
-    assert count_values(large)[7] == 4097**2
+@pytest.mark.parametrize("most", [0.0, 0.3, 0.5, 0.75])
+@pytest.mark.parametrize("ignored", [255, 1, -100])
+def test_a_crop_is_varied_if_its_counts_say_so(most, ignored):
+    numbers = np.random.default_rng(0)
+    answers = set()
+    for number in range(60):
+        values = numbers.choice([0, 1, 1, 1, 255][: number % 5 + 1], (20, 30)).astype(np.uint8)
+        values[: number % 7 * 3] = numbers.integers(0, 5)
+        labels, counts = np.unique(values, return_counts=True)
+        counts = counts[labels != ignored]
+        answers.add(bool(len(counts) > 1 and counts.max() / counts.sum() < most))
+        assert is_varied(values, most, ignored) == (len(counts) > 1 and counts.max() / counts.sum() < most)
+    assert answers == ({True, False} if most > 0.5 else {False} if most == 0 else answers)
+
+
+def test_a_share_of_exactly_the_limit_is_too_much():
+    values = np.repeat(np.uint8([0, 1]), [150, 50]).reshape(10, 20)
+    assert not is_varied(values, 0.75, 255)
+    values[0, 0] = 1
+    assert is_varied(values, 0.75, 255)
 
 
 def test_an_ignored_value_outside_0_to_255_ignores_nothing():

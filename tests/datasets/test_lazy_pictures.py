@@ -24,7 +24,7 @@ def test_a_part_is_that_of_the_scaled_picture(size, channels):
         assert lazy.shape == expected.shape
         for top, bottom, left, right in PARTS:
             part, whole = lazy[top:bottom, left:right], expected[top:bottom, left:right]
-            assert part.shape == whole.shape and part.dtype == np.uint8
+            assert part.shape == whole.shape and part.dtype == np.uint8 and part.flags.c_contiguous
             assert np.abs(part.astype(int) - whole).max() <= most
 
 

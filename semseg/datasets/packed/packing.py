@@ -1,7 +1,7 @@
 """Pack a split: decode each picture once, and write its tiles; see `store` for the files.
 
-Pictures are appended to `SPLIT.partial`, and a line for each to `SPLIT.journal`, whose first line holds the rules of
-reading. Packing that was interrupted is continued after the last line whose tiles are on the disk.
+Pictures are appended to `SPLIT.partial`, and a line for each to `SPLIT.journal`, whose first line holds the format
+and the rules of reading. Packing that was interrupted is continued after the last line whose tiles are on the disk.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from semseg.datasets.packed.rules import loading_steps, reading_rules
-from semseg.datasets.packed.store import MARKER, TILE_PX, VERSION, PackedSplit, read_marker, zstandard
+from semseg.datasets.packed.store import MARKER, TILE_SIZE, VERSION, PackedSplit, lz4_block, read_marker
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.atomic import atomic_path, sync_folder, write_durably
 from semseg.system.claims import take_claim
 from semseg.system.worker_pool import run_in_order
 
-_LEVEL = 1  # of Zstandard; higher levels save little on photographs
+_LEVEL = 4  # of LZ4's high compression; higher levels save little, and take several times as long
 _SYNC_BYTES = 256 << 20  # how much may have to be packed again after a power cut
 
 
 class Picture(NamedTuple):
     """A packed picture, as it is written."""
 
-    frames: list[bytes]
+    blocks: list[bytes]
     size: tuple[int, int]
     facts: list[list[int]]
 
@@ -71,10 +71,10 @@ def pack_split(
         on_progress: called with the number of pictures that are done, and the total.
 
     Raises:
-        ValueError: zstandard is not installed, another process packs to the folder, the sets are read by different
+        ValueError: lz4 is not installed, another process packs to the folder, the sets are read by different
             rules, a pipeline does not begin with the loaders of photograph and mask, or a picture cannot be read.
     """
-    zstandard()  # or say at once that it is missing
+    lz4_block()  # or say at once that it is missing
     samples = []
     for part in parts:
         loaders = loading_steps(part.pipeline.transforms)
@@ -170,15 +170,19 @@ def _encode(sample: tuple[list, dict]) -> Picture:
             " a packed set has 8-bit RGB photographs, and masks of their size",
             code="E-data-image-kind",
         )
-    compressor = zstandard().ZstdCompressor(level=_LEVEL, write_checksum=True)
-    height, width = train_ids.shape
-    frames = [
-        compressor.compress(np.ascontiguousarray(layer[y : y + TILE_PX, x : x + TILE_PX]).tobytes())
-        for y in range(0, height, TILE_PX)
-        for x in range(0, width, TILE_PX)
+    (height, width), (tile_height, tile_width) = train_ids.shape, TILE_SIZE
+    blocks = [
+        _compress(layer[y : y + tile_height, x : x + tile_width])
+        for y in range(0, height, tile_height)
+        for x in range(0, width, tile_width)
         for layer in (image, train_ids)
     ]
-    return Picture(frames, (height, width), facts)
+    return Picture(blocks, (height, width), facts)
+
+
+def _compress(tile: np.ndarray) -> bytes:
+    content = np.ascontiguousarray(tile).tobytes()
+    return lz4_block().compress(content, mode="high_compression", compression=_LEVEL, store_size=False)
 
 
 def _finished(folder: Path, split: str, rules: dict, samples: list[tuple[list, dict]]) -> Packed | None:
@@ -217,6 +221,7 @@ class _PartialFiles:
     def __init__(self, folder: Path, split: str, rules: dict[str, str]) -> None:
         self._folder, self._split, self._rules = folder, split, rules
         self._tiles_path, self._journal_path = folder / f"{split}.partial", folder / f"{split}.journal"
+        self._header = {"version": VERSION, "rules": rules}  # of the journal
         self._lines: list[dict] = []  # of all pictures
         self._num_written_lines = 0
         self._num_bytes = self._num_synced_bytes = 0
@@ -231,7 +236,7 @@ class _PartialFiles:
         lines = []
         if self._journal_path.is_file() and self._tiles_path.is_file():
             header, *rest = self._journal_path.read_text().splitlines() or [""]
-            if header == json.dumps(self._rules):
+            if header == json.dumps(self._header):
                 for line, name, fact in zip(rest, names, facts, strict=False):
                     try:
                         entry = json.loads(line)
@@ -248,17 +253,17 @@ class _PartialFiles:
         self._tiles.truncate(self._num_bytes)
         self._tiles.seek(self._num_bytes)
         with atomic_path(self._journal_path) as path:
-            path.write_text("".join(f"{json.dumps(entry)}\n" for entry in (self._rules, *lines)))
+            path.write_text("".join(f"{json.dumps(entry)}\n" for entry in (self._header, *lines)))
         self._num_written_lines = len(lines)
         return len(lines)
 
     def append(self, name: str, picture: Picture) -> None:
         """Add a picture."""
-        for frame in picture.frames:
-            self._tiles.write(frame)
-        self._num_bytes += sum(map(len, picture.frames))
+        for block in picture.blocks:
+            self._tiles.write(block)
+        self._num_bytes += sum(map(len, picture.blocks))
         entry = {"name": name, "size": picture.size, "facts": picture.facts, "end": self._num_bytes}
-        self._lines.append({**entry, "frames": [len(frame) for frame in picture.frames]})
+        self._lines.append({**entry, "blocks": [(len(block), zlib.crc32(block)) for block in picture.blocks]})
         if self._num_bytes - self._num_synced_bytes >= _SYNC_BYTES:
             self.sync()
 
@@ -273,12 +278,13 @@ class _PartialFiles:
     def finish(self) -> Packed:
         """Write the index and `pack.json`, and remove the journal."""
         self._tiles.close()
-        lengths = [length for entry in self._lines for length in entry["frames"]]
+        lengths, checksums = np.array([block for entry in self._lines for block in entry["blocks"]], np.int64).T
         arrays = {
             "names": np.frombuffer(json.dumps([entry["name"] for entry in self._lines]).encode(), np.uint8),
             "sizes": np.array([entry["size"] for entry in self._lines], np.int32),
-            "first": np.cumsum([0, *(len(entry["frames"]) for entry in self._lines)]),
+            "first": np.cumsum([0, *(len(entry["blocks"]) for entry in self._lines)]),
             "offsets": np.cumsum([0, *lengths]),
+            "checksums": checksums.astype(np.uint32),
             "facts": np.array([entry["facts"] for entry in self._lines], np.int64),
         }
         index = io.BytesIO()

@@ -2,52 +2,54 @@
 
 A packed set is a folder with `pack.json`, which is written last, and two files for each split:
 
-* `SPLIT.tiles`: for each picture, for each tile of 256x256 pixels (in rows): a Zstandard frame of its photograph (BGR,
-  uint8) and one of its mask (train ids, uint8). Every frame has a checksum, which is verified when it is read.
+* `SPLIT.tiles`: for each picture, for each tile of TILE_SIZE (in rows): an LZ4 block of its photograph (BGR, uint8) and
+  one of its mask (train ids, uint8).
 * `SPLIT.npz`: `names` (JSON, a path for each picture, relative to the folder), `sizes` (height, width), `first` (number
-  of the first frame of each picture), `offsets` (of each frame in the file of tiles), `facts` (size in bytes, time of
-  change in ns and CRC-32 of the photograph, then of the mask; -1 without mask).
+  of the first block of each picture), `offsets` (of each block in the file of tiles), `checksums` (CRC-32 of each
+  compressed block, which is verified whenever it is read), `facts` (size in bytes, time of change in ns and CRC-32 of
+  the photograph, then of the mask; -1 without mask).
+
+LZ4 is decompressed two to three times as fast as Zstandard, and the files are a tenth larger.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
 import math
 import mmap
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from semseg.errors import InvalidDataError, MissingDataError
 
-TILE_PX = 256
-VERSION = 1
+TILE_SIZE = 128, 256  # height, width; smaller ones cost more calls, larger ones more pixels beside the crop
+VERSION = 2
 MARKER = "pack.json"
 
 
-def zstandard() -> Any:
+@functools.cache
+def lz4_block() -> Any:
     """Return the module that compresses tiles.
 
     Raises:
         ValueError: it is not installed.
     """
     try:
-        import zstandard as module
+        import lz4.block as module
     except ImportError as error:
         raise InvalidDataError(
-            "packed sets need zstandard, which is not installed: pip install -e '.[pack]'", code="E-data-package"
+            "packed sets need lz4, which is not installed: pip install -e '.[pack]'", code="E-data-package"
         ) from error
     return module
-
-
-def num_tiles(size: Sequence[int]) -> int:
-    """Return the number of tiles of a picture of this height and width."""
-    return math.ceil(size[0] / TILE_PX) * math.ceil(size[1] / TILE_PX)
 
 
 def read_marker(folder: Path) -> dict:
@@ -113,15 +115,14 @@ class PackedSplit:
             raise self._damaged(f"{split}.npz is not the file that was written")
         with np.load(io.BytesIO(index), allow_pickle=False) as arrays:
             self.sizes, self._first, self._offsets = arrays["sizes"], arrays["first"], arrays["offsets"]
-            self.facts = arrays["facts"]
+            self._checksums, self.facts = arrays["checksums"], arrays["facts"]
             relative = json.loads(arrays["names"].tobytes())
         self._path = self.folder / f"{split}.tiles"
         if not self._path.is_file() or self._path.stat().st_size != self._offsets[-1]:
             raise self._damaged(f"{split}.tiles is not complete")
         self.names = [os.path.normpath(os.path.join(about["folder"], name)) for name in relative]  # noqa: PTH118
         self.moved_names = [os.path.normpath(self.folder.absolute() / name) for name in relative]
-        self._bytes: mmap.mmap | None = None
-        self._decompressor: Any = None
+        self._bytes: memoryview | None = None
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -132,16 +133,16 @@ class PackedSplit:
         return int(self._offsets[-1])
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_bytes": None, "_decompressor": None}
+        return {**self.__dict__, "_bytes": None}
 
     def verify(self) -> None:
-        """Read every tile.
+        """Read every block.
 
         Raises:
             ValueError: one is damaged.
         """
-        for number in range(len(self._offsets) - 1):
-            self.read_frame(number)
+        for number in range(len(self._checksums)):
+            self._block(number)
 
     def picture(self, number: int) -> tuple[TiledPicture, TiledPicture]:
         """Return a photograph (BGR) and its mask (train ids), of which parts can be taken."""
@@ -149,21 +150,27 @@ class PackedSplit:
         first = int(self._first[number])
         return TiledPicture(self, first, (*size, 3)), TiledPicture(self, first + 1, size)
 
-    def read_frame(self, number: int) -> bytes:
-        """Return a frame, without compression.
+    def tile(self, number: int, num_bytes: int) -> bytes:
+        """Return a block, without compression.
+
+        Args:
+            number: of the block.
+            num_bytes: that it has without compression.
 
         Raises:
             ValueError: it is damaged.
         """
+        return lz4_block().decompress(self._block(number), uncompressed_size=num_bytes)
+
+    def _block(self, number: int) -> memoryview:
         if self._bytes is None:  # in each process of its own
             with self._path.open("rb") as file:
-                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            self._decompressor = zstandard().ZstdDecompressor()
-        start, end = self._offsets[number], self._offsets[number + 1]
-        try:
-            return self._decompressor.decompress(memoryview(self._bytes)[start:end])
-        except zstandard().ZstdError as error:
-            raise self._damaged(f"{self._path.name} at byte {start}: {error}") from error
+                self._bytes = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        start = self._offsets[number]
+        block = self._bytes[start : self._offsets[number + 1]]
+        if zlib.crc32(block) != self._checksums[number]:
+            raise self._damaged(f"{self._path.name} at byte {start}: other content than was written")
+        return block
 
     def _damaged(self, what: str) -> InvalidDataError:
         return InvalidDataError(f"{self.folder} is damaged, {what}: pack it again", code="E-data-packed")
@@ -174,29 +181,51 @@ class TiledPicture:
 
     Args:
         split: what it belongs to.
-        first_frame: number of the frame of its first tile; every second frame belongs to it.
+        first_block: number of the block of its first tile; every second block belongs to it.
         shape: (height, width) or (height, width, channels).
     """
 
-    def __init__(self, split: PackedSplit, first_frame: int, shape: tuple[int, ...]) -> None:
-        self._split, self._first, self.shape = split, first_frame, shape
+    def __init__(self, split: PackedSplit, first_block: int, shape: tuple[int, ...]) -> None:
+        self._split, self._first, self.shape = split, first_block, shape
 
     def __getitem__(self, part: tuple[slice, slice]) -> np.ndarray:
         """Return rows and columns, given as two slices without steps; uint8."""
-        height, width, *channels = self.shape
+        pixels, tiles = self._tiles(part, self.shape[2:])
+        for target, tile in tiles:
+            target[:] = tile
+        return pixels
+
+    def with_fourth_channel(self, part: tuple[slice, slice]) -> np.ndarray:
+        """Return rows and columns of a photograph as BGRA, of which A means nothing."""
+        pixels, tiles = self._tiles(part, (4,))
+        for target, tile in tiles:
+            cv2.cvtColor(tile, cv2.COLOR_BGR2BGRA, dst=target)
+        return pixels
+
+    def _tiles(
+        self, part: tuple[slice, slice], channels: tuple[int, ...]
+    ) -> tuple[np.ndarray, Iterator[tuple[np.ndarray, np.ndarray]]]:
+        """Return an array for a part, and for each tile the area of it in this array with the pixels for it."""
+        height, width = self.shape[:2]
         top, bottom, _ = part[0].indices(height)
         left, right, _ = part[1].indices(width)
         pixels = np.empty((max(0, bottom - top), max(0, right - left), *channels), np.uint8)
-        tiles_per_row = math.ceil(width / TILE_PX)
-        for row in range(top // TILE_PX, math.ceil(bottom / TILE_PX)):
-            for column in range(left // TILE_PX, math.ceil(right / TILE_PX)):
-                y, x = row * TILE_PX, column * TILE_PX
-                shape = min(TILE_PX, height - y), min(TILE_PX, width - x), *channels
-                content = self._split.read_frame(self._first + 2 * (row * tiles_per_row + column))
-                tile = np.frombuffer(content, np.uint8).reshape(shape)
-                from_y, to_y = max(top, y), min(bottom, y + shape[0])
-                from_x, to_x = max(left, x), min(right, x + shape[1])
-                pixels[from_y - top : to_y - top, from_x - left : to_x - left] = tile[
-                    from_y - y : to_y - y, from_x - x : to_x - x
-                ]
-        return pixels
+
+        def each() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            tile_height, tile_width = TILE_SIZE
+            tiles_per_row = math.ceil(width / tile_width)
+            for row in range(top // tile_height, math.ceil(bottom / tile_height)):
+                y = row * tile_height
+                from_y, to_y = max(top, y), min(bottom, y + tile_height)
+                for column in range(left // tile_width, math.ceil(right / tile_width)):
+                    x = column * tile_width
+                    from_x, to_x = max(left, x), min(right, x + tile_width)
+                    shape = min(tile_height, height - y), min(tile_width, width - x), *self.shape[2:]
+                    content = self._split.tile(self._first + 2 * (row * tiles_per_row + column), math.prod(shape))
+                    tile = np.frombuffer(content, np.uint8).reshape(shape)
+                    yield (
+                        pixels[from_y - top : to_y - top, from_x - left : to_x - left],
+                        tile[from_y - y : to_y - y, from_x - x : to_x - x],
+                    )
+
+        return pixels, each()

@@ -195,9 +195,10 @@ def test_damaged_files_are_noticed(town_file, tmp_path):
     with raises("E-data-packed", "is damaged, train.npz is not the file that was written"):
         PackedSplit(folder, "train")
     for content, message in (
-        (json.dumps({"version": 99}), "was packed in format 99, and this version reads 1"),
+        (json.dumps({"version": 99}), "was packed in format 99, and this version reads 2"),
         ("{", "pack.json is damaged .*: pack the set again"),
-        ('{"version": 1, "splits": {"train": {}}}', "pack.json does not describe train: pack it again"),
+        ('{"version": 1, "splits": {"train": {}}}', "was packed in format 1, and this version reads 2: pack it again"),
+        ('{"version": 2, "splits": {"train": {}}}', "pack.json does not describe train: pack it again"),
     ):
         (folder / "pack.json").write_text(content)
         with raises("E-data-packed", message):
