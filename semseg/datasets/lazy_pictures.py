@@ -63,6 +63,13 @@ class LazyPicture:
             self._last = (rows, columns), self._compute(rows, columns)
         return self._last[1]
 
+    def mirrored(self, part: Any) -> np.ndarray:
+        """Return rows and columns, as above, with left and right exchanged."""
+        rows, columns = (slice(*part[axis].indices(self.shape[axis])) for axis in (0, 1))
+        if self.nearest or self.shape == self.source.shape or not _warp_is_exact() or rows.start >= rows.stop:
+            return np.ascontiguousarray(self[part][:, ::-1])
+        return self._linear(rows, columns, is_mirrored=True)
+
     def _compute(self, rows: slice, columns: slice) -> np.ndarray:
         if rows.start >= rows.stop or columns.start >= columns.stop:
             return np.empty((0, 0, *self.shape[2:]), np.uint8)
@@ -91,7 +98,7 @@ class LazyPicture:
         # rows are chosen several times as fast as columns, and [:, indices] would return columns one after the other
         return cv2.transpose(cv2.transpose(chosen_rows)[indices[1] - left])
 
-    def _linear(self, rows: slice, columns: slice) -> np.ndarray:
+    def _linear(self, rows: slice, columns: slice, is_mirrored: bool = False) -> np.ndarray:
         read, matrix = [], np.zeros((2, 3))
         for axis, one in enumerate((rows, columns)):
             length, source_length = self.shape[axis], self.source.shape[axis]
@@ -102,7 +109,11 @@ class LazyPicture:
             matrix[1 - axis, 1 - axis], matrix[1 - axis, 2] = step, first - start
         size = columns.stop - columns.start, rows.stop - rows.start
         if max(*size, *(one.stop - one.start for one in read)) > _LARGEST_WARP_PX:
-            return self._scaled_as_a_whole(rows, columns)
+            whole = self._scaled_as_a_whole(rows, columns)
+            return whole[:, ::-1] if is_mirrored else whole
+        if is_mirrored:
+            matrix[0, 2] += (size[0] - 1) * matrix[0, 0]
+            matrix[0, 0] *= -1
         has_three_channels = self.shape[2:] == (3,)  # 4 channels are warped more than twice as fast as 3
         part = self._read_bgra(*read) if has_three_channels else np.ascontiguousarray(self.source[read[0], read[1]])
         method = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -117,6 +128,22 @@ class LazyPicture:
     def _scaled_as_a_whole(self, rows: slice, columns: slice) -> np.ndarray:
         whole = np.ascontiguousarray(self.source[:, :])
         return cv2.resize(whole, self.shape[1::-1], interpolation=cv2.INTER_LINEAR)[rows, columns]
+
+
+class LazyPart:
+    """A part of a LazyPicture, whose pixels are computed later, mirrored or not.
+
+    Args:
+        picture, part: `picture[part]` are the pixels.
+    """
+
+    def __init__(self, picture: LazyPicture, part: tuple[slice, slice]) -> None:
+        self.picture, self.part = picture, part
+        self.shape = (*(len(range(*part[axis].indices(picture.shape[axis]))) for axis in (0, 1)), *picture.shape[2:])
+
+    def pixels(self, is_mirrored: bool = False) -> np.ndarray:
+        """Return the pixels; uint8."""
+        return self.picture.mirrored(self.part) if is_mirrored else self.picture[self.part]
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from semseg.datasets.packed.rules import loading_steps, reading_rules
-from semseg.datasets.packed.store import MARKER, TILE_SIZE, VERSION, PackedSplit, lz4_block, read_marker
+from semseg.datasets.packed.store import MARKER, TILE_PX, VERSION, PackedSplit, lz4_block, read_marker
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.atomic import atomic_path, sync_folder, write_durably
 from semseg.system.claims import take_claim
@@ -170,11 +170,11 @@ def _encode(sample: tuple[list, dict]) -> Picture:
             " a packed set has 8-bit RGB photographs, and masks of their size",
             code="E-data-image-kind",
         )
-    (height, width), (tile_height, tile_width) = train_ids.shape, TILE_SIZE
+    height, width = train_ids.shape
     blocks = [
-        _compress(layer[y : y + tile_height, x : x + tile_width])
-        for y in range(0, height, tile_height)
-        for x in range(0, width, tile_width)
+        _compress(layer[y : y + TILE_PX, x : x + TILE_PX])
+        for y in range(0, height, TILE_PX)
+        for x in range(0, width, TILE_PX)
         for layer in (image, train_ids)
     ]
     return Picture(blocks, (height, width), facts)
