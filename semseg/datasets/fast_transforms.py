@@ -48,6 +48,8 @@ def use_fast_steps(dataset: Any) -> None:
         for step, following in itertools.pairwise(steps):
             if isinstance(step, FastRandomCrop) and isinstance(following, FastRandomFlip):
                 step.is_lazy = True
+            if isinstance(step, FastPhotoMetricDistortion) and isinstance(following, FastPackSegInputs):
+                step.is_planar = True
             if not isinstance(following, FastRandomCrop):  # everything else needs an array
                 continue
             if type(step) in (RandomResize, RandomChoiceResize) and _is_usual(step.resize):
@@ -177,7 +179,12 @@ class FastPhotoMetricDistortion(PhotoMetricDistortion):
 
     Args:
         brightness_delta, contrast_range, saturation_range, hue_delta: those of PhotoMetricDistortion.
+
+    Attributes:
+        is_planar: the memory of `img` holds one channel after the other, as FastPackSegInputs needs it.
     """
+
+    is_planar = False
 
     def transform(self, results: dict) -> dict:
         """Change the colours of `img`."""
@@ -185,12 +192,17 @@ class FastPhotoMetricDistortion(PhotoMetricDistortion):
         if img.dtype != np.uint8 or img.ndim != 3 or img.shape[2] != 3:
             return super().transform(results)
         changes = self._draw()
-        changed = np.empty(img.shape, np.uint8)
-        for top in range(0, len(img), _NUM_ROWS):
+        height, width, num_channels = img.shape
+        planes = np.empty((num_channels, height, width) if self.is_planar else (0, 0, 0), np.uint8)
+        changed = planes.transpose(1, 2, 0) if self.is_planar else np.empty(img.shape, np.uint8)
+        for top in range(0, height, _NUM_ROWS):
             rows = np.ascontiguousarray(img[top : top + _NUM_ROWS])
             for change in changes:
                 rows = change(rows)
-            changed[top : top + _NUM_ROWS] = rows
+            if self.is_planar:
+                cv2.split(rows, [plane[top : top + _NUM_ROWS] for plane in planes])
+            else:
+                changed[top : top + _NUM_ROWS] = rows
         results["img"] = changed
         return results
 
@@ -287,7 +299,7 @@ class FastPackSegInputs(PackSegInputs):
     def transform(self, results: dict) -> dict:
         """Return `inputs` and `data_samples`."""
         img = results.get("img")
-        if img is not None and img.ndim == 3 and img.dtype == np.uint8:
+        if img is not None and img.ndim == 3 and img.dtype == np.uint8 and img.flags.c_contiguous:
             planes = np.empty((img.shape[2], *img.shape[:2]), np.uint8)
             cv2.split(img, list(planes))
             results = {**results, "img": planes.transpose(1, 2, 0)}
