@@ -11,7 +11,7 @@ A packed set is a folder with `pack.json`, which is written last, and two files 
 
 A process verifies the checksum of a block when it first reads it, and not again: this takes a quarter of the time of
 decompressing it.
-LZ4 is decompressed two to three times as fast as Zstandard, and the files are a tenth larger.
+LZ4 is decompressed two to three times as fast as Zstandard, and the files are 10 to 25 % larger.
 """
 
 from __future__ import annotations
