@@ -44,10 +44,16 @@ ALLOWED = {
     },
     "inference": {
         *(f"semseg.{room}" for room in ("compat", "checkpoints", "config", "datasets", "visualization", "evaluation")),
-        *("av", "tifffile", "onnxruntime", *STACK),
+        *("av", "tifffile", "onnxruntime", "openvino", *STACK),
     },
     "plugins": {"semseg.compat", "semseg.datasets", "semseg.evaluation", "semseg.training"},
-    "export": {"semseg.checkpoints", "semseg.datasets", "semseg.inference", "onnx", "onnxruntime", *STACK},
+    "export": {
+        *(
+            f"semseg.{room}"
+            for room in ("compat", "checkpoints", "datasets", "evaluation", "inference", "visualization")
+        ),
+        *("nncf", "onnx", "onnxruntime", "openvino", *STACK),
+    },
     "analysis": {
         *(f"semseg.{room}" for room in ("checkpoints", "config", "datasets", "evaluation", "inference")),
         *("semseg.visualization", "jinja2", "markupsafe", "pytorch_grad_cam", "scipy", "yaml", *STACK),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -54,6 +55,15 @@ def weights_fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
         value = weights[name].detach().cpu()
         digest.update(f"{name}\t{value.dtype}\t{tuple(value.shape)}\n".encode())
         digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def file_fingerprint(path: str | Path) -> str:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while part := file.read(1 << 22):
+            digest.update(part)
     return digest.hexdigest()
 
 

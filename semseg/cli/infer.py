@@ -38,7 +38,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs="+",
         metavar="CONFIG CHECKPOINT INPUT",
         help="config file, not needed if the"
-        " checkpoint contains it; checkpoint (.pth, .pt, .safetensors) or exported .onnx;"
+        " checkpoint contains it; checkpoint (.pth, .pt, .safetensors) or exported .onnx, .xml;"
         " then images, folders (searched recursively), 'patterns/*.jpg', lists of images (.txt), or"
         " videos, the number of a camera, the address of a stream",
     )

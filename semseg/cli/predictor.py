@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from semseg.config.options import add_options, names_of
 from semseg.errors import InvalidInputError
-from semseg.inference.options import ModelOptions, PredictionOptions
+from semseg.inference.options import EXPORTED_SUFFIXES, ModelOptions, PredictionOptions
 
 if TYPE_CHECKING:
     from semseg.inference.prediction import ImagePredictor
@@ -54,7 +54,7 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, *, exported: bool = 
         rank: of this process.
         exported: whether exported models are accepted.
     """
-    if not exported and args.checkpoint.lower().endswith((".onnx", ".pt2")):
+    if not exported and args.checkpoint.lower().endswith(EXPORTED_SUFFIXES):
         raise InvalidInputError(
             f"{args.checkpoint} is an exported model, which returns the class of each pixel only; use its checkpoint",
             code="E-input-no-probabilities",

@@ -29,7 +29,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs="+",
         metavar="CONFIG CHECKPOINT",
         help="config file, not needed if the checkpoint contains it; checkpoint (.pth, .pt, .safetensors) or exported"
-        " .onnx",
+        " .onnx, .xml",
     )
     add_options(parser, AddressOptions, Limits)
     add_speed_flags(parser)

@@ -11,15 +11,16 @@ from semseg.config import for_inference, load_config
 from semseg.config.from_checkpoint import existing_checkpoint
 from semseg.config.options import FAST, STOCK
 from semseg.errors import InvalidInputError
-from semseg.inference.onnx_predictor import OnnxPredictor
-from semseg.inference.options import SegmenterOptions
+from semseg.inference.backends import choose_backend, open_exported
+from semseg.inference.exported_predictor import ExportedPredictor
+from semseg.inference.options import BACKENDS, EXPORTED_SUFFIXES, SegmenterOptions
 from semseg.inference.predictor import Predictor
 from semseg.inference.stock_predictor import StockPredictor, check_stock
 
 _USED_BY_EXPORTED_MODELS = ("device", "bits", "trust_checkpoint", "on_note")
 
 
-def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predictor | OnnxPredictor:
+def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predictor | ExportedPredictor:
     """Open a checkpoint or an exported model.
 
     With `trust_checkpoint` all checkpoints are trusted from now on, in this context.
@@ -36,11 +37,15 @@ def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predict
         raise InvalidInputError(
             f"the checkpoint is a {type(checkpoint).__name__}; expected the path of a file", code="E-input-path"
         )
-    if str(checkpoint).lower().endswith((".onnx", ".pt2")):
+    if str(checkpoint).lower().endswith(EXPORTED_SUFFIXES):
         return _open_exported(checkpoint, options)
     if options.performance not in (FAST, STOCK):
         raise InvalidInputError(
             f"`performance` {options.performance!r}: expected {FAST!r} or {STOCK!r}", code="E-input-choice"
+        )
+    if options.backend not in BACKENDS:
+        raise InvalidInputError(
+            f"`backend` {options.backend!r}: expected one of {', '.join(BACKENDS)}", code="E-input-choice"
         )
     if options.performance == STOCK:
         check_stock(options)
@@ -60,6 +65,12 @@ def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predict
     )
     content = read_checkpoint(checkpoint) if content is None else content
     cfg = for_inference(cfg, checkpoint, content)
+    if options.backend != "torch":
+        predictor, reason = choose_backend(checkpoint, cfg, options)
+        if options.on_note is not None:
+            options.on_note(reason)
+        if predictor is not None:
+            return _tell(predictor, options)
     if options.performance == STOCK:
         return StockPredictor(
             cfg, checkpoint, options.device, bits=options.bits, on_note=options.on_note, content=content
@@ -79,7 +90,7 @@ def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predict
     )
 
 
-def _open_exported(path: str | Path, options: SegmenterOptions) -> OnnxPredictor:
+def _open_exported(path: str | Path, options: SegmenterOptions) -> ExportedPredictor:
     """Open an exported model, and refuse the options that have no effect on it."""
     given = [
         field.name
@@ -93,7 +104,11 @@ def _open_exported(path: str | Path, options: SegmenterOptions) -> OnnxPredictor
         raise InvalidInputError(
             f"{path} is an exported model, which has no use for {names}: leave it out", code="E-input-no-effect"
         )
-    predictor = OnnxPredictor(path, options.device, options.bits)
+    return _tell(open_exported(path, options.device, options.bits), options)
+
+
+def _tell(predictor: ExportedPredictor, options: SegmenterOptions) -> ExportedPredictor:
+    """Pass the notes of a predictor on."""
     if options.on_note is not None:
         for note in predictor.notes:
             options.on_note(note)

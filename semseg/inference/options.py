@@ -12,6 +12,11 @@ from pathlib import Path
 
 from semseg.config.options import FAST, STOCK, PluginOptions, option
 
+BACKENDS = {"torch": (), "auto": (".onnx", ".xml"), "onnx": (".onnx",), "openvino": (".xml",)}
+"""Suffixes of the exported files that a value of `backend` may use."""
+EXPORTED_SUFFIXES = (".onnx", ".xml", ".pt2")
+"""Suffixes of exported models; the last one is refused, because loading it can run code."""
+
 
 @dataclass(frozen=True)
 class ModelOptions(PluginOptions):
@@ -38,6 +43,12 @@ class PredictionOptions:
         "auto",
         choices=["auto", "fp32", "bf16", "fp16"],
         help="number format of the model; default: the fastest one that the hardware supports well",
+    )
+    backend: str = option(
+        "torch",
+        choices=[*BACKENDS],
+        help="what computes; onnx, openvino: a file exported from the checkpoint, beside it; auto: the fastest of them"
+        " that agreed with PyTorch; default: torch",
     )
     performance: str = option(
         FAST,

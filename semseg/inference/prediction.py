@@ -49,7 +49,7 @@ class Wanted(NamedTuple):
 
 
 class ImagePredictor(Protocol):
-    """The interface of `Predictor`, which opens a checkpoint, and `OnnxPredictor`, which opens an exported file."""
+    """The interface of `Predictor`, which opens a checkpoint, and `ExportedPredictor`, for exported files."""
 
     @property
     def classes(self) -> Sequence[str]:

@@ -41,14 +41,17 @@ class Segmenter:
         b.jpg (96, 128, 3)
 
     Args:
-        checkpoint: weights (.pth, .pt, .ckpt, .pth.tar, .safetensors), or an exported model (.onnx), for which only
-            `device`, `bits` and `on_note` have an effect.
+        checkpoint: weights (.pth, .pt, .ckpt, .pth.tar, .safetensors), or an exported model (.onnx, .xml), for which
+            only `device`, `bits` and `on_note` have an effect.
         config: that the weights were trained with; not needed for a checkpoint that describes itself.
         device: such as 'cuda:0' or 'cpu'; default: the GPU if there is one.
         precision: auto (default), fp32, bf16 or fp16; auto is bf16 if the hardware is fast at it, else fp32.
         options: the other fields of `SegmenterOptions`:
             performance: fast (default), or stock: the train ids of MMSegmentation's `inference_model`, bit for bit, in
                 fp32; slower. With fast, a pixel with two nearly equal scores may get the other class.
+            backend: torch (default); onnx or openvino: a file that was exported from the checkpoint and lies beside
+                it, with the same name; auto: the fastest of these files that agreed with PyTorch when it was exported,
+                or else PyTorch. A note says which.
             tta: more views of each image, such as 'flip' or 'flip,0.75,1,1.25'; slower, and a little better.
             tile: side in pixels of overlapping windows, for images that are too large to be segmented whole.
             overlap: share of a tile that the next one covers, too, 0 to below 1; default: 0.25.

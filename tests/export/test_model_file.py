@@ -14,7 +14,7 @@ from torch import nn
 
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config import for_inference, load_config
-from semseg.export.model_file import Disagreement, export, facts_of, quantize, trace
+from semseg.export.model_file import Disagreement, export, facts_of, trace
 from semseg.export.traceable import ExplicitPooling, Traceable, resize_like_opencv
 from semseg.inference import Predictor
 from semseg.inference.onnx_predictor import OnnxPredictor
