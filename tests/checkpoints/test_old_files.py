@@ -167,11 +167,11 @@ def test_an_old_file_is_exported(tmp_path, content, expected):
     predictor = Segmenter(path, CONFIG, device="cpu", precision="fp32", cfg_options=SMALL).predictor
     image = picture(64, 96)
     cfg = config.for_inference(config.load_config(CONFIG, SMALL), path)
-    facts = facts_of(predictor, read_checkpoint(path), path)
+    facts = facts_of(predictor, cfg, read_checkpoint(path), path)
     done = export(
         predictor, facts, tmp_path / "a.onnx", "onnx", [image], network=Traceable(predictor.model, cfg), size=(64, 96)
     )
-    assert min(done.agreement) > 0.999
+    assert min(done.verdict.agreement) > 0.999
     assert onnxruntime.InferenceSession(tmp_path / "a.onnx").get_outputs()[1].type == "tensor(float)"
     assert facts["classes"] == list(labels.CITYSCAPES.classes)
 

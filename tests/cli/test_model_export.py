@@ -13,7 +13,9 @@ pytestmark = pytest.mark.slow
 
 def test_an_exported_model_segments_as_its_checkpoint_does(town, trained):
     done = run(town, "model.py", "export", trained / "best.pth", "--out", "model.onnx", "--images", "data/rosario")
-    assert "% of the pixels agree with PyTorch, on 3 images: data/rosario" in done.stdout
+    assert "compared on 3 images in data/rosario (first " in done.stdout
+    assert "% of the pixels of 3 images" in done.stdout
+    assert " times as fast as PyTorch in " in done.stdout
     assert "fp32, images of any size, 19 classes" in done.stdout
     done = run(town, "infer.py", "model.onnx", "data/rosario", "--out-dir", "by_onnx")
     assert "ONNX Runtime" in done.stderr
@@ -28,11 +30,42 @@ def test_an_exported_model_segments_as_its_checkpoint_does(town, trained):
         assert float(ours["mean_confidence"]) == pytest.approx(float(theirs["mean_confidence"]), abs=0.005)
 
 
+def test_an_exported_openvino_model_replaces_its_checkpoint(town, trained):
+    export = ["model.py", "export", trained / "best.pth", "--format", "openvino"]
+    done = run(town, *export, "--images", "data/rosario", "--out", trained / "best.xml")
+    assert f"{trained / 'best.xml'} and {trained / 'best.bin'}  " in done.stdout
+    done = run(town, "infer.py", trained / "best.xml", "data/rosario", "--out-dir", "by_file")
+    assert "OpenVINO" in done.stderr
+    run(town, "infer.py", trained / "best.pth", "data/rosario", "--precision", "fp32", "--out-dir", "by_pytorch")
+    infer = ["infer.py", trained / "best.pth", "data/rosario", "--out-dir", "by_backend", "--precision", "fp32"]
+    done = run(town, *infer, "--backend", "openvino")
+    assert "backend: openvino, because best.xml (fp32) was " in done.stderr
+    for path in (town / "by_pytorch/pred").rglob("*.png"):
+        expected = np.asarray(Image.open(path))
+        for name in ("by_file", "by_backend"):
+            other = town / name / "pred" / path.relative_to(town / "by_pytorch/pred")
+            assert (np.asarray(Image.open(other)) == expected).mean() > 0.999
+    done = run(town, *infer, "--backend", "auto", "--save", "probs")
+    assert "backend: torch, because of --save probs" in done.stderr
+    done = run(town, *infer, "--backend", "auto", "--tta", "flip")
+    assert "backend: torch, because of --tta" in done.stderr
+
+
+def test_int8_is_kept_if_it_keeps_the_scores_on_the_labels(town, trained):
+    export = ["model.py", "export", trained / "best.pth", "--format", "openvino", "--precision", "int8"]
+    done = run(town, *export, "--images", "data/rosario", "--out", "int8.xml")
+    assert "calibrated with 3 images in data/rosario" in done.stdout
+    assert "compared on 1 images in " in done.stdout  # the test set of the town
+    assert "with their labels" in done.stdout
+    assert "on 1 labelled images" in done.stdout
+    assert (town / "int8.bin").is_file()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--out", "a.pt2"], "--out a.pt2: expected a name that ends with .onnx"),
-        (["--format", "torch-export", "--precision", "int8"], "--precision int8 is for --format onnx only"),
+        (["--format", "torch-export", "--precision", "int8"], "--precision int8 is for --format onnx or openvino only"),
         (["--size", "128"], "'128'; expected height,width, such as 512,1024"),
         (["--size", "64,128", "--dynamic"], "not allowed with argument"),
     ],

@@ -192,7 +192,7 @@ def test_every_backbone_and_every_head_is_exported(tmp_path):
         photo = cv2.resize(rng.integers(0, 256, (8, 8, 3), np.uint8), (SIDE, SIDE))
         scores, _ = predictor.scores(photo)
         predictor.model.decode_head.conv_seg.bias -= scores.flatten(1).median(dim=1).values  # several classes win
-        facts = facts_of(predictor, read_checkpoint(file), file)
+        facts = facts_of(predictor, cfg, read_checkpoint(file), file)
         network = Traceable(predictor.model, cfg)
         export(predictor, facts, tmp_path / "model.onnx", "onnx", [photo], network=network, size=(SIDE, SIDE))
         expected = predictor.predict([photo], confidence=True)[0]

@@ -15,6 +15,7 @@ from torch import nn
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config import for_inference, load_config
 from semseg.export.model_file import Disagreement, export, facts_of, trace
+from semseg.export.onnx_file import describe_onnx, quantize_onnx
 from semseg.export.traceable import ExplicitPooling, Traceable, resize_like_opencv
 from semseg.inference import Predictor
 from semseg.inference.onnx_predictor import OnnxPredictor
@@ -40,7 +41,7 @@ def model_of(folder, change=lambda cfg: None, seed=1):
     scores, _ = predictor.scores(noise(96, 192))  # so that every class wins somewhere
     middle = scores.flatten(1).median(dim=1).values
     predictor.model.decode_head.conv_seg.bias -= middle.logit() - np.log(0.4 / 0.6) if len(middle) == 1 else middle
-    return predictor, cfg, facts_of(predictor, read_checkpoint(folder / "model.pth"), "model.pth")
+    return predictor, cfg, facts_of(predictor, cfg, read_checkpoint(folder / "model.pth"), folder / "model.pth")
 
 
 def noise(height, width, seed=0):
@@ -56,7 +57,7 @@ def exported(tmp_path_factory):
     predictor, cfg, facts = model_of(folder)
     images = [noise(96, 192), noise(71, 133, 1)]
     done = export(predictor, facts, folder / "model.onnx", "onnx", images, network=Traceable(predictor.model, cfg))
-    assert min(done.agreement) > 0.999
+    assert min(done.verdict.agreement) > 0.999
     return predictor, folder / "model.onnx"
 
 
@@ -163,14 +164,15 @@ def test_int8_and_an_archive_of_torch_export(tmp_path):
     size, images = (64, 128), [noise(64, 128, seed) for seed in range(3)]
     options = dict(network=Traceable(predictor.model, cfg), size=size)
     done = export(predictor, facts, tmp_path / "a.pt2", "torch-export", images, **options)
-    assert min(done.agreement) > 0.999
+    assert min(done.verdict.agreement) > 0.999
     with zipfile.ZipFile(tmp_path / "a.pt2") as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("semseg.json"))
         assert json.loads(archive.read(name))["size"] == [64, 128]
     assert b"site-packages" not in (tmp_path / "a.pt2").read_bytes()
 
     done = export(predictor, facts, tmp_path / "b.onnx", "onnx", images, **options)
-    quantize(tmp_path / "b.onnx", done.facts, images)
+    quantize_onnx(tmp_path / "b.onnx", images)
+    describe_onnx(tmp_path / "b.onnx", done.facts)
     assert "QuantizeLinear" in {node.op_type for node in onnx.load(tmp_path / "b.onnx").graph.node}
     ours = OnnxPredictor(tmp_path / "b.onnx")
     assert np.mean([(ours(image) == predictor(image)).mean() for image in images]) > 0.8  # the weights are random
@@ -194,7 +196,9 @@ def test_models_that_cannot_be_exported_are_refused(tmp_path, monkeypatch):
     with raises("E-input-export", "sliding windows.*: give `size`"):
         export(*arguments, network=network)
     with raises("E-input-export", "int8 needs photographs .* `images`"):
-        quantize(tmp_path / "a.onnx", facts, [])
+        export(*arguments, network=network, size=(64, 128), precision="int8")
+    with raises("E-input-no-effect", "`precision` bf16 is for `format` openvino only"):
+        export(*arguments, network=network, size=(64, 128), precision="bf16")
     network.model.decode_head.forward = lambda features: features[2].nonzero()
     with raises("E-input-export", r"\(64, 128\)"):
         trace(network, (64, 128))

@@ -9,7 +9,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from semseg.datasets.scaling import TooNarrowError
-from semseg.inference.onnx_predictor import METADATA_KEY, SCHEMA, OnnxPredictor
+from semseg.inference.backends import open_exported
+from semseg.inference.exported_predictor import METADATA_KEY, SCHEMA
+from semseg.inference.onnx_predictor import OnnxPredictor
 from tests.conftest import raises
 
 FACTS = {
@@ -106,7 +108,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, monkeypatch):
         OnnxPredictor(tmp_path / "none.onnx")
     (tmp_path / "archive.pt2").write_bytes(b"")
     with raises("E-input-exported-file", r"archive\.pt2 is not loaded"):
-        OnnxPredictor(tmp_path / "archive.pt2")
+        open_exported(tmp_path / "archive.pt2")
     with raises("E-input-device", "`device` tpu: .* cpu or cuda:N"):
         OnnxPredictor(write(tmp_path / "red.onnx"), "tpu")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
