@@ -122,7 +122,7 @@ def run_infer(args: argparse.Namespace) -> int:
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
     check_sources_stay(images, args.out_dir, kinds)
     _check_tiled_outputs(args, images, save)
-    predictor = open_predictor(args, rank)
+    predictor = open_predictor(args, rank, all_probabilities="--save probs" if "probs" in save else None)
     outputs = Outputs(
         args.out_dir,
         predictor.classes,
@@ -235,7 +235,7 @@ def _segment_videos(args: argparse.Namespace, videos: list[str], save: list[str]
         else []
     )
     live = [source for source in videos if is_live(source)]
-    predictor = open_predictor(args)
+    predictor = open_predictor(args, all_probabilities="--smooth" if args.smooth else None)
     outputs = Outputs(args.out_dir, predictor.classes, predictor.palette, opacity=args.opacity, outlines=args.outlines)
     failed = segment_videos(
         predictor,

@@ -43,16 +43,21 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, *, exported: Literal
 
 
 @overload
-def open_predictor(args: argparse.Namespace, rank: int = 0, *, exported: bool = True) -> ImagePredictor: ...
+def open_predictor(
+    args: argparse.Namespace, rank: int = 0, *, exported: bool = True, all_probabilities: str | None = None
+) -> ImagePredictor: ...
 
 
-def open_predictor(args: argparse.Namespace, rank: int = 0, *, exported: bool = True) -> ImagePredictor:
+def open_predictor(
+    args: argparse.Namespace, rank: int = 0, *, exported: bool = True, all_probabilities: str | None = None
+) -> ImagePredictor:
     """Open the model of parsed arguments, and print its notes in the first process only.
 
     Args:
         args: `config`, `checkpoint`, and those of the options above that the program has.
         rank: of this process.
         exported: whether exported models are accepted.
+        all_probabilities: a given option that needs the probabilities of every class, which exported models don't give.
     """
     if not exported and args.checkpoint.lower().endswith(EXPORTED_SUFFIXES):
         raise InvalidInputError(
@@ -67,6 +72,10 @@ def open_predictor(args: argparse.Namespace, rank: int = 0, *, exported: bool = 
             f"`overlap` {overlap} has no effect without `tile`; add `tile` PX, or leave it out",
             code="E-input-no-effect",
         )
+    if all_probabilities and options.get("backend") == "auto":
+        options["backend"] = "torch"
+        if rank == 0:
+            print(f"backend: torch, because of {all_probabilities}", file=sys.stderr)
     import torch
 
     from semseg import compat

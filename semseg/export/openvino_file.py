@@ -26,8 +26,8 @@ def write_openvino(onnx_path: Path, path: Path, calibration: Sequence[np.ndarray
     Args:
         onnx_path: of the ONNX file.
         path: of the first half; both are replaced.
-        calibration: images, RGB, uint8, shape (height, width, 3), to quantize the model to 8-bit integers; None: leave
-            it as it is.
+        calibration: images, RGB, uint8, shape (height, width, 3), to quantize the model to 8-bit integers, up to the
+            last convolution, which computes the scores; None: leave it as it is.
     """
     with no_telemetry():
         import openvino
@@ -61,4 +61,18 @@ def _quantized(model: Any, calibration: Sequence[np.ndarray]) -> Any:
             model,
             nncf.Dataset([np.ascontiguousarray(image.transpose(2, 0, 1)[None]) for image in calibration]),
             subset_size=len(calibration),
+            ignored_scope=nncf.IgnoredScope(names=_names_from_last_convolution(model), validate=False),
         )
+
+
+def _names_from_last_convolution(model: Any) -> list[str]:
+    """Return the names of the last convolution, which computes the scores, and of what follows it."""
+    operations = model.get_ordered_ops()
+    waiting = [operation for operation in operations if operation.get_type_name() == "Convolution"][-1:]
+    found: dict[str, Any] = {}
+    while waiting:
+        operation = waiting.pop()
+        if operation.get_friendly_name() not in found:
+            found[operation.get_friendly_name()] = operation
+            waiting += [port.get_node() for output in operation.outputs() for port in output.get_target_inputs()]
+    return [*found]
