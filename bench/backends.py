@@ -1,4 +1,4 @@
-"""Predict one picture at a time with PyTorch and ONNX Runtime: time percentiles, memory, agreement with fp32."""
+"""Predict one picture at a time with PyTorch, ONNX Runtime and OpenVINO: time percentiles, memory, agreement with fp32."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ BACKENDS = {
     "ONNX Runtime fp32": "fp32.onnx",
     "ONNX Runtime fp16": "fp16.onnx",
     "ONNX Runtime int8": "int8.onnx",
+    "OpenVINO fp32": "fp32.xml",
+    "OpenVINO bf16": "bf16.xml",
+    "OpenVINO int8": "int8.xml",
 }
 
 
@@ -31,9 +34,20 @@ def table(folder: Path) -> list[str]:
     if not CHECKPOINT.is_file():
         raise FileNotFoundError(f"no checkpoint {CHECKPOINT}; python tools/demo.py trains it")
     _draw(folder)
-    for precision in ("fp32", "fp16", "int8"):
-        options = ["--precision", precision, "--images", folder / "calibration", "--size", f"{SIZE[0]},{SIZE[1]}"]
-        _run(ROOT / "tools/model.py", "export", CHECKPOINT, "--out", folder / f"{precision}.onnx", *options)
+    files = [backend for backend in BACKENDS.values() if backend.endswith((".onnx", ".xml"))]
+    for file in files:
+        precision, _, suffix = file.partition(".")
+        options = [
+            "--format",
+            "onnx" if suffix == "onnx" else "openvino",
+            "--precision",
+            precision,
+            "--images",
+            folder / "calibration",
+            "--size",
+            f"{SIZE[0]},{SIZE[1]}",
+        ]
+        _run(ROOT / "tools/model.py", "export", CHECKPOINT, "--out", folder / file, *options)
     rows = {name: json.loads(_run("-m", "bench.backends", backend, folder)) for name, backend in BACKENDS.items()}
     reference = np.load(folder / "torch-call.npy")
     lines = ["| backend | p50 ms | p95 ms | p99 ms | peak MiB | growth while predicting, MiB | equal pixels |"]
@@ -70,10 +84,10 @@ def _open(backend: str, folder: Path):
     compat.repair()
     from semseg.config import for_inference, load_config
     from semseg.inference import Predictor
-    from semseg.inference.onnx_predictor import OnnxPredictor
+    from semseg.inference.backends import open_exported
 
-    if backend.endswith(".onnx"):
-        return OnnxPredictor(folder / backend, "cpu")
+    if backend.endswith((".onnx", ".xml")):
+        return open_exported(folder / backend, "cpu")
     precision = backend.partition("-")[2]
     cfg = for_inference(load_config(CHECKPOINT), CHECKPOINT)
     predictor = Predictor(cfg, CHECKPOINT, "cpu", precision="fp32" if precision == "call" else precision)

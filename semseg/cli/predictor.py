@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from semseg.config.options import add_options, names_of
 from semseg.errors import InvalidInputError
 from semseg.inference.options import EXPORTED_SUFFIXES, ModelOptions, PredictionOptions
+from semseg.system.wording import for_people
 
 if TYPE_CHECKING:
     from semseg.inference.prediction import ImagePredictor
@@ -94,6 +95,6 @@ def open_predictor(
         args.checkpoint,
         args.config,
         **options,
-        on_note=lambda sentence: print(sentence, file=sys.stderr) if rank == 0 else None,
+        on_note=lambda sentence: print(for_people(sentence), file=sys.stderr) if rank == 0 else None,
     )
     return segmenter.predictor

@@ -39,7 +39,7 @@ def exported(tmp_path_factory):
 def predictor_weights(content, predictor):
     """Return the weights with the bias that `model_of` has set, so that every class wins somewhere."""
     weights = dict(content["state_dict"])
-    weights["decode_head.conv_seg.bias"] = predictor.model.decode_head.conv_seg.bias.float()
+    weights["decode_head.conv_seg.bias"] = predictor.model.decode_head.conv_seg.bias.detach().clone()
     return weights
 
 
