@@ -1,4 +1,4 @@
-"""Predict one picture at a time with PyTorch, ONNX Runtime and OpenVINO: time percentiles, memory, agreement with fp32."""
+"""Predict one picture at a time with each runtime: time percentiles, memory, agreement with PyTorch in fp32."""
 
 from __future__ import annotations
 
@@ -37,16 +37,8 @@ def table(folder: Path) -> list[str]:
     files = [backend for backend in BACKENDS.values() if backend.endswith((".onnx", ".xml"))]
     for file in files:
         precision, _, suffix = file.partition(".")
-        options = [
-            "--format",
-            "onnx" if suffix == "onnx" else "openvino",
-            "--precision",
-            precision,
-            "--images",
-            folder / "calibration",
-            "--size",
-            f"{SIZE[0]},{SIZE[1]}",
-        ]
+        options = ["--format", "onnx" if suffix == "onnx" else "openvino", "--precision", precision]
+        options += ["--images", folder / "calibration", "--size", f"{SIZE[0]},{SIZE[1]}"]
         _run(ROOT / "tools/model.py", "export", CHECKPOINT, "--out", folder / file, *options)
     rows = {name: json.loads(_run("-m", "bench.backends", backend, folder)) for name, backend in BACKENDS.items()}
     reference = np.load(folder / "torch-call.npy")
