@@ -6,6 +6,7 @@ import torch
 
 from semseg import Segmenter
 from semseg.checkpoints.reading import read_checkpoint
+from semseg.config import for_inference, load_config
 from semseg.export.model_file import export, facts_of
 from semseg.export.openvino_file import describe_openvino
 from semseg.export.traceable import Traceable
@@ -23,10 +24,11 @@ AUTO = dict(device="cpu", backend="auto")
 def exported(tmp_path_factory):
     """A folder with `model.pth` and `model.xml`, and the facts of the second."""
     folder = tmp_path_factory.mktemp("backends")
-    predictor, cfg, _ = model_of(folder)
+    predictor, *_ = model_of(folder)
     content = read_checkpoint(folder / "model.pth")
     content["state_dict"] = predictor_weights(content, predictor)
     torch.save(content, folder / "model.pth")
+    cfg = for_inference(load_config(folder / "model.pth"), folder / "model.pth")  # as the programs do
     predictor = Predictor(cfg, folder / "model.pth", "cpu")
     facts = facts_of(predictor, cfg, content, folder / "model.pth")
     network = Traceable(predictor.model, cfg)
