@@ -55,9 +55,9 @@ def test_int8_is_kept_if_it_keeps_the_scores_on_the_labels(town, trained):
     export = ["model.py", "export", trained / "best.pth", "--format", "openvino", "--precision", "int8"]
     done = run(town, *export, "--images", "data/rosario", "--out", "int8.xml")
     assert "calibrated with 3 images in data/rosario" in done.stdout
-    assert "compared on 1 images in " in done.stdout  # the test set of the town
+    assert "compared on 3 images in " in done.stdout  # the test set of the town
     assert "with their labels" in done.stdout
-    assert "on 1 labelled images" in done.stdout
+    assert "on 3 labelled images" in done.stdout
     assert (town / "int8.bin").is_file()
 
 
