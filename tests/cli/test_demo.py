@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from semseg.cli import demo, toycity
-from tests.conftest import CONFIG, REPO, raises
+from tests.conftest import REPO, raises
 
 
 @pytest.mark.slow
@@ -22,13 +22,14 @@ def test_the_demo_runs_the_whole_line_and_names_what_it_leaves(tmp_path):
     assert "Fail to import" not in done.stderr
     summary = done.stdout.partition("\nDone in ")[2]
     for text in (
-        "ToyCity val, streets like the training set ",
+        "ToyCity val, which chose the checkpoint ",
+        "ToyCity test, which chose nothing ",
         "Rosario, a city not in the training set ",
         "mIoU ",
         "aAcc ",
     ):
         assert text in summary
-    checkpoint = f"work_dirs/{CONFIG.stem}/best_mIoU_iter_4.pth"
+    checkpoint = f"work_dirs/{demo.RECIPE}/best_mIoU_iter_4.pth"
     for path in ("outputs/demo/report.html", checkpoint, "outputs/demo/rosario/vis", "outputs/demo/rosario_labelled"):
         assert path in summary
         assert (tmp_path / path).exists()

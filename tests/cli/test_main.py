@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from semseg.cli import main as command
-from tests.conftest import CONFIG, REPO
+from semseg.cli.demo import RECIPE
+from tests.conftest import REPO
 
 
 def semseg(*words, cwd=REPO, code=0, **environment):
@@ -118,10 +119,10 @@ def test_the_wheel_runs_the_demo_in_an_empty_folder(site, tmp_path):
     done = semseg("demo", "--pictures", 20, "--cfg-options", *quick, cwd=tmp_path, PYTHONPATH=str(site))
     for line in (
         "$ semseg data toycity data/toycity",
-        f"$ semseg train {CONFIG.stem} --seed 0 --resume auto",
-        f"$ semseg infer {CONFIG.stem} work_dirs/{CONFIG.stem}/best_mIoU_iter_4.pth data/rosario",
+        f"$ python -m semseg.launch 2 -m semseg train {RECIPE} --launcher pytorch --seed 0 --resume auto",
+        f"$ semseg infer {RECIPE} work_dirs/{RECIPE}/best_mIoU_iter_4.pth data/rosario",
     ):
         assert line in done.stdout
     assert len(list((tmp_path / "outputs/demo/rosario/pred").rglob("*.png"))) == 2
     results = json.loads(next(Path(tmp_path, "work_dirs").rglob("results.json")).read_text())
-    assert results["run"]["command"].startswith(f"semseg test {CONFIG.stem} work_dirs/")
+    assert results["run"]["command"].startswith(f"semseg test {RECIPE} work_dirs/")
