@@ -7,27 +7,27 @@ import sys
 from pathlib import Path
 
 from bench import Contender
-from bench.steps import NUM_STEPS, OURS, STOCK, Steps
+from bench.processes import ENVIRONMENTS, Server
+from bench.steps import NUM_STEPS
 
 
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     """Return the same steps with the waiting of OpenMP that our programs set, and with its default."""
     work = (NUM_STEPS, "steps")
-    sides = {"ours": Steps(False, OURS)}
-    if stock:
-        sides["stock"] = Steps(False, STOCK)
+    sides = ("ours", "stock") if stock else ("ours",)
+    servers = {side: Server(ENVIRONMENTS[side], "bench.steps", "ours") for side in sides}
 
-    def beside(steps: Steps) -> None:
+    def beside(server: Server) -> float:
         busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
         try:
-            steps.take()
+            return server.run()
         finally:
             busy.kill()
             busy.wait()
 
     return {
-        "alone": {side: Contender(steps.take, work=work) for side, steps in sides.items()},
+        "alone": {side: Contender(server.run, work=work) for side, server in servers.items()},
         "beside a busy process": {
-            side: Contender(lambda steps=steps: beside(steps), work=work) for side, steps in sides.items()
+            side: Contender(lambda server=server: beside(server), work=work) for side, server in servers.items()
         },
     }

@@ -1,92 +1,139 @@
-"""Training steps in a process of their own, which is started once and takes its steps when it is asked to."""
+"""Training steps of BENCH_CONFIG on random pictures of its crop size, in a process of their own.
+
+The settings are words. `ours` is what the config asks for, `stock` the same without precision and layout, as in
+MMSegmentation; otherwise everything is off that is not named. `fp16` and `bf16` are mixed precision (`fp16` with loss
+scaling; on a CPU both are bf16), `channels_last` is the layout, `fused` one kernel for the whole optimizer,
+`cudnn_benchmark` tries cuDNN's algorithms, `tf32` rounds the factors of float32 products to 10 bits, `compile` lets
+PyTorch generate code.
+"""
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-CONFIG = os.environ.get("BENCH_CONFIG", "configs/toycity/pspnet_r18-d8_1xb4-1000_toycity-128x256.py")
+from bench import CONFIG
+from bench.processes import serve
+
 NUM_STEPS = 5
-STOCK: dict[str, str | None] = {"OMP_WAIT_POLICY": None, "GOMP_SPINCOUNT": None}
-OURS: dict[str, str | None] = {**STOCK, "GOMP_SPINCOUNT": "1000"}  # as semseg.cli.program sets it
 
 
-class Steps:
-    """A process that makes training steps of CONFIG, on random pictures of its crop size.
+class Training(NamedTuple):
+    """A model with its optimizer and a batch."""
 
-    Args:
-        as_stock: in float32 and PyTorch's default layout, as MMSegmentation trains; otherwise as `tools/train.py` does.
-        environment: variables besides those of this process; None removes one.
-    """
+    model: Any
+    optim_wrapper: Any
+    batch: dict[str, list]
+    precision: str  # of most products
 
-    def __init__(self, as_stock: bool, environment: dict[str, str | None]) -> None:
-        merged = {**os.environ, **environment}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.steps", "stock" if as_stock else "ours"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            cwd=Path(__file__).parents[1],
-            env={name: value for name, value in merged.items() if value is not None},
-        )
-        self.take()  # it is ready
-
-    def take(self) -> None:
-        """Make NUM_STEPS steps.
-
-        Raises:
-            RuntimeError: the process has failed.
-        """
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
-        if self._process.stdout.readline() != "done\n":
-            raise RuntimeError(f"the training steps of {CONFIG} failed: python -m bench.steps ours")
+    def step(self) -> None:
+        """Make one training step."""
+        self.model.train_step({name: list(values) for name, values in self.batch.items()}, self.optim_wrapper)
 
 
-def main(as_stock: bool) -> None:
-    """Answer each line of the standard input with `done`, after NUM_STEPS steps."""
+def build(words: set[str]) -> Training:
+    """Build the model with these settings, which are also set in this process."""
     import torch
     from mmengine.model import revert_sync_batchnorm
     from mmengine.optim import build_optim_wrapper
     from mmengine.registry import init_default_scope
-    from mmengine.structures import PixelData
     from mmseg.registry import MODELS
-    from mmseg.structures import SegDataSample
 
+    from bench import floor
     from semseg import compat
     from semseg.config import load_config
-    from semseg.config.tree import parts_with_type
+    from semseg.config.from_checkpoint import leave_out_pretrained
 
     compat.repair()
     cfg = load_config(CONFIG)
     init_default_scope("mmseg")
-    if as_stock and cfg.optim_wrapper.type == "Bf16OptimWrapper":
-        cfg.optim_wrapper.pop("enabled", None)
-        cfg.optim_wrapper.type = "OptimWrapper"
-    model = revert_sync_batchnorm(MODELS.build(cfg.model)).train()
-    if not as_stock:
+    leave_out_pretrained(cfg.model)
+    device = floor.device()
+    _set_backends(cfg, words)
+    torch.manual_seed(0)
+    model = revert_sync_batchnorm(MODELS.build(cfg.model)).to(device).train()
+    hooks = [hook["type"] for hook in cfg.get("custom_hooks") or []]
+    if "channels_last" in words or ("ours" in words and "ChannelsLastHook" in hooks):
         model.to(memory_format=torch.channels_last)
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    _set_optim_wrapper(cfg, words, device.type)
+    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    precision = "tf32" if device.type == "cuda" and torch.backends.cudnn.allow_tf32 else "fp32"
+    if cfg.optim_wrapper.type == "AmpOptimWrapper":
+        precision = "fp16"
+    elif getattr(optim_wrapper, "enabled", False):  # of Bf16OptimWrapper
+        precision = "bf16"
+    return Training(model, optim_wrapper, _batch(cfg), precision)
+
+
+def compile_parts(model: Any) -> None:
+    """Let PyTorch generate code for the parts of the network; the losses between them stay as they are."""
+    import torch
+
+    for _, part in model.named_children():
+        if "forward" in vars(type(part)) and any(True for _ in part.parameters()):
+            part.forward = torch.compile(part.forward)
+
+
+def _set_backends(cfg: Any, words: set[str]) -> None:
+    import torch
+
+    from_config = bool(words & {"ours", "stock"})
+    torch.backends.cudnn.benchmark = "cudnn_benchmark" in words or (from_config and cfg.env_cfg.cudnn_benchmark)
+    if not from_config:  # else PyTorch's default: for convolutions, not for matrix products
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = "tf32" in words
+
+
+def _set_optim_wrapper(cfg: Any, words: set[str], device_type: str) -> None:
+    wrapper = cfg.optim_wrapper
+    if "ours" not in words and wrapper.type == "Bf16OptimWrapper":
+        wrapper.pop("enabled", None)
+        wrapper.type = "OptimWrapper"
+    if "fp16" in words and device_type == "cuda":
+        wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
+    elif words & {"fp16", "bf16"}:
+        wrapper.update(type="Bf16OptimWrapper", enabled=True)
+    if "fused" in words:
+        wrapper.optimizer.fused = True
+
+
+def _batch(cfg: Any) -> dict[str, list]:
+    """Return random pictures with blocks of random classes."""
+    import torch
+    from mmengine.structures import PixelData
+    from mmseg.structures import SegDataSample
+
+    from semseg.config.tree import heads, parts_with_type
+
     steps = parts_with_type(cfg.train_dataloader.dataset)
     height, width = next(step["crop_size"] for step in steps if "crop_size" in step)
-    num_classes = cfg.model.decode_head.num_classes
-    torch.manual_seed(0)
+    num_classes = heads(cfg.model)[0].num_classes
     batch: dict[str, list] = {"inputs": [], "data_samples": []}
-    for _ in range(cfg.train_dataloader.batch_size):
+    for _ in range(int(os.environ.get("BENCH_BATCH", cfg.train_dataloader.batch_size))):
         train_ids = torch.randint(num_classes, (1, height // 16, width // 16))
         sample = SegDataSample(metainfo={"img_shape": (height, width), "ori_shape": (height, width)})
         sample.gt_sem_seg = PixelData(data=train_ids.repeat_interleave(16, 1).repeat_interleave(16, 2))
         batch["data_samples"].append(sample)
         batch["inputs"].append(torch.randint(256, (3, height, width), dtype=torch.uint8))
-    for _ in sys.stdin:
+    return batch
+
+
+def main(words: set[str]) -> None:
+    """Make NUM_STEPS steps whenever the parent asks for a run."""
+    from bench import floor
+
+    training = build(words)
+    num_macs = floor.count_macs(training.step)
+    if "compile" in words:
+        compile_parts(training.model)
+
+    def work() -> None:
         for _ in range(NUM_STEPS):
-            model.train_step({name: list(values) for name, values in batch.items()}, wrapper)
-        print("done", flush=True)
+            training.step()
+
+    serve(work, lambda: NUM_STEPS * num_macs, training.precision)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] == "stock")
+    main(set(sys.argv[1:]))
