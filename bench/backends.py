@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).parents[1]
-CHECKPOINT = Path("work_dirs/pspnet_r18-d8_1xb4-1000_toycity-128x256/best.pth")
+from bench import ROOT, Table
+from bench.processes import peak_mib, run_module, run_program
+
+CHECKPOINT = ROOT / "work_dirs/pspnet_r18-d8_1xb4-1000_toycity-128x256/best.pth"
 SIZE = (256, 512)  # height, width
 NUM_PICTURES, NUM_CALIBRATION, NUM_ROUNDS, NUM_WARM = 4, 8, 10, 4
 BACKENDS = {
@@ -29,8 +28,10 @@ BACKENDS = {
 }
 
 
-def table(folder: Path) -> list[str]:
+def table(stock: bool, folder: Path) -> Table:
     """Measure every backend in a separate process, with the network of the ToyCity demo."""
+    if stock:
+        raise ValueError("--against has no effect on backends: its first row is the network as MMSegmentation runs it")
     if not CHECKPOINT.is_file():
         raise FileNotFoundError(f"no checkpoint {CHECKPOINT}; python tools/demo.py trains it")
     _draw(folder)
@@ -39,23 +40,33 @@ def table(folder: Path) -> list[str]:
         precision, _, suffix = file.partition(".")
         options = ["--format", "onnx" if suffix == "onnx" else "openvino", "--precision", precision]
         options += ["--images", folder / "calibration", "--size", f"{SIZE[0]},{SIZE[1]}"]
-        _run(ROOT / "tools/model.py", "export", CHECKPOINT, "--out", folder / file, *options)
-    rows = {name: json.loads(_run("-m", "bench.backends", backend, folder)) for name, backend in BACKENDS.items()}
+        run_program([ROOT / "tools/model.py", "export", CHECKPOINT, "--out", folder / file, *options], folder)
+    measured = {name: run_module("bench.backends", backend, folder) for name, backend in BACKENDS.items()}
     reference = np.load(folder / "torch-call.npy")
-    lines = ["| backend | p50 ms | p95 ms | p99 ms | peak MiB | growth while predicting, MiB | equal pixels |"]
-    lines.append("|---|---|---|---|---|---|---|")
-    for name, row in rows.items():
-        times = " | ".join(f"{value:.1f}" for value in np.percentile(row["times_ms"], (50, 95, 99)))
+    rows: list[dict[str, str | float]] = []
+    for name, values in measured.items():
+        p50, p95, p99 = np.percentile(values["times_ms"], (50, 95, 99)).tolist()
         equal = 100 * (np.load(folder / f"{BACKENDS[name]}.npy") == reference).mean()
-        lines.append(f"| {name} | {times} | {row['peak_mib']:.0f} | {row['growth_mib']:.0f} | {equal:.2f} % |")
-    return [*lines, f"{NUM_ROUNDS} times {NUM_PICTURES} pictures of {SIZE[1]} x {SIZE[0]}, after {NUM_WARM} to warm up"]
+        rows.append(
+            {
+                "backend": name,
+                "p50 ms": p50,
+                "p95 ms": p95,
+                "p99 ms": p99,
+                "peak MiB": values["peak_mib"],
+                "growth while predicting, MiB": values["growth_mib"],
+                "equal pixels": f"{equal:.2f} %",
+            }
+        )
+    note = f"{NUM_ROUNDS} times {NUM_PICTURES} pictures of {SIZE[1]} x {SIZE[0]}, after {NUM_WARM} to warm up"
+    return Table(rows, [note])
 
 
 def measure(backend: str, folder: Path) -> None:
     """Predict the pictures with one backend; print times and memory, and save the train ids."""
     predict = _open(backend, folder)
     pictures = np.load(folder / "pictures.npy")
-    before_mib = _peak_mib()
+    before_mib = peak_mib()
     for picture in pictures[:NUM_WARM]:
         predict(picture)
     times_ms = []
@@ -65,9 +76,9 @@ def measure(backend: str, folder: Path) -> None:
             start_s = time.perf_counter()
             predicted.append(predict(picture))
             times_ms.append(1000 * (time.perf_counter() - start_s))
-    peak_mib = _peak_mib()
+    after_mib = peak_mib()
     np.save(folder / f"{backend}.npy", np.stack(predicted))
-    print(json.dumps({"times_ms": times_ms, "peak_mib": peak_mib, "growth_mib": peak_mib - before_mib}))
+    print(json.dumps({"times_ms": times_ms, "peak_mib": after_mib, "growth_mib": after_mib - before_mib}))
 
 
 def _open(backend: str, folder: Path):
@@ -97,18 +108,6 @@ def _draw(folder: Path) -> None:
     (folder / "calibration").mkdir()
     for number, image in enumerate(drawn[NUM_PICTURES:]):
         Image.fromarray(image).save(folder / "calibration" / f"{number}.png")
-
-
-def _run(*command) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, env=environment)
-    if process.returncode:
-        raise RuntimeError(f"{command[-2:]} failed: {(process.stdout + process.stderr).strip().splitlines()[-1]}")
-    return process.stdout
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

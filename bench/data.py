@@ -45,22 +45,38 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
 
 
 def _loader(folder: Path, fast: bool, packed: str | None = None) -> Contender:
-    from semseg.datasets.labelled_dataset import FolderSegDataset
-    from semseg.datasets.seeded import Draw, SeededDataset
-
-    loaders = [dict(type="LoadPhotograph" if fast else "LoadImageFromFile"), dict(type="LoadTrainIds")]
-    inner = FolderSegDataset(str(folder / "set/dataset.yaml"), "train", pipeline=[*loaders, *copy.deepcopy(PIPELINE)])
-    if not fast:  # it reads the train ids that are in these files, without checks
-        inner.pipeline.transforms[1] = _stock_mask_loader()
-    dataset = SeededDataset(inner, fast, None if packed is None else str(folder / packed))
+    dataset = training_set(folder / "set", fast, None if packed is None else folder / packed)
 
     def load() -> None:
-        for number in range(NUM_SAMPLES):
-            draw = Draw(number % NUM_PAIRS)
-            draw.key = (0, number)
+        for draw in draws(NUM_SAMPLES, NUM_PAIRS):
             dataset[draw]
 
     return Contender(load, work=(NUM_SAMPLES, "samples"))
+
+
+def training_set(root: Path, fast: bool, packed: Path | None = None):
+    """Return a data set of training samples: as `tools/train.py` loads them, or (not `fast`) as MMSegmentation does."""
+    from mmengine.registry import init_default_scope
+
+    from semseg.datasets.labelled_dataset import FolderSegDataset
+    from semseg.datasets.seeded import SeededDataset
+
+    init_default_scope("mmseg")
+    loaders = [dict(type="LoadPhotograph" if fast else "LoadImageFromFile"), dict(type="LoadTrainIds")]
+    inner = FolderSegDataset(str(root / "dataset.yaml"), "train", pipeline=[*loaders, *copy.deepcopy(PIPELINE)])
+    if not fast:  # it reads the train ids that are in these files, without checks
+        inner.pipeline.transforms[1] = _stock_mask_loader()
+    return SeededDataset(inner, fast, None if packed is None else str(packed))
+
+
+def draws(num_samples: int, num_pairs: int) -> list:
+    """Return the same draws of samples for both sides."""
+    from semseg.datasets.seeded import Draw
+
+    drawn = [Draw(number % num_pairs) for number in range(num_samples)]
+    for number, draw in enumerate(drawn):
+        draw.key = (0, number)
+    return drawn
 
 
 def _stock_mask_loader():

@@ -1,34 +1,25 @@
-"""Segment a folder of 2048x1024 photographs with PSPNet-R101, with masks and overlays: a whole process.
+"""Segment a folder of photographs, with masks and overlays: a whole process.
 
 Also measured: without overlays, and only the network, with the same number of noise images and without output. Weights
-are random and the same on all sides. Environment variables: BENCH_CONFIG (a config file), BENCH_SIZE (such as 512x256),
-BENCH_IMAGES (number of images, default 2), BENCH_PRECISION (of our side, default auto).
+are random and the same on all sides. Environment variables besides those of the other benchmarks: BENCH_IMAGES (number
+of images, default 20), BENCH_PRECISION (of our side, default auto).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-import torch
-from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
+from bench import CONFIG, ROOT, Contender, Floor, picture_size
+from bench.processes import run_module, run_program
 
-from bench import Contender
-from semseg import config
-from semseg.datasets.toycity.write import plan_cityscapes, write_picture
-from semseg.labels import CITYSCAPES
-
-ROOT = Path(__file__).parents[1]
-R101 = ROOT / "configs/pspnet/pspnet_r101-d8_4xb2-80k_cityscapes-512x1024.py"
 STOCK = """
 import sys
 from mmseg.apis import MMSegInferencer
-config, checkpoint, images, out_dir = sys.argv[1:]
-device = "cuda:0" if __import__("torch").cuda.is_available() else "cpu"
+config, checkpoint, images, out_dir, device = sys.argv[1:]
 MMSegInferencer(model=config, weights=checkpoint, device=device)(images, out_dir=out_dir)
 """
 NETWORK = """
@@ -37,8 +28,8 @@ import numpy as np
 import torch
 from semseg import Segmenter
 from semseg.inference.precision import autocast
-config, checkpoint, precision, count, width, height = sys.argv[1:]
-predictor = Segmenter(checkpoint, config, precision=precision).predictor
+config, checkpoint, precision, device, count, width, height = sys.argv[1:]
+predictor = Segmenter(checkpoint, config, precision=precision, device=device).predictor
 model, on_gpu = predictor.model, predictor.device.type == "cuda"
 image = np.random.default_rng(0).integers(0, 256, (int(height), int(width), 3), np.uint8)
 left = int(count)
@@ -55,54 +46,77 @@ with torch.inference_mode(), autocast(predictor.precision, predictor.device):
 
 def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     """Measure tools/infer.py, parts of its work, and MMSegInferencer with an output folder."""
-    config_path = Path(os.environ.get("BENCH_CONFIG", R101)).resolve()
-    width, height = map(int, os.environ.get("BENCH_SIZE", "2048x1024").split("x"))
-    count = int(os.environ.get("BENCH_IMAGES", "2"))
+    width, height = picture_size("512x256")
+    count = int(os.environ.get("BENCH_IMAGES", "20"))
     precision = os.environ.get("BENCH_PRECISION", "auto")
-    images = folder / "images"
-    images.mkdir()
-    for picture in plan_cityscapes(folder, {"val": count}, (width, height), seed=0):
-        for path in (picture.image_path, picture.label_ids_path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(picture)
-        picture.image_path.rename(images / picture.image_path.name)
-    checkpoint_path = _random_checkpoint(config_path, folder / "random.pth")
+    prepared = run_module("bench.infer", folder, width, height, count, precision)
+    device = prepared["device"]
 
-    common = [config_path, checkpoint_path, images]
-    ours = [ROOT / "tools/infer.py", *common, "--out-dir", folder / "ours", "--precision", precision]
+    common = [CONFIG, folder / "random.pth", prepared["images"]]
+    options = ["--out-dir", folder / "ours", "--precision", precision, "--device", device]
+    ours = [ROOT / "tools/infer.py", *common, *options]
     work = (count, "images")
-    network = ["-c", NETWORK, config_path, checkpoint_path, precision, count, width, height]
-    sides = {
-        "ours": Contender(lambda: _run(ours, folder), work=work),
-        "no overlay": Contender(lambda: _run([*ours, "--no-vis"], folder), work=work),
-        "network": Contender(lambda: _run(network, folder), work=work),
+    floor = Floor(*prepared["floor"])
+    programs = {
+        "ours": ours,
+        "stock": ["-c", STOCK, *common, folder / "stock", device],
+        "no overlay": [*ours, "--no-vis"],
+        "network": ["-c", NETWORK, *common[:2], precision, device, count, width, height],
     }
-    if stock:
-        theirs = ["-c", STOCK, *common, folder / "stock"]
-        sides["stock"] = Contender(lambda: _run(theirs, folder), work=work)
-    return {f"{config_path.stem.split('_4x')[0]}, {count} images of {width}x{height}": sides}
+    if not stock:
+        del programs["stock"]
+    sides = {
+        side: Contender(lambda command=command: _run(command, folder), work=work) for side, command in programs.items()
+    }
+    sides["ours"] = sides["ours"]._replace(floor=lambda: floor)
+    return {f"{CONFIG.stem.split('_4x')[0]}, {count} images of {width}x{height}": sides}
 
 
-def _random_checkpoint(config_path: Path, path: Path) -> Path:
-    cfg = config.load_config(config_path)
-    cfg.model.pretrained = None
+def _run(command: list, folder: Path) -> float:
+    for side in ("ours", "stock"):
+        shutil.rmtree(folder / side, ignore_errors=True)
+    return run_program(command, folder)
+
+
+def main(folder: Path, width: int, height: int, count: int, precision: str) -> dict:
+    """Write the images and a checkpoint with random weights, and measure the floor of our side.
+
+    This is done in a process of its own: the memory of a program counts from the size of the process that starts it.
+    """
+    import numpy as np
+
+    from bench import floor
+    from bench.pictures import write_cityscapes
+    from semseg import Segmenter
+
+    images = write_cityscapes(folder, "val", count, (width, height))
+    write_checkpoint(folder / "random.pth")
+    segment = Segmenter(folder / "random.pth", CONFIG, precision=precision, device=str(floor.device()))
+    image = np.zeros((height, width, 3), np.uint8)
+    num_macs = count * floor.count_macs(lambda: segment(image))
+    measured = floor.measure(num_macs, segment.predictor.precision)
+    return {"images": str(images), "device": str(floor.device()), "floor": measured}
+
+
+def write_checkpoint(path: Path) -> None:
+    """Write random weights for the model of BENCH_CONFIG."""
+    import torch
+    from mmengine.registry import init_default_scope
+    from mmseg.registry import MODELS
+
+    from semseg.config import load_config
+    from semseg.config.from_checkpoint import leave_out_pretrained
+    from semseg.labels import CITYSCAPES
+
+    cfg = load_config(CONFIG)
+    leave_out_pretrained(cfg.model)
     init_default_scope("mmseg")
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
     names = {"classes": CITYSCAPES.classes, "palette": CITYSCAPES.palette}
     torch.save({"meta": {"dataset_meta": names}, "state_dict": model.state_dict()}, path)
-    return path
 
 
-def _run(command: list, folder: Path) -> float:
-    """Run a program and return its peak memory in MiB, at least the memory of this process (Linux)."""
-    for side in ("ours", "stock"):
-        shutil.rmtree(folder / side, ignore_errors=True)
-    log_path = folder / "log"
-    with log_path.open("wb") as log:
-        process = subprocess.Popen([sys.executable, *map(str, command)], stdout=log, stderr=log, cwd=folder)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)  # wait4 has reaped the process, so Popen need not wait
-    if process.returncode:
-        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {log_path.read_text()[-500:]}")
-    return usage.ru_maxrss / 1024
+if __name__ == "__main__":
+    path, *numbers, asked = sys.argv[1:]
+    print(json.dumps(main(Path(path), *map(int, numbers), asked)))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from bench import Contender
+from bench.pictures import write_set
 from semseg import compat
+from semseg.labels import CITYSCAPES
 
 NUM_IMAGES, NUM_FILES = 2975, 5  # the files are repeated to reach the number of images
 DONE_ITERS, BATCH = 40_000, 2
@@ -19,19 +18,14 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     compat.repair()
     import semseg.plugins  # noqa: F401
 
-    rng = np.random.default_rng(0)
-    for number in range(NUM_FILES):
-        image = rng.integers(0, 255, (1024, 2048, 3), np.uint8)
-        for kind, array in (("images", image), ("masks", image[..., 0] % 19)):
-            (folder / kind).mkdir(exist_ok=True)
-            Image.fromarray(array).save(folder / kind / f"{number}.png", compress_level=1)
-    sides = {"ours": Contender(lambda: _first_batch(folder, seeded=True))}
+    write_set(folder / "set", NUM_FILES)
+    sides = {"ours": Contender(lambda: _first_batch(folder / "set", seeded=True))}
     if stock:
-        sides["stock"] = Contender(lambda: _first_batch(folder, seeded=False))
+        sides["stock"] = Contender(lambda: _first_batch(folder / "set", seeded=False))
     return {"first batch at iteration 40,000": sides}
 
 
-def _first_batch(folder: Path, seeded: bool) -> None:
+def _first_batch(root: Path, seeded: bool) -> None:
     from mmengine.registry import init_default_scope
     from mmengine.runner import Runner
     from mmengine.runner.loops import _InfiniteDataloaderIterator
@@ -39,10 +33,10 @@ def _first_batch(folder: Path, seeded: bool) -> None:
     init_default_scope("mmseg")
     images = dict(
         type="BaseSegDataset",
-        data_root=str(folder),
+        data_root=str(root),
         data_prefix=dict(img_path="images", seg_map_path="masks"),
         img_suffix=".png",
-        metainfo=dict(classes=("thing",)),
+        metainfo=dict(classes=CITYSCAPES.classes),
         pipeline=[
             dict(type="LoadImageFromFile"),
             dict(type="LoadAnnotations"),

@@ -41,6 +41,10 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
 
 def _metrics(stock: bool, samples: list[dict]) -> dict[str, Contender]:
     import torch
+
+    from semseg import compat
+
+    compat.repair()
     from mmseg.evaluation import IoUMetric
 
     import semseg.plugins  # noqa: F401  registers
