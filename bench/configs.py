@@ -22,7 +22,6 @@ STOCK_TYPES = {
 }
 """Names of our parts, and of the parts of MMSegmentation that do the same."""
 NUM_PAIRS = 8
-NO_PARTS = dict(timer=None, logger=None, param_scheduler=None, checkpoint=None, sampler_seed=None, runtime_info=None)
 
 
 def as_stock(cfg: Any) -> Any:
@@ -38,7 +37,8 @@ def as_stock(cfg: Any) -> Any:
         return part
 
     values = edited(cfg.to_dict(), edit)
-    return Config({**values, "custom_hooks": [], "custom_imports": None, "visualizer": values["visualizer"]})
+    values.pop("custom_imports", None)
+    return Config({**values, "custom_hooks": []})
 
 
 def use_data(cfg: Any, root: Path) -> Any:

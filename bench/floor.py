@@ -6,6 +6,7 @@ multiplies faster. What else a network does, and what memory costs, is left out,
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -62,3 +63,15 @@ def _time_products(side: int, precision: str) -> list[float]:
             times_s.append(time.perf_counter() - start_s)
     torch.backends.cuda.matmul.allow_tf32 = allowed_before
     return times_s[1:]
+
+
+def describe() -> dict[str, str]:
+    """Return the name and the memory of the device."""
+    if device().type != "cuda":
+        return {"device": "CPU"}
+    properties = torch.cuda.get_device_properties(device())
+    return {"device": properties.name, "GPU memory": f"{properties.total_memory / 2**30:.0f} GiB"}
+
+
+if __name__ == "__main__":
+    print(json.dumps(describe()))

@@ -97,7 +97,7 @@ def draw(table: Table) -> np.ndarray:
             axes.grid(color="0.92")
             axes.set_axisbelow(True)
             axes.spines[["top", "right"]].set_visible(False)
-            axes.tick_params(labelsize=8, color="0.6")
+            axes.tick_params(which="both", labelsize=8, color="0.6")
     panels[0, 0].legend(frameon=False, fontsize=8)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

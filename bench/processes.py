@@ -79,6 +79,10 @@ class Server:
         """Return the floor of one run; this measures for a second how fast the device multiplies."""
         return Floor(*self._ask("floor"))
 
+    def facts(self) -> dict:
+        """Return what the process says about one run, such as the number of images."""
+        return self._ask("facts")
+
     def close(self) -> None:
         """End the process."""
         self._process.communicate()
@@ -95,13 +99,14 @@ class Server:
             raise RuntimeError(f"python -m {self._name} failed: {_last_line(self._errors.read())}") from None
 
 
-def serve(work: Callable[[], None], count_macs: Callable[[], int], precision: str) -> None:
+def serve(work: Callable[[], None], count_macs: Callable[[], int], precision: str, **facts: float) -> None:
     """Answer the orders of a `Server` until it is closed; what else is printed goes to the standard error output.
 
     Args:
         work: what one run does.
         count_macs: returns the multiply-accumulate operations of one run.
         precision: in which most of them are made, see `bench.floor.measure`.
+        facts: about one run, for `Server.facts`.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -117,6 +122,8 @@ def serve(work: Callable[[], None], count_macs: Callable[[], int], precision: st
                 answer = torch.cuda.max_memory_allocated() / 2**20
             else:
                 answer = peak_mib()
+        elif line == "facts\n":
+            answer = facts
         else:
             answer = floor.measure(count_macs(), precision)
         print(json.dumps(answer), file=answers, flush=True)

@@ -1,8 +1,8 @@
 """Training steps of BENCH_CONFIG on random pictures of its crop size, in a process of their own.
 
 The settings are words. `ours` is what the config asks for, `stock` the same without precision and layout, as in
-MMSegmentation; otherwise everything is off that is not named. `fp16` and `bf16` are mixed precision (`fp16` with loss
-scaling; on a CPU both are bf16), `channels_last` is the layout, `fused` one kernel for the whole optimizer,
+MMSegmentation; otherwise (`plain`) everything is off that is not named. `fp16` and `bf16` are mixed precision (`fp16`
+with loss scaling; on a CPU both are bf16), `channels_last` is the layout, `fused` one kernel for the whole optimizer,
 `cudnn_benchmark` tries cuDNN's algorithms, `tf32` rounds the factors of float32 products to 10 bits, `compile` lets
 PyTorch generate code.
 """
@@ -131,7 +131,8 @@ def main(words: set[str]) -> None:
         for _ in range(NUM_STEPS):
             training.step()
 
-    serve(work, lambda: NUM_STEPS * num_macs, training.precision)
+    num_images = NUM_STEPS * len(training.batch["inputs"])
+    serve(work, lambda: NUM_STEPS * num_macs, training.precision, steps=NUM_STEPS, images=num_images)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import CONFIG
-
 REPOSITORY = Path(__file__).parents[2]
 TOOL = [sys.executable, str(REPOSITORY / "tools/benchmark.py")]
 MODULES = {path.stem: path.read_text() for path in sorted((REPOSITORY / "bench").glob("[a-z]*.py"))}
@@ -38,8 +36,8 @@ def assert_complete(report_path: Path, sides: set[str]) -> None:
 @pytest.mark.parametrize("station", [name for name in STATIONS if "\ndef cases(" in MODULES[name]])
 def test_every_station_measures_both_sides(tmp_path, station, monkeypatch):
     pytest.importorskip("cityscapesscripts")
-    monkeypatch.setenv("BENCH_CONFIG", str(CONFIG))  # infer: its own model takes minutes
     monkeypatch.setenv("BENCH_SIZE", "256x128")
+    monkeypatch.setenv("BENCH_IMAGES", "2")
     result = run(station, "--against", "stock", "--repeat", 1, "--warm-up", 0, "--json", tmp_path / "report.json")
     assert (result.returncode, result.stderr) == (0, "")
     assert "stock / ours" in result.stdout
@@ -94,10 +92,15 @@ def test_a_missing_reference_is_named_with_the_remedy(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["speed"], f"error: no benchmark 'speed'; bench/ contains {', '.join(STATIONS)}\n"),
+        (["speed"], f"error: no benchmark 'speed'; bench/ contains {', '.join(STATIONS)}, and there is all\n"),
         (["convert", "--repeat", "0"], "error: --repeat is 0; expected 1 or more\n"),
         (["convert", "--warm-up", "-1"], "error: --warm-up is -1; expected 0 or more\n"),
         (["convert", "--json", "nowhere/x.json"], "error: no folder nowhere for --json\n"),
+        (["convert", "--plot", "x.png"], "error: --plot has no effect on convert; it draws growth\n"),
+        (
+            ["ddp", "--repeat", "2"],
+            "error: --repeat and --warm-up have no effect on ddp, which measures by itself\n",
+        ),
     ],
 )
 def test_wrong_input_is_one_sentence_and_exit_code_2(arguments, message):
