@@ -24,7 +24,10 @@ def table(stock: bool, folder: Path) -> Table:
     """Measure each number of processes, one after the other."""
     if stock:
         raise ValueError("--against has no effect on ddp: MMSegmentation's processes sum gradients in the same way")
-    rows = [run_module("semseg.launch", number, "-m", "bench.ddp") for number in NUMBERS]
+    import torch
+
+    most = torch.cuda.device_count() or max(NUMBERS)
+    rows = [run_module("semseg.launch", number, "-m", "bench.ddp") for number in NUMBERS if number <= most]
     alone_s = rows[0]["s a step"]
     for row in rows:
         row["images/s"] = row["processes"] * row["batch"] / row["s a step"]
@@ -49,15 +52,17 @@ def main() -> None:
     from bench import floor, steps
     from semseg import compat
 
+    if torch.cuda.is_available():
+        os.environ["BENCH_DEVICE"] = f"cuda:{os.environ['LOCAL_RANK']}"
     device = floor.device()
     torch.set_num_threads(_num_threads())
     if device.type == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
         distributed.init_process_group("nccl")
     else:
         compat.init_cpu_process_group()
     training = steps.build({"ours"})
-    ids = [torch.cuda.current_device()] if device.type == "cuda" else None
+    ids = [device.index] if device.type == "cuda" else None
     wrapped = MMDistributedDataParallel(training.model, device_ids=ids, broadcast_buffers=False)
     gradients = [weight for weight in training.model.parameters() if weight.requires_grad]
     num_values = sum(weight.numel() for weight in gradients)

@@ -23,7 +23,7 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 def device() -> torch.device:
     """Return the device from BENCH_DEVICE, by default the GPU if there is one."""
-    return torch.device(os.environ.get("BENCH_DEVICE", "cuda" if torch.cuda.is_available() else "cpu"))
+    return torch.device(os.environ.get("BENCH_DEVICE", "cuda:0" if torch.cuda.is_available() else "cpu"))
 
 
 def count_macs(work: Callable[[], object]) -> int:

@@ -30,7 +30,7 @@ NUM_WORKERS = 4
 
 
 def main(report_path: Path | None, names: list[str]) -> None:
-    """Measure, print, and write the report."""
+    """Measure, print, and write the report after each part."""
     unknown = [name for name in names if name not in SETTINGS]
     if unknown:
         raise SystemExit(f"error: no setting {unknown[0]!r}; expected some of {', '.join(SETTINGS)}")
@@ -46,17 +46,22 @@ def main(report_path: Path | None, names: list[str]) -> None:
         loader = _load(Path(folder), rows)
         print(format_table(Table(rows, [loader])), flush=True)
         report |= {"training": rows, "loader": loader}
-        for station in (val, infer):
+        _write(report, report_path)
+        for station, num_rounds in ((val, 5), (infer, 1)):
             if time.monotonic() > deadline_s:
                 print(f"{station.__name__}: no time left")
                 continue
             part = Path(folder, station.__name__)
             part.mkdir()
             case, contenders = next(iter(station.cases(stock=True, folder=part).items()))
-            report[station.__name__] = summarize(measure(contenders, 1 if NUM_ROUNDS == 1 else 2, 0))
+            report[station.__name__] = summarize(measure(contenders, min(num_rounds, NUM_ROUNDS), 0))
             print_case(case, report[station.__name__])
-    if report_path:
-        report_path.write_text(json.dumps(report, indent=2) + "\n")
+            _write(report, report_path)
+
+
+def _write(report: dict, path: Path | None) -> None:
+    if path is not None:
+        path.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def _train(name: str, words: list[str]) -> dict[str, str | float]:

@@ -117,7 +117,8 @@ def main(side: str, root: Path) -> None:
     def predict() -> None:
         runner.model.val_step(inputs)
 
-    serve(loop.run, lambda: NUM_PICTURES * _count_without_gradients(predict), "fp32")
+    precision = "tf32" if floor.device().type == "cuda" else "fp32"  # of convolutions, by default
+    serve(loop.run, lambda: NUM_PICTURES * _count_without_gradients(predict), precision)
 
 
 def _count_without_gradients(work: Callable[[], object]) -> int:
