@@ -169,7 +169,7 @@ def is_varied(values: np.ndarray, most: float, ignored: int) -> bool:
         largest, num_left = max(largest, count), num_left - count
         if num_left <= largest or num_left / num_valued < most:
             break
-    return 0 < largest < num_valued and largest / num_valued < most
+    return bool(0 < largest < num_valued and largest / num_valued < most)
 
 
 class FastPhotoMetricDistortion(PhotoMetricDistortion):
@@ -241,7 +241,8 @@ def _linear(alpha: float, beta: float = 0) -> _Change:
     table = np.clip(_IDENTITY.astype(np.float32) * alpha + beta, 0, 255).astype(np.uint8)
 
     def add(values: np.ndarray) -> np.ndarray:
-        return cv2.add(values.reshape(len(values), -1), float(np.floor(beta))).reshape(values.shape)
+        rows, number = values.reshape(len(values), -1), float(np.floor(beta))
+        return cv2.add(rows, number).reshape(values.shape)  # pyrefly: ignore[no-matching-overload]
 
     def scale(values: np.ndarray) -> np.ndarray:  # it rounds, to the next even number in the middle
         return cv2.convertScaleAbs(values, alpha=alpha, beta=beta - _ALMOST_HALF)
