@@ -8,4 +8,4 @@ def test_the_pace_is_measured_with_a_learning_rate_that_cannot_diverge():
     cfg = load_config(CONFIG, options)
     assert cfg.train_cfg.max_iters < cfg.train_cfg.val_begin == 41
     assert cfg.optim_wrapper.optimizer.lr == 1e-8
-    assert cfg.default_hooks.logger.interval == 1
+    assert cfg.default_hooks.logger.interval == 5
