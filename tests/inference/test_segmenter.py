@@ -223,7 +223,7 @@ def test_an_exported_model_can_be_opened(tmp_path):
 
 
 def test_an_unknown_option_is_refused_with_the_known_ones(checkpoint_path):
-    with pytest.raises(TypeError, match=r"no option 'tiles'; expected some of bits, .*, tile, .*, tta"):
+    with pytest.raises(TypeError, match=r"no option 'tiles'; expected some of backend, bits, .*, tile, .*, tta"):
         Segmenter(checkpoint_path, device="cpu", tiles=64)
 
 
