@@ -6,13 +6,7 @@
 from __future__ import annotations
 
 import argparse
-import ast
-import importlib
-import json
-import os
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from semseg.cli.program import ArgumentParser, add_debug_flag, run_tool
@@ -28,34 +22,19 @@ _VARIABLES = """environment variables:
 
 def main() -> int:
     args, stations = _parse()
-    sys.path.insert(0, str(ROOT))  # bench/ is not installed
-    from bench.measuring import describe_machine
+    from bench.running import run_station
 
-    with tempfile.TemporaryDirectory() as folder:
-        if args.station == "all":
-            comparisons = [name for name, has in stations.items() if has["cases"]]
-            results = _run_all(comparisons, args, Path(folder))
-        else:
-            station = importlib.import_module(f"bench.{args.station}")
-            run = _compare if stations[args.station]["cases"] else _tabulate
-            results = run(station, args, Path(folder))
-    machine = describe_machine()
-    print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    if args.json:
-        report = {"station": args.station, "machine": machine, **results}
-        _write(args.json, (json.dumps(report, indent=2) + "\n").encode())
+    run_station(args, stations)
     return 0
 
 
-def _parse() -> tuple[argparse.Namespace, dict[str, dict]]:
-    """Return the arguments, and what there is: for each station its first line and its functions."""
-    stations = {}
-    for path in sorted((ROOT / "bench").glob("[a-z]*.py")):
-        text = path.read_text()
-        has = {name: f"\ndef {name}(" in text for name in ("cases", "table", "draw")}
-        if has["cases"] or has["table"]:  # the other modules are experiments
-            stations[path.stem] = {"line": ast.get_docstring(ast.parse(text)).splitlines()[0], **has}
-    lines = [f"  {name:10} {station['line']}" for name, station in stations.items()]
+def _parse() -> tuple[argparse.Namespace, dict]:
+    """Return the arguments, and the stations."""
+    sys.path.insert(0, str(ROOT))  # bench/ is not installed
+    from bench.running import find_stations
+
+    stations = find_stations()
+    lines = [f"  {name:10} {station.line}" for name, station in stations.items()]
     parser = ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -75,11 +54,11 @@ def _parse() -> tuple[argparse.Namespace, dict[str, dict]]:
         raise ValueError(f"--repeat is {args.repeat}; expected 1 or more")
     if args.warm_up is not None and args.warm_up < 0:
         raise ValueError(f"--warm-up is {args.warm_up}; expected 0 or more")
-    has = stations.get(args.station, {"table": False, "draw": False})
-    if has["table"] and (args.repeat is not None or args.warm_up is not None):
+    has = stations[args.station].functions if args.station in stations else ()
+    if "table" in has and (args.repeat is not None or args.warm_up is not None):
         raise ValueError(f"--repeat and --warm-up have no effect on {args.station}, which measures by itself")
-    if args.plot and not has["draw"]:
-        drawn = [name for name, station in stations.items() if station["draw"]]
+    if args.plot and "draw" not in has:
+        drawn = [name for name, station in stations.items() if "draw" in station.functions]
         raise ValueError(f"--plot has no effect on {args.station}; it draws {', '.join(drawn)}")
     for name in ("json", "plot"):
         path = getattr(args, name)
@@ -88,53 +67,6 @@ def _parse() -> tuple[argparse.Namespace, dict[str, dict]]:
     args.repeat = args.repeat or (3 if args.station == "all" else 7)
     args.warm_up = 1 if args.warm_up is None else args.warm_up
     return args, stations
-
-
-def _compare(station, args: argparse.Namespace, folder: Path) -> dict:
-    from bench.measuring import measure, print_case, summarize
-
-    results = {}
-    for case, contenders in station.cases(args.against == "stock", folder).items():
-        results[case] = summarize(measure(contenders, args.repeat, args.warm_up))
-        print_case(case, results[case])
-    return {"cases": results}
-
-
-def _tabulate(station, args: argparse.Namespace, folder: Path) -> dict:
-    from bench.measuring import format_table
-
-    table = station.table(args.against == "stock", folder)
-    print(format_table(table))
-    if args.plot:
-        import cv2
-
-        _, encoded = cv2.imencode(args.plot.suffix, station.draw(table)[..., ::-1])
-        _write(args.plot, encoded.tobytes())
-    return table._asdict()
-
-
-def _run_all(names: list[str], args: argparse.Namespace, folder: Path) -> dict:
-    from bench.measuring import format_table, summary_table
-
-    options = ["--repeat", str(args.repeat), "--warm-up", str(args.warm_up)]
-    if args.against:
-        options += ["--against", args.against]
-    results = {}
-    for name in names:
-        report_path = folder / f"{name}.json"
-        command = [sys.executable, __file__, name, *options, "--json", report_path]
-        print(f"{name} ...", flush=True)
-        if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
-            raise RuntimeError(f"the benchmark {name} failed: python tools/benchmark.py {name} {' '.join(options)}")
-        results[name] = json.loads(report_path.read_text())["cases"]
-    print(format_table(summary_table(results)))
-    return {"stations": results}
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary_path = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary_path.write_bytes(content)
-    temporary_path.replace(path)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from semseg.analysis.comparison.plan import Model, Plan, command_words
 from semseg.analysis.curves import read_curves
 from semseg.checkpoints.facts import hardware
 from semseg.config.schedule import scale_schedule
+from semseg.errors import MissingInputError
 from semseg.system.atomic import atomic_path
 from semseg.system.child_process import describe_failure, run_python
 
@@ -52,11 +53,15 @@ def _pace_path(model: Model) -> Path:
 
 def _measure_pace(plan: Plan, model: Model) -> dict[str, Any]:
     """Measure the pace and write it to its file."""
-    times = _measure(plan, model)
+    interval = _LOG_INTERVAL
+    times = _measure(plan, model, interval)
+    if len(times) == 0:  # so many steps don't fit into the time
+        interval = 1
+        times = _measure(plan, model, interval)
     later = times[len(times) // 2 :]  # the first steps are slower
     pace = {
         "step_s": float(np.median(later)),
-        "steps": len(times) * _LOG_INTERVAL,
+        "steps": len(times) * interval,
         "digest": model.digest,
         "hardware": hardware(),
     }
@@ -65,26 +70,29 @@ def _measure_pace(plan: Plan, model: Model) -> dict[str, Any]:
     return pace
 
 
-def _measure(plan: Plan, model: Model) -> np.ndarray:
-    """Run the first steps of a training, and return the seconds of a step, averaged over `_LOG_INTERVAL` steps each."""
+def _measure(plan: Plan, model: Model, log_interval: int) -> np.ndarray:
+    """Run the first steps of a training, and return the seconds of a step, averaged over `log_interval` steps each."""
     folder, output_path = model.folder / "pace", model.folder / "pace_output.txt"
     shutil.rmtree(folder, ignore_errors=True)  # of a measurement that was interrupted
-    options = short_run_options(model.cfg)
+    options = short_run_options(model.cfg, log_interval)
     words = ["-m", "semseg", "train", model.given, "--work-dir", str(folder), "--seed", "0", "--no-check"]
     words += ["--max-time", _MAX_TIME, *command_words(model, plan.options, options)]
     ended = run_python(words, output_path)
     if ended.exit_code not in (0, _OUT_OF_TIME):
         raise ChildProcessError(f"the time of a step cannot be measured: train {describe_failure(ended)}")
-    times = read_curves(folder)["time"].values
+    try:
+        times = read_curves(folder)["time"].values
+    except MissingInputError:  # nothing was logged
+        times = np.empty(0)
     shutil.rmtree(folder)
     return times
 
 
-def short_run_options(cfg: Config) -> list[str]:
-    """Return the options of a training that only shows how long its steps take."""
+def short_run_options(cfg: Config, log_interval: int) -> list[str]:
+    """Return the options of a training that only shows how long its steps take, and logs it every few steps."""
     options = [*scale_schedule(cfg, _NUM_STEPS), f"train_cfg.val_begin={_NUM_STEPS + 1}"]
     if (cfg.get("default_hooks") or {}).get("logger"):
-        options.append(f"default_hooks.logger.interval={_LOG_INTERVAL}")
+        options.append(f"default_hooks.logger.interval={log_interval}")
     if "lr" in ((cfg.get("optim_wrapper") or {}).get("optimizer") or {}):
         options.append(f"optim_wrapper.optimizer.lr={_LEARNING_RATE}")
     return options
