@@ -11,8 +11,9 @@ import numpy as np
 
 from bench import ROOT, Table
 from bench.processes import peak_mib, run_module, run_program
+from semseg.cli.demo import RECIPE
 
-CHECKPOINT = ROOT / "work_dirs/pspnet_r18-d8_1xb4-1000_toycity-128x256/best.pth"
+CHECKPOINT = ROOT / "work_dirs" / RECIPE / "best.pth"
 SIZE = (256, 512)  # height, width
 NUM_PICTURES, NUM_CALIBRATION, NUM_ROUNDS, NUM_WARM = 4, 8, 10, 4
 BACKENDS = {

@@ -29,7 +29,7 @@ _PROGRAMS = {  # used if there is a folder tools/, as in MMSegmentation
     "infer": ("python", "tools/infer.py"),
     "report": ("python", "tools/analyze.py", "report"),
 }
-NUM_PROCESSES = 2  # on CPUs: two of one thread each are faster than one of two threads
+NUM_PROCESSES = 2  # on two CPUs or more, two of one thread each are faster than one of two threads
 _BATCH_OF_BOTH = "train_dataloader.batch_size=8"
 _TEST_SPLIT = [
     "test_dataloader.dataset.data_prefix.img_path=leftImg8bit/test",
@@ -116,14 +116,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     started = time.monotonic()
     from torch.cuda import is_available
 
-    has_gpu = is_available()
+    one_process = is_available() or num_cpus() == 1
 
     run("data", "toycity", "data/toycity", *_counts(TOYCITY_COUNTS, args.pictures))
     run("data", "toycity", "data/rosario", "--style", "rosario", *_counts(ROSARIO_COUNTS, args.pictures))
     run("data", "convert-cityscapes", "data/toycity", "--nproc", str(num_cpus()))
     # continue an interrupted demo; a finished training is not repeated
     training = ["--seed", "0", "--resume", "auto"]
-    if has_gpu:
+    if one_process:
         run("train", config, *training, *cfg_options([_BATCH_OF_BOTH, *args.cfg_options]))
     else:
         run_with_processes("train", [config], [*training, *cfg_options(args.cfg_options)])
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run("test", config, checkpoint, "--extras", "all", "--no-report")
     run("test", config, checkpoint, "--work-dir", TEST_WORK_DIR, "--no-report", *cfg_options(_TEST_SPLIT))
     rosario = ["--data", ROSARIO, "--work-dir", ROSARIO_WORK_DIR, "--show-dir", PANEL_DIR, "--no-report"]
-    if has_gpu:
+    if one_process:
         run("test", config, checkpoint, *rosario)
     else:
         run_with_processes("test", [config, checkpoint], rosario)

@@ -12,6 +12,7 @@ import functools
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -32,30 +33,31 @@ def fast_losses(device: torch.device) -> Generator[None]:
     if device.type != "cpu":
         yield
         return
-    faster = _replacements()
-    changed = [
-        (module, name)
-        for key, module in list(sys.modules.items())
-        if key.startswith("mmseg.models.decode_heads.")
-        for name, (stock, _) in faster.items()
-        if module.__dict__.get(name) is stock
-    ]
-    for module, name in changed:
-        setattr(module, name, faster[name][1])
+    replacements = _replacements()
+    for module, name, _, fast in replacements:
+        setattr(module, name, fast)
     try:
         yield
     finally:
-        for module, name in changed:
-            setattr(module, name, faster[name][0])
+        for module, name, stock, _ in replacements:
+            setattr(module, name, stock)
 
 
 @functools.cache
-def _replacements() -> dict[str, tuple[Callable, Callable]]:
-    """Return the functions of MMSegmentation and their replacements, by name."""
+def _replacements() -> list[tuple[ModuleType, str, Callable, Callable]]:
+    """Return the modules of heads with the names in them, the functions of MMSegmentation, and the faster ones."""
+    from mmseg.models import decode_heads  # noqa: F401  all of them
     from mmseg.models.losses import accuracy
     from mmseg.models.utils import resize
 
-    return {"resize": (resize, _resizing(resize)), "accuracy": (accuracy, _counting(accuracy))}
+    functions = {"resize": (resize, _resizing(resize)), "accuracy": (accuracy, _counting(accuracy))}
+    return [
+        (module, name, stock, fast)
+        for key, module in list(sys.modules.items())
+        if key.startswith("mmseg.models.decode_heads.")
+        for name, (stock, fast) in functions.items()
+        if module.__dict__.get(name) is stock
+    ]
 
 
 def _resizing(stock: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -68,7 +70,7 @@ def _resizing(stock: Callable[..., Tensor]) -> Callable[..., Tensor]:
         align_corners: bool | None = None,
         warning: bool = True,
     ) -> Tensor:
-        if mode != "bilinear" or size is None or not _is_worth(input, size):
+        if mode != "bilinear" or not isinstance(size, tuple) or not _is_worth(input, size):
             return stock(input, size, scale_factor, mode, align_corners, warning)
         with torch.autocast("cpu", enabled=False):
             return scale_by_products(input.float(), (int(size[0]), int(size[1])), bool(align_corners))
@@ -76,10 +78,11 @@ def _resizing(stock: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return resize
 
 
-def _is_worth(scores: Tensor, size: Any) -> bool:
+def _is_worth(scores: Tensor, size: tuple[int, int]) -> bool:
     (height, width), (to_height, to_width) = scores.shape[2:], size
     is_scaled_up = to_height >= _MIN_FACTOR * height and to_width >= _MIN_FACTOR * width
-    return torch.is_grad_enabled() and is_scaled_up and 1 < max(height, width) <= _MAX_SIDE
+    is_usual = torch.is_grad_enabled() and scores.dtype is not torch.float64
+    return is_usual and is_scaled_up and 1 < max(height, width) <= _MAX_SIDE
 
 
 def scale_by_products(scores: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:
@@ -132,7 +135,8 @@ def share_of_right(scores: Tensor, target: Tensor, ignored: int | None) -> Tenso
         0 to 100, shape (1,); 0 if no pixel counts.
     """
     counts = torch.ones_like(target, dtype=torch.bool) if ignored is None else target != ignored
-    of_class = scores.gather(1, target.where(counts, 0)[:, None])[:, 0]
-    right = (of_class == scores.amax(1)) & counts
+    has_score = counts & (target >= 0) & (target < scores.shape[1])  # a head for two classes may have one channel
+    of_class = scores.gather(1, target.where(has_score, 0)[:, None])[:, 0]
+    right = (of_class == scores.amax(1)) & has_score
     epsilon = torch.finfo(torch.float32).eps
     return (right.sum().float()[None] + epsilon) * (100 / (counts.sum().float() + epsilon))

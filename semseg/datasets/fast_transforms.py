@@ -127,10 +127,11 @@ class FastRandomCrop(RandomCrop):
     @cache_randomness
     def crop_bbox(self, results: dict) -> tuple[int, int, int, int]:
         """Return the borders of the crop: top, bottom, left, right."""
-        if not _is_uint8(results["gt_seg_map"]):
+        counts_classes = self.cat_max_ratio < 1
+        if counts_classes and not _is_uint8(results["gt_seg_map"]):
             return super().crop_bbox(results)
         box = self._draw(results["img"].shape)
-        if self.cat_max_ratio < 1:
+        if counts_classes:
             for _ in range(_MAX_TRIES):
                 if is_varied(self.crop(results["gt_seg_map"], box), self.cat_max_ratio, self.ignore_index):
                     break
@@ -190,7 +191,7 @@ class FastRandomFlip(RandomFlip):
         elif isinstance(img, LazyPart):
             results["img"] = img.pixels()
         super()._flip(results)
-        if flipped is not None:
+        if flipped is not None:  # mirrored already
             results["img"] = flipped
 
     def _flip_seg_map(self, seg_map: Any, direction: str) -> np.ndarray:

@@ -141,7 +141,8 @@ def export(
             f"{weights_path} exists without {out.name}, and would be replaced; choose another name",
             code="E-input-export",
         )
-    facts = {**facts, "precision": precision, "size": size and list(size)}
+    scale = list(network.scale) if network.scale and network.keep_ratio else None
+    facts = {**facts, "precision": precision, "size": size and list(size), "scale": scale}
     program = trace(network, size)
     with contextlib.ExitStack() as stack:
         temporary = stack.enter_context(atomic_path(out))

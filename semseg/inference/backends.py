@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,7 +96,8 @@ def choose_backend(checkpoint: Path, cfg: Config, options: SegmenterOptions) -> 
             f"{' (' + '; '.join(faults) + ')' if faults else ''}; run tools/model.py export first",
             code="E-input-missing",
         )
-    times, predictor = max(candidates, key=lambda candidate: candidate[0])
+    # a file for any size first: times of different sizes cannot be compared
+    times, predictor = max(candidates, key=lambda candidate: (not candidate[1].facts["size"], candidate[0]))
     facts = predictor.facts
     found = f"{predictor.path.name} ({facts['precision']}) was {times:g} times as fast as PyTorch when it was exported"
     if is_auto and times <= 1:
@@ -121,8 +123,9 @@ def _candidates(
     Returns:
         Each with how many times as fast as PyTorch it was; and why other files are not used.
     """
-    stem, suffixes = checkpoint_stem(checkpoint), BACKENDS[options.backend]
-    paths = [path for path in checkpoint.parent.iterdir() if path.name.startswith(stem) and path.suffix in suffixes]
+    belongs = re.compile(re.escape(checkpoint_stem(checkpoint)) + "[._-]").match  # iter_1, not iter_10
+    suffixes = BACKENDS[options.backend]
+    paths = [path for path in checkpoint.parent.iterdir() if belongs(path.name) and path.suffix in suffixes]
     candidates, faults = [], []
     digests = (
         {"checkpoint_sha256": file_fingerprint(checkpoint), "model_sha256": model_fingerprint(cfg)} if paths else {}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from semseg.datasets.bit_depth import FEWEST_BITS, MOST_BITS, check_bits
-from semseg.datasets.scaling import TooNarrowError
+from semseg.datasets.scaling import TooNarrowError, smallest_size
 from semseg.errors import InvalidInputError, MissingInputError
 from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.prediction import Prediction, check_image
@@ -86,7 +86,7 @@ class ExportedPredictor(ABC):
             confidence: whether to compute the second output.
 
         Raises:
-            TooNarrowError: from `_too_narrow`.
+            TooNarrowError: from `too_narrow`.
             MemoryError: the batch is too large.
         """
 
@@ -135,6 +135,10 @@ class ExportedPredictor(ABC):
                     f" {image.shape[0]}; export it with --dynamic for any size",
                     code="E-input-sizes",
                 )
+        height, width = images[0].shape[:2]
+        scale = self.facts.get("scale")
+        if scale and min(smallest_size((width, height), {"scale": scale})) < 1:
+            raise too_narrow(height, width)
         batch = np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
         try:
             results = self._run(batch, confidence)
@@ -172,13 +176,14 @@ def require_packages(*packages: str, extra: str = "export") -> None:
 
 def num_threads() -> int:
     """Return the number of threads that OMP_NUM_THREADS sets, for runtimes that do not read it; 0: not set."""
-    return int(os.environ.get("OMP_NUM_THREADS") or 0)
+    first, _, _ = os.environ.get("OMP_NUM_THREADS", "").partition(",")  # a list is one number for each nesting level
+    return int(first or 0)
 
 
-def too_narrow(batch: np.ndarray) -> TooNarrowError:
+def too_narrow(height: int, width: int) -> TooNarrowError:
     """Return the error for images that the model would scale to no pixel."""
     return TooNarrowError(
-        f"an image of {batch.shape[3]}x{batch.shape[2]} is too narrow: the model would scale it to less than one row or"
+        f"an image of {width}x{height} is too narrow: the model would scale it to less than one row or"
         " column; cut it into shorter pieces"
     )
 
@@ -192,7 +197,7 @@ def read_facts(text: str | None, path: str | Path) -> dict[str, Any]:
     """Parse and check the description in a file."""
     if text is None:
         raise InvalidInputError(
-            f"{path} says nothing of its classes and colours: it is not from tools/model.py export, which to run on the"
+            f"{path} says nothing of its classes and colours: it is not from tools/model.py export; run that on the"
             " checkpoint",
             code="E-input-exported-file",
         )
@@ -206,7 +211,7 @@ def read_facts(text: str | None, path: str | Path) -> dict[str, Any]:
             f"{path} describes itself by {schema!r}, expected {SCHEMA!r}: export it again with this semseg",
             code="E-input-exported-file",
         )
-    classes, palette, size = facts.get("classes"), facts.get("palette"), facts.get("size")
+    classes, palette = facts.get("classes"), facts.get("palette")
     is_valid = (
         isinstance(classes, list)
         and all(isinstance(name, str) for name in classes)
@@ -216,7 +221,10 @@ def read_facts(text: str | None, path: str | Path) -> dict[str, Any]:
         and facts.get("exif") in ("apply", "ignore")
         and (facts.get("bits") is None or facts["bits"] in range(FEWEST_BITS, MOST_BITS + 1))
         and isinstance(facts.get("precision"), str)
-        and (size is None or (isinstance(size, list) and [type(side) for side in size] == [int, int]))
+        and all(
+            sides is None or (isinstance(sides, list) and [type(side) for side in sides] == [int, int])
+            for sides in (facts.get("size"), facts.get("scale"))
+        )
     )
     if not is_valid:
         raise InvalidInputError(

@@ -61,7 +61,7 @@ class OnnxPredictor(ExportedPredictor):
             return cast("list[np.ndarray]", self._session.run(names, {INPUT: batch}, self._run_options))
         except Exception as error:  # as above
             if _EMPTY.search(str(error)):
-                raise too_narrow(batch) from error
+                raise too_narrow(*batch.shape[2:]) from error
             if "allocate" in str(error):
                 raise MemoryError(first_line(error)) from error
             raise

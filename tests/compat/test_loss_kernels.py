@@ -41,6 +41,11 @@ def test_the_share_of_right_pixels_is_that_of_mmsegmentation(ignored):
     torch.testing.assert_close(share_of_right(scores, target, ignored), expected)
 
 
+def test_a_class_without_a_score_is_wrong():
+    scores, target = torch.randn(2, 1, 9, 7), torch.randint(2, (2, 9, 7))  # two classes, one channel
+    torch.testing.assert_close(share_of_right(scores, target, 255), accuracy(scores, target, ignore_index=255))
+
+
 def test_the_share_is_0_without_a_pixel_that_counts():
     share = share_of_right(torch.randn(1, 3, 4, 4), torch.full((1, 4, 4), 255), 255)
     torch.testing.assert_close(share, accuracy(torch.randn(1, 3, 4, 4), torch.full((1, 4, 4), 255), ignore_index=255))

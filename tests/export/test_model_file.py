@@ -18,6 +18,7 @@ from semseg.export.model_file import Disagreement, export, facts_of, trace
 from semseg.export.onnx_file import describe_onnx, quantize_onnx
 from semseg.export.traceable import ExplicitPooling, Traceable, resize_like_opencv
 from semseg.inference import Predictor
+from semseg.inference.backends import open_exported
 from semseg.inference.onnx_predictor import OnnxPredictor
 from tests.checkpoints.described import checkpoint, save, small_config
 from tests.conftest import raises
@@ -225,3 +226,13 @@ def test_steps_of_the_pipeline_that_are_not_exported_are_refused(tmp_path):
     cfg.test_dataloader.dataset.pipeline[1].interpolation = "nearest"
     with raises("E-input-export", "bilinearly by OpenCV"):
         Traceable(predictor.model, cfg)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_a_narrow_photograph_is_refused_by_every_runtime(tmp_path, kind):
+    predictor, cfg, facts = model_of(tmp_path)
+    path = tmp_path / ("model.onnx" if kind == "onnx" else "model.xml")
+    export(predictor, facts, path, kind, [noise(96, 192)], network=Traceable(predictor.model, cfg))
+    for size, name in (((1, 3000), "3000x1"), ((3000, 1), "1x3000")):
+        with raises("E-data-too-narrow", f"an image of {name} is too narrow"):
+            open_exported(path, "cpu")(np.zeros((*size, 3), np.uint8))

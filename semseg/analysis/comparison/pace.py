@@ -58,6 +58,10 @@ def _measure_pace(plan: Plan, model: Model) -> dict[str, Any]:
     if len(times) == 0:  # so many steps don't fit into the time
         interval = 1
         times = _measure(plan, model, interval)
+    if len(times) == 0:
+        raise ChildProcessError(
+            f"the time of a step cannot be measured: none ended within {_MAX_TIME}; give `iters` instead"
+        )
     later = times[len(times) // 2 :]  # the first steps are slower
     pace = {
         "step_s": float(np.median(later)),
@@ -93,6 +97,8 @@ def short_run_options(cfg: Config, log_interval: int) -> list[str]:
     options = [*scale_schedule(cfg, _NUM_STEPS), f"train_cfg.val_begin={_NUM_STEPS + 1}"]
     if (cfg.get("default_hooks") or {}).get("logger"):
         options.append(f"default_hooks.logger.interval={log_interval}")
+    if cfg.get("log_processor"):
+        options.append(f"log_processor.window_size={log_interval}")
     if "lr" in ((cfg.get("optim_wrapper") or {}).get("optimizer") or {}):
         options.append(f"optim_wrapper.optimizer.lr={_LEARNING_RATE}")
     return options
