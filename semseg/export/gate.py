@@ -57,7 +57,7 @@ def judge(
         predictions = predictor(picture.image), run(picture.image)
         agreement.append(float((predictions[0] == predictions[1]).mean()))
         num_pixels.append(predictions[0].size)
-        target = torch.from_numpy(picture.train_ids)
+        target = torch.tensor(picture.train_ids)  # a copy: the array may be read-only
         for counted, predicted in zip(entries, predictions, strict=True):
             matrix = count_pixels(torch.from_numpy(np.ascontiguousarray(predicted)), target, num_classes)
             counted[f"{number:09}"] = (target.shape, *entries_of(matrix.numpy()))
