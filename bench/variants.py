@@ -98,7 +98,8 @@ def train(variant: str, seed: int, args: argparse.Namespace) -> list[dict] | Non
     (scalars,) = work_dir.glob("*/vis_data/scalars.json")
     rows = [json.loads(line) for line in scalars.read_text().splitlines()]
     scores = [row for row in rows if "mIoU" in row]
-    scores[-1]["time"] = statistics.median(row["time"] for row in rows if "loss" in row)
+    times = [row["time"] for row in rows if "loss" in row]
+    scores[-1]["time"] = statistics.median(times) if times else float("nan")  # too short a run logs none
     temporary_path = result_path.with_suffix(".tmp")
     temporary_path.write_text(json.dumps({"command": command, "scores": scores}, indent=1) + "\n")
     temporary_path.replace(result_path)
