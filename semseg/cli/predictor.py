@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from semseg.config.options import add_options, names_of
 from semseg.errors import InvalidInputError
-from semseg.inference.options import EXPORTED_SUFFIXES, ModelOptions, PredictionOptions
+from semseg.inference.options import ModelOptions, PredictionOptions, is_exported
 from semseg.system.wording import for_people
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def open_predictor(
         exported: whether exported models are accepted.
         all_probabilities: a given option that needs the probabilities of every class, which exported models don't give.
     """
-    if not exported and args.checkpoint.lower().endswith(EXPORTED_SUFFIXES):
+    if not exported and is_exported(args.checkpoint):
         raise InvalidInputError(
             f"{args.checkpoint} is an exported model, which returns the class of each pixel only; use its checkpoint",
             code="E-input-no-probabilities",

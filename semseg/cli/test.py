@@ -10,6 +10,7 @@ from pathlib import Path
 from semseg.cli.program import ArgumentParser, add_debug_flag
 from semseg.config.options import RunOptions, add_options, given
 from semseg.evaluation import options
+from semseg.inference.options import is_exported
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -17,9 +18,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "config",
         nargs="?",
-        help="config file that the model was trained with; not needed if the checkpoint contains it",
+        help="config file that the model was trained with, or a checkpoint that contains it; not needed if CHECKPOINT"
+        " contains it",
     )
-    parser.add_argument("checkpoint", help="checkpoint file (.pth, .pt, .ckpt, .pth.tar, .safetensors)")
+    parser.add_argument(
+        "checkpoint",
+        help="checkpoint file (.pth, .pt, .ckpt, .pth.tar, .safetensors); after CONFIG also an exported one",
+    )
     add_options(parser, RunOptions, *options.ALL)
     parser.add_argument("--no-report", action="store_true", help="do not write report.html")
     parser.add_argument("--no-check", action="store_true", help="skip the checks of the data before the test")
@@ -28,6 +33,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_intermixed_args(argv)
     if args.checkpoint.endswith(".py"):
         parser.error("CHECKPOINT is missing: expected [CONFIG] CHECKPOINT")
+    if args.config is None and is_exported(args.checkpoint):
+        parser.error(
+            f"{args.checkpoint} does not contain its config: name that, or the checkpoint that it was exported from,"
+            f" as in best.pth {args.checkpoint}"
+        )
     return args
 
 
@@ -48,6 +58,7 @@ def _test(args: argparse.Namespace) -> None:
     from semseg.config import load_config
     from semseg.config.from_checkpoint import existing_checkpoint
     from semseg.evaluation import for_testing
+    from semseg.inference.exported_test import for_testing_exported
     from semseg.system.atomic import check_folder
     from semseg.training.run import evaluate, join_processes
 
@@ -56,8 +67,9 @@ def _test(args: argparse.Namespace) -> None:
             check_folder(Path(getattr(args, name)), name)
     if args.trust_checkpoint:
         compat.trust_checkpoints()
+    exported = is_exported(args.checkpoint)
     # with `data`, pictures are scaled as in the training of the checkpoint
-    content = read_checkpoint(existing_checkpoint(args.checkpoint), mmap=True) if args.data else None
+    content = read_checkpoint(existing_checkpoint(args.checkpoint), mmap=True) if args.data and not exported else None
     cfg = load_config(
         args.config or args.checkpoint,
         args.cfg_options,
@@ -67,7 +79,8 @@ def _test(args: argparse.Namespace) -> None:
         content=content,
         plugins=args.plugins,
     )
-    cfg = for_testing(cfg, args.checkpoint, **given(options.ALL, args))
+    prepare = for_testing_exported if exported else for_testing
+    cfg = prepare(cfg, args.checkpoint, **given(options.ALL, args))
     if not args.no_check:
         from semseg.checks.gate import check_before_run
 

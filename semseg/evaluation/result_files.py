@@ -130,19 +130,18 @@ class ResultsHook(Hook):
         return name if name.endswith(suffix) else name + suffix
 
     def _facts(self, runner: Runner, num_images: int) -> dict:
-        checkpoint_path = Path(runner.cfg.load_from)
-        checkpoint = read_checkpoint(checkpoint_path, mmap=True)
-        described = description_of(checkpoint, checkpoint_path)
-        config = runner.cfg.model.get("module", runner.cfg.model)
+        checkpoint_path = Path(runner.cfg.load_from or runner.cfg.model.path)
+        model: Any = runner.model  # an exported file describes itself
+        described = _describe_checkpoint(runner.cfg) if runner.cfg.load_from else model.describe()
         has_curves = any(checkpoint_path.parent.glob("*/vis_data/scalars.json"))
         dataset = runner.test_dataloader.dataset
         run = {
-            "model": describe_model(config),
+            "model": described["model"],
             "config": Path(runner.cfg.filename or str(described.get("config_file"))).stem,
             "checkpoint": str(checkpoint_path),
-            "weights_sha256": weights_fingerprint(checkpoint["state_dict"]),
+            "weights_sha256": described["weights_sha256"],
             "tta": self.tta,
-            "iteration": described.get("iteration", checkpoint["meta"].get("iter")),
+            "iteration": described["iteration"],
             "seed": described.get("seed"),
             "versions": facts.versions(),
             "command": facts.command_line(),
@@ -158,6 +157,17 @@ class ResultsHook(Hook):
             "fingerprint": data_fingerprint({self.split: dataset}),
         }
         return {"created": facts.now(), "run": run, "data": data}
+
+
+def _describe_checkpoint(cfg: Config) -> dict:
+    checkpoint = read_checkpoint(cfg.load_from, mmap=True)
+    described = description_of(checkpoint, cfg.load_from)
+    return {
+        **described,
+        "model": describe_model(cfg.model.get("module", cfg.model)),
+        "weights_sha256": weights_fingerprint(checkpoint["state_dict"]),
+        "iteration": described.get("iteration", checkpoint["meta"].get("iter")),
+    }
 
 
 def _root_of(dataset: Any) -> str:

@@ -13,7 +13,7 @@ from semseg.config.options import FAST, STOCK
 from semseg.errors import InvalidInputError
 from semseg.inference.backends import choose_backend, open_exported
 from semseg.inference.exported_predictor import ExportedPredictor
-from semseg.inference.options import BACKENDS, EXPORTED_SUFFIXES, SegmenterOptions
+from semseg.inference.options import BACKENDS, SegmenterOptions, is_exported
 from semseg.inference.predictor import Predictor
 from semseg.inference.stock_predictor import StockPredictor, check_stock
 
@@ -37,7 +37,7 @@ def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predict
         raise InvalidInputError(
             f"the checkpoint is a {type(checkpoint).__name__}; expected the path of a file", code="E-input-path"
         )
-    if str(checkpoint).lower().endswith(EXPORTED_SUFFIXES):
+    if is_exported(checkpoint):
         return _open_exported(checkpoint, options)
     if options.performance not in (FAST, STOCK):
         raise InvalidInputError(

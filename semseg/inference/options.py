@@ -18,6 +18,11 @@ EXPORTED_SUFFIXES = (".onnx", ".xml", ".pt2")
 """Suffixes of exported models; the last one is refused, because loading it can run code."""
 
 
+def is_exported(path: str | Path) -> bool:
+    """Return whether a path names an exported model, by its suffix."""
+    return str(path).lower().endswith(EXPORTED_SUFFIXES)
+
+
 @dataclass(frozen=True)
 class ModelOptions(PluginOptions):
     """How the model is opened."""

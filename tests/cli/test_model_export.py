@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import run
+from tests.conftest import run, scores_in
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +49,23 @@ def test_an_exported_openvino_model_replaces_its_checkpoint(town, trained):
     assert "backend: torch, because of --save probs" in done.stderr
     done = run(town, *infer, "--backend", "auto", "--tta", "flip")
     assert "backend: torch, because of --tta" in done.stderr
+
+
+def test_an_exported_model_is_tested_as_its_checkpoint(town, trained):
+    run(town, "model.py", "export", trained / "best.pth", "--out", "tested.onnx")
+    run(town, "test.py", trained / "best.pth", "--work-dir", "of_checkpoint")
+    run(town, "test.py", trained / "best.pth", "tested.onnx", "--work-dir", "of_file", "--show-dir", "shown")
+    expected, scores = scores_in(town / "of_checkpoint"), scores_in(town / "of_file")
+    assert scores.keys() == expected.keys()
+    assert scores["aAcc"] == pytest.approx(expected["aAcc"], abs=0.1)
+    assert len(list((town / "shown").rglob("*.*"))) == 3
+    for options, message in (
+        (["tested.onnx"], "tested.onnx does not contain its config: name that, or the checkpoint"),
+        ([trained / "best.pth", "tested.onnx", "--tta"], "--tta: tested.onnx gives classes, and no scores"),
+        ([trained / "best.pth", "tested.onnx", "--extras", "all"], "--extras calibration needs the probability"),
+        ([trained / "best.pth", "missing.onnx"], "no file missing.onnx"),
+    ):
+        assert message in run(town, "test.py", *options, code=2).stderr
 
 
 def test_int8_is_kept_if_it_keeps_the_scores_on_the_labels(town, trained):
