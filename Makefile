@@ -5,7 +5,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # one thread in each process: PyTorch's threads would wait for each other's CPUs;
-# bytecode is kept: hundreds of processes would compile the package again
+# bytecode is kept: hundreds of processes would compile the package again;
+# a test that ends its process ends the run: pytest-xdist 3.8 would wait for ever for a process that it has replaced
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 # the modules that users import; the list of pages of the API reference
@@ -24,7 +25,7 @@ demo: .venv/installed  ## the whole line: draw, convert, train, test, infer (min
 	$(BIN)/python tools/demo.py
 
 test: .venv/installed-test  ## run all tests, in several processes
-	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test-quick: .venv/installed-test  ## run the tests that take no second each
 	$(PYTEST) -n auto --maxprocesses 4 -m "not slow"

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from semseg.compat.signal_stack import keep_signal_stack
 from semseg.compat.telemetry import no_telemetry
 from semseg.export.onnx_file import quiet
 from semseg.inference.exported_predictor import METADATA_KEY
@@ -29,7 +30,7 @@ def write_openvino(onnx_path: Path, path: Path, calibration: Sequence[np.ndarray
         calibration: images, RGB, uint8, shape (height, width, 3), to quantize the model to 8-bit integers, up to the
             last convolution, which computes the scores; None: leave it as it is.
     """
-    with no_telemetry():
+    with no_telemetry(), keep_signal_stack():
         import openvino
 
         model = openvino.Core().read_model(onnx_path)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from semseg.compat.hardware import is_fast_at_bf16
+from semseg.compat.signal_stack import keep_signal_stack
 from semseg.compat.telemetry import no_telemetry
 from semseg.errors import InvalidInputError, MissingInputError
 from semseg.inference.exported_predictor import (
@@ -61,10 +62,11 @@ class OpenVinoPredictor(ExportedPredictor):
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,  # else several processes would share the same cores
         }
-        core = openvino.Core()
         try:
-            model = core.read_model(self._xml, openvino.Tensor(self._weights, shared_memory=True))
-            self._compiled = core.compile_model(model, "CPU", options)
+            with keep_signal_stack():
+                core = openvino.Core()
+                model = core.read_model(self._xml, openvino.Tensor(self._weights, shared_memory=True))
+                self._compiled = core.compile_model(model, "CPU", options)
             # not in the order of the file: one may have been added in front of them
             self._outputs = [self._compiled.output(name) for name in OUTPUTS]
             self._request = self._compiled.create_infer_request()

@@ -10,7 +10,7 @@ import pytest
 from semseg.export.openvino_file import describe_openvino, write_openvino
 from semseg.inference.backends import open_exported
 from semseg.inference.openvino_predictor import OpenVinoPredictor, description_in, parse
-from tests.conftest import raises, run_code
+from tests.conftest import REPO, raises, run_code
 from tests.inference.test_onnx_predictor import FACTS
 from tests.inference.test_onnx_predictor import write as write_onnx
 
@@ -136,3 +136,25 @@ print([path.name for path in Path.home().iterdir()])
     done = run_code(tmp_path, code, HOME=str(home))
     assert done.returncode == 0, done.stderr
     assert "intel" not in done.stdout
+
+
+def test_a_signal_is_handled_after_several_models(tmp_path):
+    path = write(tmp_path / "red.xml")
+    code = f"""
+import ctypes, gc, os, signal
+from semseg.compat import signal_stack
+from semseg.inference.openvino_predictor import OpenVinoPredictor
+handled = []
+signal.signal(signal.SIGUSR1, lambda *_: handled.append(1))
+predictors = [OpenVinoPredictor({str(path)!r}) for _ in range(3)]
+while predictors:  # in another order than they have to be for OpenVINO's own clean-up
+    del predictors[0]
+    gc.collect()
+    stack = signal_stack._Stack()
+    ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack))
+    assert stack.address is None, "OpenVINO has left its stack"
+os.kill(os.getpid(), signal.SIGUSR1)
+assert handled == [1]
+"""
+    done = run_code(tmp_path, code, PYTHONPATH=str(REPO), PYTHONFAULTHANDLER="")
+    assert done.returncode == 0, done.stdout + done.stderr
