@@ -136,7 +136,7 @@ def check_repeats(images: dict[str, list[Image]], remedy: str) -> list[Finding]:
     for first, second in ((a, b) for place, a in enumerate(splits) for b in splits[place + 1 :]):
         same = _find_same_bytes(images[first], images[second])
         known = {path for path, _ in same}
-        near = [row for row in _find_similar(images[first], images[second]) if row[0] not in known]
+        near = [row for row in find_similar(images[first], images[second]) if row[0] not in known]
         total = len(images[second])
         for code, rows, what in (
             ("repeated", same, f"are in {first} too"),
@@ -164,7 +164,7 @@ def _find_same_bytes(first: Sequence[Image], second: Sequence[Image]) -> list[tu
     return rows
 
 
-def _find_similar(first: Sequence[Image], second: Sequence[Image]) -> list[tuple[Path, str]]:
+def find_similar(first: Sequence[Image], second: Sequence[Image]) -> list[tuple[Path, str]]:
     """Compare dHash (Krawetz, 2013): the signs of the 64 differences between neighbours in a 9x8 thumbnail."""
     known, tested = ([row for row in rows if row[1].thumbnail] for rows in (first, second))
     if not known or not tested:

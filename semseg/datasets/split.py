@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,14 @@ import yaml
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_keys import SPLITS
 from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs, write_text
+from semseg.datasets.groups.propose import Grouping, propose
 from semseg.datasets.pairs import Pair, find_pairs
 from semseg.errors import InvalidDataError, InvalidInputError
+from semseg.system.folders import absolute_path
 from semseg.system.path_lists import read_list_text
 
+AUTO = "auto"
+"""The word for `group_by` that proposes the groups."""
 _NUM_ORDERS = 100  # random orders of the groups to try; more do not come closer to the fractions
 
 
@@ -30,12 +34,14 @@ class Division:
         members: split -> group -> its pairs.
         fractions: split -> requested share of the images.
         num_without_mask: images that are in no split because they have no mask.
+        grouping: the proposed groups, and their evidence; None: the user gave a rule.
     """
 
     source: Path
     members: Mapping[str, Mapping[str, tuple[Pair, ...]]]
     fractions: Mapping[str, float]
     num_without_mask: int
+    grouping: Grouping | None = None
 
     def write(self, out_dir: Path | None = None) -> Path:
         """Write the lists of pairs, then dataset.yaml.
@@ -68,6 +74,17 @@ class Division:
             lines.append(f"left out: {self.num_without_mask} images without a mask")
         return lines
 
+    def warnings(self) -> list[str]:
+        """Return a sentence for each split that has one group only, and one if the groups are a guess."""
+        sentences = []
+        if self.grouping is not None and not self.grouping.is_sure:
+            sentences.append("these groups are a guess: look at the lists, or give `group_by` a rule of your own")
+        single = [split for split, groups in self.members.items() if len(groups) == 1]
+        if single:
+            named = ", ".join(f"{split} ({next(iter(self.members[split]))})" for split in single)
+            sentences.append(f"only one group in {named}: such a split shows one drive, sequence or place only")
+        return sentences
+
 
 def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: int = 0) -> Division:
     """Divide all pairs of a data set, ignoring its current splits; nothing is written.
@@ -75,7 +92,7 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
     Args:
         source: a dataset.yaml, or the folder that holds one.
         fractions: split -> share of the images.
-        group_by: `folder`, `prefix`, or `regex:PATTERN`; see `group_rule`.
+        group_by: `folder`, `prefix`, or `regex:PATTERN`, see `group_rule`; or `auto`, see `groups.propose`.
         seed: of the random orders; another seed gives another division.
 
     Raises:
@@ -83,24 +100,14 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
         ValueError: there are fewer groups than splits, an image is listed twice, or `group_by` is not a rule.
     """
     path = source / "dataset.yaml" if source.is_dir() else source
-    rule = group_rule(group_by)
+    rule = None if group_by == AUTO else group_rule(group_by)
     dataset_file = read_dataset_file(path)
     pairs, num_without_mask = _list_pairs(dataset_file)
+    grouping = propose([absolute_path(pair.image_path) for pair in pairs]) if rule is None else None
+    names = grouping.groups if grouping else _apply(rule, group_by, pairs, dataset_file.root)
     groups: dict[str, list[Pair]] = {}
-    unmatched = []
-    for pair in pairs:
-        name = relative_to_folder(pair.image_path.parent, dataset_file.root) + f"/{pair.image_path.name}"
-        group = rule(name.removeprefix("./"))
-        if group is None:
-            unmatched.append(name)
-        else:
-            groups.setdefault(group, []).append(pair)
-    if unmatched:
-        raise InvalidDataError(
-            f"`group_by` {group_by} does not match {len(unmatched)} of {len(pairs)} images, "
-            f"first {unmatched[0]}; give a pattern that matches all",
-            code="E-data-groups",
-        )
+    for pair, group in zip(pairs, names, strict=True):
+        groups.setdefault(group, []).append(pair)
     if len(groups) < len(fractions):
         only = ", ".join(repr(group) for group in sorted(groups))
         others = [other for other in ("folder", "prefix") if other != group_by]
@@ -116,7 +123,7 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
         split: {group: tuple(groups[group]) for group in sorted(groups) if split_of[group] == split}
         for split in fractions
     }
-    return Division(path, members, fractions, num_without_mask)
+    return Division(path, members, fractions, num_without_mask, grouping)
 
 
 def parse_fractions(pairs: Iterable[str]) -> dict[str, float]:
@@ -157,7 +164,7 @@ def group_rule(group_by: str) -> Callable[[str], str | None]:
         return _find_prefix
     if not group_by.startswith("regex:"):
         raise InvalidInputError(
-            f"`group_by`: expected folder, prefix, or regex:PATTERN, got {group_by!r}", code="E-input-value"
+            f"`group_by`: expected auto, folder, prefix, or regex:PATTERN, got {group_by!r}", code="E-input-value"
         )
     try:
         pattern = re.compile(group_by.removeprefix("regex:"))
@@ -208,6 +215,25 @@ def assign(sizes: Mapping[str, int], fractions: Mapping[str, float], seed: int =
         if difference < best_difference - 1e-9:
             best, best_difference = split_of, difference
     return best
+
+
+def _apply(rule: Callable[[str], str | None], group_by: str, pairs: Sequence[Pair], root: Path) -> list[str]:
+    """Return the group of each pair."""
+    groups, unmatched = [], []
+    for pair in pairs:
+        name = relative_to_folder(pair.image_path.parent, root) + f"/{pair.image_path.name}"
+        group = rule(name.removeprefix("./"))
+        if group is None:
+            unmatched.append(name)
+        else:
+            groups.append(group)
+    if unmatched:
+        raise InvalidDataError(
+            f"`group_by` {group_by} does not match {len(unmatched)} of {len(pairs)} images, "
+            f"first {unmatched[0]}; give a pattern that matches all",
+            code="E-data-groups",
+        )
+    return groups
 
 
 def _list_pairs(dataset_file: DatasetFile) -> tuple[list[Pair], int]:

@@ -136,7 +136,7 @@ def test_fewer_groups_than_splits_are_an_error(town):
 @pytest.mark.parametrize(
     ("group_by", "code", "values"),
     [
-        ("city", "E-input-value", r"`group_by`: expected folder, prefix, or regex:PATTERN, got 'city'"),
+        ("city", "E-input-value", r"`group_by`: expected auto, folder, prefix, or regex:PATTERN, got 'city'"),
         ("regex:(", "E-input-value", r"`group_by` regex:\(: .*\("),
         ("regex:street[0-6]", "E-data-groups", r"4 of 32 images, first photos/street7/s7_0000\.jpg"),
     ],
