@@ -21,7 +21,7 @@ from semseg.datasets.groups.names import group_by_name, running_number
 from semseg.system.folders import absolute_path, natural_key
 from semseg.system.wording import listing
 
-_SIMILAR = "images that look like neighbours in a video"
+_SIMILAR = "similarity (images that look like neighbours in a video)"
 _NUM_GROUPS = 3  # that a message names
 _MOST_ALIKE = 0.5  # of the files of a group in the smaller split
 
@@ -87,7 +87,7 @@ def _list_evidence(rows: Sequence[tuple], paths: Mapping[Path, Path], deep: bool
     captures = [
         capture.with_name(capture.Capture(facts.taken, facts.place, facts.camera), path) for _, path, facts in rows
     ]
-    words = f"taken within {capture.MAX_GAP_S} s by one camera, or within {capture.MAX_DISTANCE_M} m"
+    words = f"time and place (within {capture.MAX_GAP_S} s by one camera, or within {capture.MAX_DISTANCE_M} m)"
     evidence.append(_Evidence(words, _name_chains(capture.chain(captures), rows)))
     if deep:
         with_thumbnail = [index for index, row in enumerate(rows) if row[2].thumbnail]

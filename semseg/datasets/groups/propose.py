@@ -84,7 +84,7 @@ def _propose(paths: Sequence[Path]) -> Grouping:
             reasons.append(f"time and place {fault}")
         else:
             evidence = (
-                f"taken within {capture.MAX_GAP_S} s by one camera, or within {capture.MAX_DISTANCE_M} m:"
+                f"time and place (within {capture.MAX_GAP_S} s by one camera, or within {capture.MAX_DISTANCE_M} m):"
                 f" {describe_sizes(numbers)}"
             )
             return Grouping("capture", _name_chains(numbers, paths), evidence, True)
@@ -99,7 +99,7 @@ def _propose(paths: Sequence[Path]) -> Grouping:
         numbers = similarity.chain([one.thumbnail for one in facts])
         fault = _find_fault(numbers)
         if not fault and 1 - group_alone([str(number) for number in numbers]) >= _LEAST_SIMILAR:
-            evidence = f"images that look like neighbours in a video: {describe_sizes(numbers)}"
+            evidence = f"similarity (images that look like neighbours in a video): {describe_sizes(numbers)}"
             return Grouping("similarity", _name_chains(numbers, paths), evidence, False)
     reasons.append("few images look like neighbours in a video")
     raise InvalidDataError(
