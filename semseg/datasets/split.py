@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import yaml
 
+from semseg.datasets.class_counts import DatasetFileLoader, count_train_ids
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_keys import SPLITS
 from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs, write_text
@@ -18,10 +20,12 @@ from semseg.datasets.groups.propose import Grouping, propose
 from semseg.datasets.pairs import Pair, find_pairs
 from semseg.errors import InvalidDataError, InvalidInputError
 from semseg.system.folders import absolute_path
+from semseg.system.machine import num_cpus
 from semseg.system.path_lists import read_list_text
 
 AUTO = "auto"
 """The word for `group_by` that proposes the groups."""
+_EQUAL_SIZES = 0.01  # of the images: sizes of splits that are as close to the fractions
 _NUM_ORDERS = 100  # random orders of the groups to try; more do not come closer to the fractions
 
 
@@ -118,7 +122,7 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
             code="E-data-groups",
         )
     sizes = {group: len(members) for group, members in groups.items()}
-    split_of = assign(sizes, fractions, seed)
+    split_of = assign(sizes, fractions, seed, _count_pixels(dataset_file, groups))
     members = {
         split: {group: tuple(groups[group]) for group in sorted(groups) if split_of[group] == split}
         for split in fractions
@@ -182,24 +186,30 @@ def group_rule(group_by: str) -> Callable[[str], str | None]:
     return find_group
 
 
-def assign(sizes: Mapping[str, int], fractions: Mapping[str, float], seed: int = 0) -> dict[str, str]:
+def assign(
+    sizes: Mapping[str, int],
+    fractions: Mapping[str, float],
+    seed: int = 0,
+    pixels: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, str]:
     """Assign groups to splits.
 
     In a random order, each group goes to the split that misses the most images. Of many orders, the one whose sizes
-    come closest to the fractions is used. Every split gets at least one group.
+    come closest to the fractions is used; of those that are as close, within 1 % of the images, the one whose splits
+    have the most similar shares of the classes. Every split gets at least one group.
 
     Args:
         sizes: group -> number of images; at least as many groups as splits.
         fractions: split -> share.
         seed: of the orders.
+        pixels: group -> pixels of each class, shape (num_classes,); None: only the sizes count.
 
     Returns:
         Group -> split.
     """
     generator = random.Random(seed)
     total = sum(sizes.values())
-    best: dict[str, str] = {}
-    best_difference = float("inf")
+    orders: list[tuple[float, dict[str, str]]] = []
     for _ in range(_NUM_ORDERS):
         order = sorted(sizes)
         generator.shuffle(order)
@@ -211,10 +221,36 @@ def assign(sizes: Mapping[str, int], fractions: Mapping[str, float], seed: int =
             split = max(open_splits, key=num_missing.__getitem__)
             split_of[group] = split
             num_missing[split] -= sizes[group]
-        difference = sum(abs(rest) for rest in num_missing.values())
-        if difference < best_difference - 1e-9:
-            best, best_difference = split_of, difference
-    return best
+        orders.append((sum(abs(rest) for rest in num_missing.values()), split_of))
+    least = min(difference for difference, _ in orders)
+    slack = 1e-9 if pixels is None else _EQUAL_SIZES * total
+    close = [split_of for difference, split_of in orders if difference <= least + slack]
+    return close[0] if pixels is None else min(close, key=lambda split_of: _class_difference(split_of, pixels))
+
+
+def _class_difference(split_of: Mapping[str, str], pixels: Mapping[str, np.ndarray]) -> float:
+    """Return how much the class shares of the splits differ from those of the whole set: 0, or up to 2 per split."""
+    shares = []
+    for split in set(split_of.values()):
+        counts = np.sum([pixels[group] for group in pixels if split_of[group] == split], axis=0)
+        shares.append(counts / max(1, counts.sum()))
+    whole = np.sum(list(pixels.values()), axis=0)
+    return float(np.abs(np.array(shares) - whole / max(1, whole.sum())).sum())
+
+
+def _count_pixels(dataset_file: DatasetFile, groups: Mapping[str, Sequence[Pair]]) -> dict[str, np.ndarray] | None:
+    """Return the pixels of each class by group; None if a mask cannot be read, which the check of the set explains."""
+    infos = [
+        {"img_path": str(pair.image_path), "seg_map_path": None if pair.mask_path is None else str(pair.mask_path)}
+        for pairs in groups.values()
+        for pair in pairs
+    ]
+    try:
+        histograms = count_train_ids(DatasetFileLoader(dataset_file.path), infos, num_cpus())
+    except (ValueError, OSError):
+        return None
+    rows = iter(histograms[:, : len(dataset_file.classes)])
+    return {group: np.sum([next(rows) for _ in pairs], axis=0) for group, pairs in groups.items()}
 
 
 def _apply(rule: Callable[[str], str | None], group_by: str, pairs: Sequence[Pair], root: Path) -> list[str]:

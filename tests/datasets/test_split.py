@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -209,3 +210,19 @@ def test_auto_without_evidence_is_an_error_with_the_other_rules(tmp_path):
     path = drives(tmp_path, 1, "{number:03}")
     with raises("E-data-groups", r"`group_by` auto finds no groups: .*folder, prefix or regex:PATTERN"):
         divide(path, {"train": 0.5, "val": 0.5}, "auto")
+
+
+def test_of_equally_large_divisions_the_one_with_similar_classes_is_used():
+    sizes = {f"g{index}": 4 for index in range(8)}
+    pixels = {f"g{index}": np.array([100, 0] if index % 2 else [0, 100]) for index in range(8)}
+    for seed in range(5):
+        split_of = assign(sizes, FRACTIONS, seed, pixels)
+        for split in FRACTIONS:
+            shares = sum(pixels[group] for group in sizes if split_of[group] == split)
+            assert shares[0] == shares[1]
+
+
+def test_masks_that_cannot_be_read_do_not_stop_a_division(tmp_path):
+    path = drives(tmp_path, 4)
+    (tmp_path / "drive0_000_mask.png").write_bytes(b"")
+    assert len(divide(path, FRACTIONS, "prefix").members) == 3
