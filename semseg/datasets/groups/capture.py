@@ -89,8 +89,7 @@ def chain(captures: Sequence[Capture]) -> list[int]:
             places = captures[first].place, captures[second].place
             if after - before <= MAX_GAP_S and not (all(places) and distance_m(*places) > _FAR_M):
                 _join(parents, first, second)
-    for first, second in _find_close({i: capture.place for i, capture in enumerate(captures) if capture.place}):
-        _join(parents, first, second)
+    _join_close({i: capture.place for i, capture in enumerate(captures) if capture.place}, parents)
     return number_groups(parents)
 
 
@@ -116,8 +115,8 @@ def distance_m(first: Sequence[float], second: Sequence[float]) -> float:
     return math.hypot(north, east)
 
 
-def _find_close(places: Mapping[int, Sequence[float]]) -> Iterable[tuple[int, int]]:
-    """Yield pairs that link all places within the distance, without comparing all with all."""
+def _join_close(places: Mapping[int, Sequence[float]], parents: list[int]) -> None:
+    """Join all places within the distance, without comparing all with all."""
     cells: dict[Hashable, dict[tuple, int]] = {}
     for index, place in places.items():
         row = math.floor(place[0] * _METRES_PER_DEGREE / _CELL_M)
@@ -126,16 +125,17 @@ def _find_close(places: Mapping[int, Sequence[float]]) -> Iterable[tuple[int, in
         column = math.floor(place[1] * _METRES_PER_DEGREE * narrowing / _CELL_M)
         members = cells.setdefault((row, column), {})
         if members:
-            yield next(iter(members.values())), index
+            _join(parents, next(iter(members.values())), index)
         members.setdefault((round(place[0], 6), round(place[1], 6)), index)
+    steps = [step for step in itertools.product(range(3), range(-3, 4)) if step > (0, 0)]
     for (row, column), members in cells.items():
-        for step in itertools.product(range(3), range(-3, 4)):
-            if step <= (0, 0):
+        for down, right in steps:
+            others = cells.get((row + down, column + right))
+            if others is None or _find(parents, min(members.values())) == _find(parents, min(others.values())):
                 continue
-            others = cells.get((row + step[0], column + step[1]), {})
             for pair in itertools.product(members.values(), others.values()):
                 if distance_m(places[pair[0]], places[pair[1]]) <= MAX_DISTANCE_M:
-                    yield pair
+                    _join(parents, *pair)
                     break
 
 

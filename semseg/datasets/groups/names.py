@@ -20,6 +20,7 @@ belong into all splits; they count only with other evidence.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
@@ -117,6 +118,7 @@ def group_alone(groups: Sequence[str]) -> float:
     return sum(sizes[group] == 1 for group in groups) / len(groups)
 
 
+@functools.cache  # of few words, asked for every file
 def is_split_word(text: str) -> bool:
     """Return whether a folder or a part of a name only says which split, or what kind of file, it holds."""
     words = [word.lower() for word in re.findall(r"[A-Za-z]+", text)]
