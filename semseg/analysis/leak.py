@@ -15,6 +15,7 @@ pictures. Such an interval tells about other pictures of the same groups, not ab
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -183,14 +184,15 @@ def _group(paths: Sequence[Path], group_by: str) -> tuple[dict[Path, str], str, 
         grouping = propose(unique)
         return dict(zip(unique, grouping.groups, strict=True)), grouping.evidence, grouping.is_sure
     rule = group_rule(group_by)
-    groups = [rule(path.as_posix()) for path in unique]
+    shared = Path(os.path.commonpath([path.parent for path in unique]))
+    groups = [rule(path.relative_to(shared).as_posix()) for path in unique]
     if None in groups:
         raise InvalidInputError(
             f"`group_by` {group_by} does not match {unique[groups.index(None)]}; give a pattern that matches all",
             code="E-input-value",
         )
     named = [group or "" for group in groups]
-    return dict(zip(unique, named, strict=True)), f"by {group_by}: {describe_sizes(named)}", True
+    return dict(zip(unique, named, strict=True)), f"{group_by}: {describe_sizes(named)}", True
 
 
 def _score_part(

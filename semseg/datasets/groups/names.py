@@ -66,11 +66,13 @@ class NameGroups(NamedTuple):
         groups: the group of each picture, in their order; empty text: no group is known.
         words: how they were made.
         has_ids: whether the groups are identified by numbers, and not only by words.
+        is_nested: whether the names hold two numbers or more, such as that of a sequence and that of a frame.
     """
 
     groups: tuple[str, ...]
     words: str
     has_ids: bool
+    is_nested: bool
 
 
 def group_by_name(paths: Sequence[PurePath], num_dropped: int = 1) -> NameGroups | None:
@@ -109,7 +111,8 @@ def group_by_name(paths: Sequence[PurePath], num_dropped: int = 1) -> NameGroups
     sizes = Counter(filter(None, groups))
     if len(sizes) < 2 or max(sizes.values()) == 1 or sum(sizes.values()) < _MOST * len(paths):
         return None
-    return NameGroups(groups, words, _have_ids(parts))
+    num_nested = sum(sum(map(_is_id, tokens)) > 1 for tokens in names)
+    return NameGroups(groups, words, _have_ids(parts), num_nested >= _MOST * len(paths))
 
 
 def group_alone(groups: Sequence[str]) -> float:
@@ -197,5 +200,8 @@ def _have_ids(parts: Sequence[Sequence[str]]) -> bool:
     """Return whether a digit stays in the parts that differ between groups."""
     num_with = Counter(part for row in parts for part in set(row))
     differing = [[part for part in row if num_with[part] < len(parts)] for row in parts]
-    has_id = [any(re.search(r"\d", part) and not _YEAR.fullmatch(part) for part in row) for row in differing]
-    return sum(has_id) >= _MOST * len(parts)
+    return sum(any(map(_is_id, row)) for row in differing) >= _MOST * len(parts)
+
+
+def _is_id(part: str) -> bool:
+    return bool(re.search(r"\d", part)) and not _YEAR.fullmatch(part)

@@ -88,7 +88,7 @@ def _propose(paths: Sequence[Path]) -> Grouping:
                 f" {describe_sizes(numbers)}"
             )
             return Grouping("capture", _name_chains(numbers, paths), evidence, True)
-    if named is not None and (named.has_ids or named.words.endswith("second last number")):
+    if named is not None and (named.has_ids or named.is_nested):
         doubt = f"not confirmed: {confirmation.words()}" if confirmation else "too few images to confirm it"
         return Grouping("names", named.groups, f"{named.words}: {describe_sizes(named.groups)}; {doubt}", False)
     if named is not None:
