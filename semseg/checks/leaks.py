@@ -1,6 +1,6 @@
 """Check that no drive, sequence, patient or place has pictures in two splits.
 
-The evidence is that of `semseg.datasets.groups`. A wrong warning costs trust, so less evidence is accepted than for a
+The evidence is that of `semseg.datasets.groups`. A wrong warning costs trust, so it takes stronger evidence than a
 proposal: file names count if numbers identify the groups, words only if the pictures look like frames of a video
 (`--deep`). A group of names whose files are called alike in both splits is numbered anew in each of them, and is no
 sequence that was divided.
@@ -49,7 +49,7 @@ def check_leaks(
     if len(images) < 2:
         return []
     paths = {path: absolute_path(path) for _, path, _ in rows}
-    findings, known = [], set()
+    findings, known = [], set()  # pictures that an earlier kind of evidence has told
     for evidence in _list_evidence(rows, paths, deep):
         group_of = {path: group for (_, path, _), group in zip(rows, evidence.groups, strict=True)}
         for first, second in itertools.combinations(images, 2):
@@ -60,9 +60,9 @@ def check_leaks(
             leaky = [
                 (path, group_of[path])
                 for path, _ in images[second]
-                if group_of[path] in shared and (second, path) not in known and path not in near
+                if group_of[path] in shared and (first, second, path) not in known and path not in near
             ]
-            known |= {(second, path) for path, _ in leaky}
+            known |= {(first, second, path) for path, _ in leaky}
             if leaky:
                 total = len(images[second])
                 findings.append(_describe(first, second, leaky, shared, evidence, total, described_in))

@@ -85,6 +85,11 @@ def _print(leak: Leak) -> None:
         value, low, high = part.scores["mIoU"]
         interval = f"{low:.2f} to {high:.2f}, over {part.unit}" if low == low else "-"
         print(f"{part.name:{_WIDTH}}{part.num_groups:>8}{part.num_images:>8}{value:>8.2f}   {interval}")
+    if leak.shared and len(leak.parts) == 1 and not leak.scores:
+        print(
+            "all tested images are of groups that were in the training: add the test of a model that was trained"
+            " without these groups"
+        )
     difference = leak.seen_less_unseen
     if difference is not None:
         shown = f"{difference.low:+.2f} to {difference.high:+.2f}" if difference.low == difference.low else "-"

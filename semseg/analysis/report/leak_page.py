@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from semseg.analysis.leak import Leak
+from semseg.analysis.leak import Leak, Part
 from semseg.analysis.report.charts import Chart, category_axis, color_of, error_bars, figure_of, format_number
 from semseg.analysis.report.page import fill
 from semseg.system.atomic import atomic_path
@@ -22,18 +22,20 @@ def write_page(path: Path, leak: Leak) -> None:
         name=f"{summary['data']['name']} {summary['data']['split'] or ''}".rstrip(),
         leak=leak,
         flattery=flattery,
-        interval=_interval(flattery.low, flattery.high) if flattery else "",
+        interval=_signed_interval(flattery.low, flattery.high) if flattery else "",
         chart_of_scores=chart,
         part_rows=[
-            [part.name, part.num_groups, part.num_images, *_cells(part.scores["mIoU"]), *_cells(part.scores["aAcc"])]
-            for part in leak.parts
+            [name, part.num_groups, part.num_images, *_cells(part.scores["mIoU"]), *_cells(part.scores["aAcc"])]
+            for name, part in _rows(leak)
         ],
         difference_rows=[
-            [row.name, _number(row.second), _number(row.first), _signed(row.value), _interval(row.low, row.high)]
+            [row.name, _number(row.second), _number(row.first), _signed(row.value), _signed_interval(row.low, row.high)]
             for row in [*leak.scores, *leak.classes]
         ],
         seen=leak.seen_less_unseen,
-        seen_interval=_interval(leak.seen_less_unseen.low, leak.seen_less_unseen.high) if leak.seen_less_unseen else "",
+        seen_interval=_signed_interval(leak.seen_less_unseen.low, leak.seen_less_unseen.high)
+        if leak.seen_less_unseen
+        else "",
         group_rows=[[group or "(no name)", *counts] for group, counts in leak.shared.items()],
         thumbnails=[],
         facts={"figures": {chart.name: chart.figure}, "classOrders": {}, "classes": [], "views": [], "images": []},
@@ -42,12 +44,21 @@ def write_page(path: Path, leak: Leak) -> None:
         temporary.write_text(page, encoding="utf-8", errors="replace")
 
 
+def _rows(leak: Leak) -> list[tuple[str, Part]]:
+    """Return the parts of the first test, and the second test, with their names on the page."""
+    rows = [(part.name, part) for part in leak.parts]
+    if leak.without is None:
+        return rows
+    return [
+        ("A: trained with related images", leak.parts[0]),
+        *((f"A: {name}", part) for name, part in rows[1:]),
+        ("B: trained without them", leak.without),
+    ]
+
+
 def _chart(leak: Leak) -> Chart:
     """Draw the mIoU of each part, and of the second test, with their intervals."""
-    rows = [(part.name, part.scores["mIoU"]) for part in leak.parts]
-    if leak.without is not None:
-        rows = [("A: trained with related images", rows[0][1]), *rows[1:]]
-        rows.append(("B: trained without them", leak.without.scores["mIoU"]))
+    rows = [(name, part.scores["mIoU"]) for name, part in _rows(leak)]
     labels = [name for name, _ in rows]
     data = {
         "type": "scatter",
@@ -78,6 +89,10 @@ def _signed(value: float) -> str:
 
 def _interval(low: float, high: float) -> str:
     return f"{low:.2f} to {high:.2f}" if math.isfinite(low + high) else "–"
+
+
+def _signed_interval(low: float, high: float) -> str:
+    return f"{low:+.2f} to {high:+.2f}" if math.isfinite(low + high) else "–"
 
 
 def _finite(value: float) -> float | None:

@@ -23,7 +23,7 @@ def test_two_tests_become_a_table_and_a_page(tmp_path, trained, open_page):
     assert done.stdout.endswith("wrote first/leak.html\n")
     page = open_page(tmp_path / "first/leak.html")
     assert page.complaints == []
-    assert page.locator(".lead").inner_text().startswith("The related training images raise mIoU by +0.00 points")
+    assert page.locator(".lead").inner_text().startswith("The related training images change mIoU by +0.00 points")
     assert page.locator("#chart-leak .scatterlayer .point").count() == 2
     assert page.locator("#differences tbody tr").count() == 7 + 8
 
