@@ -48,8 +48,7 @@ def propose(paths: Sequence[Path]) -> Grouping:
         InvalidDataError: no evidence for groups.
     """
     order = sorted(range(len(paths)), key=lambda index: natural_key(paths[index]))
-    ordered = [paths[index] for index in order]
-    grouping = _propose([Path(path) for path in ordered])
+    grouping = _propose([paths[index] for index in order])
     groups = dict(zip(order, grouping.groups, strict=True))
     return Grouping(grouping.rule, tuple(groups[i] for i in range(len(paths))), grouping.evidence, grouping.is_sure)
 

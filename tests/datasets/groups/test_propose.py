@@ -49,7 +49,9 @@ def test_a_camera_s_counter_is_no_group_but_its_clock_is(save):
     names = [f"DJI_{number:04}.JPG" for number in range(6)]
     times = [f"2024:05:01 12:{minute:02}:00" for minute in (0, 1, 2, 20, 21, 40)]
     data = {name: exif(taken) for name, taken in zip(names, times, strict=True)}
-    grouping = propose(save({name: other(place) for place, name in enumerate(names)}, exif=data))
+    paths = save({name: other(place) for place, name in enumerate(names)}, exif=data)
+    grouping = propose(paths)
+    assert propose(paths) == grouping  # from the cache
     assert (grouping.rule, grouping.is_sure) == ("capture", True)
     assert grouping.groups == ("DJI_0000#0",) * 3 + ("DJI_0003#1",) * 2 + ("DJI_0005#2",)
     assert grouping.evidence == "time and place (within 60 s by one camera, or within 25 m): 3 groups of 1 to 3 images"
