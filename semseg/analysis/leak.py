@@ -208,28 +208,27 @@ def _score_part(
     summed = _add_up(chosen, units)
     values = all_scores(chosen.sum())
     ends = intervals(summed, all_scores) if len(summed.truth) > 1 else {}
-    named = {
-        key: (float(values[key]), *(float(end) for end in ends.get(key, (math.nan, math.nan))))
-        for key in ("mIoU", "aAcc", "mAcc")
-    }
+    named = {}
+    for key in ("mIoU", "aAcc", "mAcc"):
+        low, high = ends.get(key, (math.nan, math.nan))
+        named[key] = (float(values[key]), float(low), float(high))
     return Part(name, len(set(own_groups)), len(own_groups), unit, named)
 
 
 def _compare_parts(areas: Areas, groups: Sequence[str], paths: Sequence[Path], seen: np.ndarray) -> Difference:
     """Compare pictures of seen groups with the others, by the mIoU over the classes that both have in the truth."""
-    sides, totals = [], []
-    for is_member in (~seen, seen):
-        chosen, own_groups, own_paths = _select(areas, groups, paths, is_member)
-        sides.append(_add_up(chosen, _units(own_groups, own_paths)[0]))
-        totals.append(chosen.sum())
+    chosen = [_select(areas, groups, paths, is_member) for is_member in (~seen, seen)]
+    totals = [own.sum() for own, _, _ in chosen]
+    unseen_side, seen_side = (_add_up(own, _units(own_groups, own_paths)[0]) for own, own_groups, own_paths in chosen)
     shared = (totals[0].truth > 0) & (totals[1].truth > 0)
 
     def mean_iou(areas: Areas) -> dict[str, np.ndarray]:
         return {"mIoU": scores.mean_of_defined(scores.iou(Areas(*(field[..., shared] for field in areas))))}
 
     values = [mean_iou(total) for total in totals]
-    enough = all(len(side.truth) > 1 for side in sides)
-    ends = unpaired_intervals(*sides, mean_iou) if enough else {"mIoU": (np.array(math.nan), np.array(math.nan))}
+    ends: Mapping[str, tuple] = {"mIoU": (np.array(math.nan), np.array(math.nan))}
+    if min(len(unseen_side.truth), len(seen_side.truth)) > 1:
+        ends = unpaired_intervals(unseen_side, seen_side, mean_iou)
     return _difference("mIoU", values, ends, ())
 
 
@@ -242,7 +241,7 @@ def _difference(
 def _select(
     areas: Areas, groups: Sequence[str], paths: Sequence[Path], is_member: np.ndarray
 ) -> tuple[Areas, list[str], list[Path]]:
-    indices = np.flatnonzero(is_member)
+    indices = [int(index) for index in np.flatnonzero(is_member)]
     return Areas(*(field[indices] for field in areas)), [groups[i] for i in indices], [paths[i] for i in indices]
 
 

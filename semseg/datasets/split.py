@@ -104,11 +104,14 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
         ValueError: there are fewer groups than splits, an image is listed twice, or `group_by` is not a rule.
     """
     path = source / "dataset.yaml" if source.is_dir() else source
-    rule = None if group_by == AUTO else group_rule(group_by)
+    rule = group_rule(group_by) if group_by != AUTO else None  # before files are read
     dataset_file = read_dataset_file(path)
     pairs, num_without_mask = _list_pairs(dataset_file)
-    grouping = propose([absolute_path(pair.image_path) for pair in pairs]) if rule is None else None
-    names = grouping.groups if grouping else _apply(rule, group_by, pairs, dataset_file.root)
+    if rule is None:
+        grouping = propose([absolute_path(pair.image_path) for pair in pairs])
+        names: Sequence[str] = grouping.groups
+    else:
+        grouping, names = None, _apply(rule, group_by, pairs, dataset_file.root)
     groups: dict[str, list[Pair]] = {}
     for pair, group in zip(pairs, names, strict=True):
         groups.setdefault(group, []).append(pair)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -117,7 +117,7 @@ def distance_m(first: Sequence[float], second: Sequence[float]) -> float:
 
 def _join_close(places: Mapping[int, Sequence[float]], parents: list[int]) -> None:
     """Join all places within the distance, without comparing all with all."""
-    cells: dict[Hashable, dict[tuple, int]] = {}
+    cells: dict[tuple[int, int], dict[tuple, int]] = {}
     for index, place in places.items():
         row = math.floor(place[0] * _METRES_PER_DEGREE / _CELL_M)
         # the same width for a whole degree of latitude, so that columns of neighbouring rows lie below each other
