@@ -50,7 +50,7 @@ def test_import_and_split_say_what_they_did(drawn):
         "split     groups  images     share     asked\n"
         "train          2       4     66.7%     70.0%\n"
         "val            1       2     33.3%     30.0%\n"
-        "warning: only one group in val (XX): such a split shows one drive, sequence or place only\n"
+        "warning: only one group in val (b): such a split shows one drive, sequence or place only\n"
     )
 
 
