@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from semseg.checks.findings import Finding, Report, sort_findings
+from semseg.checks.leaks import check_leaks
 from semseg.checks.mask_values import check_masks
 from semseg.checks.palettes import check_palettes
 from semseg.checks.parts import Part, read_part
@@ -102,6 +103,7 @@ def check_parts(
         by_split.setdefault(part.split, []).extend(row for row in own_images if not row[1].problem)
     all_findings += check_listed_once(listed)
     all_findings += check_repeats(by_split, repeats_remedy)
+    all_findings += check_leaks(by_split, {part.described_in for part in parts}, deep)
     by_rules: dict[tuple, list] = {}  # with another label_map the same colour may have another number
     for part, *row in all_masks:
         key = (part.rules.classes, frozenset(part.rules.label_map.items()))

@@ -15,6 +15,8 @@ from semseg.system.folders import absolute_path
 
 _MAX_BITS = 3  # of the 64 bits of a hash: difference between pictures that look the same
 _MAX_GREY = 6.0  # mean difference of their thumbnails, out of 255
+_MAX_OF_USUAL = 0.2  # as a share of the median difference to all pictures
+_MANY = 4  # pictures from which that median says something
 _NUM_BROKEN = 8  # files that a message names; the JSON lists all of them
 _TURNED = range(5, 9)  # EXIF orientations that swap width and height
 
@@ -136,7 +138,7 @@ def check_repeats(images: dict[str, list[Image]], remedy: str) -> list[Finding]:
     for first, second in ((a, b) for place, a in enumerate(splits) for b in splits[place + 1 :]):
         same = _find_same_bytes(images[first], images[second])
         known = {path for path, _ in same}
-        near = [row for row in _find_similar(images[first], images[second]) if row[0] not in known]
+        near = [row for row in find_similar(images[first], images[second]) if row[0] not in known]
         total = len(images[second])
         for code, rows, what in (
             ("repeated", same, f"are in {first} too"),
@@ -164,8 +166,11 @@ def _find_same_bytes(first: Sequence[Image], second: Sequence[Image]) -> list[tu
     return rows
 
 
-def _find_similar(first: Sequence[Image], second: Sequence[Image]) -> list[tuple[Path, str]]:
-    """Compare dHash (Krawetz, 2013): the signs of the 64 differences between neighbours in a 9x8 thumbnail."""
+def find_similar(first: Sequence[Image], second: Sequence[Image]) -> list[tuple[Path, str]]:
+    """Compare dHash (Krawetz, 2013): the signs of the 64 differences between neighbours in a 9x8 thumbnail.
+
+    Where all pictures look alike, as retinas do, their grey values must be far closer than is usual there.
+    """
     known, tested = ([row for row in rows if row[1].thumbnail] for rows in (first, second))
     if not known or not tested:
         return []
@@ -174,8 +179,10 @@ def _find_similar(first: Sequence[Image], second: Sequence[Image]) -> list[tuple
     for (path, _), thumbnail, bits in zip(tested, *_compute_hashes(tested), strict=True):
         close = np.flatnonzero(np.bitwise_count(hashes ^ bits) <= _MAX_BITS)
         if close.size:
-            differences = np.abs(thumbnails[close] - thumbnail).mean((1, 2))
-            if differences.min() <= _MAX_GREY:
+            all_differences = np.abs(thumbnails - thumbnail).mean((1, 2))
+            differences = all_differences[close]
+            usual = np.median(all_differences) if len(known) >= _MANY else np.inf
+            if differences.min() <= min(_MAX_GREY, _MAX_OF_USUAL * usual):
                 rows.append((path, f"looks like {known[close[differences.argmin()]][0]}"))
     return rows
 

@@ -13,6 +13,7 @@ from semseg.cli import (
     explain,
     gap,
     imports,
+    leak,
     look,
     model,
     model_compare,
@@ -30,6 +31,7 @@ _ANALYSIS = (
     explain.add_explain,
     report.add_report,
     compare.add_compare,
+    leak.add_leak,
     gap.add_gap,
 )
 _DATA = (

@@ -19,6 +19,7 @@ COMMANDS = {
     "model": ("groups:trained_model", "list and compare models; describe, publish and export a trained one"),
     "report": ("groups:analyze", "write a report about a run"),
     "compare": ("groups:analyze", "compare two tests on the same images"),
+    "leak": ("groups:analyze", "measure by how much related training images flatter a score"),
     "curves": ("groups:analyze", "show the scalars of runs as a table or a chart"),
     "explain": ("groups:analyze", "explain the prediction for a photograph"),
     "gap": ("groups:analyze", "measure a model on photographs without labels"),

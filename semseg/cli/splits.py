@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from semseg.system.wording import for_people
+
 
 def add_split(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
@@ -32,8 +34,9 @@ def add_split(commands: argparse._SubParsersAction) -> None:
         "--group-by",
         required=True,
         metavar="RULE",
-        help="folder (of the image), prefix (its name up to the last number), or regex:PATTERN (searched "
-        "in its path; the group is the text of the capturing groups, or the whole match)",
+        help="auto (propose groups by file names, time, place and similarity, and say why), folder (of the image), "
+        "prefix (its name up to the last number), or regex:PATTERN (searched in its path; the group is the text of "
+        "the capturing groups, or the whole match)",
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed of the order of the groups (default: 0)")
     parser.set_defaults(run=_run_split)
@@ -45,5 +48,9 @@ def _run_split(args: argparse.Namespace) -> int:
     division = split.divide(args.source, split.parse_fractions(args.fractions), args.group_by, args.seed)
     path = division.write(args.out)
     print(f"{path}: divided by {args.group_by}, seed {args.seed}")
+    if division.grouping is not None:
+        print(division.grouping.evidence)
     print("\n".join(division.table()))
+    for sentence in division.warnings():
+        print(f"warning: {for_people(sentence)}")
     return 0

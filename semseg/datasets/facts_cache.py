@@ -8,17 +8,20 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from semseg.datasets.file_facts import ImageFacts, MaskFacts
+from semseg.datasets.file_facts import ImageFacts, Job, MaskFacts, read_facts
 from semseg.system.atomic import atomic_path
 from semseg.system.cache_folder import cache_dir
+from semseg.system.machine import num_cpus
+from semseg.system.worker_pool import run_all
 
-_VERSION = 2  # of the meaning of the facts
+_VERSION = 3  # of the meaning of the facts
 _KINDS: dict[str, type] = {"images": ImageFacts, "masks": MaskFacts}
 _KEPT_S = 90 * 24 * 3600
+_PER_PROCESS = 32  # with fewer files, starting another process costs more time than it saves
 _MAX_COLORS = 1 << 13  # a mask with more is read again each time
 
 
@@ -82,6 +85,32 @@ class FactsCache:
                     path.unlink(missing_ok=True)
         except OSError:  # on a full or read-only disk files are only read again
             pass
+
+
+def read_image_facts_of(paths: Sequence[Path], deep: bool = False) -> list[ImageFacts]:
+    """Return the facts of photographs, from the cache as far as it knows them.
+
+    Args:
+        paths: of the photographs.
+        deep: decode them, for their thumbnails.
+    """
+    if not paths:
+        return []
+    cache = FactsCache(paths)
+    known = [cache.find("images", path) for path in paths]
+    unread = [
+        index
+        for index, facts in enumerate(known)
+        if facts is None or (deep and not facts.thumbnail and not facts.problem and not facts.refusal)
+    ]
+    num_processes = max(1, min(num_cpus(), len(unread) // _PER_PROCESS))
+    jobs = [Job(str(paths[index]), None, deep) for index in unread]
+    for index, (facts, _) in zip(unread, run_all(read_facts, jobs, num_processes), strict=True):
+        assert facts is not None  # the job names an image
+        known[index] = facts
+        cache.add("images", paths[index], facts)
+    cache.save()
+    return known
 
 
 def _identity(path: Path) -> list[int]:

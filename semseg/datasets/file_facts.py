@@ -19,6 +19,7 @@ from PIL import Image
 
 from semseg.datasets.bit_depth import MOST_BITS
 from semseg.datasets.dataset_keys import Color
+from semseg.datasets.groups.capture import read_capture
 from semseg.datasets.photograph_kind import is_plain, read_kind
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
 from semseg.datasets.truncation import find_damage, find_png_chunk
@@ -45,6 +46,7 @@ class ImageFacts(NamedTuple):
         refusal: why it cannot be read as RGB; empty: it can.
         depth: the fields of `bit_depth.Depth` if it has more than 8 bits, else empty.
         stated_bits: how many of the 16 bits of a value are in use, if the file says so.
+        taken, place, camera: the fields of `groups.capture.Capture`, of EXIF.
     """
 
     problem: str = ""
@@ -57,6 +59,9 @@ class ImageFacts(NamedTuple):
     refusal: str = ""
     depth: tuple = ()
     stated_bits: int | None = None
+    taken: float | None = None
+    place: tuple[float, ...] = ()
+    camera: str = ""
 
 
 class MaskFacts(NamedTuple):
@@ -114,10 +119,12 @@ def read_image_facts(path: Path, deep: bool) -> ImageFacts:
         if kind.refusal:
             return facts._replace(refusal=kind.refusal)
         with _open_image(path) as image:
-            (width, height), orientation = image.size, _read_orientation(image, content)
+            (width, height), exif = image.size, _read_exif(image, content)
+            orientation, taken = exif.get(_ORIENTATION, 1), read_capture(exif)
     except (*_READ_ERRORS, Image.DecompressionBombError) as error:
         return ImageFacts(problem=_format_reason(error))
     facts = facts._replace(width=width, height=height, orientation=orientation, stated_bits=kind.stated_bits)
+    facts = facts._replace(**taken._asdict())
     if not deep and kind.bits <= 8:
         return facts
     with _capture_stderr() as messages:
@@ -200,12 +207,12 @@ def _open_image(path: Path) -> Generator[Image.Image]:
             yield image
 
 
-def _read_orientation(image: Image.Image, content: bytes) -> int:
+def _read_exif(image: Image.Image, content: bytes) -> Image.Exif:
     if image.format != "PNG":
-        return image.getexif().get(_ORIENTATION, 1)
+        return image.getexif()
     exif = Image.Exif()  # not getexif(), which decodes a PNG to the end to find it
     exif.load(find_png_chunk(content, b"eXIf") or b"")
-    return exif.get(_ORIENTATION, 1)
+    return exif
 
 
 def _compute_digest(content: bytes) -> str:

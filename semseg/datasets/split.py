@@ -5,19 +5,27 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import yaml
 
+from semseg.datasets.class_counts import DatasetFileLoader, count_train_ids
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_keys import SPLITS
 from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs, write_text
+from semseg.datasets.groups.propose import Grouping, propose
 from semseg.datasets.pairs import Pair, find_pairs
 from semseg.errors import InvalidDataError, InvalidInputError
+from semseg.system.folders import absolute_path
+from semseg.system.machine import num_cpus
 from semseg.system.path_lists import read_list_text
 
+AUTO = "auto"
+"""The word for `group_by` that proposes the groups."""
+_EQUAL_SIZES = 0.01  # of the images: sizes of splits that are as close to the fractions
 _NUM_ORDERS = 100  # random orders of the groups to try; more do not come closer to the fractions
 
 
@@ -30,12 +38,14 @@ class Division:
         members: split -> group -> its pairs.
         fractions: split -> requested share of the images.
         num_without_mask: images that are in no split because they have no mask.
+        grouping: the proposed groups, and their evidence; None: the user gave a rule.
     """
 
     source: Path
     members: Mapping[str, Mapping[str, tuple[Pair, ...]]]
     fractions: Mapping[str, float]
     num_without_mask: int
+    grouping: Grouping | None = None
 
     def write(self, out_dir: Path | None = None) -> Path:
         """Write the lists of pairs, then dataset.yaml.
@@ -68,6 +78,17 @@ class Division:
             lines.append(f"left out: {self.num_without_mask} images without a mask")
         return lines
 
+    def warnings(self) -> list[str]:
+        """Return a sentence for each split that has one group only, and one if the groups are a guess."""
+        sentences = []
+        if self.grouping is not None and not self.grouping.is_sure:
+            sentences.append("these groups are a guess: look at the lists, or give `group_by` a rule of your own")
+        single = [split for split, groups in self.members.items() if len(groups) == 1]
+        if single:
+            named = ", ".join(f"{split} ({next(iter(self.members[split]))})" for split in single)
+            sentences.append(f"only one group in {named}: such a split shows one drive, sequence or place only")
+        return sentences
+
 
 def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: int = 0) -> Division:
     """Divide all pairs of a data set, ignoring its current splits; nothing is written.
@@ -75,7 +96,7 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
     Args:
         source: a dataset.yaml, or the folder that holds one.
         fractions: split -> share of the images.
-        group_by: `folder`, `prefix`, or `regex:PATTERN`; see `group_rule`.
+        group_by: `folder`, `prefix`, or `regex:PATTERN`, see `group_rule`; or `auto`, see `groups.propose`.
         seed: of the random orders; another seed gives another division.
 
     Raises:
@@ -83,24 +104,17 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
         ValueError: there are fewer groups than splits, an image is listed twice, or `group_by` is not a rule.
     """
     path = source / "dataset.yaml" if source.is_dir() else source
-    rule = group_rule(group_by)
+    rule = group_rule(group_by) if group_by != AUTO else None  # before files are read
     dataset_file = read_dataset_file(path)
     pairs, num_without_mask = _list_pairs(dataset_file)
+    if rule is None:
+        grouping = propose([absolute_path(pair.image_path) for pair in pairs])
+        names: Sequence[str] = grouping.groups
+    else:
+        grouping, names = None, _apply(rule, group_by, pairs, dataset_file.root)
     groups: dict[str, list[Pair]] = {}
-    unmatched = []
-    for pair in pairs:
-        name = relative_to_folder(pair.image_path.parent, dataset_file.root) + f"/{pair.image_path.name}"
-        group = rule(name.removeprefix("./"))
-        if group is None:
-            unmatched.append(name)
-        else:
-            groups.setdefault(group, []).append(pair)
-    if unmatched:
-        raise InvalidDataError(
-            f"`group_by` {group_by} does not match {len(unmatched)} of {len(pairs)} images, "
-            f"first {unmatched[0]}; give a pattern that matches all",
-            code="E-data-groups",
-        )
+    for pair, group in zip(pairs, names, strict=True):
+        groups.setdefault(group, []).append(pair)
     if len(groups) < len(fractions):
         only = ", ".join(repr(group) for group in sorted(groups))
         others = [other for other in ("folder", "prefix") if other != group_by]
@@ -111,12 +125,12 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
             code="E-data-groups",
         )
     sizes = {group: len(members) for group, members in groups.items()}
-    split_of = assign(sizes, fractions, seed)
+    split_of = assign(sizes, fractions, seed, _count_pixels(dataset_file, groups))
     members = {
         split: {group: tuple(groups[group]) for group in sorted(groups) if split_of[group] == split}
         for split in fractions
     }
-    return Division(path, members, fractions, num_without_mask)
+    return Division(path, members, fractions, num_without_mask, grouping)
 
 
 def parse_fractions(pairs: Iterable[str]) -> dict[str, float]:
@@ -157,7 +171,7 @@ def group_rule(group_by: str) -> Callable[[str], str | None]:
         return _find_prefix
     if not group_by.startswith("regex:"):
         raise InvalidInputError(
-            f"`group_by`: expected folder, prefix, or regex:PATTERN, got {group_by!r}", code="E-input-value"
+            f"`group_by`: expected auto, folder, prefix, or regex:PATTERN, got {group_by!r}", code="E-input-value"
         )
     try:
         pattern = re.compile(group_by.removeprefix("regex:"))
@@ -175,24 +189,30 @@ def group_rule(group_by: str) -> Callable[[str], str | None]:
     return find_group
 
 
-def assign(sizes: Mapping[str, int], fractions: Mapping[str, float], seed: int = 0) -> dict[str, str]:
+def assign(
+    sizes: Mapping[str, int],
+    fractions: Mapping[str, float],
+    seed: int = 0,
+    pixels: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, str]:
     """Assign groups to splits.
 
     In a random order, each group goes to the split that misses the most images. Of many orders, the one whose sizes
-    come closest to the fractions is used. Every split gets at least one group.
+    come closest to the fractions is used; of those that are as close, within 1 % of the images, the one whose splits
+    have the most similar shares of the classes. Every split gets at least one group.
 
     Args:
         sizes: group -> number of images; at least as many groups as splits.
         fractions: split -> share.
         seed: of the orders.
+        pixels: group -> pixels of each class, shape (num_classes,); None: only the sizes count.
 
     Returns:
         Group -> split.
     """
     generator = random.Random(seed)
     total = sum(sizes.values())
-    best: dict[str, str] = {}
-    best_difference = float("inf")
+    orders: list[tuple[float, dict[str, str]]] = []
     for _ in range(_NUM_ORDERS):
         order = sorted(sizes)
         generator.shuffle(order)
@@ -204,10 +224,55 @@ def assign(sizes: Mapping[str, int], fractions: Mapping[str, float], seed: int =
             split = max(open_splits, key=num_missing.__getitem__)
             split_of[group] = split
             num_missing[split] -= sizes[group]
-        difference = sum(abs(rest) for rest in num_missing.values())
-        if difference < best_difference - 1e-9:
-            best, best_difference = split_of, difference
-    return best
+        orders.append((sum(abs(rest) for rest in num_missing.values()), split_of))
+    least = min(difference for difference, _ in orders)
+    slack = 1e-9 if pixels is None else _EQUAL_SIZES * total
+    close = [split_of for difference, split_of in orders if difference <= least + slack]
+    return close[0] if pixels is None else min(close, key=lambda split_of: _class_difference(split_of, pixels))
+
+
+def _class_difference(split_of: Mapping[str, str], pixels: Mapping[str, np.ndarray]) -> float:
+    """Return how much the class shares of the splits differ from those of the whole set: 0, or up to 2 per split."""
+    shares = []
+    for split in set(split_of.values()):
+        counts = np.sum([pixels[group] for group in pixels if split_of[group] == split], axis=0)
+        shares.append(counts / max(1, counts.sum()))
+    whole = np.sum(list(pixels.values()), axis=0)
+    return float(np.abs(np.array(shares) - whole / max(1, whole.sum())).sum())
+
+
+def _count_pixels(dataset_file: DatasetFile, groups: Mapping[str, Sequence[Pair]]) -> dict[str, np.ndarray] | None:
+    """Return the pixels of each class by group; None if a mask cannot be read, which the check of the set explains."""
+    infos = [
+        {"img_path": str(pair.image_path), "seg_map_path": None if pair.mask_path is None else str(pair.mask_path)}
+        for pairs in groups.values()
+        for pair in pairs
+    ]
+    try:
+        histograms = count_train_ids(DatasetFileLoader(dataset_file.path), infos, num_cpus())
+    except (ValueError, OSError):
+        return None
+    rows = iter(histograms[:, : len(dataset_file.classes)])
+    return {group: np.sum([next(rows) for _ in pairs], axis=0) for group, pairs in groups.items()}
+
+
+def _apply(rule: Callable[[str], str | None], group_by: str, pairs: Sequence[Pair], root: Path) -> list[str]:
+    """Return the group of each pair."""
+    groups, unmatched = [], []
+    for pair in pairs:
+        name = relative_to_folder(pair.image_path.parent, root) + f"/{pair.image_path.name}"
+        group = rule(name.removeprefix("./"))
+        if group is None:
+            unmatched.append(name)
+        else:
+            groups.append(group)
+    if unmatched:
+        raise InvalidDataError(
+            f"`group_by` {group_by} does not match {len(unmatched)} of {len(pairs)} images, "
+            f"first {unmatched[0]}; give a pattern that matches all",
+            code="E-data-groups",
+        )
+    return groups
 
 
 def _list_pairs(dataset_file: DatasetFile) -> tuple[list[Pair], int]:

@@ -49,6 +49,20 @@ def paired_intervals(
     return {name: _interval(after[name] - before[name]) for name in before}
 
 
+def unpaired_intervals(
+    first: Areas, second: Areas, scores: Callable[[Areas], Scores], num_draws: int = NUM_DRAWS, seed: int = 0
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the 95 % interval of the difference second - first of each score, of different images.
+
+    Args:
+        first, second: of two sets of images, each of two or more; they are drawn independently.
+        scores, num_draws, seed: as of `intervals`.
+    """
+    before = _resampled_scores(first, scores, num_draws, seed)
+    after = _resampled_scores(second, scores, num_draws, seed + 1)
+    return {name: _interval(after[name] - before[name]) for name in before}
+
+
 def _resampled_scores(areas: Areas, scores: Callable[[Areas], Scores], num_draws: int, seed: int) -> Scores:
     parts: list[Scores] = [scores(sample) for sample in _samples(areas, num_draws, seed)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

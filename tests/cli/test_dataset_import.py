@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import run
+from tests.datasets.groups.drives import frame
 
 
 @pytest.fixture
@@ -49,6 +50,7 @@ def test_import_and_split_say_what_they_did(drawn):
         "split     groups  images     share     asked\n"
         "train          2       4     66.7%     70.0%\n"
         "val            1       2     33.3%     30.0%\n"
+        "warning: only one group in val (b): such a split shows one drive, sequence or place only\n"
     )
 
 
@@ -88,3 +90,24 @@ def test_help_states_the_painting_order(tmp_path, name, order):
 def test_options_belong_to_their_format(tmp_path):
     done = run(tmp_path, "dataset.py", "import", "labelme", "x", "--out", "y", "--snap", 3, code=2, fresh=True)
     assert "unrecognized arguments: --snap 3" in done.stderr
+
+
+@pytest.mark.slow
+def test_auto_says_what_tells_the_groups(tmp_path):
+    rows = ["image,mask"]
+    for drive in range(3):
+        for number in range(4):
+            name = f"drive{drive}_{number:03}"
+            frame(drive, number).save(tmp_path / f"{name}.png")
+            Image.new("L", (72, 64)).save(tmp_path / f"{name}_mask.png")
+            rows.append(f"{name}.png,{name}_mask.png")
+    (tmp_path / "pairs.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "dataset.yaml").write_text("splits: {train: {pairs: pairs.csv}}\nencoding: ids\nclasses: [road, sky]\n")
+    done = run(tmp_path, "dataset.py", "split", ".", "--out", "new", "--group-by", "auto",
+               "--fractions", "train=0.7", "val=0.3")  # fmt: skip
+    assert done.stdout.splitlines()[:2] == [
+        "new/dataset.yaml: divided by auto, seed 0",
+        "file names up to the last number: 3 groups of 4 images; for 100% of 12 sampled pictures the most similar one"
+        " is in their group (27% by chance)",
+    ]
+    assert done.stdout.splitlines()[-1].startswith("warning: only one group in val (drive")

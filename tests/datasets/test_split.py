@@ -2,8 +2,10 @@
 
 import csv
 import random
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -11,6 +13,7 @@ from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.pairs import find_pairs
 from semseg.datasets.split import assign, divide, group_rule, parse_fractions
 from tests.conftest import raises
+from tests.datasets.groups.drives import frame
 
 FRACTIONS = {"train": 0.5, "val": 0.25, "test": 0.25}
 
@@ -136,7 +139,7 @@ def test_fewer_groups_than_splits_are_an_error(town):
 @pytest.mark.parametrize(
     ("group_by", "code", "values"),
     [
-        ("city", "E-input-value", r"`group_by`: expected folder, prefix, or regex:PATTERN, got 'city'"),
+        ("city", "E-input-value", r"`group_by`: expected auto, folder, prefix, or regex:PATTERN, got 'city'"),
         ("regex:(", "E-input-value", r"`group_by` regex:\(: .*\("),
         ("regex:street[0-6]", "E-data-groups", r"4 of 32 images, first photos/street7/s7_0000\.jpg"),
     ],
@@ -171,3 +174,55 @@ def test_no_dataset_file_is_an_error(tmp_path):
         divide(tmp_path, FRACTIONS, "folder")
     with raises("E-data-missing", r"nowhere\.yaml"):
         divide(Path("nowhere.yaml"), FRACTIONS, "folder")
+
+
+def drives(tmp_path, num_drives, name="drive{drive}_{number:03}"):
+    """Write a set of drives with 4 frames each, and return its dataset.yaml."""
+    rows = ["image,mask"]
+    for drive in range(num_drives):
+        for number in range(4):
+            stem = name.format(drive=drive, number=4 * drive + number)
+            frame(drive, number).save(tmp_path / f"{stem}.png")
+            Image.new("L", (72, 64), drive % 2).save(tmp_path / f"{stem}_mask.png")
+            rows.append(f"{stem}.png,{stem}_mask.png")
+    (tmp_path / "pairs.csv").write_text("\n".join(rows) + "\n")
+    path = tmp_path / "dataset.yaml"
+    path.write_text("splits: {train: {pairs: pairs.csv}}\nencoding: ids\nclasses: [road, sky]\n")
+    return path
+
+
+def test_auto_divides_by_the_groups_that_it_proposes(tmp_path):
+    division = divide(drives(tmp_path, 8), FRACTIONS, "auto")
+    assert {split: len(groups) for split, groups in division.members.items()} == {"train": 4, "val": 2, "test": 2}
+    assert division.grouping.evidence.startswith("file names up to the last number: 8 groups of 4 images; for 100% of")
+    assert division.warnings() == []
+
+
+def test_a_split_with_one_group_and_a_guess_are_warnings(tmp_path):
+    division = divide(drives(tmp_path, 2), {"train": 0.5, "val": 0.5}, "auto")
+    (sentence,) = division.warnings()
+    assert sentence.startswith("only one group in train (drive")
+    guess = replace(division, grouping=replace(division.grouping, is_sure=False))
+    assert "guess" in guess.warnings()[0]
+
+
+def test_auto_without_evidence_is_an_error_with_the_other_rules(tmp_path):
+    path = drives(tmp_path, 1, "{number:03}")
+    with raises("E-data-groups", r"`group_by` auto finds no groups: .*folder, prefix or regex:PATTERN"):
+        divide(path, {"train": 0.5, "val": 0.5}, "auto")
+
+
+def test_of_equally_large_divisions_the_one_with_similar_classes_is_used():
+    sizes = {f"g{index}": 4 for index in range(8)}
+    pixels = {f"g{index}": np.array([100, 0] if index % 2 else [0, 100]) for index in range(8)}
+    for seed in range(5):
+        split_of = assign(sizes, FRACTIONS, seed, pixels)
+        for split in FRACTIONS:
+            shares = sum(pixels[group] for group in sizes if split_of[group] == split)
+            assert shares[0] == shares[1]
+
+
+def test_masks_that_cannot_be_read_do_not_stop_a_division(tmp_path):
+    path = drives(tmp_path, 4)
+    (tmp_path / "drive0_000_mask.png").write_bytes(b"")
+    assert len(divide(path, FRACTIONS, "prefix").members) == 3

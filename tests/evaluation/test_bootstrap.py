@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from semseg.evaluation.bootstrap import intervals, paired_intervals
+from semseg.evaluation.bootstrap import intervals, paired_intervals, unpaired_intervals
 from semseg.evaluation.confusion import Areas
 from semseg.evaluation.scores import means
 
@@ -46,3 +46,13 @@ def test_two_models_on_the_same_images_differ_by_less_than_their_intervals_say()
     assert high == pytest.approx(3)
     low, high = intervals(images(right), means)["aAcc"]
     assert high - low > 3
+
+
+def test_errors_of_different_images_add_up_in_their_difference():
+    random = np.random.default_rng(1)
+    right = [random.integers(20, 100, count) for count in (300, 200)]
+    low, high = unpaired_intervals(images(right[0]), images(right[1]), means)["aAcc"]
+    difference = right[1].mean() - right[0].mean()
+    error = np.sqrt(sum(values.var() / len(values) for values in right))
+    assert low == pytest.approx(difference - 1.96 * error, abs=0.7)
+    assert high == pytest.approx(difference + 1.96 * error, abs=0.7)
