@@ -2,7 +2,8 @@
 
 Also measured: without overlays, and only the network, with the same number of noise images and without output. Weights
 are random and the same on all sides. Environment variables besides those of the other benchmarks: BENCH_IMAGES (number
-of images, default 20), BENCH_PRECISION (of our side, default auto).
+of images, default 20), BENCH_PRECISION (of our side, default auto), BENCH_OPENVINO (such as bf16,int8: tools/infer.py
+with exported models of these precisions, too).
 """
 
 from __future__ import annotations
@@ -65,6 +66,10 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     }
     if not stock:
         del programs["stock"]
+    for exported in filter(None, os.environ.get("BENCH_OPENVINO", "").split(",")):
+        path = folder / f"{exported}.xml"
+        run_module("bench.infer", folder, path)
+        programs[f"OpenVINO {exported}"] = [ROOT / "tools/infer.py", path, prepared["images"], *options[:2]]
     sides = {
         side: Contender(lambda command=command: _run(command, folder), work=work) for side, command in programs.items()
     }
@@ -98,6 +103,35 @@ def main(folder: Path, width: int, height: int, count: int, precision: str) -> d
     return {"images": str(images), "device": str(floor.device()), "floor": measured}
 
 
+def write_exported(folder: Path, path: Path) -> dict:
+    """Write an OpenVINO model of the checkpoint for images of any size; its name is the precision.
+
+    Nothing compares it with PyTorch: the scores of random weights are so close that rounding changes most classes.
+    """
+    from semseg.checkpoints.reading import read_checkpoint
+    from semseg.config import for_inference, load_config
+    from semseg.datasets.image_files import read_image
+    from semseg.export.model_file import facts_of, trace
+    from semseg.export.onnx_file import write_onnx
+    from semseg.export.openvino_file import describe_openvino, write_openvino
+    from semseg.export.traceable import Traceable
+    from semseg.inference import Predictor
+    from semseg.system.folders import walk_files
+
+    checkpoint = folder / "random.pth"
+    content = read_checkpoint(checkpoint)
+    cfg = for_inference(load_config(CONFIG), checkpoint, content)
+    predictor = Predictor(cfg, checkpoint, "cpu", content=content)
+    network = Traceable(predictor.model, cfg)
+    write_onnx(trace(network, None), folder / "random.onnx")
+    pictures = sorted(file for file in walk_files(folder / "leftImg8bit") if file.suffix == ".png")
+    calibration = [read_image(file)[:512, :1024] for file in pictures[:4]]
+    write_openvino(folder / "random.onnx", path, calibration if path.stem == "int8" else None)
+    facts = {**facts_of(predictor, cfg, content, checkpoint), "precision": path.stem, "size": None, "scale": None}
+    describe_openvino(path, facts)
+    return {}
+
+
 def write_checkpoint(path: Path) -> None:
     """Write random weights for the model of BENCH_CONFIG."""
     import torch
@@ -118,5 +152,8 @@ def write_checkpoint(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    path, *numbers, asked = sys.argv[1:]
-    print(json.dumps(main(Path(path), *map(int, numbers), asked)))
+    given_folder, *numbers, asked = sys.argv[1:]
+    if numbers:
+        print(json.dumps(main(Path(given_folder), *map(int, numbers), asked)))
+    else:
+        print(json.dumps(write_exported(Path(given_folder), Path(asked))))
