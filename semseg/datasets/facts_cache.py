@@ -8,16 +8,17 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from semseg.datasets.file_facts import ImageFacts, MaskFacts
+from semseg.datasets.roi_facts import RoiFacts
 from semseg.system.atomic import atomic_path
 from semseg.system.cache_folder import cache_dir
 
-_VERSION = 2  # of the meaning of the facts
-_KINDS: dict[str, type] = {"images": ImageFacts, "masks": MaskFacts}
+_VERSION = 3  # of the meaning of the facts
+_KINDS: dict[str, type] = {"images": ImageFacts, "masks": MaskFacts, "rois": RoiFacts}
 _KEPT_S = 90 * 24 * 3600
 _MAX_COLORS = 1 << 13  # a mask with more is read again each time
 
@@ -49,22 +50,27 @@ class FactsCache:
         except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError):
             pass
 
-    def find(self, kind: str, path: Path) -> Any:
-        """Return the facts of `images` or `masks`; None: not known, or the file has changed."""
-        entry = self._entries[kind].get(os.path.abspath(path))  # noqa: PTH100
+    def find(self, kind: str, *paths: Path) -> Any:
+        """Return the facts of `images`, `masks` or `rois`; None: not known, or a file has changed.
+
+        Args:
+            kind: of the facts.
+            paths: the file; of a region of interest, the file and its mask, if there is one.
+        """
+        entry = self._entries[kind].get(_key(paths))
         try:
-            if entry is None or entry[0] != _identity(path):
+            if entry is None or entry[0] != _identity(paths):
                 return None
             return _KINDS[kind](*(tuple(value) if isinstance(value, list) else value for value in entry[1]))
         except (OSError, TypeError, IndexError):
             return None
 
-    def add(self, kind: str, path: Path, facts: ImageFacts | MaskFacts) -> None:
-        """Store the facts of a file, unless it does not exist, or is a mask of very many colours."""
-        if isinstance(facts, MaskFacts) and len(facts.values) > _MAX_COLORS:
+    def add(self, kind: str, *paths: Path, facts: ImageFacts | MaskFacts | RoiFacts) -> None:
+        """Store facts, see `find`, unless a file does not exist, or is a mask of very many colours."""
+        if not isinstance(facts, ImageFacts) and len(facts.values) > _MAX_COLORS:
             return
         try:
-            self._entries[kind][os.path.abspath(path)] = [_identity(path), list(facts)]  # noqa: PTH100
+            self._entries[kind][_key(paths)] = [_identity(paths), list(facts)]
             self._changed = True
         except OSError:
             pass
@@ -84,6 +90,9 @@ class FactsCache:
             pass
 
 
-def _identity(path: Path) -> list[int]:
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
+def _key(paths: Sequence[Path]) -> str:
+    return "\n".join(os.path.abspath(path) for path in paths)  # noqa: PTH100
+
+
+def _identity(paths: Sequence[Path]) -> list[int]:
+    return [value for path in paths for value in (path.stat().st_size, path.stat().st_mtime_ns)]

@@ -72,6 +72,12 @@ class FolderSegDataset(BaseSegDataset):
                 f" {self.rules.path}, or set unlabelled: CLASS there, the class of images without mask",
                 code="E-data-pairs",
             )
+        if pairing.images_without_roi:
+            raise InvalidDataError(
+                f"{len(pairing.images_without_roi)} images have no region of interest, first"
+                f" {pairing.images_without_roi[0]}; draw them, or leave out roi in {self.rules.path}",
+                code="E-data-pairs",
+            )
         if pairing.masks_without_image:
             count, first = len(pairing.masks_without_image), pairing.masks_without_image[0]
             print_log(f"{count} masks have no image, first {first}", "current", logging.WARNING)
@@ -79,6 +85,7 @@ class FolderSegDataset(BaseSegDataset):
             {
                 "img_path": str(pair.image_path),
                 "seg_map_path": None if pair.mask_path is None else str(pair.mask_path),
+                "roi_path": None if pair.roi_path is None else str(pair.roi_path),
                 "dataset_file": str(self.rules.path),
                 "label_map": None,
                 "reduce_zero_label": False,

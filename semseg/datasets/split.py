@@ -51,7 +51,7 @@ class Division:
         content = {"root": "."} | content
         content |= {"root": ".", "splits": {split: {"pairs": list_name(split)} for split in self.members}}
         for split, groups in self.members.items():
-            pairs = sorted(pair for pairs in groups.values() for pair in pairs)
+            pairs = sorted((pair for pairs in groups.values() for pair in pairs), key=lambda pair: pair.image_path)
             write_pairs(path.parent / list_name(split), pairs)
         write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None))
         return path
@@ -216,6 +216,12 @@ def _list_pairs(dataset_file: DatasetFile) -> tuple[list[Pair], int]:
         pairing = find_pairs(dataset_file, split)
         pairs += pairing.pairs
         num_without_mask += len(pairing.images_without_mask)
+        if pairing.images_without_roi:
+            raise InvalidDataError(
+                f"{len(pairing.images_without_roi)} images of {split} have no region of interest, first"
+                f" {pairing.images_without_roi[0]}; draw them, or leave out roi in {dataset_file.path}",
+                code="E-data-pairs",
+            )
     counts = Counter(pair.image_path.resolve() for pair in pairs)
     twice = [path for path, count in counts.items() if count > 1]
     if twice:

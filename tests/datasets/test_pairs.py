@@ -22,7 +22,7 @@ def pairing_of(root, split=None, **more):
 
 def relative(root, paths):
     return [
-        tuple(p.relative_to(root).as_posix() for p in path)
+        tuple(p.relative_to(root).as_posix() for p in path if p is not None)
         if isinstance(path, tuple)
         else path.relative_to(root).as_posix()
         for path in paths

@@ -102,6 +102,6 @@ def _check_files(split: PackedSplit, numbers: list[int], infos: list[dict]) -> N
     if changed:
         raise InvalidDataError(
             f"{len(changed)} pictures have changed since they were packed to {split.folder}, first {changed[0]} or its"
-            " mask: pack the set again with tools/dataset.py pack",
+            " mask or region of interest: pack the set again with tools/dataset.py pack",
             code="E-data-packed",
         )
