@@ -19,6 +19,7 @@ from PIL import Image
 
 from semseg.datasets.bit_depth import MOST_BITS
 from semseg.datasets.dataset_keys import Color
+from semseg.datasets.image_files import grey_gif
 from semseg.datasets.photograph_kind import is_plain, read_kind
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
 from semseg.datasets.truncation import find_damage, find_png_chunk
@@ -143,6 +144,7 @@ def read_mask_facts(path: Path) -> MaskFacts:
             return MaskFacts(problem="zero bytes")
         with open_image(path) as image:
             image.load()
+            image = grey_gif(image)
             orientation = image.getexif().get(ORIENTATION, 1)
             palette = image.getpalette("RGB") if image.mode == "P" else None
             values, counts, num_transparent = count_values(image)

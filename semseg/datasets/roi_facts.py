@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from semseg.datasets.file_facts import ORIENTATION, READ_ERRORS, MaskFacts, count_values, format_reason, open_image
+from semseg.datasets.image_files import grey_gif
 from semseg.datasets.roi import decode_roi
 from semseg.errors import InvalidDataError
 
@@ -39,7 +40,8 @@ def read_roi_facts(roi_path: Path, mask_path: Path | None) -> RoiFacts:
     """Read a region of interest, and count the values of its mask inside. Pillow decodes them, as in training."""
     try:
         with open_image(roi_path) as image:
-            inside = decode_roi(image, "it")
+            image.load()
+            inside = decode_roi(grey_gif(image), "it")
             facts = RoiFacts(
                 width=image.width,
                 height=image.height,
@@ -55,6 +57,7 @@ def read_roi_facts(roi_path: Path, mask_path: Path | None) -> RoiFacts:
     try:
         with open_image(mask_path) as mask:
             mask.load()
+            mask = grey_gif(mask)
             if mask.size != (facts.width, facts.height) or mask.getexif().get(ORIENTATION, 1) != facts.orientation:
                 return facts
             pixels = np.asarray(mask if len(mask.getbands()) == 1 else mask.convert("RGB"))[inside]

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.image_files import listed, most_frequent, read_mask, stored_values
@@ -265,14 +264,11 @@ def _values_of(rows: Sequence[Mapping[str, Path]], kind: str, num_processes: int
 
 def _count_values(path: Path) -> dict[int, int]:
     counts = np.bincount(read_values(path).ravel(), minlength=256)
-    if not counts[2:].any():
-        with Image.open(path) as image:
-            if is_inverted(image):
-                raise InvalidDataError(
-                    f"{path} stores 0 for white and 1 for black, so 0 would not be the background; convert it to"
-                    " greyscale",
-                    code="E-data-encoding",
-                )
+    if not counts[2:].any() and is_inverted(read_mask(path)):
+        raise InvalidDataError(
+            f"{path} stores 0 for white and 1 for black, so 0 would not be the background; convert it to greyscale",
+            code="E-data-encoding",
+        )
     return {int(value): int(counts[value]) for value in counts.nonzero()[0]}
 
 

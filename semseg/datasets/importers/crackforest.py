@@ -6,11 +6,13 @@ Transportation Systems 17 (2016).
 
 from __future__ import annotations
 
+import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from semseg.datasets.importers.class_lists import Classes
 from semseg.datasets.importers.two_class_sets import Frame, PublishedSet, describe_left_out
@@ -21,6 +23,10 @@ CLASSES = Classes(("background", "crack"), ((0, 0, 0), (255, 255, 255)), "CrackF
 _IMAGES, _TRUTH = "image", "groundTruth"
 _KEY, _FIELD = "groundTruth", "Segmentation"
 _CRACK = 2
+_READ_ERRORS = (  # of a damaged file, a later format, or other content
+    *(OSError, EOFError, ValueError, TypeError, KeyError, IndexError, NotImplementedError),
+    *(MatReadError, struct.error, zlib.error),
+)
 _DIVISION = ("train",) * 6 + ("val",) + ("test",) * 3  # of ten pictures in a row
 
 
@@ -76,7 +82,7 @@ def read_cracks(path: Path) -> np.ndarray:
     """
     try:
         regions = loadmat(path, variable_names=[_KEY])[_KEY][_FIELD][0, 0]
-    except (OSError, ValueError, TypeError, KeyError, IndexError, NotImplementedError, EOFError, zlib.error) as error:
+    except _READ_ERRORS as error:
         raise InvalidDataError(
             f"{path} is not a file of MATLAB with {_KEY}.{_FIELD} ({error})", code="E-data-unreadable"
         ) from error
