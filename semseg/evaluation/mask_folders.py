@@ -184,15 +184,11 @@ def _choose_readings(
                 f"`like_targets` has no effect with {options.classes}, which is no dataset.yaml; leave it out",
                 code="E-input-no-effect",
             )
-        values = _values_of(rows, "targets", num_processes)
-        if values.keys() <= {0, IGNORED} and values[IGNORED] and len(found.names) > 1:
-            raise InvalidDataError(
-                f"the targets hold only 0 and {IGNORED}, and {IGNORED} is ignored: leave out `classes` for background"
-                f" and object, or give a dataset.yaml with label_map: {{{IGNORED}: {found.names[1]}}}",
-                code="E-data-mask-values",
-            )
+        _refuse_binary(rows, found.names, num_processes)
         reading = Reading(len(found.names), hint=f"{options.classes} names {len(found.names)} classes")
         return found.names, found.colors, {"predictions": reading, "targets": reading}, []
+    if rules.encoding == "ids" and IGNORED not in rules.label_map:
+        _refuse_binary(rows, rules.classes, num_processes)
     by_rules = Reading(len(rules.classes), rules=rules)
     if options.like_targets:
         note = f"predictions and targets are read by the rules of {options.classes}"
@@ -207,6 +203,17 @@ def _choose_readings(
     note = f"targets are read by the rules of {options.classes}; predictions hold train ids, positions in its classes"
     readings = {"predictions": Reading(len(rules.classes), hint=hint), "targets": by_rules}
     return rules.classes, rules.palette, readings, [note]
+
+
+def _refuse_binary(rows: Sequence[Mapping[str, Path]], classes: Sequence[str], num_processes: int) -> None:
+    """Raise an error for targets of 0 and 255 where 255 is ignored: only class 0 would be left."""
+    values = _values_of(rows, "targets", num_processes)
+    if values.keys() <= {0, IGNORED} and values[IGNORED] and len(classes) > 1:
+        raise InvalidDataError(
+            f"the targets hold only 0 and {IGNORED}, and {IGNORED} is ignored: leave out `classes` for background and"
+            f" object, or give a dataset.yaml with label_map: {{{IGNORED}: {classes[1]}}}",
+            code="E-data-mask-values",
+        )
 
 
 def _rules_of(path: Path) -> DatasetFile | None:

@@ -108,7 +108,10 @@ def _check_partners(
         missing = sorted(every - names.keys())
         if missing:
             owners = [next(files[name] for files in named.values() if name in files).name for name in missing]
-            faults.append(f"{len(missing)} files have no partner in the {kind} {folders[kind]}: {_listed(owners)}")
+            have = "file has" if len(missing) == 1 else "files have"
+            faults.append(
+                f"{len(missing)} {have} no partner in the {kind} {folders[kind]}: {listing(owners, _NUM_SHOWN)}"
+            )
     if faults:
         left_out = ", ".join(f"{ending!r} of the {kind}" for kind, ending in endings.items() if ending)
         raise InvalidDataError(
@@ -117,7 +120,3 @@ def _check_partners(
             " `roi_suffix`, such as _manual1.gif",
             code="E-data-pairs",
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return listing(list(names), _NUM_SHOWN)

@@ -91,7 +91,7 @@ class TtaOptions:
 
 @dataclass(frozen=True)
 class FoldersOptions:
-    """Two folders of masks; options of `semseg evaluate`."""
+    """The masks."""
 
     roi_dir: str | Path | None = option(
         flag="--roi", metavar="DIR", help="a mask for each picture: only pixels count where it is not 0"

@@ -101,6 +101,9 @@ def test_a_dataset_file_reads_the_targets_and_train_ids_the_predictions(folders,
         evaluate_folders(*folders, FoldersOptions(classes=path))
     same = evaluate_folders(*folders, FoldersOptions(classes=path, like_targets=True))
     assert scores_of(same)["vessel"]["IoU"] == expected
+    path.write_text(yaml.safe_dump(content))
+    with raises("E-data-mask-values", "the targets hold only 0 and 255"):
+        evaluate_folders(*folders, FoldersOptions(classes=path))
 
 
 def test_ignored_pixels_do_not_count_and_pixels_without_class_are_wrong(folders):
