@@ -171,8 +171,9 @@ def _read(
     num_processes: int,
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[dict, dict, dict, int]:
-    """Return the facts of images and of masks by path, of regions of interest by their path and that of the mask, and
-    how many files were opened.
+    """Return the facts of images, masks and regions of interest, and how many files were opened.
+
+    Those of images and masks are by path, those of regions by their path and that of the mask.
     """
     images: dict = {}
     masks: dict = {}

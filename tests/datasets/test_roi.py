@@ -147,6 +147,11 @@ def test_every_photograph_needs_its_region(tmp_path):
         FolderSegDataset(str(path), "train")
 
 
+def test_a_loader_that_would_not_see_the_regions_is_refused(tmp_path):
+    with raises("E-config-unsupported", "LoadAnnotations does not read"):
+        FolderSegDataset(str(write_set(tmp_path)), "train", pipeline=[LOADERS[0], dict(type="LoadAnnotations")])
+
+
 def test_a_packed_set_holds_the_regions_and_notices_that_they_changed(tmp_path):
     path = write_set(tmp_path / "set")
 
