@@ -52,7 +52,7 @@ def decode_roi(image: Image.Image, name: str) -> np.ndarray:
             code="E-data-encoding",
         )
     if image.mode == "RGB":
-        return np.asarray(image).any(axis=2)
+        return np.asarray(image).max(axis=2) != 0
     if len(image.getbands()) > 1 or image.mode == "F":
         raise InvalidDataError(
             f"{name} is {image.mode}, not a region of interest: a mask of one channel, or black and white RGB",

@@ -64,14 +64,6 @@ def evaluate_folders(
     Raises:
         FileNotFoundError: a folder or file is missing.
         ValueError: files have no partner, or differ in size; or masks hold values that belong to no class.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from semseg.evaluation.mask_folders import evaluate_folders
-        >>> from semseg.evaluation.options import FoldersOptions
-        >>> found = evaluate_folders(Path("predicted"), Path("target"), FoldersOptions())
-        >>> found.evaluation.classes
-        ('background', 'object')
     """
     folders = {"predictions": predictions, "targets": targets}
     if options.roi_dir is not None:
