@@ -153,7 +153,8 @@ def _describe_data(description: Mapping[str, Any]) -> str:
         return _UNKNOWN
     counts = ", ".join(f"{count} images to {split}" for split, count in data["images"].items())
     label_map = f"; label map of {len(description['label_map'])} values" if description.get("label_map") else ""
-    return f"{counts.replace('val', 'validate')}; fingerprint {data['sha256'][:16]}{label_map}"
+    rois = f"; {data['rois']} regions of interest" if data.get("rois") else ""
+    return f"{counts.replace('val', 'validate')}; fingerprint {data['sha256'][:16]}{label_map}{rois}"
 
 
 def _describe_schedule(description: Mapping[str, Any], config: Mapping[str, Any], meta: Mapping[str, Any]) -> str:

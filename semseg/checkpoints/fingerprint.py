@@ -16,28 +16,31 @@ from semseg.config.tree import built_datasets
 def data_fingerprint(datasets: Mapping[str, Any]) -> dict:
     """Return a fingerprint of the names and sizes of all files of a data set; no file is opened.
 
-    The fingerprint is the SHA-256 of one line `<split>/<images or masks>/<path><tab><bytes>` per file, sorted.
-    Paths are relative to the folder that all images (or all masks) of a set share, so that the same set has the
-    same fingerprint on every machine. If an image is replaced by another one of the same number of bytes, the
-    fingerprint does not change.
+    The fingerprint is the SHA-256 of one line `<split>/<images, masks or rois>/<path><tab><bytes>` per file, sorted.
+    Paths are relative to the folder that all images (or masks, or regions of interest) of a set share, so that the
+    same set has the same fingerprint on every machine. If an image is replaced by another one of the same number of
+    bytes, the fingerprint does not change.
 
     Args:
         datasets: by name of the split; datasets of MMSegmentation, which may be wrapped.
 
     Returns:
-        `sha256`, and `images`: the number of images by split, 0 for a dataset that does not list its files.
+        `sha256`, and `images`: the number of images by split, 0 for a dataset that does not list its files; if there
+        are regions of interest, also `rois`, their number.
     """
-    lines, counts = [], {}
+    lines, counts, num_rois = [], {}, 0
     for split, dataset in datasets.items():
         counts[split] = 0
         for part in built_datasets(dataset):
             infos = [part.get_data_info(i) for i in range(len(part))] if hasattr(part, "get_data_info") else []
             counts[split] += len(infos)
-            for kind, key in (("images", "img_path"), ("masks", "seg_map_path")):
+            num_rois += sum(bool(info.get("roi_path")) for info in infos)
+            for kind, key in (("images", "img_path"), ("masks", "seg_map_path"), ("rois", "roi_path")):
                 paths = sorted({os.path.abspath(info[key]) for info in infos if info.get(key)})  # noqa: PTH100
                 shared = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""  # noqa: PTH120
                 lines += [f"{split}/{kind}/{os.path.relpath(path, shared)}\t{_num_bytes(path)}" for path in paths]
-    return {"sha256": hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest(), "images": counts}
+    digest = hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+    return {"sha256": digest, "images": counts} | ({"rois": num_rois} if num_rois else {})
 
 
 def weights_fingerprint(weights: Mapping[str, torch.Tensor]) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from semseg.checks.findings import Finding, Report, sort_findings
 from semseg.checks.leaks import check_leaks
 from semseg.checks.mask_values import check_masks
 from semseg.checks.palettes import check_palettes
-from semseg.checks.parts import Part, read_part
+from semseg.checks.parts import Files, Part, read_part
 from semseg.checks.photograph_values import check_values
 from semseg.checks.pictures import check_listed_once, check_readable, check_repeats, check_sizes
+from semseg.checks.regions import check_rois
 from semseg.checks.scaled_sizes import check_scaled_sizes
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.facts_cache import FactsCache
-from semseg.datasets.file_facts import ImageFacts, Job, read_facts
+from semseg.datasets.file_facts import ImageFacts, MaskFacts, read_image_facts, read_mask_facts
+from semseg.datasets.roi_facts import RoiFacts, read_roi_facts, take_inside
 from semseg.errors import InvalidDataError
 from semseg.system.worker_pool import run_all
 
@@ -76,7 +79,7 @@ def check_parts(
         deep, num_processes, on_progress: as in `check_dataset_file`.
     """
     all_findings = list(findings)
-    images, masks, num_read = _read(parts, deep, num_processes, on_progress)
+    images, masks, rois, num_read = _read(parts, deep, num_processes, on_progress)
     by_split: dict[str, list] = {}
     listed: dict[str, list] = {}
     splits: dict[str, int] = {}
@@ -85,9 +88,12 @@ def check_parts(
     for part in parts:
         own_images = [(files.image_path, images[files.image_path]) for files in part.files]
         own_masks = [(files.mask_path, masks[files.mask_path]) for files in part.files if files.mask_path]
-        num_files += len(own_images) + len(own_masks)
+        own_rois = {
+            files: (files.roi_path, rois[files.roi_path, files.mask_path]) for files in part.files if files.roi_path
+        }
+        num_files += len(own_images) + len(own_masks) + len(own_rois)
         splits[part.split] = splits.get(part.split, 0) + len(part.files)
-        all_findings += check_readable(part.split, [*own_images, *own_masks])
+        all_findings += check_readable(part.split, [*own_images, *own_masks, *own_rois.values()])
         all_findings += check_values(part, [row for row in own_images if not row[1].problem])
         good_masks = [row for row in own_masks if not row[1].problem]
         pairs = [
@@ -96,8 +102,21 @@ def check_parts(
             if files.mask_path and not masks[files.mask_path].problem and _has_size(images[files.image_path])
         ]
         all_findings += check_sizes(part, pairs)
+        all_findings += check_rois(
+            part,
+            [
+                (*row, files.image_path, images[files.image_path])
+                for files, row in own_rois.items()
+                if not row[1].problem and _has_size(images[files.image_path])
+            ],
+        )
         all_findings += check_scaled_sizes(part, own_images)
-        all_findings += check_masks(part, good_masks, _filled_areas(part, images))
+        inside = {
+            files.mask_path: facts
+            for files, (_, roi) in own_rois.items()
+            if files.mask_path and (facts := take_inside(masks[files.mask_path], roi)) is not None
+        }
+        all_findings += check_masks(part, good_masks, inside, _filled_areas(part, images, own_rois))
         all_masks += [(part, *row) for row in good_masks]
         listed.setdefault(part.split, []).extend(part.files)
         by_split.setdefault(part.split, []).extend(row for row in own_images if not row[1].problem)
@@ -117,12 +136,35 @@ def _has_size(facts: ImageFacts) -> bool:
     return not facts.problem and not facts.refusal
 
 
-def _filled_areas(part: Part, images: Mapping[Path, ImageFacts]) -> list[int]:
+def _filled_areas(
+    part: Part, images: Mapping[Path, ImageFacts], rois: Mapping[Files, tuple[Path, RoiFacts]]
+) -> list[int]:
     """Return the number of pixels of each readable photograph that has no mask and shows the class `unlabelled`."""
     if part.rules.unlabelled is None:
         return []
-    without_mask = [images[files.image_path] for files in part.files if files.mask_path is None]
-    return [image.width * image.height for image in without_mask if _has_size(image)]
+    without_mask = [files for files in part.files if files.mask_path is None and _has_size(images[files.image_path])]
+    return [
+        rois[files][1].num_inside if files in rois else images[files.image_path].width * images[files.image_path].height
+        for files in without_mask
+    ]
+
+
+class _Job(NamedTuple):
+    """Files to read; None for a file whose facts are known."""
+
+    image_path: Path | None
+    mask_path: Path | None
+    roi_paths: tuple[Path, Path | None] | None  # the region of interest, and the mask whose values are counted inside
+    deep: bool
+
+
+def _read_facts(job: _Job) -> tuple[ImageFacts | None, MaskFacts | None, RoiFacts | None]:
+    """Read files. A file that cannot be read gives facts with a `problem`, not an error."""
+    return (
+        None if job.image_path is None else read_image_facts(job.image_path, job.deep),
+        None if job.mask_path is None else read_mask_facts(job.mask_path),
+        None if job.roi_paths is None else read_roi_facts(*job.roi_paths),
+    )
 
 
 def _read(
@@ -130,31 +172,49 @@ def _read(
     deep: bool,
     num_processes: int,
     on_progress: Callable[[int, int], None] | None,
-) -> tuple[dict, dict, int]:
-    """Return the facts of all images and of all masks by path, and how many files were opened."""
+) -> tuple[dict, dict, dict, int]:
+    """Return the facts of images, masks and regions of interest, and how many files were opened.
+
+    Those of images and masks are by path, those of regions by their path and that of the mask.
+    """
     images: dict = {}
     masks: dict = {}
+    rois: dict = {}
     caches = [FactsCache([files.image_path for files in part.files]) for part in parts]
     jobs, owners = [], []
     for part, cache in zip(parts, caches, strict=True):
-        for image_path, mask_path in part.files:
+        for image_path, mask_path, roi_path in part.files:
             image = cache.find("images", image_path)
             if image is not None and deep and not image.thumbnail and not image.problem:
                 image = None
             mask = None if mask_path is None else cache.find("masks", mask_path)
             images[image_path], masks[mask_path] = image, mask
-            if image is None or (mask is None and mask_path is not None):
-                unread_mask = None if mask_path is None or mask is not None else str(mask_path)
-                jobs.append(Job(None if image else str(image_path), unread_mask, deep))
+            roi = None
+            if roi_path is not None:
+                roi = rois[roi_path, mask_path] = cache.find("rois", *filter(None, (roi_path, mask_path)))
+            job = _Job(
+                None if image else image_path,
+                None if mask else mask_path,
+                None if roi or roi_path is None else (roi_path, mask_path),
+                deep,
+            )
+            if any(job[:3]):
+                jobs.append(job)
                 owners.append(cache)
     num_processes = max(1, min(num_processes, len(jobs) // (_PER_PROCESS // 8 if deep else _PER_PROCESS)))
     num_read = 0
-    for job, cache, facts in zip(jobs, owners, run_all(read_facts, jobs, num_processes, on_progress), strict=True):
-        for kind, known, path, file_facts in zip(("images", "masks"), (images, masks), job, facts, strict=False):
-            if path is not None:
-                known[Path(path)] = file_facts
-                cache.add(kind, Path(path), file_facts)
-                num_read += 1
+    for job, cache, facts in zip(jobs, owners, run_all(_read_facts, jobs, num_processes, on_progress), strict=True):
+        image, mask, roi = facts
+        if job.image_path is not None and image is not None:
+            images[job.image_path] = image
+            cache.add("images", job.image_path, facts=image)
+        if job.mask_path is not None and mask is not None:
+            masks[job.mask_path] = mask
+            cache.add("masks", job.mask_path, facts=mask)
+        if job.roi_paths is not None and roi is not None:
+            rois[job.roi_paths] = roi
+            cache.add("rois", *filter(None, job.roi_paths), facts=roi)
+        num_read += sum(item is not None for item in facts)
     for cache in caches:
         cache.save()
-    return images, masks, num_read
+    return images, masks, rois, num_read

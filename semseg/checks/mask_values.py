@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,12 +27,19 @@ _SNAP = 40  # the distance that messages suggest for `snap`
 _MAX_STRAY = 0.01  # share, of the pixels with 255: masks with fewer other pixels still count as binary
 
 
-def check_masks(part: Part, masks: Sequence[tuple[Path, MaskFacts]], filled_areas: Sequence[int] = ()) -> list[Finding]:
+def check_masks(
+    part: Part,
+    masks: Sequence[tuple[Path, MaskFacts]],
+    inside: Mapping[Path, MaskFacts],
+    filled_areas: Sequence[int] = (),
+) -> list[Finding]:
     """Check the readable masks of one part: their kind, then their values, then their classes.
 
     Args:
         part: whose masks they are.
         masks: path and facts of each.
+        inside: by path, the facts inside its region of interest, of masks that have one. Only these pixels count in
+            the frequencies of classes; their values are checked everywhere, as training reads whole masks.
         filled_areas: number of pixels of each image without mask; all of them have the class `unlabelled`.
     """
     findings, right_kind = _check_kinds(part, masks)
@@ -44,12 +51,12 @@ def check_masks(part: Part, masks: Sequence[tuple[Path, MaskFacts]], filled_area
     unknown: list[tuple[Path, dict[RawValue, int]]] = []
     snapped: list[tuple[Path, str]] = []
     for path, facts in right_kind:
-        train_ids, names, is_snapped = _read_strip(part.rules, facts.format, facts.mode, facts.palette, facts.values)
+        _, names, is_snapped = _read_strip(part.rules, facts.format, facts.mode, facts.palette, facts.values)
         unnamed: dict[RawValue, int] = {}
         if num_snapped := sum(count for count, snaps in zip(facts.counts, is_snapped, strict=True) if snaps):
             snapped.append((path, f"{num_snapped} px"))
-        for train_id, name, count in zip(train_ids, names, facts.counts, strict=True):
-            class_counts[train_id] += count
+        class_counts.update(_count_classes(part.rules, inside.get(path, facts)))
+        for name, count in zip(names, facts.counts, strict=True):
             if name is not None:
                 unnamed[name] = unnamed.get(name, 0) + count
         if unnamed:
@@ -67,6 +74,16 @@ def check_masks(part: Part, masks: Sequence[tuple[Path, MaskFacts]], filled_area
         )
         findings.append(make_finding("note", "snapped", part.split, snapped, len(masks), message))
     return findings
+
+
+def _count_classes(rules: DatasetFile, facts: MaskFacts) -> Counter[int]:
+    """Return the number of pixels of each train id."""
+    counts: Counter[int] = Counter()
+    if facts.values:
+        train_ids, *_ = _read_strip(rules, facts.format, facts.mode, facts.palette, facts.values)
+        for train_id, count in zip(train_ids, facts.counts, strict=True):
+            counts[train_id] += count
+    return counts
 
 
 @lru_cache(maxsize=1 << 14)

@@ -12,7 +12,7 @@ from semseg.checks.findings import Finding, format_count, list_files, make_findi
 from semseg.checks.pairing_hints import explain_missing_partners
 from semseg.datasets.cityscapes.convert import SOURCES
 from semseg.datasets.dataset_file import DatasetFile
-from semseg.datasets.pairs import find_pairs
+from semseg.datasets.pairs import Pairing, find_pairs
 from semseg.system.folders import walk_files
 
 _COMMANDS = {  # that make a set, by the name of its root
@@ -29,10 +29,17 @@ _COMMANDS = {  # that make a set, by the name of its root
 
 
 class Files(NamedTuple):
-    """A photograph and its mask; None: it has no mask, for example because the rules have `unlabelled`."""
+    """A photograph and its mask.
+
+    Attributes:
+        image_path: the photograph.
+        mask_path: None: it has no mask, for example because the rules have `unlabelled`.
+        roi_path: its region of interest; None: it has none.
+    """
 
     image_path: Path
     mask_path: Path | None
+    roi_path: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,17 +94,18 @@ def read_part(rules: DatasetFile, split: str) -> tuple[Part | None, list[Finding
     places = rules.splits[split]
     folders: tuple[Path, ...] = ()
     if places.images is not None and places.masks is not None:  # else it is a list of pairs
-        folders = rules.root / places.images, rules.root / places.masks
+        folders = tuple(rules.root / place for place in (places.images, places.masks, places.roi) if place is not None)
     findings = report_unpaired(
         split,
         [files.image_path for files in pairing.pairs],
         pairing.images_without_mask,
         pairing.masks_without_image,
-        folders,
+        folders[:2],
         ("image_suffix", "mask_suffix"),
         f"list the pairs to use: {split}: {{pairs: FILE}} in {rules.path}, or say there with unlabelled: CLASS what"
         " images without mask show",
     )
+    findings += _report_rois(split, pairing, rules)
     filled = [pair.image_path for pair in pairing.pairs if pair.mask_path is None]
     if filled and rules.unlabelled is not None:
         name = rules.classes[rules.unlabelled]
@@ -110,6 +118,28 @@ def read_part(rules: DatasetFile, split: str) -> tuple[Part | None, list[Finding
     findings += report_foreign_files(split, pairing.ignored_files, folders)
     part = Part(split, rules, tuple(Files(*pair) for pair in pairing.pairs), rules.path, rules.bits)
     return (part if part.files else None), findings
+
+
+def _report_rois(split: str, pairing: Pairing, rules: DatasetFile) -> list[Finding]:
+    """Report images without region of interest, and regions without image."""
+    findings = []
+    if pairing.images_without_roi:
+        rows = [(path, "no region of interest") for path in pairing.images_without_roi]
+        total = len(pairing.pairs) + len(rows)
+        message = (
+            f"{format_count(len(rows), total, 'images')} have no region of interest, first {rows[0][0]}; draw them, set"
+            f" roi_suffix, or leave out roi in {rules.path}"
+        )
+        findings.append(make_finding("error", "images-without-roi", split, rows, total, message))
+    if pairing.rois_without_image and pairing.pairs:
+        rows = [(path, "no image") for path in pairing.rois_without_image]
+        total = len(pairing.pairs) + len(rows)
+        message = (
+            f"{format_count(len(rows), total, 'regions of interest')} have no image and are left out, first"
+            f" {rows[0][0]}; add the images, or remove the regions"
+        )
+        findings.append(make_finding("warning", "rois-without-image", split, rows, total, message))
+    return findings
 
 
 def relative_to_cwd(path: Path) -> Path:

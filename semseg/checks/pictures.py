@@ -11,6 +11,7 @@ import numpy as np
 from semseg.checks.findings import Finding, format_count, list_files, make_finding
 from semseg.checks.parts import Files, Part
 from semseg.datasets.file_facts import ImageFacts, MaskFacts
+from semseg.datasets.roi_facts import RoiFacts
 from semseg.system.folders import absolute_path
 
 _MAX_BITS = 3  # of the 64 bits of a hash: difference between pictures that look the same
@@ -22,9 +23,10 @@ _TURNED = range(5, 9)  # EXIF orientations that swap width and height
 
 Image = tuple[Path, ImageFacts]
 Mask = tuple[Path, MaskFacts]
+Roi = tuple[Path, RoiFacts]
 
 
-def check_readable(split: str, files: Sequence[Image | Mask]) -> list[Finding]:
+def check_readable(split: str, files: Sequence[Image | Mask | Roi]) -> list[Finding]:
     """Name every file that cannot be read, and why."""
     bad = [(path, facts.problem) for path, facts in files if facts.problem]
     bombs = [row for row in bad if row[1].startswith("decompression bomb")]

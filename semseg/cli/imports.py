@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from semseg.cli.import_camvid import add_camvid
+from semseg.cli.import_published import add_published
 from semseg.cli.program import add_debug_flag
 from semseg.cli.progress import show_count
 from semseg.cli.source import add_copy, add_nproc, add_snap, num_processes
@@ -114,6 +115,7 @@ def add_import(commands: argparse._SubParsersAction) -> None:
         add_nproc(format_parser)
         add_debug_flag(format_parser)
     add_camvid(formats)
+    add_published(formats)
     parser.set_defaults(run=_run_import)
 
 

@@ -13,6 +13,7 @@ COMMANDS = {
     # name: (module and function, description)
     "train": ("train:main", "train a model"),
     "test": ("test:main", "evaluate a model on labelled images"),
+    "evaluate": ("evaluate:main", "score a folder of masks against another one"),
     "infer": ("infer:main", "segment photographs and videos"),
     "serve": ("serve:main", "try a model in the browser"),
     "data": ("groups:data", "create, import, check and view data sets"),

@@ -13,6 +13,8 @@ from semseg.config.tree import built_datasets, inner_datasets
 from semseg.datasets.transforms import bits_of
 from semseg.system.result_names import check_inputs_stay, name_results
 
+_FILES = ("img_path", "seg_map_path", "roi_path")  # of a sample
+
 
 def build_without_pipelines(dataset: Any) -> list[Any]:
     """Build the data sets inside wrappers in order to list their files; they load no photographs.
@@ -50,7 +52,7 @@ def reading_of_images(dataset: Any) -> dict[str, tuple[str, int | None]]:
 
 
 def check_set_stays(dataset: Any, results: Iterable[Path], option: str) -> None:
-    """Refuse results that would replace a photograph or a mask of a set.
+    """Refuse results that would replace a photograph, a mask or a region of interest of a set.
 
     Args:
         dataset: as MMEngine builds it, wrapped or not.
@@ -61,5 +63,5 @@ def check_set_stays(dataset: Any, results: Iterable[Path], option: str) -> None:
         ValueError: one of them is a file of the set.
     """
     infos = (part.get_data_info(i) for part in built_datasets(dataset) for i in range(len(part)))
-    files = (path for info in infos for path in (info["img_path"], info.get("seg_map_path")) if path)
+    files = (path for info in infos for path in map(info.get, _FILES) if path)
     check_inputs_stay(results, files, option)

@@ -3,8 +3,9 @@
 The check before a run reads the stored values of every mask, and keeps them as facts (`FactsCache`). The train ids are
 computed from the facts: the decoder of the training is applied to an image that contains each stored value once, and
 the counts of the values are added by train id. So no mask is read twice, and masks are decoded in the same way
-everywhere. If the facts do not describe a mask completely, for example because it has very many colours, the mask is
-read by the loader of the training.
+everywhere. If a sample has a region of interest, the values inside are counted, and kept in the same way. If the facts
+do not describe a mask completely, for example because it has very many colours, the mask is read by the loader of the
+training.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.facts_cache import FactsCache, cache_path
 from semseg.datasets.file_facts import MaskFacts, read_mask_facts
 from semseg.datasets.masks import decode_mask, decode_pair
+from semseg.datasets.roi_facts import RoiFacts, read_roi_facts, take_inside
 from semseg.errors import SemsegError
+from semseg.labels import IGNORED
 from semseg.system.worker_pool import run_all
 
 NUM_VALUES = 256
@@ -53,10 +56,11 @@ class DatasetFileLoader:
 
     def __call__(self, info: dict[str, Any]) -> dict[str, Any]:
         """Return a dict with `gt_seg_map`: train ids, uint8, shape (height, width)."""
-        return {"gt_seg_map": decode_pair(info["img_path"], info["seg_map_path"], read_dataset_file(self.path))}
+        paths = info["img_path"], info["seg_map_path"], info.get("roi_path")
+        return {"gt_seg_map": decode_pair(*paths, read_dataset_file(self.path))}
 
     def decode(self, mask: Image.Image, info: Mapping[str, Any]) -> np.ndarray:
-        """Convert an opened mask to train ids."""
+        """Convert an opened mask to train ids, without its region of interest."""
         return decode_mask(mask, read_dataset_file(self.path))
 
 
@@ -73,7 +77,8 @@ def count_train_ids(
 
     Args:
         loader: loads the masks.
-        infos: for each mask, `img_path`, `seg_map_path`, and the other keys that the loader needs; not changed.
+        infos: for each mask, `img_path`, `seg_map_path`, `roi_path` if it has a region of interest, and the other keys
+            that the loader needs; not changed.
         num_processes: maximum number of processes that read masks.
         on_progress: called with the number of masks read and the number of masks to read.
         on_read: called with the number of masks to read, if any.
@@ -87,9 +92,12 @@ def count_train_ids(
     histograms = np.zeros((len(infos), NUM_VALUES), np.int64)
     decode = _decoder_of(loader)
     facts = {} if decode is None else _read_facts(infos, num_processes, on_progress, on_read)
+    rois = {} if decode is None else _read_roi_facts(infos, num_processes)
     rows = []  # masks that the loader has to read
     for row, info in enumerate(infos):
-        histogram = None if decode is None else _count_facts(decode, facts.get(info.get("seg_map_path")), info)
+        histogram = None
+        if decode is not None:
+            histogram = _count_facts(decode, facts.get(info.get("seg_map_path")), rois.get(_roi_paths(info)), info)
         if histogram is None:
             rows.append(row)
         else:
@@ -127,11 +135,37 @@ def _read_facts(
             )
             for path, facts in zip(unread_paths, new_facts, strict=True):
                 facts_by_path[path] = facts
-                cache.add("masks", path, facts)
+                cache.add("masks", path, facts=facts)
             cache.save()
     return {
         info["seg_map_path"]: facts_by_path[Path(info["seg_map_path"])] for info in infos if info.get("seg_map_path")
     }
+
+
+def _roi_paths(info: Mapping[str, Any]) -> tuple[Path, ...]:
+    """Return the region of interest of a sample and its mask; empty without such a region."""
+    return tuple(Path(info[key]) for key in ("roi_path", "seg_map_path") if info.get("roi_path") and info.get(key))
+
+
+def _read_roi_facts(infos: Sequence[dict[str, Any]], num_processes: int) -> dict[tuple[Path, ...], RoiFacts]:
+    """Return the facts of the regions of interest by `_roi_paths`; new facts are added to the cache."""
+    keys = [key for key in dict.fromkeys(map(_roi_paths, infos)) if key]
+    if not keys:
+        return {}
+    image_paths = [Path(info["img_path"]) for info in infos if info.get("img_path")]
+    with _locked(cache_path(image_paths).with_suffix(".lock")):
+        cache = FactsCache(image_paths)
+        rois = {key: facts for key in keys if (facts := cache.find("rois", *key)) is not None}
+        unread = [key for key in keys if key not in rois]
+        for key, facts in zip(unread, run_all(_read_roi, unread, _limit_processes(num_processes, unread)), strict=True):
+            rois[key] = facts
+            cache.add("rois", *key, facts=facts)
+        cache.save()
+    return rois
+
+
+def _read_roi(paths: tuple[Path, ...]) -> RoiFacts:
+    return read_roi_facts(paths[0], paths[1] if len(paths) > 1 else None)
 
 
 def _limit_processes(num_processes: int, items: Sequence) -> int:
@@ -151,16 +185,33 @@ def _decoder_of(loader: Any) -> Callable[[Image.Image, Mapping[str, Any]], np.nd
 
 
 def _count_facts(
-    decode: Callable[[Image.Image, Mapping[str, Any]], np.ndarray], facts: MaskFacts | None, info: Mapping[str, Any]
+    decode: Callable[[Image.Image, Mapping[str, Any]], np.ndarray],
+    facts: MaskFacts | None,
+    roi: RoiFacts | None,
+    info: Mapping[str, Any],
 ) -> np.ndarray | None:
     """Return the pixels of a mask by train id; None if its facts are not sufficient, or the mask is invalid."""
     if facts is None or facts.problem or not facts.values or facts.num_transparent or facts.mode not in _COMPLETE_MODES:
         return None
+    num_outside = 0
+    if info.get("roi_path"):
+        inside = None if roi is None else take_inside(facts, roi)
+        if roi is None or inside is None:
+            return None
+        num_outside = roi.width * roi.height - roi.num_inside
+        # the loader refuses a mask for values outside of the region too
+        if _count_facts(decode, facts, None, {**info, "roi_path": None}) is None:
+            return None
+        if not inside.values:
+            return np.bincount([IGNORED], weights=[num_outside], minlength=NUM_VALUES).astype(np.int64)
+        facts = inside
     try:
         train_ids = decode(_draw_values(facts), info)
     except SemsegError:  # the loader raises it again, with the name of the mask and the number of pixels
         return None
-    return np.bincount(train_ids.ravel(), weights=facts.counts, minlength=NUM_VALUES).astype(np.int64)
+    histogram = np.bincount(train_ids.ravel(), weights=facts.counts, minlength=NUM_VALUES).astype(np.int64)
+    histogram[IGNORED] += num_outside
+    return histogram
 
 
 def _draw_values(facts: MaskFacts) -> Image.Image:

@@ -30,7 +30,7 @@ from semseg.system.folders import TRAINING_SUFFIXES
 from semseg.system.path_lists import read_list_text
 
 _REQUIRED = ("splits", "encoding", "classes")
-_OPTIONAL = ("root", "image_suffix", "mask_suffix", "label_map", "unlabelled", "exif", "bits", "snap")
+_OPTIONAL = ("root", "image_suffix", "mask_suffix", "roi_suffix", "label_map", "unlabelled", "exif", "bits", "snap")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,7 @@ class DatasetFile:
             is an index in a palette PNG, and a grey in an rgb mask.
         image_suffix: ends of image names, in any case; an image and its mask share the rest of the name.
         mask_suffix: as `image_suffix`.
+        roi_suffix: as `image_suffix`, of the regions of interest.
         unlabelled: train id of all pixels of a photograph that has no mask; None: such a photograph is an error.
         exif: `apply` turns images and masks by their EXIF orientation, `ignore` takes both as stored.
         bits: how many of the 16 bits of a value are in use, in photographs that store 16; None: as many as the
@@ -65,6 +66,7 @@ class DatasetFile:
     label_map: dict[RawValue, int]
     image_suffix: tuple[str, ...] = TRAINING_SUFFIXES
     mask_suffix: tuple[str, ...] = (".png",)
+    roi_suffix: tuple[str, ...] = (".png",)
     unlabelled: int | None = None
     exif: str = "apply"
     bits: int | None = None
@@ -125,7 +127,7 @@ def _parse(path: Path, content: Any) -> DatasetFile:
     encoding = choose(content, "encoding", ENCODINGS)
     classes, palette = read_classes(content["classes"], encoding)
     optional: dict[str, Any] = {}
-    for key in ("image_suffix", "mask_suffix"):
+    for key in ("image_suffix", "mask_suffix", "roi_suffix"):
         if content.get(key) is not None:
             optional[key] = read_suffixes(key, content[key])
     if content.get("unlabelled") is not None:

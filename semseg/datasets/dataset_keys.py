@@ -23,11 +23,15 @@ MAX_CLASSES = 254  # 255 is ignored, 254 marks unknown values while a mask is de
 
 
 class Split(NamedTuple):
-    """One split: two folders, or a list of pairs; relative to the root of the set."""
+    """One split: two or three folders, or a list of pairs; relative to the root of the set.
+
+    `roi` has a mask for each photograph that says which part of it counts; in a list, it is the third column.
+    """
 
     images: Path | None = None
     masks: Path | None = None
     pairs: Path | None = None
+    roi: Path | None = None
 
 
 def hex_color(color: Color) -> str:
@@ -54,7 +58,7 @@ def parse_color(value: Any) -> Color:
 
 
 def read_splits(value: Any) -> dict[str, Split]:
-    example = "expected such as train: {images: FOLDER, masks: FOLDER}, or {pairs: FILE}"
+    example = "expected such as train: {images: FOLDER, masks: FOLDER}, with roi: FOLDER if need be, or {pairs: FILE}"
     if not isinstance(value, dict) or not value:
         raise InvalidDataError(f"splits: {example}", code="E-data-yaml")
     check_keys(value, SPLITS, "split")
@@ -63,7 +67,13 @@ def read_splits(value: Any) -> dict[str, Split]:
         if not isinstance(places, dict):
             raise InvalidDataError(f"splits.{name}: {example}", code="E-data-yaml")
         check_keys(places, Split._fields, f"key in splits.{name}:")
-        if set(places) not in ({"images", "masks"}, {"pairs"}) or not all(isinstance(p, str) for p in places.values()):
+        if set(places) == {"pairs", "roi"}:
+            raise InvalidDataError(
+                f"splits.{name}: roi has no effect beside pairs; give the regions in a third column of the list",
+                code="E-data-yaml",
+            )
+        keys = set(places) - {"roi"} if "images" in places else set(places)
+        if keys not in ({"images", "masks"}, {"pairs"}) or not all(isinstance(p, str) for p in places.values()):
             raise InvalidDataError(f"splits.{name}: {example}", code="E-data-yaml")
         splits[name] = Split(**{key: Path(place) for key, place in places.items()})
     return splits

@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from semseg.datasets.pairs import Pair
+from semseg.datasets.pairs import PAIR_COLUMNS, Pair
+from semseg.errors import InvalidDataError
 from semseg.system.atomic import atomic_path
 
 
@@ -18,12 +19,26 @@ def list_name(split: str) -> str:
 
 
 def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
-    """Write a list of pairs, relative to its own folder; a different one becomes `<name>.bak`."""
+    """Write a list of pairs, relative to its own folder; a different one becomes `<name>.bak`.
+
+    Raises:
+        ValueError: some of the pairs have a region of interest, and others have none.
+    """
+    pairs = list(pairs)
+    lone = [pair.image_path for pair in pairs if pair.roi_path is None]
+    if 0 < len(lone) < len(pairs):
+        raise InvalidDataError(
+            f"{len(lone)} of {len(pairs)} images have no region of interest, first {lone[0]}; in one list all images"
+            " have one, or none has",
+            code="E-data-pairs",
+        )
+    columns = ("image", "mask") if lone or not pairs else PAIR_COLUMNS
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("image", "mask"))
+    writer.writerow(columns)
     for pair in pairs:
-        cells = (relative_to_folder(file, path.parent) if file is not None else "" for file in pair)
+        files = pair[: len(columns)]
+        cells = (relative_to_folder(file, path.parent) if file is not None else "" for file in files)
         # a line that starts with # would be a comment
         writer.writerow([f"./{cell}" if cell.startswith("#") else cell for cell in cells])
     write_text(path, text.getvalue())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import json
@@ -12,14 +13,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from semseg.datasets.file_facts import ImageFacts, Job, MaskFacts, read_facts
+from semseg.datasets.file_facts import ImageFacts, MaskFacts, read_image_facts
+from semseg.datasets.roi_facts import RoiFacts
 from semseg.system.atomic import atomic_path
 from semseg.system.cache_folder import cache_dir
 from semseg.system.machine import num_cpus
 from semseg.system.worker_pool import run_all
 
-_VERSION = 3  # of the meaning of the facts
-_KINDS: dict[str, type] = {"images": ImageFacts, "masks": MaskFacts}
+_VERSION = 4  # of the meaning of the facts
+_KINDS: dict[str, type] = {"images": ImageFacts, "masks": MaskFacts, "rois": RoiFacts}
 _KEPT_S = 90 * 24 * 3600
 _PER_PROCESS = 32  # with fewer files, starting another process costs more time than it saves
 _MAX_COLORS = 1 << 13  # a mask with more is read again each time
@@ -52,22 +54,27 @@ class FactsCache:
         except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError):
             pass
 
-    def find(self, kind: str, path: Path) -> Any:
-        """Return the facts of `images` or `masks`; None: not known, or the file has changed."""
-        entry = self._entries[kind].get(os.path.abspath(path))  # noqa: PTH100
+    def find(self, kind: str, *paths: Path) -> Any:
+        """Return the facts of `images`, `masks` or `rois`; None: not known, or a file has changed.
+
+        Args:
+            kind: of the facts.
+            paths: the file; of a region of interest, the file and its mask, if there is one.
+        """
+        entry = self._entries[kind].get(_key(paths))
         try:
-            if entry is None or entry[0] != _identity(path):
+            if entry is None or entry[0] != _identity(paths):
                 return None
             return _KINDS[kind](*(tuple(value) if isinstance(value, list) else value for value in entry[1]))
         except (OSError, TypeError, IndexError):
             return None
 
-    def add(self, kind: str, path: Path, facts: ImageFacts | MaskFacts) -> None:
-        """Store the facts of a file, unless it does not exist, or is a mask of very many colours."""
-        if isinstance(facts, MaskFacts) and len(facts.values) > _MAX_COLORS:
+    def add(self, kind: str, *paths: Path, facts: ImageFacts | MaskFacts | RoiFacts) -> None:
+        """Store facts, see `find`, unless a file does not exist, or is a mask of very many colours."""
+        if not isinstance(facts, ImageFacts) and len(facts.values) > _MAX_COLORS:
             return
         try:
-            self._entries[kind][os.path.abspath(path)] = [_identity(path), list(facts)]  # noqa: PTH100
+            self._entries[kind][_key(paths)] = [_identity(paths), list(facts)]
             self._changed = True
         except OSError:
             pass
@@ -104,15 +111,17 @@ def read_image_facts_of(paths: Sequence[Path], deep: bool = False) -> list[Image
         if facts is None or (deep and not facts.thumbnail and not facts.problem and not facts.refusal)
     ]
     num_processes = max(1, min(num_cpus(), len(unread) // _PER_PROCESS))
-    jobs = [Job(str(paths[index]), None, deep) for index in unread]
-    for index, (facts, _) in zip(unread, run_all(read_facts, jobs, num_processes), strict=True):
-        assert facts is not None  # the job names an image
+    read = functools.partial(read_image_facts, deep=deep)
+    for index, facts in zip(unread, run_all(read, [paths[i] for i in unread], num_processes), strict=True):
         known[index] = facts
-        cache.add("images", paths[index], facts)
+        cache.add("images", paths[index], facts=facts)
     cache.save()
     return known
 
 
-def _identity(path: Path) -> list[int]:
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
+def _key(paths: Sequence[Path]) -> str:
+    return "\n".join(os.path.abspath(path) for path in paths)  # noqa: PTH100
+
+
+def _identity(paths: Sequence[Path]) -> list[int]:
+    return [value for path in paths for value in (path.stat().st_size, path.stat().st_mtime_ns)]

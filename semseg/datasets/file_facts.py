@@ -20,6 +20,7 @@ from PIL import Image
 from semseg.datasets.bit_depth import MOST_BITS
 from semseg.datasets.dataset_keys import Color
 from semseg.datasets.groups.capture import read_capture
+from semseg.datasets.image_files import grey_gif
 from semseg.datasets.photograph_kind import is_plain, read_kind
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
 from semseg.datasets.truncation import find_damage, find_png_chunk
@@ -28,9 +29,9 @@ from semseg.errors import InvalidDataError
 MAX_COLORS = 1 << 16
 THUMBNAIL = (9, 8)  # width, height; 64 differences between neighbours
 _SAMPLED = 128  # rows or columns of an image, at least, from which its thumbnail is made
-_ORIENTATION = 0x0112  # EXIF tag
+ORIENTATION = 0x0112  # EXIF tag
 _DIGESTED = 1 << 15  # bytes at the beginning and at the end
-_READ_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError)
+READ_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError)
 
 
 class ImageFacts(NamedTuple):
@@ -91,20 +92,6 @@ class MaskFacts(NamedTuple):
     num_transparent: int = 0
 
 
-class Job(NamedTuple):
-    """A pair to read; None for a file whose facts are known."""
-
-    image_path: str | None
-    mask_path: str | None
-    deep: bool
-
-
-def read_facts(job: Job) -> tuple[ImageFacts | None, MaskFacts | None]:
-    """Read a pair. A file that cannot be read gives facts with a `problem`, not an error."""
-    image = None if job.image_path is None else read_image_facts(Path(job.image_path), job.deep)
-    return image, None if job.mask_path is None else read_mask_facts(Path(job.mask_path))
-
-
 def read_image_facts(path: Path, deep: bool) -> ImageFacts:
     """Read a photograph: its header, and whether the file is complete; with `deep` every pixel.
 
@@ -118,11 +105,11 @@ def read_image_facts(path: Path, deep: bool) -> ImageFacts:
         kind = read_kind(io.BytesIO(content))
         if kind.refusal:
             return facts._replace(refusal=kind.refusal)
-        with _open_image(path) as image:
+        with open_image(path) as image:
             (width, height), exif = image.size, _read_exif(image, content)
-            orientation, taken = exif.get(_ORIENTATION, 1), read_capture(exif)
-    except (*_READ_ERRORS, Image.DecompressionBombError) as error:
-        return ImageFacts(problem=_format_reason(error))
+            orientation, taken = exif.get(ORIENTATION, 1), read_capture(exif)
+    except (*READ_ERRORS, Image.DecompressionBombError) as error:
+        return ImageFacts(problem=format_reason(error))
     facts = facts._replace(width=width, height=height, orientation=orientation, stated_bits=kind.stated_bits)
     facts = facts._replace(**taken._asdict())
     if not deep and kind.bits <= 8:
@@ -162,11 +149,12 @@ def read_mask_facts(path: Path) -> MaskFacts:
     try:
         if not path.stat().st_size:
             return MaskFacts(problem="zero bytes")
-        with _open_image(path) as image:
+        with open_image(path) as image:
             image.load()
-            orientation = image.getexif().get(_ORIENTATION, 1)
+            image = grey_gif(image)
+            orientation = image.getexif().get(ORIENTATION, 1)
             palette = image.getpalette("RGB") if image.mode == "P" else None
-            values, counts, num_transparent = _count(image)
+            values, counts, num_transparent = count_values(image)
             return MaskFacts(
                 format=image.format or "",
                 mode=image.mode,
@@ -178,11 +166,11 @@ def read_mask_facts(path: Path) -> MaskFacts:
                 counts=counts,
                 num_transparent=num_transparent,
             )
-    except (*_READ_ERRORS, Image.DecompressionBombError) as error:
-        return MaskFacts(problem=_format_reason(error))
+    except (*READ_ERRORS, Image.DecompressionBombError) as error:
+        return MaskFacts(problem=format_reason(error))
 
 
-def _count(image: Image.Image) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+def count_values(image: Image.Image) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     """Return the distinct values of a mask, the number of pixels of each, and how many pixels are not opaque."""
     num_transparent = 0
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -200,7 +188,8 @@ def _count(image: Image.Image) -> tuple[tuple[int, ...], tuple[int, ...], int]:
 
 
 @contextmanager
-def _open_image(path: Path) -> Generator[Image.Image]:
+def open_image(path: Path) -> Generator[Image.Image]:
+    """Open a picture without warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of large pictures that are no bombs, and of invalid EXIF
         with Image.open(path) as image:
@@ -220,7 +209,8 @@ def _compute_digest(content: bytes) -> str:
     return f"{len(content)}:{hashlib.blake2b(ends, digest_size=12).hexdigest()}"
 
 
-def _format_reason(error: BaseException) -> str:
+def format_reason(error: BaseException) -> str:
+    """Return in a few words why a file cannot be read."""
     if isinstance(error, Image.DecompressionBombError):
         return f"decompression bomb: {str(error).partition('(')[2].partition(' pixels')[0]} pixels"
     if isinstance(error, FileNotFoundError):

@@ -62,7 +62,7 @@ def measure_image(path: str | Path | BinaryIO) -> tuple[tuple[int, int], tuple[i
 
 
 def read_mask(path: str | Path, exif: str = "apply") -> Image.Image:
-    """Read a mask as it is stored: palette indices stay indices.
+    """Read a mask as it is stored: palette indices stay indices, except those of a grey GIF, see `grey_gif`.
 
     Raises:
         FileNotFoundError: no such file.
@@ -76,11 +76,29 @@ def read_mask(path: str | Path, exif: str = "apply") -> Image.Image:
         image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InvalidDataError(f"{path} is not a readable image ({error})", code="E-data-unreadable") from error
+    image = grey_gif(image)
     if exif == "apply" and image.getexif().get(_ORIENTATION, 1) != 1:
         turned = ImageOps.exif_transpose(image)
         turned.format = image.format
         return turned
     return image
+
+
+def grey_gif(image: Image.Image) -> Image.Image:
+    """Return a loaded GIF whose pixels are all grey as mode L; other pictures unchanged.
+
+    GIF always stores a palette, and programs sort it as they like: a mask of 0 and 255 may become 0 and 1 with a
+    palette of black and white. Pillow gives the greys only if the palette is sorted by them.
+    """
+    if image.format != "GIF" or image.mode != "P" or "transparency" in image.info:
+        return image
+    palette = np.reshape(image.getpalette("RGB") or [], (-1, 3))
+    indices = np.unique(np.asarray(image))
+    if indices[-1] >= len(palette) or (palette[indices] != palette[indices][:, :1]).any():
+        return image
+    grey = image.convert("L")
+    grey.format = image.format
+    return grey
 
 
 def stored_values(image: Image.Image, name: str = "the mask") -> np.ndarray:

@@ -13,7 +13,7 @@ from mmseg.registry import DATASETS
 
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.pairs import find_pairs
-from semseg.errors import InvalidDataError
+from semseg.errors import InvalidConfigError, InvalidDataError
 
 
 @DATASETS.register_module()
@@ -34,7 +34,8 @@ class FolderSegDataset(BaseSegDataset):
 
     Raises:
         FileNotFoundError: the file, or a folder or file that it names, is missing.
-        ValueError: an image has no mask, or the dataset.yaml is wrong.
+        ValueError: an image has no mask or no region of interest, the dataset.yaml is wrong, or the pipeline does not
+            read regions of interest.
     """
 
     def __init__(
@@ -72,6 +73,14 @@ class FolderSegDataset(BaseSegDataset):
                 f" {self.rules.path}, or set unlabelled: CLASS there, the class of images without mask",
                 code="E-data-pairs",
             )
+        if pairing.images_without_roi:
+            raise InvalidDataError(
+                f"{len(pairing.images_without_roi)} images have no region of interest, first"
+                f" {pairing.images_without_roi[0]}; draw them, or leave out roi in {self.rules.path}",
+                code="E-data-pairs",
+            )
+        if any(pair.roi_path for pair in pairing.pairs):
+            self._check_loaders()
         if pairing.masks_without_image:
             count, first = len(pairing.masks_without_image), pairing.masks_without_image[0]
             print_log(f"{count} masks have no image, first {first}", "current", logging.WARNING)
@@ -79,6 +88,7 @@ class FolderSegDataset(BaseSegDataset):
             {
                 "img_path": str(pair.image_path),
                 "seg_map_path": None if pair.mask_path is None else str(pair.mask_path),
+                "roi_path": None if pair.roi_path is None else str(pair.roi_path),
                 "dataset_file": str(self.rules.path),
                 "label_map": None,
                 "reduce_zero_label": False,
@@ -86,3 +96,13 @@ class FolderSegDataset(BaseSegDataset):
             }
             for pair in pairing.pairs
         ]
+
+    def _check_loaders(self) -> None:
+        """Raise an error if the pipeline loads masks without the regions of interest."""
+        steps = [type(step).__name__ for step in getattr(self.pipeline, "transforms", ())]
+        if "LoadAnnotations" in steps:
+            raise InvalidConfigError(
+                f"{self.rules.path} has regions of interest, which LoadAnnotations does not read; replace it by"
+                " LoadTrainIds in the pipeline",
+                code="E-config-unsupported",
+            )

@@ -14,6 +14,7 @@ from PIL import Image
 from semseg.datasets.dataset_file import DatasetFile
 from semseg.datasets.dataset_keys import MAX_CLASSES, Color, RawValue
 from semseg.datasets.image_files import NUM_SHOWN, listed, measure_image, most_frequent, read_mask, stored_values
+from semseg.datasets.roi import ignore_outside
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import IGNORED
 
@@ -72,19 +73,29 @@ def decode_mask(mask: str | Path | Image.Image, dataset_file: DatasetFile) -> np
     return train_ids
 
 
-def decode_pair(image_path: str | Path, mask_path: str | Path | None, dataset_file: DatasetFile) -> np.ndarray:
+def decode_pair(
+    image_path: str | Path, mask_path: str | Path | None, roi_path: str | Path | None, dataset_file: DatasetFile
+) -> np.ndarray:
     """Return the train ids of a photograph: those of its mask, or the class `unlabelled` everywhere if it has no mask.
 
     Args:
         image_path: the photograph; only opened if there is no mask, to read its size.
         mask_path: its mask; None: it has none.
+        roi_path: its region of interest, outside of which all pixels are ignored; None: it has none.
         dataset_file: the rules; `unlabelled` must be set if there is no mask.
 
     Raises:
-        FileNotFoundError, ValueError: as in `decode_mask`; or the photograph is missing or not readable.
+        FileNotFoundError, ValueError: as in `decode_mask` and `ignore_outside`; or the photograph is missing or not
+            readable.
     """
-    if mask_path is not None:
-        return decode_mask(mask_path, dataset_file)
+    train_ids = decode_mask(mask_path, dataset_file) if mask_path is not None else _fill(image_path, dataset_file)
+    if roi_path is None:
+        return train_ids
+    return ignore_outside(train_ids, roi_path, dataset_file.exif, mask_path or image_path)
+
+
+def _fill(image_path: str | Path, dataset_file: DatasetFile) -> np.ndarray:
+    """Return the train ids of a photograph without mask."""
     try:
         stored, upright = measure_image(image_path)
     except FileNotFoundError:

@@ -100,7 +100,7 @@ def from_dataset_file(path: str | Path, split: str, num_samples: int, seed: int 
     samples = []
     for i in _choose(len(pairs), num_samples, seed):
         image = read_image(pairs[i].image_path, rules.exif, rules.bits)
-        train_ids = decode_pair(*pairs[i], rules)
+        train_ids = decode_pair(pairs[i].image_path, pairs[i].mask_path, pairs[i].roi_path, rules)
         if image.shape[:2] != train_ids.shape:
             (height, width), (mask_height, mask_width) = image.shape[:2], train_ids.shape
             raise InvalidDataError(

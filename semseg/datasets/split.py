@@ -61,7 +61,7 @@ class Division:
         content = {"root": "."} | content
         content |= {"root": ".", "splits": {split: {"pairs": list_name(split)} for split in self.members}}
         for split, groups in self.members.items():
-            pairs = sorted(pair for pairs in groups.values() for pair in pairs)
+            pairs = sorted((pair for pairs in groups.values() for pair in pairs), key=lambda pair: pair.image_path)
             write_pairs(path.parent / list_name(split), pairs)
         write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None))
         return path
@@ -244,7 +244,11 @@ def _class_difference(split_of: Mapping[str, str], pixels: Mapping[str, np.ndarr
 def _count_pixels(dataset_file: DatasetFile, groups: Mapping[str, Sequence[Pair]]) -> dict[str, np.ndarray] | None:
     """Return the pixels of each class by group; None if a mask cannot be read, which the check of the set explains."""
     infos = [
-        {"img_path": str(pair.image_path), "seg_map_path": None if pair.mask_path is None else str(pair.mask_path)}
+        {
+            "img_path": str(pair.image_path),
+            "seg_map_path": None if pair.mask_path is None else str(pair.mask_path),
+            "roi_path": None if pair.roi_path is None else str(pair.roi_path),
+        }
         for pairs in groups.values()
         for pair in pairs
     ]
@@ -281,6 +285,12 @@ def _list_pairs(dataset_file: DatasetFile) -> tuple[list[Pair], int]:
         pairing = find_pairs(dataset_file, split)
         pairs += pairing.pairs
         num_without_mask += len(pairing.images_without_mask)
+        if pairing.images_without_roi:
+            raise InvalidDataError(
+                f"{len(pairing.images_without_roi)} images of {split} have no region of interest, first"
+                f" {pairing.images_without_roi[0]}; draw them, or leave out roi in {dataset_file.path}",
+                code="E-data-pairs",
+            )
     counts = Counter(pair.image_path.resolve() for pair in pairs)
     twice = [path for path, count in counts.items() if count > 1]
     if twice:

@@ -74,7 +74,7 @@ def count_dataset_file(
     """
     rules = read_dataset_file(path)
     infos = [
-        dict(img_path=str(pair.image_path), seg_map_path=None if pair.mask_path is None else str(pair.mask_path))
+        dict(zip(("img_path", "seg_map_path", "roi_path"), (path and str(path) for path in pair), strict=True))
         for pair in find_pairs(rules, split).pairs
     ]
     return add_up(count_train_ids(DatasetFileLoader(path), infos, num_processes, on_progress), len(rules.classes))

@@ -20,6 +20,7 @@ from semseg.datasets.image_files import listed, most_frequent, read_mask, stored
 from semseg.datasets.masks import decode_mask, decode_pair
 from semseg.datasets.photograph_kind import is_plain
 from semseg.datasets.photographs import MOST_PIXELS, RGB_COLOR_TYPES, decode_photograph
+from semseg.datasets.roi import ignore_outside
 from semseg.errors import InvalidDataError
 from semseg.labels import CITYSCAPES, IGNORED
 
@@ -92,7 +93,8 @@ class LoadTrainIds(BaseTransform):
 
     Replaces MMSegmentation's LoadAnnotations, and gives the same array for a mask of train ids. Masks of a
     FolderSegDataset are decoded by the rules of its dataset.yaml; if it sets `unlabelled`, an image without mask has
-    that class everywhere. Other images without mask are passed on unchanged.
+    that class everywhere. Other images without mask are passed on unchanged. If a sample has a `roi_path`, all pixels
+    outside of this region of interest become 255.
 
     Args:
         num_classes: of sets that aren't a FolderSegDataset: higher values than the last train id are refused, except
@@ -117,18 +119,21 @@ class LoadTrainIds(BaseTransform):
             if results.get("ori_shape") is not None:
                 train_ids = np.full(results["ori_shape"], rules.unlabelled, np.uint8)
             else:
-                train_ids = decode_pair(results["img_path"], None, rules)
+                train_ids = decode_pair(results["img_path"], None, None, rules)
         elif rules is not None:
             train_ids = decode_mask(path, rules)
         else:
             train_ids = self._translate(read_mask(path), results)
         _check_size(path, train_ids.shape, results)
+        if results.get("roi_path") is not None:
+            exif = "apply" if rules is None else rules.exif
+            train_ids = ignore_outside(train_ids, results["roi_path"], exif, path or results["img_path"])
         results["gt_seg_map"] = train_ids
         results["seg_fields"].append("gt_seg_map")
         return results
 
     def decode(self, mask: Image.Image, results: Mapping[str, Any]) -> np.ndarray:
-        """Turn an opened mask into train ids, uint8, shape (height, width).
+        """Turn an opened mask into train ids, uint8, shape (height, width), without its region of interest.
 
         Args:
             mask: as it is stored.

@@ -131,20 +131,21 @@ class ConfusionMetric(BaseMetric):
                 matrix = count_pixels(predicted, target, num_classes, self.ignore_index).cpu().numpy()
             except InvalidInputError as error:
                 raise InvalidInputError(f"{sample.get('seg_map_path') or name}: {error}", code=error.code) from error
-            self.results[name] = (tuple(target.shape), *entries_of(matrix), self._instances(sample, predicted))
+            self.results[name] = (tuple(target.shape), *entries_of(matrix), self._instances(sample, predicted, target))
             if self._extras:
                 arrays = predicted.cpu().numpy(), target.cpu().numpy()
                 for extra in self._extras.values():
                     extra.update(*arrays, sample["seg_logits"]["data"] if extra.needs_scores else None)
 
-    def _instances(self, sample: dict, predicted: Any) -> tuple | None:
+    def _instances(self, sample: dict, predicted: Any, target: Any) -> tuple | None:
         path = instance_path(sample.get("seg_map_path") or "")
         if path is None:
             return None
         instance_ids = np.asarray(Image.open(path))
         if instance_ids.shape != tuple(predicted.shape):  # the pipeline evaluates at another size
             return None
-        return weigh_instances(predicted.cpu().numpy(), instance_ids, self._classes)
+        counted = np.where(target.cpu().numpy() == self.ignore_index, 0, instance_ids)  # not outside of a roi
+        return weigh_instances(predicted.cpu().numpy(), counted, self._classes)
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Gather the counts of all processes, and compute all scores in percent, in every process.

@@ -6,7 +6,7 @@ belongs to another feature, or is set by `for_testing`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,38 @@ class TtaOptions:
     """Test-time augmentation."""
 
     tta: bool = option(False, action="store_true", help="average the scores of several scales and flips")
+
+
+@dataclass(frozen=True)
+class FoldersOptions:
+    """The masks."""
+
+    roi_dir: str | Path | None = option(
+        flag="--roi", metavar="DIR", help="a mask for each picture: only pixels count where it is not 0"
+    )
+    classes: str | Path | None = option(
+        metavar="FILE",
+        help="a list of classes in the order of their values, or a dataset.yaml, whose rules read the targets"
+        " (default: background and object for masks of two values, else a class for each value)",
+    )
+    like_targets: bool = option(
+        False,
+        action="store_true",
+        help="with a dataset.yaml: the predictions are stored as the targets are (default: as train ids, which infer"
+        " and test write)",
+    )
+    prediction_suffix: Sequence[str] = option(
+        (), nargs="+", action="extend", metavar="END", help="end of the names of predictions, such as _manual2.gif"
+    )
+    target_suffix: Sequence[str] = option(
+        (), nargs="+", action="extend", metavar="END", help="end of the names of targets, such as _manual1.gif"
+    )
+    roi_suffix: Sequence[str] = option(
+        (), nargs="+", action="extend", metavar="END", help="end of the names in --roi, such as _mask.gif"
+    )
+    out_dir: str | Path | None = option(
+        flag="--out", metavar="DIR", help="write results.json, tables and masks to DIR, as test does, for report"
+    )
 
 
 ALL = (ClassMapOptions, ScoresOptions, ResultsOptions, PredictionsOptions, TtaOptions)

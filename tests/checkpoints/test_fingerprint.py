@@ -1,10 +1,12 @@
 import shutil
 
 import pytest
+import yaml
 from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmseg.datasets import CityscapesDataset
 
 from semseg.checkpoints.fingerprint import data_fingerprint
+from semseg.datasets.labelled_dataset import FolderSegDataset
 
 
 @pytest.fixture
@@ -59,3 +61,16 @@ def test_wrapped_datasets_have_the_same_fingerprint(root):
 
 def test_a_set_that_lists_no_files_has_none():
     assert data_fingerprint({"train": [1, 2]})["images"] == {"train": 0}
+
+
+def test_regions_of_interest_belong_to_the_fingerprint(tmp_path):
+    for name in ("images", "masks", "roi"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"x")
+    splits = {"train": {"images": "images", "masks": "masks", "roi": "roi"}}
+    path = tmp_path / "dataset.yaml"
+    path.write_text(yaml.safe_dump({"splits": splits, "encoding": "ids", "classes": ["a", "b"]}))
+    before = data_fingerprint({"train": FolderSegDataset(str(path), "train")})
+    assert before["rois"] == 1
+    (tmp_path / "roi/1.png").write_bytes(b"xy")
+    assert data_fingerprint({"train": FolderSegDataset(str(path), "train")})["sha256"] != before["sha256"]

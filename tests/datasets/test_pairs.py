@@ -22,7 +22,7 @@ def pairing_of(root, split=None, **more):
 
 def relative(root, paths):
     return [
-        tuple(p.relative_to(root).as_posix() for p in path)
+        tuple(p.relative_to(root).as_posix() for p in path if p is not None)
         if isinstance(path, tuple)
         else path.relative_to(root).as_posix()
         for path in paths
@@ -154,3 +154,56 @@ def test_a_list_may_name_files_that_begin_with_a_hash(tmp_path):
     (tmp_path / "pairs.csv").write_text("#x.jpg,#x.png\n# the end\n")
     pairs = relative(tmp_path, pairing_of(tmp_path, {"pairs": "pairs.csv"}).pairs)
     assert pairs == [("#x.jpg", "#x.png")]
+
+
+def test_a_region_of_interest_belongs_to_the_photograph_of_its_name(tmp_path):
+    write(tmp_path, "photos/a.jpg", "photos/b.jpg", "annotation/a.png", "annotation/b.png")
+    write(tmp_path, "annotation/view/a_view.gif", "annotation/view/c_view.gif")
+    split = {"images": "photos", "masks": "annotation", "roi": "annotation/view"}
+    pairing = pairing_of(tmp_path, split, roi_suffix="_view.gif")
+    assert relative(tmp_path, pairing.pairs) == [("photos/a.jpg", "annotation/a.png", "annotation/view/a_view.gif")]
+    assert relative(tmp_path, pairing.images_without_roi) == ["photos/b.jpg"]
+    assert relative(tmp_path, pairing.rois_without_image) == ["annotation/view/c_view.gif"]
+    assert pairing.masks_without_image == pairing.ignored_files == ()
+    with raises("E-data-pairs", r"annotation/view ends with \.png \(found 2 \.gif\); set roi_suffix"):
+        pairing_of(tmp_path, split)
+    with raises("E-data-missing", "splits.train.roi"):
+        pairing_of(tmp_path, split | {"roi": "elsewhere"})
+
+
+def test_photographs_masks_and_regions_may_share_a_folder(tmp_path):
+    write(tmp_path, *(f"x/{name}{end}" for name in "ab" for end in (".png", "_mask.png", "_roi.png")))
+    split = dict.fromkeys(("images", "masks", "roi"), "x")
+    pairing = pairing_of(tmp_path, split, image_suffix=".png", mask_suffix="_mask.png", roi_suffix="_roi.png")
+    assert relative(tmp_path, pairing.pairs) == [
+        (f"x/{name}.png", f"x/{name}_mask.png", f"x/{name}_roi.png") for name in "ab"
+    ]
+
+
+@pytest.mark.parametrize("header", ["image,mask,roi\n", ""])
+def test_a_list_has_regions_in_its_third_column(tmp_path, header):
+    write(tmp_path, "a.jpg", "a.png", "a_roi.png", "b.jpg", "b.png", "b_roi.png")
+    (tmp_path / "list.csv").write_text(f"{header}a.jpg,a.png,a_roi.png\nb.jpg,b.png,b_roi.png\n")
+    pairing = pairing_of(tmp_path, {"pairs": "list.csv"})
+    assert relative(tmp_path, pairing.pairs) == [("a.jpg", "a.png", "a_roi.png"), ("b.jpg", "b.png", "b_roi.png")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.jpg,a.png,a_roi.png\nb.jpg,b.png\n", "line 2: expected image,mask,roi, found 'b.jpg,b.png'.*or none has"),
+        ("a.jpg,a.png\nb.jpg,b.png,b_roi.png\n", "line 2: expected image,mask, found.*or none has"),
+        ("image,mask,roi\na.jpg,a.png,\n", "line 2: expected image,mask,roi, found 'a.jpg,a.png,'"),
+        ("a.jpg,a.png,a_roi.png,x\n", "line 1: expected image,mask, found 'a.jpg,a.png,a_roi.png,x'"),
+    ],
+)
+def test_in_one_list_all_photographs_have_a_region_or_none_has(tmp_path, text, message):
+    write(tmp_path, "a.jpg", "a.png", "a_roi.png", "b.jpg", "b.png", "b_roi.png")
+    (tmp_path / "list.csv").write_text(text)
+    with raises("E-data-pairs", message):
+        pairing_of(tmp_path, {"pairs": "list.csv"})
+
+
+def test_regions_beside_a_list_are_refused(tmp_path):
+    with raises("E-data-yaml", "splits.train: roi has no effect beside pairs"):
+        pairing_of(tmp_path, {"pairs": "list.csv", "roi": "roi"})

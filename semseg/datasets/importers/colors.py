@@ -102,7 +102,7 @@ def parse(
         "train",
     )
     images = []
-    for image_path, mask_path in pairing.pairs:
+    for image_path, mask_path, _ in pairing.pairs:
         assert mask_path is not None  # without `unlabelled` all pairs have masks
         name = mask_path.relative_to(source).with_suffix("").as_posix()
         images.append(annotate(name, image_path, mask_path))

@@ -100,8 +100,9 @@ def _check_files(split: PackedSplit, numbers: list[int], infos: list[dict]) -> N
         ):
             changed.append(info["img_path"])
     if changed:
+        regions = " or region of interest" if split.facts.shape[1] > 2 else ""
         raise InvalidDataError(
             f"{len(changed)} pictures have changed since they were packed to {split.folder}, first {changed[0]} or its"
-            " mask: pack the set again with tools/dataset.py pack",
+            f" mask{regions}: pack the set again with tools/dataset.py pack",
             code="E-data-packed",
         )

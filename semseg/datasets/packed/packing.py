@@ -92,9 +92,12 @@ def _pack(
 
 
 def file_facts(info: dict[str, Any], with_checksum: bool = True) -> list[list[int]]:
-    """Return size in bytes, time of change in ns and CRC-32 (0 if not asked for) of photograph and mask."""
+    """Return size in bytes, time of change in ns and CRC-32 (0 if not asked for) of the files of a sample.
+
+    They are the photograph, the mask, and the region of interest if there is one.
+    """
     facts = []
-    for path in (info["img_path"], info.get("seg_map_path")):
+    for path in (info["img_path"], info.get("seg_map_path"), *filter(None, [info.get("roi_path")])):
         if path is None:
             facts.append([-1, -1, -1])
             continue
@@ -111,7 +114,7 @@ def _common_rules(samples: list[tuple[list, dict]]) -> dict[str, str]:
     all_rules = [json.dumps(reading_rules(loaders, info)) for loaders, info in _one_of_each(samples)]
     if len(set(all_rules)) > 1:
         raise InvalidDataError(
-            "the sets of this split are read by different rules (classes, encoding, bits); pack each one by itself",
+            "the sets of this split are read by different rules (classes, encoding, bits, roi); pack each by itself",
             code="E-data-packed",
         )
     return json.loads(all_rules[0])

@@ -11,7 +11,7 @@ from semseg.errors import InvalidConfigError
 
 PHOTOGRAPH_STEPS = ("LoadPhotograph", "LoadImageFromFile")
 MASK_STEPS = ("LoadTrainIds", "LoadAnnotations")
-_PLACES = ("path", "root", "splits")  # of a dataset.yaml: where the files are, not how they are read
+_PLACES = ("path", "root", "splits", "roi_suffix")  # of a dataset.yaml: where the files are, not how they are read
 
 
 def loading_steps(steps: list) -> list:
@@ -47,6 +47,8 @@ def reading_rules(loaders: list, info: Mapping[str, Any]) -> dict[str, str]:
     """
     photograph, mask = loaders
     rules = {"color_type": str(photograph.color_type), "bits": str(getattr(photograph, "bits", None))}
+    if info.get("roi_path") is not None:
+        rules["roi"] = "regions of interest"
     if "dataset_file" in info:
         described = dataclasses.asdict(read_dataset_file(info["dataset_file"]))
         return rules | {key: str(value) for key, value in described.items() if key not in _PLACES}

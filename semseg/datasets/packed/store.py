@@ -7,7 +7,7 @@ A packed set is a folder with `pack.json`, which is written last, and two files 
 * `SPLIT.npz`: `names` (JSON, a path for each picture, relative to the folder), `sizes` (height, width), `first` (number
   of the first block of each picture), `offsets` (of each block in the file of tiles), `checksums` (CRC-32 of each
   compressed block), `facts` (size in bytes, time of change in ns and CRC-32 of the photograph, then of the mask; -1
-  without mask).
+  without mask; then of the region of interest, if the pictures have one).
 
 A process verifies the checksum of a block when it first reads it, and not again: this takes a quarter of the time of
 decompressing it.
@@ -93,7 +93,7 @@ class PackedSplit:
     Attributes:
         names: path of each photograph, as it was given when the set was packed.
         rules: how photographs and masks were read, see `semseg.datasets.packed.rules`.
-        facts: of the files, int64, shape (num_pictures, 2, 3); see above.
+        facts: of the files, int64, shape (num_pictures, 2 or 3, 3); see above.
 
     Raises:
         FileNotFoundError: there is no such packed set or split.

@@ -76,7 +76,7 @@ def imported(source, **more):
     dataset = read_dataset_file(source.parent / "out/dataset.yaml")
     return plan, {
         split: {
-            image.stem: np.asarray(Image.open(mask))[0].tolist() for image, mask in find_pairs(dataset, split).pairs
+            image.stem: np.asarray(Image.open(mask))[0].tolist() for image, mask, _ in find_pairs(dataset, split).pairs
         }
         for split in dataset.splits
     }

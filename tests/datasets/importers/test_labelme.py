@@ -142,7 +142,7 @@ def test_an_image_that_is_only_in_the_json_file_is_written_as_it_was(tmp_path, k
         f"images that were only in their JSON files (imageData): 1, written to {tmp_path}/out/images/train"
     )
     work.write()
-    ((image_path, mask_path),) = find_pairs(read_dataset_file(tmp_path / "out/dataset.yaml"), "train").pairs
+    ((image_path, mask_path, _),) = find_pairs(read_dataset_file(tmp_path / "out/dataset.yaml"), "train").pairs
     assert image_path.resolve() == tmp_path / f"out/images/train/a{suffix}"
     assert image_path.read_bytes() == stored.getvalue()
     assert np.asarray(Image.open(mask_path))[0].tolist() == [0] * 4 + [IGNORED] * 4
