@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from semseg.cli.import_camvid import add_camvid
+from semseg.cli.import_sets import add_sets
 from semseg.cli.program import add_debug_flag
 from semseg.cli.progress import show_count
 from semseg.cli.source import add_copy, add_nproc, add_snap, num_processes
@@ -50,7 +51,7 @@ _LINE_WIDTHS = {
 def add_import(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "import",
-        help="create a data set from annotations of labelme, COCO or CVAT, from coloured masks, or from CamVid",
+        help="create a data set from annotations, from masks, or from a published set",
         description=(
             "Convert annotations to index PNGs (DIR/train_ids/SPLIT) and a dataset.yaml that lists them. "
             "The images are not copied unless --copy is given. Run it again with the same DIR to add a split."
@@ -114,6 +115,7 @@ def add_import(commands: argparse._SubParsersAction) -> None:
         add_nproc(format_parser)
         add_debug_flag(format_parser)
     add_camvid(formats)
+    add_sets(formats)
     parser.set_defaults(run=_run_import)
 
 
