@@ -29,7 +29,8 @@ ALLOWED = {
     "visualization": {"matplotlib"},
     "checkpoints": {"semseg.compat", "safetensors", *STACK},
     "datasets": {
-        *("semseg.visualization", "kornia_rs", "pillow_heif", "pycocotools", "requests", "yaml", "lz4", *STACK),
+        *("semseg.visualization", "kornia_rs", "pillow_heif", "pyarrow", "pycocotools", "requests", "yaml", "lz4"),
+        *STACK,
     },
     "config": {"semseg.compat", "semseg.checkpoints", "semseg.datasets", "yaml", *STACK},
     "checks": {"semseg.compat", "semseg.datasets", *STACK},

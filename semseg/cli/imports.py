@@ -36,7 +36,8 @@ _IMPORT_FORMATS = {  # help of SOURCE; what is read, and the order in which it i
     "class-masks": (
         "the folder of the masks",
         "masks of one class each; several files per image, named CLASS/IMAGE.png, IMAGE_CLASS.png or "
-        "IMAGE/CLASS.png. A pixel belongs to a class if the mask of the class is not black there. The masks are "
+        "IMAGE/CLASS.png; or one file per image, of one class, named IMAGE.png in a folder that is named as the class. "
+        "A pixel belongs to a class if the mask of the class is not black there. The masks are "
         "painted in the order of the classes: where they overlap, the later class is kept. Overlaps are counted.",
     ),
 }

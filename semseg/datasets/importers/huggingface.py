@@ -182,7 +182,7 @@ def _read_table(path: Path) -> Any:
         import pyarrow as pa
     except ImportError:
         raise InvalidDataError(
-            "data sets of Hugging Face are read with pyarrow, which is not installed; run pip install -e .[arrow]",
+            "Arrow files are read with pyarrow, which is not installed; run pip install -e .[huggingface]",
             code="E-data-package",
         ) from None
     if not path.is_file():

@@ -26,7 +26,7 @@ from semseg.errors import InvalidInputError
 from semseg.system.atomic import atomic_path
 
 _TITLE = "# Written by tools/dataset.py import, which replaces it (the old one becomes dataset.yaml.bak)."
-_ENTRY = re.compile(r"# (?P<split>\w+): (?P<format>[\w-]+) (?P<source>.+)")
+_ENTRY = re.compile(r"# (?P<split>\w+): (?P<format>[\w.-]+) (?P<source>.+)")
 MASK_FOLDER = "train_ids"
 IMAGE_FOLDER = "images"
 

@@ -11,7 +11,6 @@ Sources: docs.ultralytics.com/datasets/segment; ultralytics/data/utils.py (`img2
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,10 +129,10 @@ def _read_yaml(source: Path) -> tuple[Path, dict[str, Any]]:
 
 def _read_names(path: Path, names: Any) -> dict[int, str]:
     """Return the name of each class id."""
+    rows = dict(enumerate(names)) if isinstance(names, list) else names
     try:
-        by_id = {int(number): str(name).strip() for number, name in dict(enumerate(names)
-                 if isinstance(names, list) else names).items()}  # fmt: skip
-    except (TypeError, ValueError):
+        by_id = {int(number): str(name).strip() for number, name in rows.items()}
+    except (AttributeError, TypeError, ValueError):
         by_id = {}
     if not by_id or not all(by_id.values()) or len(set(by_id.values())) < len(by_id):
         raise InvalidDataError(
@@ -192,15 +191,14 @@ def _read_polygons(path: Path, names: dict[int, str]) -> tuple[RelativePolygon, 
             continue
         first, *rest = line.split()
         try:
-            class_id, values = int(float(first)), [float(word) for word in rest]
+            class_id = int(float(first))
+            values = [float(word) for word in rest]
+            points = tuple(zip(values[::2], values[1::2], strict=True))
         except (OverflowError, ValueError):
-            values = [math.nan]
-        if len(values) % 2:
             raise InvalidDataError(
                 f"{path} line {number}: expected class x1 y1 x2 y2 ..., found {line.strip()[:60]!r}",
                 code="E-data-annotation",
-            )
-        points = tuple(zip(values[::2], values[1::2], strict=True))
+            ) from None
         polygons.append(RelativePolygon(names.get(class_id, str(class_id)), points))
     return tuple(sorted(polygons, key=lambda polygon: -_area(polygon.points)))
 
