@@ -115,19 +115,19 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
 def _run_set(args: argparse.Namespace) -> int:
     from semseg.datasets import importers
 
-    plan = importers.plan_set(
-        importers.SetRequest(
-            format=args.format,
-            source=args.source,
-            out_dir=args.out_dir,
-            label_map=tuple(args.label_map),
-            snap=getattr(args, "snap", None),
-            skip_broken=args.skip_broken,
-            copy=args.copy,
-            overwrite=args.overwrite,
-            num_processes=num_processes(args),
-        )
+    request = importers.SetRequest(
+        format=args.format,
+        source=args.source,
+        out_dir=args.out_dir,
+        label_map=tuple(args.label_map),
+        snap=getattr(args, "snap", None),
+        skip_broken=args.skip_broken,
+        copy=args.copy,
+        overwrite=args.overwrite,
+        num_processes=num_processes(args),
     )
+    with show_count("checking") as show:
+        plan = importers.plan_set(request, show)
     with show_count("writing") as show:
         plan.write(show)
     print(for_people("\n".join(plan.describe())))
@@ -137,19 +137,19 @@ def _run_set(args: argparse.Namespace) -> int:
 def _run_saved_set(args: argparse.Namespace) -> int:
     from semseg.datasets import importers
 
-    plan = importers.plan_saved_set(
-        importers.SavedSetRequest(
-            source=args.source,
-            out_dir=args.out_dir,
-            image_column=args.image_column,
-            label_column=args.label_column,
-            classes=args.classes,
-            label_map=tuple(args.label_map),
-            skip_broken=args.skip_broken,
-            overwrite=args.overwrite,
-            num_processes=num_processes(args),
-        )
+    request = importers.SavedSetRequest(
+        source=args.source,
+        out_dir=args.out_dir,
+        image_column=args.image_column,
+        label_column=args.label_column,
+        classes=args.classes,
+        label_map=tuple(args.label_map),
+        skip_broken=args.skip_broken,
+        overwrite=args.overwrite,
+        num_processes=num_processes(args),
     )
+    with show_count("checking") as show:
+        plan = importers.plan_saved_set(request, show)
     with show_count("writing") as show:
         plan.write(show)
     print(for_people("\n".join(plan.describe())))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -144,7 +144,13 @@ def list_colors(source: Path, mask_suffix: Sequence[str] = ()) -> str:
     return listing((_name(color) for color, _ in counts.most_common()), _NUM_COLORS_SHOWN)
 
 
-def check_colors(pictures: Sequence[Picture], described: DatasetFile, origin: str, num_processes: int = 1) -> list[str]:
+def check_colors(
+    pictures: Sequence[Picture],
+    described: DatasetFile,
+    origin: str,
+    num_processes: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[str]:
     """Check that every pixel of the masks has the colour of a class, or with `encoding: ids` a known value.
 
     Returns:
@@ -154,7 +160,8 @@ def check_colors(pictures: Sequence[Picture], described: DatasetFile, origin: st
         ValueError: pixels have other colours or values; the message has their numbers, and the nearest classes.
     """
     masks = [picture.mask_path for picture in pictures if picture.mask_path is not None]
-    return judge_counts(run_all(partial(_count_unknown, described), masks, num_processes), described, origin)
+    results = run_all(partial(_count_unknown, described), masks, num_processes, on_progress)
+    return judge_counts(results, described, origin)
 
 
 def judge_counts(results: Sequence[tuple[Mapping, int]], described: DatasetFile, origin: str) -> list[str]:

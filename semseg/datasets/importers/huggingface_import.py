@@ -112,8 +112,12 @@ class _Facts(NamedTuple):
     problem: str | None = None
 
 
-def plan_saved_set(request: SavedSetRequest) -> SavedSetPlan:
+def plan_saved_set(request: SavedSetRequest, on_progress: Callable[[int, int], None] | None = None) -> SavedSetPlan:
     """Read a set that `save_to_disk` wrote, and check all images and masks; nothing is written.
+
+    Args:
+        request: what to import.
+        on_progress: called with the number of rows that were checked, and of all.
 
     Raises:
         FileNotFoundError: the folder is not such a set, or files are missing.
@@ -138,7 +142,8 @@ def plan_saved_set(request: SavedSetRequest) -> SavedSetPlan:
         label_map={key: train_id for key, train_id in train_ids.items() if not isinstance(key, str)},
     )
     rows = [(split, row) for split, of_split in found.splits.items() for row in of_split]
-    facts = run_all(partial(_inspect, found, rules), [row for _, row in rows], request.num_processes)
+    inspect = partial(_inspect, found, rules)
+    facts = run_all(inspect, [row for _, row in rows], request.num_processes, on_progress)
     kept: dict[str, dict[Row, str]] = {}
     empty, unfit, counts, turned = [], [], [], {}
     for (split, row), fact in zip(rows, facts, strict=True):
@@ -155,7 +160,7 @@ def plan_saved_set(request: SavedSetRequest) -> SavedSetPlan:
             counts.append((fact.unknown, 0))
             if fact.stored != fact.upright:
                 turned.setdefault("ignore" if fact.mask_size == fact.stored else "apply", row)
-    notes += vet_photos(len(rows), [], unfit, request.skip_broken)
+    notes += vet_photos(len(rows), [], unfit, request.skip_broken, "replace them")
     if empty:
         notes.append(
             f"left out: {len(empty)} rows without image or mask, first row {empty[0].index} of {empty[0].arrow_path}"

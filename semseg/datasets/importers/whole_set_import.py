@@ -102,8 +102,12 @@ class SetPlan:
         ]
 
 
-def plan_set(request: SetRequest) -> SetPlan:
+def plan_set(request: SetRequest, on_progress: Callable[[int, int], None] | None = None) -> SetPlan:
     """Read a published set and check all images and masks; nothing is written.
+
+    Args:
+        request: what to import.
+        on_progress: called with the number of masks that were checked, and of all.
 
     Raises:
         FileNotFoundError: the source does not have the layout of the format, or images are missing.
@@ -121,7 +125,7 @@ def plan_set(request: SetRequest) -> SetPlan:
     notes = [*found.notes, *notes]
     images = [annotated for of_split in found.splits.values() for annotated in of_split]
     album = find_photos(images)
-    notes += vet_photos(len(images), album.missing, album.unfit, request.skip_broken)
+    notes += vet_photos(len(images), album.missing, album.unfit, request.skip_broken, "replace them")
     exif = album.exif or "apply"
     photos, notes_on_shapes = vet_shapes(album.photos, exif, request.skip_broken)
     notes += notes_on_shapes
@@ -146,7 +150,7 @@ def plan_set(request: SetRequest) -> SetPlan:
         notes += [f"`label_map`: no shape has the label {label!r}" for label in label_map if label not in train_ids]
     else:
         rules = _rules(request, found, classes, train_ids, exif)
-        notes += check_colors(every, rules, classes.origin, request.num_processes)
+        notes += check_colors(every, rules, classes.origin, request.num_processes, on_progress)
     brush = writing.make_brush(classes, ids_of_shapes, background, rules)
     written_map = _written_map(train_ids, classes) if found.encoding == "ids" and not request.copy else None
     return SetPlan(request, found.title, classes, pictures, written_map, tuple(notes), exif, brush)
