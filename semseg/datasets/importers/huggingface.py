@@ -73,7 +73,7 @@ class Row(NamedTuple):
                 raise InvalidDataError(
                     f"{self.describe(column)} is not a readable image ({error})", code="E-data-unreadable"
                 ) from error
-            return image
+            return _name(image, self.describe(column))
         rows = _read_table(self.arrow_path).column(column)[self.index].as_py()
         if rows is None:
             return None
@@ -85,7 +85,7 @@ class Row(NamedTuple):
             raise InvalidDataError(
                 f"{self.describe(column)} is not a table of integers (rows of pixels)", code="E-data-encoding"
             )
-        return Image.fromarray(values.astype(np.int32))
+        return _name(Image.fromarray(values.astype(np.int32)), self.describe(column))
 
     def describe(self, column: str) -> str:
         """Return where a cell is, for messages."""
@@ -143,6 +143,12 @@ def read_saved_set(source: Path, image_column: str | None = None, mask_column: s
 def is_image(kind: Any) -> bool:
     """Return whether an Arrow type is that of images: a struct of bytes and path."""
     return str(kind).startswith("struct<") and {field.name for field in kind} >= {"bytes", "path"}
+
+
+def _name(image: Image.Image, place: str) -> Image.Image:
+    """Give an image the name under which messages about masks mention it."""
+    image.__dict__["filename"] = place
+    return image
 
 
 def _find_folders(source: Path) -> tuple[dict[str, Path], list[str]]:

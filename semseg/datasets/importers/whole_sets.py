@@ -59,8 +59,8 @@ def choose_classes(
 ) -> tuple[Classes, dict[Key, int], list[str]]:
     """Apply the user's map to the labels of a set.
 
-    The classes keep their order. A class that the map gives away is dropped, and a new name of the map is added at the
-    end.
+    The classes keep their order. A class that the map gives another name is dropped; a new name has the place of the
+    first class that it replaces, or is the last one if it comes from values that were no class.
 
     Args:
         labels: of the set.
@@ -83,16 +83,18 @@ def choose_classes(
         used.update(text for text in texts if text in label_map)
     for text in label_map.keys() - used:
         names[_parse_key(text, encoding, labels, title)] = label_map[text]
-    wanted = [name for name in names.values() if name != IGNORE]
-    own = [label.name for label in labels if label.name in wanted]
-    new = [name for name in dict.fromkeys(label_map.values()) if name in wanted and name not in own]
-    color_of: dict[str, Color | None] = {}
+    wanted = {name for name in names.values() if name != IGNORE}
+    color_of = {label.name: label.color for label in reversed(labels) if label.name in wanted}
+    new = [name for name in dict.fromkeys(label_map.values()) if name in wanted and name not in color_of]
+    order: list[str] = []
     for label in labels:
-        if label.name in own:
-            color_of.setdefault(label.name, label.color)
+        if label.name is not None and label.name in color_of:
+            order.append(label.name)
+        elif label.name is not None and names[label.key] in new:
+            order.append(names[label.key])  # where the first class was that it replaces
+    order = list(dict.fromkeys([*order, *new]))
     for label in labels:
         color_of.setdefault(names[label.key], label.color)
-    order = list(dict.fromkeys([*own, *new]))
     colors, num_replaced = _make_unique([color_of.get(name) for name in order])
     try:
         classes = complete_classes(list(zip(order, colors, strict=True)), f"the {len(order)} classes of {title}")

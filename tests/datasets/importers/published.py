@@ -5,6 +5,7 @@ from PIL import Image
 
 from semseg.checks.dataset import check_dataset_file
 from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.importers import SetRequest, plan_set
 from semseg.datasets.masks import decode_mask
 from semseg.datasets.pairs import find_pairs
 
@@ -41,3 +42,16 @@ def read_back(out_dir):
         for split in dataset.splits
     }
     return dataset, rows
+
+
+def imported(name, source, **more):
+    plan = plan_set(SetRequest(name, source, source.parent / "out", **more))
+    plan.write()
+    return (plan, *read_back(source.parent / "out"))
+
+
+def draw(root, *places, mask):
+    """Write a photograph and its mask for each pair of paths."""
+    for image, mask_path in places:
+        save_photo(root / image)
+        save(root / mask_path, mask)
