@@ -105,7 +105,10 @@ def plan_camvid(request: CamVidRequest) -> CamVidPlan:
     rules = _rules(request, source, classes, train_ids)
     frames = [frame for frame in source.frames if frame.split is not None]
     album = find_photos([annotate(frame.name, frame.image_path, frame.mask_path) for frame in frames])
-    notes = [*source.notes, *vet_photos(len(frames), album.missing, album.unfit, request.skip_broken, "replace them")]
+    notes = [
+        *source.notes,
+        *vet_photos(len(frames), album.missing, album.unfit, request.skip_broken, "replace them, or give"),
+    ]
     exif = album.exif or "apply"
     split_of = {frame.name: frame.split for frame in frames}
     pictures: dict[str, tuple[writing.Picture, ...]] = {}

@@ -160,7 +160,7 @@ def plan_saved_set(request: SavedSetRequest, on_progress: Callable[[int, int], N
             counts.append((fact.unknown, 0))
             if fact.stored != fact.upright:
                 turned.setdefault("ignore" if fact.mask_size == fact.stored else "apply", row)
-    notes += vet_photos(len(rows), [], unfit, request.skip_broken, "replace them")
+    notes += vet_photos(len(rows), [], unfit, request.skip_broken, "replace them, or give")
     if empty:
         notes.append(
             f"left out: {len(empty)} rows without image or mask, first row {empty[0].index} of {empty[0].arrow_path}"

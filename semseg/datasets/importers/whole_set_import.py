@@ -125,7 +125,7 @@ def plan_set(request: SetRequest, on_progress: Callable[[int, int], None] | None
     notes = [*found.notes, *notes]
     images = [annotated for of_split in found.splits.values() for annotated in of_split]
     album = find_photos(images)
-    notes += vet_photos(len(images), album.missing, album.unfit, request.skip_broken, "replace them")
+    notes += vet_photos(len(images), album.missing, album.unfit, request.skip_broken, "replace them, or give")
     exif = album.exif or "apply"
     photos, notes_on_shapes = vet_shapes(album.photos, exif, request.skip_broken)
     notes += notes_on_shapes
