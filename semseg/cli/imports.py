@@ -7,6 +7,7 @@ from pathlib import Path
 
 from semseg.cli.import_camvid import add_camvid
 from semseg.cli.import_published import add_published
+from semseg.cli.import_sets import add_sets
 from semseg.cli.program import add_debug_flag
 from semseg.cli.progress import show_count
 from semseg.cli.source import add_copy, add_nproc, add_snap, num_processes
@@ -36,7 +37,8 @@ _IMPORT_FORMATS = {  # help of SOURCE; what is read, and the order in which it i
     "class-masks": (
         "the folder of the masks",
         "masks of one class each; several files per image, named CLASS/IMAGE.png, IMAGE_CLASS.png or "
-        "IMAGE/CLASS.png. A pixel belongs to a class if the mask of the class is not black there. The masks are "
+        "IMAGE/CLASS.png; or one file per image, of one class, named IMAGE.png in a folder that is named as the class. "
+        "A pixel belongs to a class if the mask of the class is not black there. The masks are "
         "painted in the order of the classes: where they overlap, the later class is kept. Overlaps are counted.",
     ),
 }
@@ -51,7 +53,7 @@ _LINE_WIDTHS = {
 def add_import(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "import",
-        help="create a data set from annotations of labelme, COCO or CVAT, from coloured masks, or from CamVid",
+        help="create a data set from annotations, from masks, or from a published set",
         description=(
             "Convert annotations to index PNGs (DIR/train_ids/SPLIT) and a dataset.yaml that lists them. "
             "The images are not copied unless --copy is given. Run it again with the same DIR to add a split."
@@ -116,6 +118,7 @@ def add_import(commands: argparse._SubParsersAction) -> None:
         add_debug_flag(format_parser)
     add_camvid(formats)
     add_published(formats)
+    add_sets(formats)
     parser.set_defaults(run=_run_import)
 
 

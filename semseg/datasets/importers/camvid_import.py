@@ -99,13 +99,16 @@ def plan_camvid(request: CamVidRequest) -> CamVidPlan:
             another data set.
     """
     vet_output(request.out_dir, request.num_processes)
-    _check_target(request)
+    writing.vet_origin(request.out_dir, _origin(request), request.overwrite)
     source = read_source(request.source, request.by_drive)
     classes, train_ids = choose_classes(source, request.num_classes)
     rules = _rules(request, source, classes, train_ids)
     frames = [frame for frame in source.frames if frame.split is not None]
     album = find_photos([annotate(frame.name, frame.image_path, frame.mask_path) for frame in frames])
-    notes = [*source.notes, *vet_photos(len(frames), album.missing, album.unfit, request.skip_broken)]
+    notes = [
+        *source.notes,
+        *vet_photos(len(frames), album.missing, album.unfit, request.skip_broken, "replace them, or give"),
+    ]
     exif = album.exif or "apply"
     split_of = {frame.name: frame.split for frame in frames}
     pictures: dict[str, tuple[writing.Picture, ...]] = {}
@@ -124,18 +127,6 @@ def plan_camvid(request: CamVidRequest) -> CamVidPlan:
     brush = writing.make_brush(classes, {}, 0, rules)
     void: RawValue = source.names.index(VOID) if source.encoding == "ids" else COLORS[VOID]
     return CamVidPlan(request, source, classes, pictures, tuple(notes), exif, rules.label_map[void], brush)
-
-
-def _check_target(request: CamVidRequest) -> None:
-    """Raise an error if the output folder holds another data set."""
-    existing = writing.read_existing(request.out_dir, request.overwrite)
-    others = [origin for origin in (existing.origins.values() if existing else ()) if origin != _origin(request)]
-    if existing and others and not request.overwrite:
-        raise InvalidInputError(
-            f"{existing.file.path} has splits from {others[0].format} {others[0].source}; give another `out_dir`, or "
-            "`overwrite` to replace it",
-            code="E-input-used",
-        )
 
 
 def _origin(request: CamVidRequest) -> writing.Origin:

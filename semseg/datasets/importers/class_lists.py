@@ -81,7 +81,7 @@ def read_classes(source: str) -> Classes:
             return Classes(file.classes, file.palette, str(path))
         rows = list(_parse_yaml(path, content.get("classes") if isinstance(content, dict) else content))
     try:
-        return _complete(rows, str(path))
+        return complete_classes(rows, str(path))
     except InvalidDataError as error:
         raise InvalidDataError(f"{path}: {error}", code=error.code) from None
 
@@ -118,7 +118,7 @@ def discover_classes(counts: Mapping[str, int], label_map: Mapping[str, str]) ->
             f" {_quote(f'{padded[0]}={padded[0].strip()}')}",
             code="E-data-labels",
         )
-    return _complete([(name, None) for name in sorted(names)], "from the annotations, sorted by name")
+    return complete_classes([(name, None) for name in sorted(names)], "from the annotations, sorted by name")
 
 
 def assign_train_ids(counts: Counter, classes: Classes, label_map: Mapping[str, str]) -> dict[str, int]:
@@ -185,8 +185,12 @@ def parse_map(pairs: Iterable[str]) -> dict[str, str]:
     return label_map
 
 
-def _complete(rows: list[tuple[str, Color | None]], origin: str) -> Classes:
-    """Remove ignored entries, and add a colour to every class without one."""
+def complete_classes(rows: list[tuple[str, Color | None]], origin: str) -> Classes:
+    """Return the classes of rows of name and colour: without ignored entries, and with a colour for every class.
+
+    Raises:
+        ValueError: there is no class or too many, or two have the same name, colour or spelling.
+    """
     ignored = tuple(color for name, color in rows if name in _IGNORED_NAMES and color)
     rows = [row for row in rows if row[0] not in _IGNORED_NAMES]
     if not rows:

@@ -1,8 +1,10 @@
 """Read masks that hold one class each: an image has several of them, one per class.
 
 The path of a mask names its image and class in one of three ways: `CLASS/IMAGE.png`, `IMAGE_CLASS.png` or
-`IMAGE/CLASS.png`. The way that fits most of the files is used. A pixel belongs to the class if it is not black in the
-mask. The masks of an image are painted in the order of the classes, so that the later class wins where masks overlap.
+`IMAGE/CLASS.png`. The way that fits most of the files is used. If there is only one class, its masks may also lie
+directly in the source, named as their images; the class then has the name of the folder. A pixel belongs to the class
+if it is not black in the mask. The masks of an image are painted in the order of the classes, so that the later class
+wins where masks overlap.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +118,8 @@ def parse(
     for kind, folder, files in (("image", images_dir, image_of), ("mask", source, mask_of)):
         if not files:
             raise InvalidDataError(f"no {kind} in {folder}; give its folder, or `{kind}_suffix`", code="E-data-pairs")
-    placed = max((dict(way(mask_of, image_of)) for way in (_by_folder, _by_suffix, _by_image_folder)), key=len)
+    ways = (_by_folder, _by_suffix, _by_image_folder, partial(_by_name, source.resolve().name))
+    placed = max((dict(way(mask_of, image_of)) for way in ways), key=len)
     layers: dict[str, list[Layer]] = {name: [] for name in image_of}
     for name, (image_name, label) in placed.items():
         layers[image_name].append(Layer(label, mask_of[name], threshold))
@@ -165,6 +169,12 @@ def _by_image_folder(names: Collection[str], image_of: Mapping[str, Path]) -> It
         image_name, _, label = name.rpartition("/")
         if image_name in image_of:
             yield name, (image_name, label)
+
+
+def _by_name(label: str, names: Collection[str], image_of: Mapping[str, Path]) -> Iterator[tuple[str, tuple[str, str]]]:
+    for name in names:
+        if name in image_of:
+            yield name, (name, label)
 
 
 def _size(layers: Sequence[Layer]) -> Size | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -144,7 +144,13 @@ def list_colors(source: Path, mask_suffix: Sequence[str] = ()) -> str:
     return listing((_name(color) for color, _ in counts.most_common()), _NUM_COLORS_SHOWN)
 
 
-def check_colors(pictures: Sequence[Picture], described: DatasetFile, origin: str, num_processes: int = 1) -> list[str]:
+def check_colors(
+    pictures: Sequence[Picture],
+    described: DatasetFile,
+    origin: str,
+    num_processes: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[str]:
     """Check that every pixel of the masks has the colour of a class, or with `encoding: ids` a known value.
 
     Returns:
@@ -154,7 +160,21 @@ def check_colors(pictures: Sequence[Picture], described: DatasetFile, origin: st
         ValueError: pixels have other colours or values; the message has their numbers, and the nearest classes.
     """
     masks = [picture.mask_path for picture in pictures if picture.mask_path is not None]
-    results = run_all(partial(_count_unknown, described), masks, num_processes)
+    results = run_all(partial(_count_unknown, described), masks, num_processes, on_progress)
+    return judge_counts(results, described, origin)
+
+
+def judge_counts(results: Sequence[tuple[Mapping, int]], described: DatasetFile, origin: str) -> list[str]:
+    """Raise an error if masks hold values or colours without a class.
+
+    Args:
+        results: for each mask: unknown value or colour -> pixels, and the number of pixels that are snapped.
+        described: the rules of the masks.
+        origin: of the classes, for the message.
+
+    Returns, Raises:
+        as `check_colors`.
+    """
     unknown, in_masks = Counter(), Counter()
     for counts, _ in results:
         unknown.update(counts)
@@ -162,7 +182,7 @@ def check_colors(pictures: Sequence[Picture], described: DatasetFile, origin: st
     if unknown:
         stores_ids = described.encoding == "ids"
         described_colors = [
-            f"{_format(color, stores_ids)} ({num_px} px in {in_masks[color]} of {len(masks)} masks"
+            f"{_format(color, stores_ids)} ({num_px} px in {in_masks[color]} of {len(results)} masks"
             + (")" if stores_ids else f", {_nearest(color, described)})")
             for color, num_px in unknown.most_common(_NUM_SHOWN)
         ]

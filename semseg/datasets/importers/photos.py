@@ -68,7 +68,7 @@ def find_photos(images: Sequence[Annotated]) -> Album:
         try:
             if path == annotated.embedded_in:
                 content = read_embedded_image(path)
-                photo = Photo(annotated, path, *measure_image(io.BytesIO(content)), _suffix_of(content))
+                photo = Photo(annotated, path, *measure_image(io.BytesIO(content)), suffix_of(content))
             else:
                 photo = Photo(annotated, path, *measure_image(path), path.suffix)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
@@ -93,7 +93,7 @@ def find_photos(images: Sequence[Annotated]) -> Album:
     return Album(photos, next(iter(example_of), None), missing, unfit)
 
 
-def _suffix_of(content: bytes) -> str:
+def suffix_of(content: bytes) -> str:
     """Return the suffix for an image file with this content."""
     with Image.open(io.BytesIO(content)) as image:
         return ".jpg" if image.format in ("JPEG", "MPO") else f".{image.format.lower()}"

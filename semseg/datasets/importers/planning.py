@@ -150,6 +150,7 @@ def plan(request: Request) -> Plan:
             f"exif: {exif}; give another `out_dir`",
             code="E-data-exif",
         )
+    is_masks = request.format == "class-masks"
     photos, notes_on_shapes = vet_shapes(album.photos, exif, request.skip_broken)
     photos, notes_on_empty = _without_empty(request, photos)
     notes += notes_on_shapes + notes_on_empty
@@ -161,10 +162,13 @@ def plan(request: Request) -> Plan:
 
     shapes = [(shape, photo.size(exif)) for photo in photos for shape in photo.annotated.shapes]
     counts = Counter(shape.label for shape, _ in shapes)
-    classes = classes or discover_classes(counts | Counter(dict.fromkeys(parsed.declared, 0)), label_map)
+    # masks of one class: with one class only, the background is the second one, and has no masks
+    declared = [*parsed.declared, *([request.background] if is_masks and request.background else [])]
+    classes = classes or discover_classes({**dict.fromkeys(declared, 0), **counts}, label_map)
     train_ids = {} if described else assign_train_ids(counts, classes, label_map)
-    if request.format == "class-masks":
+    if is_masks:
         photos = [_sort_masks(photo, train_ids) for photo in photos]
+    background = _background_id(request.background, classes)
     num_clipped = sum(shape.sticks_out(size) for shape, size in shapes)
     notes += [f"clipped: {num_clipped} shapes that extend beyond their image"] if num_clipped else []
     photos = sorted(photos, key=lambda photo: photo.annotated.name)
@@ -173,8 +177,8 @@ def plan(request: Request) -> Plan:
     if described:
         notes += colors.check_colors(pictures, described, classes.origin, request.num_processes)
     else:
-        notes += _describe_unused(classes, train_ids, label_map, {*counts, *parsed.declared})
-    brush = writing.make_brush(classes, train_ids, _background_id(request.background, classes), described)
+        notes += _describe_unused(classes, {*train_ids.values(), background}, label_map, {*counts, *declared})
+    brush = writing.make_brush(classes, train_ids, background, described)
     return Plan(request, classes, pictures, len(shapes), tuple(notes), exif, brush, existing)
 
 
@@ -255,10 +259,9 @@ def _sort_masks(photo: Photo, train_ids: Mapping[str, int]) -> Photo:
     return photo._replace(annotated=replace(photo.annotated, shapes=tuple(shapes)))
 
 
-def _describe_unused(classes: Classes, train_ids: dict, label_map: dict, known_labels: set) -> list[str]:
+def _describe_unused(classes: Classes, used: set[int], label_map: dict, known_labels: set) -> list[str]:
     """Return notes about classes and labels of the map that no shape has."""
     notes = [f"`label_map`: no shape has the label {label!r}" for label in label_map if label not in known_labels]
-    used = set(train_ids.values())
     absent = [name for train_id, name in enumerate(classes.names) if train_id not in used]
     return notes + ([f"no shape in this split: {', '.join(absent)}"] if absent else [])
 

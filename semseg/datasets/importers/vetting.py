@@ -25,7 +25,13 @@ def vet_output(out_dir: Path, num_processes: int) -> None:
         raise InvalidInputError(f"`out_dir` {out_dir} is a file; give a folder", code="E-input-value")
 
 
-def vet_photos(num_images: int, missing: Sequence[str], unfit: Sequence[str], skip: bool) -> list[str]:
+def vet_photos(
+    num_images: int,
+    missing: Sequence[str],
+    unfit: Sequence[str],
+    skip: bool,
+    remedy: str = "give their folder with `images_dir`, or",
+) -> list[str]:
     """Raise an error if images are missing, unreadable, or of another size than annotated.
 
     Args:
@@ -33,6 +39,7 @@ def vet_photos(num_images: int, missing: Sequence[str], unfit: Sequence[str], sk
         missing: paths of missing images.
         unfit: descriptions of the others.
         skip: return notes instead of raising an error.
+        remedy: what the user can do instead of skipping them; the message goes on with `skip_broken`.
 
     Raises:
         FileNotFoundError: images are missing.
@@ -40,14 +47,14 @@ def vet_photos(num_images: int, missing: Sequence[str], unfit: Sequence[str], sk
     """
     if missing and not skip:
         raise MissingDataError(
-            f"{len(missing)} of {num_images} images are not there, first {missing[0]}; "
-            "give their folder with `images_dir`, or `skip_broken` to leave them out",
+            f"{len(missing)} of {num_images} images are not there, first {missing[0]}; {remedy}"
+            " `skip_broken` to leave them out",
             code="E-data-missing",
         )
     if unfit and not skip:
         raise InvalidDataError(
-            f"{len(unfit)} of {num_images} images are not those that were annotated, first {unfit[0]}; "
-            "give their folder with `images_dir`, or `skip_broken` to leave them out",
+            f"{len(unfit)} of {num_images} images are not those that were annotated, first {unfit[0]};"
+            f" {remedy} `skip_broken` to leave them out",
             code="E-data-images",
         )
     notes = [f"left out: {len(missing)} images that are not there, first {missing[0]}"] if missing else []

@@ -26,7 +26,7 @@ from semseg.errors import InvalidInputError
 from semseg.system.atomic import atomic_path
 
 _TITLE = "# Written by tools/dataset.py import, which replaces it (the old one becomes dataset.yaml.bak)."
-_ENTRY = re.compile(r"# (?P<split>\w+): (?P<format>[\w-]+) (?P<source>.+)")
+_ENTRY = re.compile(r"# (?P<split>\w+): (?P<format>[\w.-]+) (?P<source>.+)")
 MASK_FOLDER = "train_ids"
 IMAGE_FOLDER = "images"
 
@@ -120,6 +120,22 @@ def read_existing(out_dir: Path, overwrite: bool) -> Existing | None:
     )
 
 
+def vet_origin(out_dir: Path, origin: Origin, overwrite: bool) -> None:
+    """Raise an error if a folder holds a data set of another origin, for imports that write all splits at once.
+
+    Raises:
+        ValueError: it does, and `overwrite` is False.
+    """
+    existing = read_existing(out_dir, overwrite)
+    others = [other for other in (existing.origins.values() if existing else ()) if other != origin]
+    if existing and others and not overwrite:
+        raise InvalidInputError(
+            f"{existing.file.path} has splits from {others[0].format} {others[0].source}; give another `out_dir`, or "
+            "`overwrite` to replace it",
+            code="E-input-used",
+        )
+
+
 def plan_pictures(photos: Sequence[Photo], out_dir: Path, split: str, exif: str, copy: bool) -> tuple[Picture, ...]:
     """Return the masks of a split to write, with their paths, in the order of the photographs.
 
@@ -179,8 +195,22 @@ def write_list(out_dir: Path, split: str, pictures: Sequence[Picture]) -> None:
     write_pairs(out_dir / list_name(split), pairs)
 
 
-def write_dataset_file(path: Path, origins: Mapping[str, Origin], classes: Classes, exif: str) -> None:
-    """Write dataset.yaml; a different one is kept as dataset.yaml.bak."""
+def write_dataset_file(
+    path: Path,
+    origins: Mapping[str, Origin],
+    classes: Classes,
+    exif: str,
+    label_map: Mapping[int, str] | None = None,
+) -> None:
+    """Write dataset.yaml; a different one is kept as dataset.yaml.bak.
+
+    Args:
+        path: of the file.
+        origins: of each split, for later imports.
+        classes: of the set.
+        exif: `apply` or `ignore`.
+        label_map: stored values that do not mean the class at their position; None: there are none.
+    """
     splits = [split for split in SPLITS if split in origins]
     header = [_TITLE, *(f"# {split}: {origins[split].format} {origins[split].source}" for split in splits)]
     content = {
@@ -191,6 +221,7 @@ def write_dataset_file(path: Path, origins: Mapping[str, Origin], classes: Class
         "classes": [
             {"name": name, "color": hex_color(color)} for name, color in zip(classes.names, classes.colors, strict=True)
         ],
+        **({"label_map": dict(label_map)} if label_map else {}),
     }
     body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000)
     write_text(path, "\n".join([*header, body]))

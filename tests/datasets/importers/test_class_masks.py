@@ -183,3 +183,15 @@ def test_capitals_in_folders_of_classes_are_one_class(root):
         plan(request(root))
     plan(request(root, label_map=("Car=car",))).write()
     assert (written(root, 1) == written(root, 2)).all()
+
+
+def test_one_folder_of_masks_is_one_class_beside_the_background(root):
+    for number, part in ((1, LEFT), (2, TOP)):
+        save(root / f"crack/city/{number}.png", mask(part))
+    done = plan(request(root, source=root / "crack", background="background"))
+    done.write()
+    assert done.classes.names == ("background", "crack")
+    assert not any("no shape" in note for note in done.notes)
+    report = check_dataset_file(root / "out/dataset.yaml", [])
+    assert not report.of_kind("error"), report.lines()
+    np.testing.assert_array_equal(written(root, 1), mask(LEFT, 1))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from semseg.datasets.importers import coco
+from semseg.datasets.importers import Request, coco, plan
 from semseg.datasets.importers.shapes import paint
 from semseg.labels import IGNORED
 from tests.conftest import raises
@@ -114,6 +115,14 @@ def test_the_categories_are_declared_and_the_images_are_looked_for_in_cocos_fold
     assert parsed.images[0].name == "street/a"
     assert tmp_path / "val2017/street/a.jpg" in parsed.images[0].image_paths
     assert coco.parse(source, Path("photos")).images[0].image_paths[0] == Path("photos/street/a.jpg")
+
+
+def test_categories_without_annotations_stay_classes(tmp_path):
+    (tmp_path / "street").mkdir()
+    Image.new("RGB", SIZE).save(tmp_path / "street/a.jpg")
+    planned = plan(Request("coco", write(tmp_path / "x.json", annotation([square(0, 0, 5)])), tmp_path / "out"))
+    assert planned.classes.names == ("car", "road", "sky")
+    assert "no shape in this split: car, sky" in planned.notes
 
 
 @pytest.mark.parametrize(
