@@ -234,7 +234,7 @@ def _inspect(found: SavedSet, rules: DatasetFile, row: Row) -> _Facts:
 
 def _write_row(found: SavedSet, rules: DatasetFile, item: tuple[Row, Pair]) -> None:
     """Write the image file and the index PNG of a row."""
-    row, (image_path, mask_path) = item
+    row, (image_path, mask_path, _) = item
     content, mask = row.read_image(found.image_column), row.read_mask(found.mask_column)
     assert content is not None and mask is not None and mask_path is not None  # `_inspect` left the others out
     with atomic_path(image_path) as temporary:

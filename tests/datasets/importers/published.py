@@ -38,7 +38,10 @@ def read_back(out_dir):
     report = check_dataset_file(dataset.path, [])
     assert not report.of_kind("error"), report.lines()
     rows = {
-        split: {image.stem: decode_mask(mask, dataset)[0].tolist() for image, mask in find_pairs(dataset, split).pairs}
+        split: {
+            pair.image_path.stem: decode_mask(pair.mask_path, dataset)[0].tolist()
+            for pair in find_pairs(dataset, split).pairs
+        }
         for split in dataset.splits
     }
     return dataset, rows
