@@ -1,3 +1,5 @@
+import time
+
 import pytest
 import torch
 from torch import nn
@@ -63,3 +65,18 @@ def test_a_step_that_would_not_fit_is_not_run():
     assert cost is None
     assert need == pytest.approx(1024 * MIB, rel=0.25)
     assert sides == [64, 64, 128, 128]  # a quarter of it would not fit, either
+
+
+def test_the_time_is_that_of_a_step_whose_kernels_are_compiled():
+    sides = []
+
+    def step(batch):
+        side = batch["inputs"][0].shape[-1]
+        if sides.count(side) == 0:
+            time.sleep(1.2)  # 16 times this would be too expensive
+        sides.append(side)
+        time.sleep(side**2 * 1e-6)
+
+    _, cost, _ = try_step(Model(), step, batch_of(256, 256))
+    assert sides == [32, 32, 64, 64, 128, 128, 256, 256]
+    assert 0.06 < cost.seconds < 1.2
