@@ -11,6 +11,7 @@ from semseg.cli.program import run_tool
 
 COMMANDS = {
     # name: (module and function, description)
+    "plan": ("plan:main", "write a config for a labelled set and this machine"),
     "train": ("train:main", "train a model"),
     "test": ("test:main", "evaluate a model on labelled images"),
     "infer": ("infer:main", "segment photographs and videos"),
