@@ -13,7 +13,6 @@ class Network(NamedTuple):
         recipe: name of the config, which holds the model and how it is trained from scratch.
         stride: of the features from which it predicts.
         heads: keys of the heads in its model; the first one has the loss that a plan may replace.
-        divisor: the sides of a picture are padded to multiples of this in tests.
         model: more values of the model, as in a config, by part.
     """
 
@@ -21,7 +20,6 @@ class Network(NamedTuple):
     recipe: str
     stride: int
     heads: tuple[str, ...]
-    divisor: int | None = None
     model: tuple[tuple[str, str], ...] = ()
 
 
@@ -52,5 +50,4 @@ UNET = Network(
     "unet-s5-d16_fcn_1xb4-1600_camvid-320x320",
     1,
     ("decode_head", "auxiliary_head"),
-    divisor=16,
 )

@@ -124,7 +124,7 @@ def measure_arrays(image: np.ndarray, train_ids: np.ndarray, num_classes: int) -
         ignored=int(counts[IGNORED]),
         border=int(np.count_nonzero(is_border & (small != IGNORED))) * step,
         widths=_measure_widths(small, distance, num_classes, step),
-        objects=_measure_objects(small, distance[1::2, 1::2], num_classes, step),
+        objects=_measure_objects(small, _widest_at(distance), num_classes, step),
         kept=np.stack([_measure_kept(small, stride / step, num_classes) for stride in STRIDES]),
     )
 
@@ -157,6 +157,15 @@ def _edge_distance(train_ids: np.ndarray) -> np.ndarray:
     if free.all():
         return np.full(free.shape, 2.0 * MAX_WIDTH, np.float32)
     return cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+
+def _widest_at(distance: np.ndarray) -> np.ndarray:
+    """Return the largest distance in each pixel, and right and below of it, where middle lines of even widths lie.
+
+    Edges have distance 0, so that no value of another class counts.
+    """
+    right_and_below = distance[1:, 1:]
+    return np.maximum.reduce([right_and_below[row::2, column::2] for row in (0, 1) for column in (0, 1)])
 
 
 def _measure_widths(train_ids: np.ndarray, distance: np.ndarray, num_classes: int, step: int) -> np.ndarray:

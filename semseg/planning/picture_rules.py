@@ -57,8 +57,8 @@ def choose_stride(fingerprint: Fingerprint) -> Choice:
         "resolution",
         stride,
         f"features at 1/{stride} of the picture, or finer",
-        f"a perfect network keeps this IoU of all classes but the largest, by the resolution of its features: {shares};"
-        f" {KEPT_SHARE:.0%} are required. The narrowest class, {narrowest.name}, is {narrowest.width_px:g} px wide"
+        f"a perfect network keeps this IoU of all classes but the largest, by the resolution of its features: {shares}"
+        f" ({KEPT_SHARE:.0%} are required). The narrowest class, {narrowest.name}, is {narrowest.width_px:g} px wide"
         " (median).",
     )
 
@@ -231,7 +231,7 @@ def choose_loss(fingerprint: Fingerprint, machine: Machine) -> Choice:
     if rarest.pixel_share >= RARE_SHARE * equal:
         return Choice("loss", None, "cross entropy", f"no class is rare: {rarest.name} has {rarest.pixel_share:.1%}.")
     stride = 1 if machine.device == "cuda" else 2
-    every = "" if stride == 1 else " of every second row and column, which a CPU sorts four times as fast"
+    every = "" if stride == 1 else ", of every second row and column, which a CPU sorts four times as fast,"
     return Choice(
         "loss",
         stride,

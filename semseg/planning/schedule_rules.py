@@ -161,7 +161,7 @@ def choose_folds(fingerprint: Fingerprint, num_val_pictures: int, config: str) -
         "folds",
         folds,
         f"{folds}, if you have {folds} times the time",
-        f"{num_val_pictures} pictures say little about a model: `train {config} --folds {folds}` tests on all {count}.",
+        f"{num_val_pictures} pictures say little about a model; `train {config} --folds {folds}` tests on all {count}.",
     )
 
 

@@ -102,7 +102,7 @@ def config_text(
         "#",
         f"#   semseg train {out}",
         "#",
-        *_reasons(choices, "network", "resolution", "start"),
+        *_reasons(choices, "resolution", "network", "start"),
         f'_base_ = "{recipe_path(network, out)}"',
         f"dataset_file = {_quoted(dataset_file)}",
         *_reasons(choices, "scale"),
@@ -146,7 +146,7 @@ def _reasons(choices: Mapping[str, Choice], *names: str) -> list[str]:
     lines = []
     for name in names:
         choice = choices[name]
-        text = f"{name}: {choice.shown}. {choice.reason[0].upper()}{choice.reason[1:]}"
+        text = f"{name}: {choice.shown}; {choice.reason}"
         lines += textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)
     return lines
 
@@ -156,15 +156,15 @@ def _listing(name: str, steps: list[str]) -> list[str]:
 
 
 def _loader(name: str, split: str) -> list[str]:
-    dataset = 'type="FolderSegDataset", dataset_file=dataset_file, pipeline=test_pipeline'
-    return [f'{name}_dataloader = dict(dataset=dict(_delete_=True, split="{split}", {dataset}))']
+    arguments = f'dataset_file=dataset_file, split="{split}", pipeline=test_pipeline'
+    return [
+        f'{name}_set = dict(type="FolderSegDataset", {arguments})',
+        f"{name}_dataloader = dict(dataset=dict(_delete_=True, **{name}_set))",
+    ]
 
 
 def _model(network: Network, value: Mapping, num_classes: int, mean: tuple, std: tuple) -> list[str]:
-    preprocessor = f"mean={list(mean)}, std={list(std)}, size=crop_size"
-    if network.divisor:
-        preprocessor += f", test_cfg=dict(size_divisor={network.divisor})"
-    parts = {"data_preprocessor": preprocessor, **dict(network.model)}
+    parts = {"data_preprocessor": f"mean={list(mean)}, std={list(std)}, size=crop_size", **dict(network.model)}
     if value["start"]:
         parts["backbone"] += f', init_cfg=dict(type="Pretrained", checkpoint={_quoted(value["start"])})'
     for key in network.heads:
@@ -178,7 +178,7 @@ def _model(network: Network, value: Mapping, num_classes: int, mean: tuple, std:
             lines += [f"    {key}=dict(", f"        {text},", "        loss_decode=["]
             lines += [*(f"            {loss}," for loss in losses), "        ],", "    ),"]
         else:
-            lines.append(f"    {key}=dict({text}),")
+            lines += textwrap.wrap(f"{key}=dict({text}),", _WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8)
     return [*lines, ")"]
 
 

@@ -17,7 +17,7 @@ _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def use_fold(cfg: Config, options: FoldOptions) -> Config:
-    """Return the config of one fold: `fold_K` is its work folder, and it trains on a dataset.yaml that is written there.
+    """Return the config of one fold, with `fold_K` as its work folder; its dataset.yaml is written there.
 
     Args:
         cfg: from `load_config`; not changed.

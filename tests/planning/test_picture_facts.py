@@ -20,7 +20,7 @@ def test_widths_are_those_that_were_drawn():
 def test_a_stripe_at_the_border_of_the_picture_has_no_edge_there():
     train_ids = np.zeros((40, 40), np.uint8)
     train_ids[:, :6] = 1
-    assert measure(train_ids, 2).objects[-1, 2] == 11.0 or measure(train_ids, 2).objects[-1, 2] >= 6
+    assert measure(train_ids, 2).objects[-1, 2] >= 11  # as if it went on outside
 
 
 def test_a_picture_of_one_class_has_no_border_and_counts_as_wide():
