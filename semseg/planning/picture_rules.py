@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ RARE_SHARE = 0.5  # of an equal share 1 / number of classes
 VERY_RARE_SHARE = 0.02  # RareClassDataset hardly draws classes above twice its temperature of 1 %
 SAME_SIZE_SPREAD = 2.0
 FEW_HUES, GREY = 0.15, 0.1
+BRIGHTNESS = 32  # the default of PhotoMetricDistortion, for photographs whose colours have a deviation of about 60
 _SIDES = re.compile(r"\b(left|right)\b")
 _IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))  # mean and std, RGB, of the model zoo
 
@@ -195,21 +197,23 @@ def choose_scale_range(fingerprint: Fingerprint, passes: float, network: Network
 
 
 def choose_colors(fingerprint: Fingerprint, passes: float) -> Choice:
-    """Choose the distortion of the colours: none, brightness, all."""
+    """Choose the distortion of the colours: arguments of PhotoMetricDistortion, or None."""
     if passes < MANY_PASSES:
-        return Choice("colours", "none", "as they are", f"a run of {passes:.0f} passes does not overfit.")
-    if fingerprint.saturation < GREY or fingerprint.hue_spread < FEW_HUES:
-        why = (
-            f"the pictures are grey (saturation {fingerprint.saturation:.2f})"
-            if fingerprint.saturation < GREY
-            else f"the pictures have one hue (spread {fingerprint.hue_spread:.2f})"
-        )
-        return Choice(
-            "colours", "brightness", "other brightness and contrast", f"{why}; {passes:.0f} passes over the set."
-        )
-    return Choice(
-        "colours", "all", "other brightness, contrast, saturation, hue", f"{passes:.0f} passes over the set overfit."
+        return Choice("colours", None, "as they are", f"a run of {passes:.0f} passes does not overfit.")
+    contrast = float(np.mean(fingerprint.color_std))
+    values: dict[str, Any] = {"brightness_delta": max(1, min(BRIGHTNESS, round(contrast / 2)))}
+    why = (
+        f"{passes:.0f} passes over the set overfit. Brightness changes by half of the contrast ({contrast:.0f}) at most"
     )
+    if fingerprint.saturation >= GREY and fingerprint.hue_spread >= FEW_HUES:
+        return Choice("colours", values, "other brightness, contrast, saturation, hue", f"{why}.")
+    kind = (
+        f"are grey (saturation {fingerprint.saturation:.2f})"
+        if fingerprint.saturation < GREY
+        else f"have one hue (spread {fingerprint.hue_spread:.2f})"
+    )
+    values |= {"saturation_range": (1.0, 1.0), "hue_delta": 1}  # the smallest range of hues, one of 180 steps
+    return Choice("colours", values, "other brightness and contrast", f"{why}; the pictures {kind}.")
 
 
 def choose_normalisation(fingerprint: Fingerprint, pretrained: bool) -> Choice:

@@ -23,12 +23,6 @@ _FLIPS = {
         'dict(type="RandomRotFlip", rotate_prob=0.0, flip_prob=1.0)',
     ],
 }
-_COLORS = {
-    "none": [],
-    # the smallest range of hues that PhotoMetricDistortion can draw from: one of 180 steps
-    "brightness": ['dict(type="PhotoMetricDistortion", saturation_range=(1.0, 1.0), hue_delta=1)'],
-    "all": ['dict(type="PhotoMetricDistortion")'],
-}
 
 
 def recipe_path(network: Network, out: Path) -> str:
@@ -82,7 +76,7 @@ def config_text(
         f'dict(type="RandomResize", scale=scale, ratio_range=({low}, {high}), keep_ratio=True)',
         f'dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio={varied})',
         *_FLIPS[value["flips"]],
-        *_COLORS[value["colours"]],
+        *_distortion(value["colours"]),
         'dict(type="PackSegInputs")',
     ]
     test_steps = [
@@ -153,6 +147,13 @@ def _reasons(choices: Mapping[str, Choice], *names: str) -> list[str]:
 
 def _listing(name: str, steps: list[str]) -> list[str]:
     return [f"{name} = [", *(f"    {step}," for step in steps), "]"]
+
+
+def _distortion(arguments: Mapping | None) -> list[str]:
+    if arguments is None:
+        return []
+    given = ", ".join(f"{name}={value}" for name, value in arguments.items())
+    return [f'dict(type="PhotoMetricDistortion", {given})']
 
 
 def _loader(name: str, split: str) -> list[str]:

@@ -88,10 +88,12 @@ def test_scales_follow_the_spread_of_the_objects_and_the_passes():
 
 
 def test_colours_are_distorted_in_long_runs_and_hues_only_if_there_are_several():
-    assert picture_rules.choose_colors(PLAIN, 29).value == "none"
-    assert picture_rules.choose_colors(PLAIN, 30).value == "all"
-    assert picture_rules.choose_colors(with_figures(hue_spread=0.1), 30).value == "brightness"
-    assert picture_rules.choose_colors(with_figures(saturation=0.05), 30).value == "brightness"
+    assert picture_rules.choose_colors(PLAIN, 29).value is None
+    assert picture_rules.choose_colors(PLAIN, 30).value == {"brightness_delta": 30}
+    for figures in (with_figures(hue_spread=0.1), with_figures(saturation=0.05)):
+        assert picture_rules.choose_colors(figures, 30).value["hue_delta"] == 1
+    faint = with_figures(color_std=(14.0, 14.0, 14.0))
+    assert picture_rules.choose_colors(faint, 30).value == {"brightness_delta": 7}
 
 
 def test_the_lovasz_loss_is_added_if_a_class_has_less_than_half_of_an_equal_share():
