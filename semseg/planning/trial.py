@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,6 @@ def main(config: str, result: str, device: str) -> None:
     """Run the steps and write their figures as JSON."""
     started = time.perf_counter()
     if device == "cpu":
-        import os
-
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     import numpy as np
     import torch
@@ -105,22 +105,22 @@ def _until_enough(runner: Any) -> None:
 
 
 def _picture_s(runner: Any) -> float:
-    """Return the seconds to validate a picture, after a first one that warms up."""
+    """Return the seconds to load and validate a picture, after a first one that warms up."""
     import torch
 
-    loader, model = runner.build_dataloader({**runner.cfg.val_dataloader, "num_workers": 0}), runner.model
-    loader.dataset.full_init()
+    own = {**runner.cfg.val_dataloader, "num_workers": 0, "persistent_workers": False}
+    loader, model = runner.build_dataloader(own), runner.model
     model.eval()
-    times = []
+    times = [time.perf_counter()]
     with torch.no_grad():
         for data in loader:
-            start = time.perf_counter()
             model.val_step(data)
-            times.append(time.perf_counter() - start)
-            if len(times) > _NUM_PICTURES:
+            times.append(time.perf_counter())
+            if len(times) > _NUM_PICTURES + 1:
                 break
-    later = sorted(times[1:] or times)
-    return later[len(later) // 2]
+    seconds = [after - before for before, after in pairwise(times)]
+    later = sorted(seconds[1:] or seconds)
+    return later[len(later) // 2] / (loader.batch_size or 1)
 
 
 if __name__ == "__main__":
