@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -30,7 +30,8 @@ from semseg.system.atomic import check_folder
 from semseg.system.machine import available_memory_bytes, num_cpus
 
 VALIDATION_PART = 5  # without a split `val`, a fifth of the training pictures is used for it
-_GUESSED_TRIAL = Trial(0.5, 0.02, 0.1, 10.0, 0, 4)  # before the first step: only for how strong the augmentation is
+# before the first step; it decides only how strong the augmentation is in the trial
+_FIRST_GUESS, _GUESSED_ITERS = Trial(0.0, 0.02, 0.0, 0.0, 0, 4), 1000
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,20 @@ class Plan:
     fingerprint: Fingerprint
     machine: Machine
     trial: Trial
+
+
+class Composed(NamedTuple):
+    """What the rules make of the figures.
+
+    Attributes:
+        choices: in the order of the table.
+        text: of the config.
+        passes: over the set.
+    """
+
+    choices: tuple[Choice, ...]
+    text: str
+    passes: float
 
 
 def make_plan(dataset: str | Path, options: PlanOptions, say: Callable[[str], None] = lambda line: None) -> Plan:
@@ -80,31 +95,34 @@ def make_plan(dataset: str | Path, options: PlanOptions, say: Callable[[str], No
         ["semseg", "plan", str(dataset), "--minutes", f"{options.minutes:g}", "--out", str(options.out)]
     )
 
-    def compose(trial: Trial, fitted: Choice | None = None) -> tuple[list[Choice], str]:
+    def compose(trial: Trial, passes: float) -> Composed:
         return compose_plan(
-            fingerprint, machine, trial, options, command, fitted=fitted, split_note=split_note, pretrained=pretrained
+            fingerprint, machine, trial, options, command, passes=passes, split_note=split_note, pretrained=pretrained
         )
 
-    _, draft = compose(_GUESSED_TRIAL._replace(step_s=_GUESSED_TRIAL.step_s * min(1, options.minutes / 2)))
-    trial_path = options.out.with_name(f".{options.out.stem}.trial.py")
-    try:
-        trial_path.parent.mkdir(parents=True, exist_ok=True)
-        trial_path.write_text(draft, encoding="utf-8")
-        say("trying some steps")
-        trial = run_trial(trial_path, machine.device)
-    finally:
-        trial_path.unlink(missing_ok=True)
-    choices, text = compose(trial)
-    write_text(options.out, text)
+    # the first trial is that of the network for long trainings; in a short one another may be better
+    guess = _FIRST_GUESS._replace(step_s=60 * options.minutes / _GUESSED_ITERS)
+    composed = compose(guess, math.inf)
+    say("trying some steps")
+    trial = _try(composed.text, options.out, machine)
+    passes = compose(trial, math.inf).passes
+    if (
+        picture_rules.choose_network(fingerprint, passes).value
+        is not picture_rules.choose_network(fingerprint, math.inf).value
+    ):
+        say("trying some steps of another network")
+        trial = _try(compose(trial, passes).text, options.out, machine)
+    composed = compose(trial, passes)
+    write_text(options.out, composed.text)
     record = {
         "command": command,
         "fingerprint": fingerprint.to_plain_data(),
         "machine": {**machine._asdict(), "hardware": hardware()},
         "trial": trial._asdict(),
-        "choices": [{"name": c.name, "choice": c.shown, "reason": c.reason} for c in choices],
+        "choices": [{"name": c.name, "choice": c.shown, "reason": c.reason} for c in composed.choices],
     }
     write_text(options.out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
-    return Plan(options.out, tuple(choices), fingerprint, machine, trial)
+    return Plan(options.out, composed.choices, fingerprint, machine, trial)
 
 
 def compose_plan(
@@ -114,17 +132,24 @@ def compose_plan(
     options: PlanOptions,
     command: str,
     *,
-    fitted: Choice | None = None,
+    passes: float = math.inf,
     split_note: str = "",
     pretrained: Path | None = None,
-) -> tuple[list[Choice], str]:
+) -> Composed:
     """Apply all rules; equal arguments give equal results.
 
-    Returns:
-        The choices, in the order of the table, and the text of the config.
+    Args:
+        fingerprint: of the set.
+        machine: that trains.
+        trial: of the steps of the network that the rules choose.
+        options: of the plan.
+        command: for the head of the config.
+        passes: over the set, that the network for long trainings would make.
+        split_note: a sentence about the validation pictures.
+        pretrained: a file of weights.
     """
     stride = picture_rules.choose_stride(fingerprint)
-    network = picture_rules.choose_network(fingerprint, machine, options.minutes)
+    network = picture_rules.choose_network(fingerprint, passes)
     changed, start = choose_pretrained(network.value, pretrained, options.pretrained is not None)
     if changed is not network.value:
         network = network._replace(value=changed, shown=changed.title)
@@ -135,7 +160,7 @@ def compose_plan(
     num_val = fingerprint.num_pictures.get("val", 0)
     validations = schedule_rules.choose_validations(num_val, options.minutes, trial)
     iterations = schedule_rules.choose_iterations(options.minutes, validations.value, num_val, trial, batch.value)
-    passes = schedule_rules.count_passes(iterations.value, batch.value, crop.value, scale.value, fingerprint)
+    own_passes = schedule_rules.count_passes(iterations.value, batch.value, crop.value, scale.value, fingerprint)
     choices = [
         stride,
         network,
@@ -144,16 +169,16 @@ def compose_plan(
         crop,
         picture_rules.choose_normalisation(fingerprint, start.value is not None),
         picture_rules.choose_loss(fingerprint, machine),
-        picture_rules.choose_scale_range(fingerprint, passes, network.value),
+        picture_rules.choose_scale_range(fingerprint, own_passes, network.value),
         picture_rules.choose_flips(fingerprint, crop.value),
-        picture_rules.choose_colors(fingerprint, passes),
-        picture_rules.choose_rare_crops(fingerprint, passes),
+        picture_rules.choose_colors(fingerprint, own_passes),
+        picture_rules.choose_rare_crops(fingerprint, own_passes),
         batch,
         schedule_rules.choose_workers(trial, batch.value, machine),
         validations._replace(reason=f"{validations.reason} {split_note}".strip()),
         iterations,
         schedule_rules.choose_rate(batch.value),
-        schedule_rules.choose_decay(passes),
+        schedule_rules.choose_decay(own_passes),
         schedule_rules.choose_averaging(),
         schedule_rules.choose_folds(fingerprint, num_val, str(options.out)),
     ]
@@ -168,7 +193,18 @@ def compose_plan(
         is_one_size=scale.value == fingerprint.size[::-1]
         and {fingerprint.smallest_side, fingerprint.largest_side} == {min(fingerprint.size), max(fingerprint.size)},
     )
-    return choices, text
+    return Composed(tuple(choices), text, own_passes)
+
+
+def _try(text: str, out: Path, machine: Machine) -> Trial:
+    """Try the steps of a config with this text, which is written beside the plan for that time."""
+    path = out.with_name(f".{out.stem}.trial.py")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return run_trial(path, machine.device)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def describe_machine(device: str) -> Machine:

@@ -20,18 +20,11 @@ def test_the_stride_is_the_coarsest_that_keeps_four_fifths_of_the_smaller_classe
 
 
 @pytest.mark.parametrize(
-    "figures, machine, minutes, network",
-    [
-        (PLAIN, CPU, 14.9, PSPNET),  # 29.8 minutes of a core
-        (PLAIN, CPU, 15, FPN),
-        (PLAIN, GPU, 1, FPN),
-        (MEDIUM, CPU, 1, FPN),
-        (THIN, CPU, 1, UNET),
-        (THIN, GPU, 100, UNET),
-    ],
+    "figures, passes, network",
+    [(PLAIN, 29.9, PSPNET), (PLAIN, 30, FPN), (MEDIUM, 1, FPN), (THIN, 1, UNET), (THIN, 1000, UNET)],
 )
-def test_network(figures, machine, minutes, network):
-    assert picture_rules.choose_network(figures, machine, minutes).value is network
+def test_network(figures, passes, network):
+    assert picture_rules.choose_network(figures, passes).value is network
 
 
 def test_small_pictures_and_thin_structures_keep_their_size_and_large_pictures_are_scaled_down():

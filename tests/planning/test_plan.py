@@ -11,8 +11,8 @@ from tests.planning.figures import CPU, GPU, PLAIN, TRIAL, with_figures
 from tests.planning.test_picture_rules import THIN
 
 
-def compose(out, figures=PLAIN, machine=CPU, trial=TRIAL, **options):
-    return compose_plan(figures, machine, trial, PlanOptions(out=out, **options), "semseg plan data")
+def compose(out, figures=PLAIN, machine=CPU, trial=TRIAL, passes=100, **options):
+    return compose_plan(figures, machine, trial, PlanOptions(out=out, **options), "semseg plan data", passes=passes)
 
 
 @pytest.mark.parametrize("machine", [CPU, GPU])
@@ -21,7 +21,8 @@ def compose(out, figures=PLAIN, machine=CPU, trial=TRIAL, **options):
 def test_the_written_config_loads_and_holds_every_choice(tmp_path, figures, machine, minutes):
     path = write_set(tmp_path, squares(), [part.name for part in figures.classes])
     figures = with_figures(**{**vars(figures), "dataset": str(path)})
-    choices, text = compose(tmp_path / "plan.py", figures, machine, minutes=minutes)
+    passes = 1 if minutes == 2 else 100
+    choices, text, _ = compose(tmp_path / "plan.py", figures, machine, passes=passes, minutes=minutes)
     (tmp_path / "plan.py").write_text(text)
     cfg = load_config(tmp_path / "plan.py")
     value = {choice.name: choice.value for choice in choices}
@@ -38,11 +39,11 @@ def test_the_written_config_loads_and_holds_every_choice(tmp_path, figures, mach
 
 def test_equal_input_gives_an_equal_config(tmp_path):
     assert compose(tmp_path / "plan.py") == compose(tmp_path / "plan.py")
-    assert compose(tmp_path / "plan.py")[1] != compose(tmp_path / "plan.py", trial=TRIAL._replace(step_s=0.6))[1]
+    assert compose(tmp_path / "plan.py").text != compose(tmp_path / "plan.py", trial=TRIAL._replace(step_s=0.6)).text
 
 
 def test_every_choice_has_a_reason_of_whole_sentences(tmp_path):
-    for choice in compose(tmp_path / "plan.py")[0]:
+    for choice in compose(tmp_path / "plan.py").choices:
         assert choice.shown, choice
         assert choice.reason.endswith("."), choice
 
@@ -71,4 +72,4 @@ def test_a_set_without_training_pictures_is_refused(tmp_path):
 
 
 def test_the_text_is_python_that_other_programs_can_read(tmp_path):
-    ast.parse(compose(tmp_path / "plan.py")[1])
+    ast.parse(compose(tmp_path / "plan.py").text)
