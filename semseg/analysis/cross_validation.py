@@ -15,7 +15,7 @@ from scipy import stats
 from semseg.analysis.report.collect import find_results
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.pairs import Pair, find_pairs
-from semseg.errors import InvalidInputError, MissingInputError, UsedFolderError
+from semseg.errors import MissingInputError, UsedFolderError
 from semseg.evaluation.results import Results, read_results
 from semseg.system.atomic import atomic_path, check_folder
 from semseg.system.child_process import describe_failure, run_python
@@ -62,8 +62,6 @@ def cross_validate(
         FileExistsError: the folder holds the folds of another command.
         Signal: Ctrl-C or SIGTERM; the training that was interrupted has saved its state.
     """
-    if num_folds < 2:
-        raise InvalidInputError(f"`folds` {num_folds}: expected 2 or more", code="E-input-range")
     root = Path(cfg.work_dir)
     for name, folder in (("work_dir", root), ("out_of_fold", out_of_fold)):
         if folder is not None:
@@ -84,8 +82,7 @@ def cross_validate(
         if not (record and record["state"] != "started"):
             say(f"{title} training")
             _write_record(folder, {"digest": digest, "state": "started"})
-            resume = [] if "--resume" in words else ["--resume", "auto"]
-            _call("train", [*words, "--fold", str(number), *resume], folder)
+            _call("train", [*words, "--fold", str(number), "--resume", "auto"], folder)
             _write_record(folder, {"digest": digest, "state": "trained"})
         say(f"{title} testing")
         outputs = [] if out_of_fold is None else ["--out", out_of_fold]

@@ -71,12 +71,20 @@ def _train_folds(args: argparse.Namespace, folds: options.FoldOptions, words: Se
     compat.repair()  # before the import of MMSegmentation, which would print warnings
     from semseg.analysis.cross_validation import cross_validate, table
     from semseg.config import load_config
+    from semseg.training.folds import check_folds
 
     if args.launcher != "none":
         raise InvalidConfigError(
             "`folds` starts its trainings itself; with several processes, train one `fold` at a time",
             code="E-config-conflict",
         )
+    for name in ("resume", "overfit", "dry_run"):
+        if getattr(args, name):
+            raise InvalidConfigError(
+                f"`{name}` has no use with `folds`: the command goes on by itself; give `fold` too, or leave it out",
+                code="E-config-no-effect",
+            )
     cfg = load_config(args.config, args.cfg_options, work_dir=args.work_dir, data=args.data, plugins=args.plugins)
+    check_folds(cfg, folds)
     for line in table(cross_validate(cfg, words, folds.folds, folds.out_of_fold, lambda text: print(text, flush=True))):
         print(line)
