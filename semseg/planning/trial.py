@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from semseg.errors import SemsegError
 from semseg.planning.machine_facts import Trial
 from semseg.system.child_process import describe_failure, run_python
 
@@ -124,6 +125,7 @@ def _picture_s(runner: Any) -> float:
 
 
 if __name__ == "__main__":
-    from semseg.cli.program import run_tool
-
-    run_tool(lambda: main(*sys.argv[1:]))
+    try:
+        main(*sys.argv[1:])
+    except SemsegError as error:
+        sys.exit(f"error: {error}")
