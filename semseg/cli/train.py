@@ -86,5 +86,6 @@ def _train_folds(args: argparse.Namespace, folds: options.FoldOptions, words: Se
             )
     cfg = load_config(args.config, args.cfg_options, work_dir=args.work_dir, data=args.data, plugins=args.plugins)
     check_folds(cfg, folds)
-    for line in table(cross_validate(cfg, words, folds.folds, folds.out_of_fold, lambda text: print(text, flush=True))):
-        print(line)
+    assert folds.folds is not None
+    done = cross_validate(cfg, words, folds.folds, folds.out_of_fold, lambda text: print(text, flush=True))
+    print("\n".join(table(done)))

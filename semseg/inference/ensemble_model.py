@@ -33,12 +33,14 @@ def EnsembleSegmentor(members: Sequence[dict], data_preprocessor: dict, **kwargs
     """
     from mmseg.models.segmentors import EncoderDecoder
 
-    class Ensemble(EncoderDecoder):
+    base: Any = EncoderDecoder  # whose attributes are declared more narrowly than it uses them
+
+    class Ensemble(base):
         """See `EnsembleSegmentor`."""
 
         def __init__(self) -> None:
-            super(EncoderDecoder, self).__init__(data_preprocessor=data_preprocessor)
-            self.members = torch.nn.ModuleList(MODELS.build(dict(member)) for member in members)
+            super(base, self).__init__(data_preprocessor=data_preprocessor)
+            self.members: Any = torch.nn.ModuleList(MODELS.build(dict(member)) for member in members)
             outputs = {(member.num_classes, member.out_channels) for member in self.members}
             if len(outputs) != 1:
                 raise InvalidConfigError(

@@ -11,7 +11,7 @@ import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from semseg.errors import SemsegError
 from semseg.planning.machine_facts import Trial
@@ -77,7 +77,7 @@ def main(config: str, result: str, device: str) -> None:
         cfg.default_hooks.checkpoint = None
         cfg.visualizer.vis_backends = []
         logging.raiseExceptions = False
-        runner: Any = RUNNERS.build(cfg)
+        runner: Any = RUNNERS.build(cast(dict, cfg))  # MMEngine takes a Config as well
         clock, meter = Clock(), Meter(next(runner.model.parameters()).device)
         runner.register_hook(clock)
         start_s = time.perf_counter() - started
