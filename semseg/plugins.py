@@ -3,6 +3,7 @@
 
 from semseg.datasets import labelled_dataset, rare_class_crops, seeded, transforms  # noqa: F401
 from semseg.evaluation import class_map, metric, result_files, strict_weights  # noqa: F401
+from semseg.inference import ensemble_model  # noqa: F401
 from semseg.training import (  # noqa: F401
     checkpointing,
     contact_sheet,

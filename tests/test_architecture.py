@@ -47,13 +47,17 @@ ALLOWED = {
         *(f"semseg.{room}" for room in ("compat", "checkpoints", "config", "datasets", "visualization", "evaluation")),
         *("av", "tifffile", "onnxruntime", "openvino", *STACK),
     },
-    "plugins": {"semseg.compat", "semseg.datasets", "semseg.evaluation", "semseg.training"},
+    "plugins": {"semseg.compat", "semseg.datasets", "semseg.evaluation", "semseg.inference", "semseg.training"},
     "export": {
         *(
             f"semseg.{room}"
             for room in ("compat", "checkpoints", "datasets", "evaluation", "inference", "visualization")
         ),
         *("nncf", "onnx", "onnxruntime", "openvino", *STACK),
+    },
+    "planning": {
+        *(f"semseg.{room}" for room in ("checkpoints", "config", "datasets", "training")),
+        *STACK,
     },
     "analysis": {
         *(f"semseg.{room}" for room in ("checkpoints", "config", "datasets", "evaluation", "inference")),
@@ -65,7 +69,10 @@ ALLOWED = {
     },
     "cli": {
         *(f"semseg.{room}" for room in ("analysis", "checkpoints", "checks", "compat", "config", "datasets")),
-        *(f"semseg.{room}" for room in ("evaluation", "export", "inference", "launch", "serve", "training")),
+        *(
+            f"semseg.{room}"
+            for room in ("evaluation", "export", "inference", "launch", "planning", "serve", "training")
+        ),
         *("semseg.visualization", "mmengine", "torch"),
     },
 }
@@ -124,7 +131,7 @@ def test_programs_import_heavy_packages_below_their_functions(path):
     light = {name for name in names if name.split(".")[0] in sys.stdlib_module_names}
     ours = ("semseg.cli", "semseg.errors", "semseg.system", "semseg.config.options")
     ours += ("semseg.training.options", "semseg.evaluation.options", "semseg.inference.options")
-    ours += ("semseg.serve.options", "semseg.analysis.options")
+    ours += ("semseg.serve.options", "semseg.analysis.options", "semseg.planning.options")
     rooms = {f"semseg.{room}" for room in ("training", "evaluation", "inference", "serve", "analysis")}  # light
     assert {n for n in names - light if not n.startswith(ours)} <= rooms
 

@@ -17,7 +17,7 @@ NAMES = {
     "LOG_PROCESSORS": ["SegLogProcessor"],
     "LOOPS": ["ResumableEpochLoop"],
     "METRICS": ["ConfusionMetric", "CrossEntropyMetric"],
-    "MODELS": ["StridedLovaszLoss"],
+    "MODELS": ["EnsembleSegmentor", "StridedLovaszLoss"],
     "OPTIM_WRAPPERS": ["Bf16OptimWrapper"],
     "RUNNERS": ["FreezingRunner"],
     "TRANSFORMS": ["LoadPhotograph", "LoadTrainIds", "RareClassCrop"],

@@ -17,6 +17,7 @@ from semseg.cli import (
     look,
     model,
     model_compare,
+    model_ensemble,
     model_export,
     model_list,
     pack,
@@ -52,6 +53,7 @@ _MODEL = (
     model.add_publish,
     model_export.add_export,
     model_compare.add_compare,
+    model_ensemble.add_ensemble,
 )
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "infer": ("infer:main", "segment photographs and videos"),
     "serve": ("serve:main", "try a model in the browser"),
     "data": ("groups:data", "create, import, check and view data sets"),
+    "plan": ("plan:main", "write a config for a labelled set and this machine"),
     "model": ("groups:trained_model", "list and compare models; describe, publish and export a trained one"),
     "report": ("groups:analyze", "write a report about a run"),
     "compare": ("groups:analyze", "compare two tests on the same images"),

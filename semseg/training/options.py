@@ -223,6 +223,27 @@ class StoppingOptions:
 
 
 @dataclass(frozen=True)
+class FoldOptions:
+    """Cross-validation."""
+
+    folds: int | None = option(
+        type=int,
+        metavar="N",
+        help="divide the training set into N folds by groups of related pictures, train N models one after the other,"
+        " and test each on the fold that it has not seen; the same command goes on where it was interrupted",
+    )
+    fold: int | None = option(type=int, metavar="K", help="train only fold K, from 1, without the test")
+    group_by: str | None = option(
+        metavar="RULE",
+        help="auto, folder, prefix or regex:PATTERN, as for data split, or picture: each picture is a group; default:"
+        " auto if it finds groups, else picture",
+    )
+    out_of_fold: str | None = option(
+        metavar="DIR", help="write the train ids that each model predicts for the fold it has not seen to DIR"
+    )
+
+
+@dataclass(frozen=True)
 class PreflightOptions:
     """Checks before the first iteration."""
 

@@ -42,7 +42,7 @@ def test_a_slip_names_the_nearest_command(capsys):
     assert command.main(["trian"]) == 2
     assert capsys.readouterr().err == "semseg: no command trian; did you mean train?\n"
     assert command.main(["xyz"]) == 2
-    assert "no command xyz; expected one of train, test, infer, " in capsys.readouterr().err
+    assert "no command xyz; expected one of train, test, evaluate, " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
