@@ -30,6 +30,7 @@ ALLOWED = {
     "checkpoints": {"semseg.compat", "safetensors", *STACK},
     "datasets": {
         *("semseg.visualization", "kornia_rs", "pillow_heif", "pycocotools", "requests", "yaml", "lz4", *STACK),
+        "tifffile",
     },
     "config": {"semseg.compat", "semseg.checkpoints", "semseg.datasets", "yaml", *STACK},
     "checks": {"semseg.compat", "semseg.datasets", *STACK},

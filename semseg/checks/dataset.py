@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from semseg.checks.band_values import check_band_values
 from semseg.checks.findings import Finding, Report, sort_findings
 from semseg.checks.mask_values import check_masks
 from semseg.checks.palettes import check_palettes
@@ -87,7 +88,8 @@ def check_parts(
         num_files += len(own_images) + len(own_masks)
         splits[part.split] = splits.get(part.split, 0) + len(part.files)
         all_findings += check_readable(part.split, [*own_images, *own_masks])
-        all_findings += check_values(part, [row for row in own_images if not row[1].problem])
+        check = check_values if part.rules.bands is None else check_band_values
+        all_findings += check(part, [row for row in own_images if not row[1].problem])
         good_masks = [row for row in own_masks if not row[1].problem]
         pairs = [
             ((files.image_path, images[files.image_path]), (files.mask_path, masks[files.mask_path]))
@@ -136,14 +138,15 @@ def _read(
     jobs, owners = [], []
     for part, cache in zip(parts, caches, strict=True):
         for image_path, mask_path in part.files:
-            image = cache.find("images", image_path)
+            bands = part.rules.bands  # what is known of a file does not depend on them: such pictures are read again
+            image = None if bands is not None else cache.find("images", image_path)
             if image is not None and deep and not image.thumbnail and not image.problem:
                 image = None
             mask = None if mask_path is None else cache.find("masks", mask_path)
             images[image_path], masks[mask_path] = image, mask
             if image is None or (mask is None and mask_path is not None):
                 unread_mask = None if mask_path is None or mask is not None else str(mask_path)
-                jobs.append(Job(None if image else str(image_path), unread_mask, deep))
+                jobs.append(Job(None if image else str(image_path), unread_mask, deep, bands, part.rules.exif))
                 owners.append(cache)
     num_processes = max(1, min(num_processes, len(jobs) // (_PER_PROCESS // 8 if deep else _PER_PROCESS)))
     num_read = 0
@@ -151,7 +154,8 @@ def _read(
         for kind, known, path, file_facts in zip(("images", "masks"), (images, masks), job, facts, strict=False):
             if path is not None:
                 known[Path(path)] = file_facts
-                cache.add(kind, Path(path), file_facts)
+                if not (kind == "images" and job.bands is not None):
+                    cache.add(kind, Path(path), file_facts)
                 num_read += 1
     for cache in caches:
         cache.save()

@@ -117,7 +117,13 @@ def run_infer(args: argparse.Namespace) -> int:
         return _segment_videos(args, videos, save)
     left_out = LeftOut()
     result_dirs = [args.out_dir / kind for kind in SUFFIXES]
-    images = find_images(*args.inputs, leave_out=result_dirs, keep_suffix=args.keep_suffix, left_out=left_out)
+    images = find_images(
+        *args.inputs,
+        leave_out=result_dirs,
+        keep_suffix=args.keep_suffix,
+        left_out=left_out,
+        more_suffixes=_more_suffixes(args.checkpoint),
+    )
     check_kinds(save)
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
     check_sources_stay(images, args.out_dir, kinds)
@@ -148,6 +154,18 @@ def run_infer(args: argparse.Namespace) -> int:
     if args.bits is not None and summary.num_done and not summary.num_deep:
         print(f"--bits {args.bits} had no effect: none of the photographs stores 16 bits")
     return 1 if summary.failed else 0
+
+
+def _more_suffixes(checkpoint: str) -> tuple[str, ...]:
+    """Return the suffixes of files that only models with `bands` read, if the checkpoint describes such a model."""
+    from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
+    from semseg.config.bands import bands_in_checkpoint
+    from semseg.datasets.bands import BAND_SUFFIXES
+
+    if is_checkpoint(Path(checkpoint)):
+        with contextlib.suppress(ValueError, OSError):  # reported when the model is opened
+            return BAND_SUFFIXES if bands_in_checkpoint(read_checkpoint(Path(checkpoint), mmap=True)) else ()
+    return ()
 
 
 _IMAGE_OPTIONS = ("no_vis", "legend", "geojson", "keep_suffix", "max_pixels", "batch")

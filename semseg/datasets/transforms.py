@@ -108,7 +108,7 @@ class LoadTrainIds(BaseTransform):
         self.num_classes = num_classes
 
     def transform(self, results: dict) -> dict:
-        """Add `gt_seg_map`: train ids, uint8, shape (height, width)."""
+        """Add `gt_seg_map`: train ids, uint8, shape (height, width); 255 where the picture has no data in any band."""
         path = results.get("seg_map_path")
         rules = read_dataset_file(results["dataset_file"]) if "dataset_file" in results else None
         if path is None:
@@ -123,6 +123,8 @@ class LoadTrainIds(BaseTransform):
         else:
             train_ids = self._translate(read_mask(path), results)
         _check_size(path, train_ids.shape, results)
+        if (nodata := results.pop("nodata", None)) is not None:  # from LoadBands
+            train_ids = np.where(nodata, np.uint8(IGNORED), train_ids)
         results["gt_seg_map"] = train_ids
         results["seg_fields"].append("gt_seg_map")
         return results
