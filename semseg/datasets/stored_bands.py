@@ -297,4 +297,6 @@ def _as_data_error(error: Exception) -> SemsegError:
     if isinstance(error, OSError) and error.strerror:
         return InvalidDataError(error.strerror.lower(), code="E-data-unreadable")
     reason = " ".join(str(error).split()) or type(error).__name__
+    if "cannot identify image file" in reason:
+        reason = "it is neither TIFF, PNG, NPY, nor a photograph"
     return InvalidDataError(f"not a readable picture ({reason})", code="E-data-unreadable")
