@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from semseg.cli.predictor import add_model_flags, add_speed_flags, open_predictor, split_config
+from semseg.cli.predictor import add_model_flags, add_speed_flags, more_suffixes, open_predictor, split_config
 from semseg.cli.program import ArgumentParser, add_debug_flag
 from semseg.errors import InvalidInputError
 
@@ -122,7 +122,7 @@ def run_infer(args: argparse.Namespace) -> int:
         leave_out=result_dirs,
         keep_suffix=args.keep_suffix,
         left_out=left_out,
-        more_suffixes=_more_suffixes(args.checkpoint),
+        more_suffixes=more_suffixes(args.checkpoint),
     )
     check_kinds(save)
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
@@ -154,18 +154,6 @@ def run_infer(args: argparse.Namespace) -> int:
     if args.bits is not None and summary.num_done and not summary.num_deep:
         print(f"--bits {args.bits} had no effect: none of the photographs stores 16 bits")
     return 1 if summary.failed else 0
-
-
-def _more_suffixes(checkpoint: str) -> tuple[str, ...]:
-    """Return the suffixes of files that only models with `bands` read, if the checkpoint describes such a model."""
-    from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
-    from semseg.config.bands import bands_in_checkpoint
-    from semseg.datasets.bands import BAND_SUFFIXES
-
-    if is_checkpoint(Path(checkpoint)):
-        with contextlib.suppress(ValueError, OSError):  # reported when the model is opened
-            return BAND_SUFFIXES if bands_in_checkpoint(read_checkpoint(Path(checkpoint), mmap=True)) else ()
-    return ()
 
 
 _IMAGE_OPTIONS = ("no_vis", "legend", "geojson", "keep_suffix", "max_pixels", "batch")
@@ -204,21 +192,14 @@ def _check_options(args: argparse.Namespace, save: list[str], is_video: bool) ->
 
 def _check_tiled_outputs(args: argparse.Namespace, images: Sequence, save: list[str]) -> None:
     """Raise before the model is loaded if `save` has outputs that are not written for images segmented by tiles."""
-    from semseg.datasets.photographs import open_photograph
     from semseg.inference.reading import MAX_PIXELS
     from semseg.system.folders import TIFF_SUFFIXES
 
     if not args.tile or not save:
         return
     for image in images:
-        if image.path.suffix.lower() in TIFF_SUFFIXES:
-            with (
-                contextlib.suppress(Exception),
-                open_photograph(image.path) as (picture, _),
-            ):  # reported later
-                width, height = picture.size
-                if width * height > (args.max_pixels or MAX_PIXELS):
-                    break
+        if image.path.suffix.lower() in TIFF_SUFFIXES and _num_pixels(image.path) > (args.max_pixels or MAX_PIXELS):
+            break
     else:
         return
     raise InvalidInputError(
@@ -226,6 +207,19 @@ def _check_tiled_outputs(args: argparse.Namespace, images: Sequence, save: list[
         " --save out, or segment this file separately",
         code="E-input-kind",
     )
+
+
+def _num_pixels(path: Path) -> int:
+    """Return how many pixels a picture has; 0 if it cannot be read, which is reported later."""
+    from semseg.datasets.photographs import open_photograph
+    from semseg.datasets.stored_bands import read_header
+
+    with contextlib.suppress(Exception), open_photograph(path) as (picture, _):
+        return picture.width * picture.height
+    with contextlib.suppress(ValueError):  # of other bands than a photograph has
+        header = read_header(path, "ignore")
+        return header.width * header.height
+    return 0
 
 
 def _segment_videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int:

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from semseg.datasets.bands import Bands
 from semseg.datasets.photograph_kind import is_plain
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
+from semseg.datasets.stored_bands import read_header
 from semseg.errors import InvalidDataError, MissingDataError
 
 _ORIENTATION = 0x0112  # EXIF tag
@@ -68,6 +69,24 @@ def measure_image(path: str | Path | BinaryIO) -> tuple[tuple[int, int], tuple[i
         orientation = image.getexif().get(_ORIENTATION, 1) if has_exif else 1
         width, height = image.size
     return (width, height), (height, width) if orientation in _SWAPPED else (width, height)
+
+
+def size_of_picture(path: str | Path, exif: str, has_bands: bool) -> tuple[int, int]:
+    """Return width and height of a picture as a training sees it, from its header.
+
+    Args:
+        path: of the picture.
+        exif: `apply` turns it upright by its EXIF orientation, `ignore` takes it as stored.
+        has_bands: whether its set has `bands`.
+
+    Raises:
+        OSError, SyntaxError, ValueError, Image.DecompressionBombError: it is not a readable image.
+    """
+    if has_bands:
+        header = read_header(Path(path), exif)
+        return header.width, header.height
+    stored, upright = measure_image(path)
+    return upright if exif == "apply" else stored
 
 
 def read_mask(path: str | Path, exif: str = "apply") -> Image.Image:

@@ -78,7 +78,7 @@ def read_photograph(
     source = source if isinstance(source, bytes) else Path(source)
     if bands is not None:
         picture = bands.read(source, exif, max_pixels)
-        place = None if isinstance(source, bytes) else find_place(source, exif)
+        place = None if isinstance(source, bytes) else find_place(source, "ignore")  # it is upright
         shown = bands.show(picture.image)
         return Photograph(picture.image, nodata=picture.nodata, place=place, is_deep=True, shown=shown)
     pixels = decode_photograph(source, exif, bits, max_pixels, on_open=read_metadata)
