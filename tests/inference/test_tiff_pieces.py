@@ -28,11 +28,7 @@ def test_a_window_is_a_part_of_the_whole(tmp_path, layout):
     whole = BANDS.read(tmp_path / "a.tif").image
     with TiffBands(tmp_path / "a.tif", BANDS) as image:
         assert image.shape == (37, 53, 2)
-        for rows, columns in (
-            (slice(0, 37), slice(0, 53)),
-            (slice(15, 33), slice(3, 20)),
-            (slice(36, 37), slice(52, 53)),
-        ):
+        for top, bottom, left, right in ((0, 37, 0, 53), (15, 33, 3, 20), (36, 37, 52, 53)):
             window = image[top:bottom, left:right]
             np.testing.assert_array_equal(window, whole[top:bottom, left:right])
         assert not image.nodata(slice(0, 9)).any()
