@@ -6,13 +6,11 @@ checkpoint with another dataset.yaml takes them from the checkpoint: nothing is 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmseg.registry import MODELS
 
 from semseg.checkpoints.description import description_of
 from semseg.config.log import warn
@@ -21,14 +19,12 @@ from semseg.datasets.band_statistics import bands_from, mean_and_std, measure_ba
 from semseg.datasets.bands import LOADER, Bands
 from semseg.datasets.dataset_file import DatasetFile
 from semseg.errors import InvalidConfigError
-from semseg.system.wording import listing
 
 _DISTORTION = "PhotoMetricDistortion"
 _COLOUR_STEPS = (  # of MMSegmentation and MMCV, which need RGB of 8 bits
     *("CLAHE", "AdjustGamma", "RGB2Gray", "RandomGrayscale", "Albu", "AutoContrast", "Brightness", "Color", "Contrast"),
     *("ColorTransform", "Equalize", "Invert", "Posterize", "Sharpness", "Solarize", "SolarizeAdd", "RandAugment"),
 )
-_FIXED_INPUT = ("VPD", "CLIP")  # backbones that are made for RGB, whatever their signature says
 
 
 class Input:
@@ -67,6 +63,8 @@ def choose_input(
     """
     with_bands = {path: rules for path, rules in rules_of.items() if rules.bands is not None}
     known = bands_in_checkpoint(checkpoint or {})
+    if checkpoint is not None and not known:  # it does not describe itself: its config does
+        known = [bands for dataset in datasets_of(cfg, *LOADERS) if (bands := loader_of(dataset)) is not None]
     if not with_bands:
         path = next(iter(rules_of))
         if known or (checkpoint is None and _has_loader(cfg)):
@@ -94,7 +92,9 @@ def choose_input(
             )
     if checkpoint is None:
         return _measure(with_bands)
-    return _recall(with_bands, known, checkpoint)
+    described = bands_in_checkpoint(checkpoint)
+    model = description_of(checkpoint)["config"]["model"] if described else cfg.model
+    return _recall(with_bands, known, model.get("data_preprocessor") or {})
 
 
 def _measure(rules_of: Mapping[str, DatasetFile]) -> Input:
@@ -107,15 +107,15 @@ def _measure(rules_of: Mapping[str, DatasetFile]) -> Input:
         assert rules.bands is not None
         bands = bands_of[path] = bands_from(rules.bands, measured[path].ranges, mean)
         source = f"{measured[path].num_pictures} pictures of split {measured[path].split}"
-        how = f", percentiles {_numbers(rules.bands.percentiles)} of {source}" if rules.bands.percentiles else ""
-        lines.append(f"{path}: bands {_numbers(bands.bands)}; {_format_ranges(bands)} become 0 to 255{how}")
+        how = f", percentiles {list_numbers(rules.bands.percentiles)} of {source}" if rules.bands.percentiles else ""
+        lines.append(f"{path}: bands {list_numbers(bands.bands)}; {_format_ranges(bands)} become 0 to 255{how}")
     if not trained:
         lines.append("no set has a split train: bands were measured on the first split of each")
     return Input(bands_of, mean, std, lines)
 
 
-def _recall(rules_of: Mapping[str, DatasetFile], known: Sequence[Bands], checkpoint: Mapping[str, Any]) -> Input:
-    """Take the numbers of the training from its checkpoint."""
+def _recall(rules_of: Mapping[str, DatasetFile], known: Sequence[Bands], preprocessor: Mapping[str, Any]) -> Input:
+    """Take the numbers of the training, with its data preprocessor, from its checkpoint."""
     path, rules = next(iter(rules_of.items()))
     assert rules.bands is not None
     if not known:
@@ -124,8 +124,7 @@ def _recall(rules_of: Mapping[str, DatasetFile], known: Sequence[Bands], checkpo
             " dataset.yaml of its training, or a checkpoint that such a training has written",
             code="E-config-bands",
         )
-    model = description_of(checkpoint)["config"]["model"]
-    mean, std = model["data_preprocessor"]["mean"], model["data_preprocessor"]["std"]
+    mean, std = preprocessor.get("mean") or [], preprocessor.get("std") or []
     bands_of, lines = {}, []
     for path, rules in rules_of.items():
         assert rules.bands is not None
@@ -147,78 +146,9 @@ def _recall(rules_of: Mapping[str, DatasetFile], known: Sequence[Bands], checkpo
             lines.append(f"{path}: its range differs from that of the training, {_format_ranges(known[0])}")
         bands = bands_of[path] = bands_from(rules.bands, ranges, known[0].fill)
         lines.append(
-            f"{path}: bands {_numbers(bands.bands)}; {_format_ranges(bands)} become 0 to 255, as in the training"
+            f"{path}: bands {list_numbers(bands.bands)}; {_format_ranges(bands)} become 0 to 255, as in the training"
         )
     return Input(bands_of, mean, std, lines)
-
-
-def set_input(cfg: Config, chosen: Input) -> list[str]:
-    """Fit the first convolution and the normalisation of a model to its channels. Modifies `cfg`.
-
-    Returns:
-        What was changed.
-
-    Raises:
-        ValueError: the backbone has a fixed number of channels, or the data preprocessor does not normalise.
-    """
-    count = chosen.num_channels
-    preprocessor = cfg.model.get("data_preprocessor") or cfg.get("data_preprocessor")
-    if preprocessor is None or type_name(preprocessor) != "SegDataPreProcessor":
-        raise InvalidConfigError(
-            f"a set with `bands` needs a model.data_preprocessor of type SegDataPreProcessor, and the config has"
-            f" {'none' if preprocessor is None else type_name(preprocessor)}",
-            code="E-config-bands",
-        )
-    changes = [*chosen.lines]
-    changes.append(
-        f"normalised with the mean {_numbers(chosen.mean)} and std {_numbers(chosen.std)} of the training split,"
-        f" instead of the mean {_numbers(preprocessor.get('mean') or [])} of the config"
-    )
-    preprocessor = {**preprocessor, "mean": list(chosen.mean), "std": list(chosen.std)}
-    if count != 3:  # the order of three channels is swapped, as for RGB
-        preprocessor |= {"bgr_to_rgb": False, "rgb_to_bgr": False}
-    cfg.model.data_preprocessor = preprocessor
-    if "data_preprocessor" in cfg:
-        cfg.data_preprocessor = preprocessor
-    return changes + _set_in_channels(cfg.model, count)
-
-
-def _set_in_channels(model: Any, count: int) -> list[str]:
-    """Set the number of channels of the first convolutions. Modifies `model`."""
-    backbone = model.get("backbone")
-    key = "model.backbone"
-    places: list[tuple[str, Any]] = []
-    while isinstance(backbone, dict):
-        if type_name(backbone) not in _FIXED_INPUT and _takes_in_channels(backbone):
-            places.append((key, backbone))
-        backbone, key = backbone.get("backbone_cfg"), f"{key}.backbone_cfg"
-    if not places and count != 3:
-        kind = type_name(model.get("backbone") or model)
-        raise InvalidConfigError(
-            f"{kind} reads three channels, and the set has {count} bands: name three `bands`, or take a config whose"
-            " backbone has `in_channels`",
-            code="E-config-bands",
-        )
-    changed = [(place, part) for place, part in places if part.get("in_channels", 3) != count]
-    for _, part in changed:
-        part["in_channels"] = count
-    return [f"{listing([f'{place}.in_channels' for place, _ in changed])} is {count}"] if changed else []
-
-
-def _takes_in_channels(part: Mapping[str, Any]) -> bool:
-    """Return whether the class of a part of a model has an argument `in_channels`, in itself or through `**kwargs`."""
-    if "in_channels" in part:
-        return True
-    kind = part["type"] if isinstance(part["type"], type) else MODELS.get(part["type"])
-    for base in inspect.getmro(kind) if inspect.isclass(kind) else ():
-        if "__init__" not in vars(base):
-            continue
-        parameters = inspect.signature(base.__init__).parameters
-        if "in_channels" in parameters:
-            return True
-        if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
-            return False
-    return False
 
 
 def read_bands_in(steps: Any, bands: Bands, exif: str) -> Any:
@@ -247,7 +177,9 @@ def read_bands_in(steps: Any, bands: Bands, exif: str) -> Any:
 
 def describe_distortion(cfg: Config) -> list[str]:
     """Return the line about a distortion of colours, which `read_bands_in` replaces."""
-    if not any(isinstance(part, dict) and type_name(part) == _DISTORTION for _, part in walk(cfg)):
+    if not any(
+        isinstance(part, dict) and type_name(part) == _DISTORTION for _, part in walk(cfg.get("train_dataloader"))
+    ):
         return []
     return [
         f"{_DISTORTION} is replaced by BandDistortion, which changes brightness and contrast only, of all bands alike"
@@ -282,7 +214,7 @@ def check_loaders(cfg: Config, checkpoint: Mapping[str, Any], path: Path) -> Non
     known = bands_in_checkpoint(checkpoint)
     if known and not _has_loader(cfg):
         raise InvalidConfigError(
-            f"{path} was trained on bands {_numbers(known[0].bands)}, and the config reads photographs: leave it"
+            f"{path} was trained on bands {list_numbers(known[0].bands)}, and the config reads photographs: leave it"
             " out, or give the dataset.yaml of the training as `data`",
             code="E-config-bands",
         )
@@ -309,5 +241,6 @@ def _format_ranges(bands: Bands) -> str:
     return f"values {pairs[0]}" if len(set(pairs)) == 1 else f"values {', '.join(pairs)}"
 
 
-def _numbers(values: Sequence[float]) -> str:
+def list_numbers(values: Sequence[float]) -> str:
+    """Write numbers with five digits."""
     return ", ".join(f"{value:.5g}" for value in values) or "none"

@@ -10,10 +10,11 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
-from semseg.config.bands import Input, choose_input, describe_distortion, loader_of, set_input
+from semseg.config.bands import Input, choose_input, describe_distortion, loader_of
 from semseg.config.classes import adapt_pipeline, classes_of, difference
 from semseg.config.heads import set_num_classes, set_vocabulary
 from semseg.config.ignored import set_ignored
+from semseg.config.in_channels import set_input
 from semseg.config.log import warn
 from semseg.config.sizes import fit_sizes
 from semseg.config.trained_sizes import sizes_of, take_sizes
@@ -87,6 +88,7 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         cfg.custom_imports = {"imports": [*imports, plugins], "allow_failed_imports": False}
     import_modules_from_strings([plugins])
     mixing: list[str] = []
+    first_path, first = next(iter(rules_of.items()))
     for step, splits in _SPLITS.items():
         loader = cfg.get(f"{step}_dataloader")
         if loader is None:
@@ -99,8 +101,9 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         joined = dict(type="ConcatDataset", datasets=datasets, ignore_keys=["palette"])
         wrappers = kept_wrappers(loader.dataset, f"{step}_dataloader.dataset")
         mixing += [f"{step}_dataloader ({type_name(wrapper)})" for wrapper in wrappers if "pipeline" in wrapper]
-        loader["dataset"] = wrap(datasets[0] if len(datasets) == 1 else joined, wrappers, next(iter(rules_of.values())))
-    first_path, first = next(iter(rules_of.items()))
+        loader["dataset"] = wrap(
+            datasets[0] if len(datasets) == 1 else joined, wrappers, first, chosen and chosen.bands_of[first_path]
+        )
     if "tta_pipeline" in cfg:
         cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first, chosen and chosen.bands_of[first_path])
     changes += set_num_classes(cfg.model, len(first.classes))

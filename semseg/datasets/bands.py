@@ -89,24 +89,37 @@ class Bands:
 
     def __post_init__(self) -> None:
         same = len(self.bands) == len(self.range) == len(self.fill) > 0
-        if not same or not all(low < high for low, high in self.range):
+        fits = same and min(self.bands) > 0 and all(0 <= channel < len(self.bands) for channel in self.rgb or ())
+        if not fits or not all(low < high for low, high in self.range):
             raise InvalidDataError(
                 f"{LOADER}: bands {list(self.bands)}, range {list(self.range)} and fill {list(self.fill)} do not fit"
-                " together; expected as many pairs and numbers as bands",
+                " together; expected as many pairs and numbers as bands, and rgb among them",
                 code="E-data-bands",
             )
 
     @classmethod
     def from_step(cls, step: Mapping[str, Any]) -> Bands:
-        """Read a step `LoadBands` of a config."""
-        rgb = step.get("rgb")
-        return cls(
-            tuple(step["bands"]),
-            tuple((float(low), float(high)) for low, high in step["range"]),
-            tuple(map(float, step["fill"])),
-            step.get("nodata"),
-            None if rgb is None else (rgb[0], rgb[1], rgb[2]),
-        )
+        """Read a step `LoadBands` of a config.
+
+        Raises:
+            ValueError: a value is missing, or wrong.
+        """
+        rgb, nodata = step.get("rgb"), step.get("nodata")
+        try:
+            return cls(
+                tuple(map(int, step["bands"])),
+                tuple((float(low), float(high)) for low, high in step["range"]),
+                tuple(map(float, step["fill"])),
+                None if nodata is None else float(nodata),
+                None if rgb is None else (int(rgb[0]), int(rgb[1]), int(rgb[2])),
+            )
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            if isinstance(error, InvalidDataError):
+                raise
+            raise InvalidDataError(
+                f"{LOADER} with {dict(step)}: expected bands, range and fill, as `load_config` writes them",
+                code="E-data-bands",
+            ) from error
 
     @property
     def num_channels(self) -> int:
