@@ -38,8 +38,8 @@ def set_input(cfg: Config, chosen: Input) -> list[str]:
     before = list(preprocessor.get("mean") or [])
     if before != chosen.mean:
         changes.append(
-            f"normalised with the mean {list_numbers(chosen.mean)} and std {list_numbers(chosen.std)} of the training split,"
-            f" instead of the mean {list_numbers(before)} of the config"
+            f"normalised with the mean {list_numbers(chosen.mean)} and std {list_numbers(chosen.std)} of the training"
+            f" split, instead of the mean {list_numbers(before)} of the config"
         )
     preprocessor = {**preprocessor, "mean": list(chosen.mean), "std": list(chosen.std)}
     if count != 3:  # the order of three channels is swapped, as for RGB
