@@ -64,7 +64,7 @@ def choose_input(
     with_bands = {path: rules for path, rules in rules_of.items() if rules.bands is not None}
     known = bands_in_checkpoint(checkpoint or {})
     if checkpoint is not None and not known:  # it does not describe itself: its config does
-        known = [bands for dataset in datasets_of(cfg, *LOADERS) if (bands := loader_of(dataset)) is not None]
+        known = _bands_by_file(datasets_of(cfg, *LOADERS))
     if not with_bands:
         path = next(iter(rules_of))
         if known or (checkpoint is None and _has_loader(cfg)):
@@ -114,7 +114,7 @@ def _measure(rules_of: Mapping[str, DatasetFile]) -> Input:
     return Input(bands_of, mean, std, lines)
 
 
-def _recall(rules_of: Mapping[str, DatasetFile], known: Sequence[Bands], preprocessor: Mapping[str, Any]) -> Input:
+def _recall(rules_of: Mapping[str, DatasetFile], known: Mapping[str, Bands], preprocessor: Mapping[str, Any]) -> Input:
     """Take the numbers of the training, with its data preprocessor, from its checkpoint."""
     path, rules = next(iter(rules_of.items()))
     assert rules.bands is not None
@@ -125,6 +125,7 @@ def _recall(rules_of: Mapping[str, DatasetFile], known: Sequence[Bands], preproc
             code="E-config-bands",
         )
     mean, std = preprocessor.get("mean") or [], preprocessor.get("std") or []
+    (usual, *_), all_ranges = known.values(), {bands.range for bands in known.values()}
     bands_of, lines = {}, []
     for path, rules in rules_of.items():
         assert rules.bands is not None
@@ -134,17 +135,19 @@ def _recall(rules_of: Mapping[str, DatasetFile], known: Sequence[Bands], preproc
                 code="E-config-bands",
             )
         ranges = rules.bands.ranges
-        if ranges is None:
-            ranges = known[0].range
-            if any(bands.range != ranges for bands in known):
-                raise InvalidConfigError(
-                    f"{path}: the checkpoint was trained on sets with different ranges: state those of this set as"
-                    " numbers, instead of percentiles",
-                    code="E-config-bands",
-                )
-        elif all(bands.range != ranges for bands in known):
-            lines.append(f"{path}: its range differs from that of the training, {_format_ranges(known[0])}")
-        bands = bands_of[path] = bands_from(rules.bands, ranges, known[0].fill)
+        if ranges is None and path in known:
+            ranges = known[path].range
+        elif ranges is None and len(all_ranges) > 1:
+            raise InvalidConfigError(
+                f"{path}: the checkpoint was trained on sets with different ranges: state those of this set as"
+                " numbers, instead of percentiles",
+                code="E-config-bands",
+            )
+        elif ranges is None:
+            ranges = usual.range
+        elif ranges not in all_ranges:
+            lines.append(f"{path}: its range differs from that of the training, {_format_ranges(usual)}")
+        bands = bands_of[path] = bands_from(rules.bands, ranges, usual.fill)
         lines.append(
             f"{path}: bands {list_numbers(bands.bands)}; {_format_ranges(bands)} become 0 to 255, as in the training"
         )
@@ -186,8 +189,8 @@ def describe_distortion(cfg: Config) -> list[str]:
     ]
 
 
-def bands_in_checkpoint(checkpoint: Mapping[str, Any]) -> list[Bands]:
-    """Return the `Bands` of the sets that a checkpoint was trained on; empty if it reads photographs.
+def bands_in_checkpoint(checkpoint: Mapping[str, Any]) -> dict[str, Bands]:
+    """Return the `Bands` of the sets that a checkpoint was trained on, by their file; empty if it reads photographs.
 
     Raises:
         ValueError: the description in the checkpoint is invalid.
@@ -195,9 +198,17 @@ def bands_in_checkpoint(checkpoint: Mapping[str, Any]) -> list[Bands]:
     config = description_of(checkpoint).get("config")
     loader = config.get("train_dataloader") or config.get("test_dataloader") if isinstance(config, dict) else None
     if not isinstance(loader, Mapping) or not isinstance(loader.get("dataset"), (dict, list, tuple)):
-        return []
-    steps = [step for dataset in inner_datasets(loader["dataset"]) for step in dataset.get("pipeline") or ()]
-    return [Bands.from_step(step) for step in steps if isinstance(step, Mapping) and step.get("type") == LOADER]
+        return {}
+    return _bands_by_file(inner_datasets(loader["dataset"]))
+
+
+def _bands_by_file(datasets: Sequence[Any]) -> dict[str, Bands]:
+    found = {}
+    for number, dataset in enumerate(datasets):
+        bands = loader_of(dataset) if isinstance(dataset, Mapping) else None
+        if bands is not None:
+            found[str(dataset.get("dataset_file", number))] = bands
+    return found
 
 
 def check_loaders(cfg: Config, checkpoint: Mapping[str, Any], path: Path) -> None:
@@ -211,7 +222,7 @@ def check_loaders(cfg: Config, checkpoint: Mapping[str, Any], path: Path) -> Non
     Raises:
         ValueError: one reads bands and the other photographs.
     """
-    known = bands_in_checkpoint(checkpoint)
+    known = list(bands_in_checkpoint(checkpoint).values())
     if known and not _has_loader(cfg):
         raise InvalidConfigError(
             f"{path} was trained on bands {list_numbers(known[0].bands)}, and the config reads photographs: leave it"

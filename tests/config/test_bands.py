@@ -88,12 +88,24 @@ def test_changes_of_colours_are_replaced_or_refused(tmp_path):
 def test_a_test_takes_the_numbers_of_the_training(tmp_path):
     path = write_set(tmp_path, "float")
     content = described(load_config(CONFIG, data=path))
-    (known, *_) = bands_in_checkpoint(content)
+    (known,) = bands_in_checkpoint(content).values()
     other = write_set(tmp_path / "other", "float", counts=(("test", 2),))
     cfg = load_config(CONFIG, data=other, content=content)
     assert Bands.from_step(cfg.test_dataloader.dataset.pipeline[0]) == known
     assert list(cfg.model.data_preprocessor.mean) == list(known.fill)
     assert cfg.model.data_preprocessor.std == content["meta"]["semseg"]["config"]["model"]["data_preprocessor"]["std"]
+
+
+def test_each_set_of_a_training_keeps_its_own_percentiles_in_a_test(tmp_path):
+    first = write_set(tmp_path / "a", "three")
+    second = write_set(tmp_path / "b", "three", range={"percentiles": [20, 80]})
+    content = described(load_config(CONFIG, data=[first, second]))
+    known = bands_in_checkpoint(content)
+    assert known[str(first)].range != known[str(second)].range
+    cfg = load_config(CONFIG, data=second, content=content)
+    assert Bands.from_step(cfg.test_dataloader.dataset.pipeline[0]) == known[str(second)]
+    with raises("E-config-bands", "different ranges"):
+        load_config(CONFIG, data=write_set(tmp_path / "c", "three"), content=content)
 
 
 def test_a_checkpoint_on_bands_does_not_read_photographs(tmp_path, town):
