@@ -89,6 +89,7 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
     import_modules_from_strings([plugins])
     mixing: list[str] = []
     first_path, first = next(iter(rules_of.items()))
+    bands = None if chosen is None else chosen.bands_of[first_path]
     for step, splits in _SPLITS.items():
         loader = cfg.get(f"{step}_dataloader")
         if loader is None:
@@ -101,11 +102,9 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
         joined = dict(type="ConcatDataset", datasets=datasets, ignore_keys=["palette"])
         wrappers = kept_wrappers(loader.dataset, f"{step}_dataloader.dataset")
         mixing += [f"{step}_dataloader ({type_name(wrapper)})" for wrapper in wrappers if "pipeline" in wrapper]
-        loader["dataset"] = wrap(
-            datasets[0] if len(datasets) == 1 else joined, wrappers, first, chosen and chosen.bands_of[first_path]
-        )
+        loader["dataset"] = wrap(datasets[0] if len(datasets) == 1 else joined, wrappers, first, bands)
     if "tta_pipeline" in cfg:
-        cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first, chosen and chosen.bands_of[first_path])
+        cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first, bands)
     changes += set_num_classes(cfg.model, len(first.classes))
     changes += set_vocabulary(cfg.model, first.classes)
     changes += set_ignored(cfg)
@@ -264,7 +263,7 @@ def _dataset(path: str, rules: DatasetFile, splits: Sequence[str], pipeline: Any
         "type": "FolderSegDataset",
         "dataset_file": path,
         "split": next((split for split in splits if split in rules.splits), splits[0]),
-        "pipeline": adapt_pipeline(pipeline, rules, chosen and chosen.bands_of[path]),
+        "pipeline": adapt_pipeline(pipeline, rules, None if chosen is None else chosen.bands_of[path]),
     }
 
 

@@ -82,7 +82,8 @@ def measure_bands(rules: DatasetFile) -> Measured:
 
 def mean_and_std(measured: Sequence[Measured]) -> tuple[list[float], list[float]]:
     """Return the mean and the standard deviation of each channel over several sets, 0 to 255."""
-    count, total, squares = (sum(getattr(one, name) for one in measured) for name in ("counts", "sums", "squares"))
+    columns = ("counts", "sums", "squares")
+    count, total, squares = (np.sum([getattr(one, name) for one in measured], axis=0) for name in columns)
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 0))
     std[std < _LEAST_DEVIATION] = 1

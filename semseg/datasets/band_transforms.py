@@ -49,7 +49,7 @@ class LoadBands(BaseTransform):
         """
         path = results["img_path"]
         try:
-            source = Path(path) if self.backend_args is None else bytes(fileio.get(path, self.backend_args))
+            source = Path(path) if self.backend_args is None else fileio.get(path, self.backend_args)
             picture = self.bands.read(source, self.exif, MOST_PIXELS)
         except ValueError as error:
             raise InvalidDataError(f"{path}: {error}", code=getattr(error, "code", "E-data-unreadable")) from error

@@ -283,7 +283,7 @@ def _read_numbers(key: str, value: Any) -> tuple[int, ...]:
 def _read_range(value: Any, num_bands: int) -> tuple[tuple[Range, ...] | None, Range | None]:
     """Return the ranges of the bands, or else the percentiles that give them."""
     if isinstance(value, dict):
-        pair = value.get("percentiles")
+        pair = value.get("percentiles") or []
         if set(value) == {"percentiles"} and _is_pair(pair) and pair[0] >= 0 and pair[1] <= 100:
             return None, (float(pair[0]), float(pair[1]))
     elif _is_pair(value):

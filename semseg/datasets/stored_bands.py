@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -241,7 +242,7 @@ def band_pages(tiff: Any) -> list[Any]:
 
 
 def _open_png(content: bytes, exif: str) -> tuple[Header, Any]:
-    width, height, bits, color = *(int.from_bytes(content[at : at + 4]) for at in (16, 20)), content[24], content[25]
+    width, height, bits, color = *struct.unpack_from(">II", content, 16), content[24], content[25]
     if color not in _PNG_BANDS or bits < 8:
         kind = "a palette" if color == 3 else f"{bits} bits"
         raise InvalidDataError(f"is a PNG of {kind}; expected values of 8 or 16 bits", code="E-data-image-kind")

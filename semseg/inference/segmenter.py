@@ -237,7 +237,8 @@ class Segmenter:
                 raise MissingInputError(f"no image or folder {path}", code="E-input-missing")
             try:
                 if bands is not None:
-                    return *bands.read(path, self.predictor.exif), path
+                    image, nodata = bands.read(path, self.predictor.exif)
+                    return image, nodata, path
                 pixels = decode_photograph(path, self.predictor.exif, self.predictor.bits)
                 return pixels.image, pixels.nodata, path
             except ValueError as error:
@@ -250,7 +251,8 @@ class Segmenter:
                     " or an array with all bands of a file, shape (height, width, bands)",
                     code="E-input-image",
                 )
-            return *bands.convert_array(source), None
+            image, nodata = bands.convert_array(source)
+            return image, nodata, None
         if isinstance(source, Image.Image):
             pixels = pixels_of(source, self.predictor.exif, self.predictor.bits)
             return pixels.image, pixels.nodata, None

@@ -16,7 +16,9 @@ from tests.datasets.drawn_bands import CLASSES, KINDS, SIZE, draw, write_set
 
 def write(path, values, nodata=None):
     tags = [] if nodata is None else [(42113, 2, 0, nodata, True)]
-    tifffile.imwrite(path, values, photometric="minisblack", planarconfig="contig", extratags=tags)
+    layout = {"planarconfig": "contig"} if values.shape[2] > 1 else {}
+    values = values if values.shape[2] > 1 else values[..., 0]
+    tifffile.imwrite(path, values, photometric="minisblack", extratags=tags, **layout)
 
 
 def test_the_ends_of_the_range_become_0_and_255_and_values_outside_are_clipped(tmp_path):

@@ -44,7 +44,9 @@ def test_a_tiff_gives_what_was_written(tmp_path, values, options, dtype):
 
 
 def test_pages_of_one_band_each_are_bands(tmp_path, values):
-    tifffile.imwrite(tmp_path / "a.tif", np.moveaxis(values, 2, 0).astype(np.float32))
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for plane in np.moveaxis(values, 2, 0).astype(np.float32):
+            writer.write(plane, photometric="minisblack", metadata=None)
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         assert len(file.pages) == 4
     np.testing.assert_array_equal(read_stored(tmp_path / "a.tif").values, values.astype(np.float32))

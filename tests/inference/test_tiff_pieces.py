@@ -23,8 +23,9 @@ LAYOUTS = {
 def test_a_window_is_a_part_of_the_whole(tmp_path, layout):
     planes = np.moveaxis(VALUES, 2, 0)
     planar = layout is None or layout["planarconfig"] == "separate"
-    options = {"photometric": "minisblack", **layout} if layout else {}
-    tifffile.imwrite(tmp_path / "a.tif", planes if planar else VALUES, **options)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for pages in planes if layout is None else [planes if planar else VALUES]:
+            writer.write(pages, photometric="minisblack", metadata=None, **(layout or {}))
     whole = BANDS.read(tmp_path / "a.tif").image
     with TiffBands(tmp_path / "a.tif", BANDS) as image:
         assert image.shape == (37, 53, 2)
