@@ -63,7 +63,7 @@ def test_tests_predictions_and_reloaded_models_agree(trained_on):
     ignored = [inferred[name] == 255 for name in targets]
     right = sum(int((inferred[name] == targets[name]).sum()) for name in targets)
     share = 100 * right / sum(int((~mask).sum()) for mask in ignored)
-    (path,) = (trained_on / "results").rglob("results.json")
+    (path,) = trained_on.glob("work_dirs/*/test/*_val/results.json")
     assert json.loads(path.read_text())["scores"]["aAcc"]["value"] == pytest.approx(share, abs=0.5)
     assert Image.open(next((trained_on / "shown").rglob("*.jpg"))).mode == "RGB"
     assert Image.open(next((trained_on / "inferred/vis").iterdir())).mode == "RGB"
