@@ -32,7 +32,9 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     image_path = str(picture.image_path)
 
     def draw_ours() -> None:
-        write_panel(folder / "ours.jpg", panels.draw_panel, image_path, "apply", None, target, predicted, METAINFO)
+        write_panel(
+            folder / "ours.jpg", panels.draw_panel, image_path, "apply", None, None, target, predicted, METAINFO
+        )
 
     work = (1, "pictures")
     sides = {"ours": Contender(draw_ours, work=work)}

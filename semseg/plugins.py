@@ -1,7 +1,7 @@
 """Everything of this project that a config names by string; a config brings it in with
 `custom_imports = dict(imports=['semseg.plugins'])`."""
 
-from semseg.datasets import labelled_dataset, rare_class_crops, seeded, transforms  # noqa: F401
+from semseg.datasets import band_transforms, labelled_dataset, rare_class_crops, seeded, transforms  # noqa: F401
 from semseg.evaluation import class_map, metric, result_files, strict_weights  # noqa: F401
 from semseg.inference import ensemble_model  # noqa: F401
 from semseg.training import (  # noqa: F401
@@ -11,6 +11,7 @@ from semseg.training import (  # noqa: F401
     epochs,
     fine_tuning,
     freeze,
+    input_channels,
     log_lines,
     monitor,
     nan_guard,

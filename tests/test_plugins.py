@@ -10,8 +10,8 @@ NAMES = {
     "FUNCTIONS": ["deaf_worker_init_fn"],
     "HOOKS": [
         *("AveragedWeightsHook", "ChannelsLastHook", "ClassMapHook", "ContactSheetHook", "ContinuationHook"),
-        *("DescriptionHook", "FineTuningHook", "FrozenPartsHook", "GuardHook", "MonitorHook", "NotesHook"),
-        *("OneCurveHook", "OverfitHook", "PanelHook", "PreflightHook", "ProgressBarHook", "ResultsHook"),
+        *("DescriptionHook", "FineTuningHook", "FrozenPartsHook", "GuardHook", "InputChannelsHook", "MonitorHook"),
+        *("NotesHook", "OneCurveHook", "OverfitHook", "PanelHook", "PreflightHook", "ProgressBarHook", "ResultsHook"),
         *("SafeCheckpointHook", "SeedHook", "StopHook", "StrictWeightsHook"),
     ],
     "LOG_PROCESSORS": ["SegLogProcessor"],
@@ -20,7 +20,7 @@ NAMES = {
     "MODELS": ["EnsembleSegmentor", "StridedLovaszLoss"],
     "OPTIM_WRAPPERS": ["Bf16OptimWrapper"],
     "RUNNERS": ["FreezingRunner"],
-    "TRANSFORMS": ["LoadPhotograph", "LoadTrainIds", "RareClassCrop"],
+    "TRANSFORMS": ["BandDistortion", "LoadBands", "LoadPhotograph", "LoadTrainIds", "RareClassCrop"],
 }
 
 

@@ -16,7 +16,7 @@ from semseg.analysis.class_activation import Cams, explain_score, require_grad_c
 from semseg.errors import InvalidInputError
 from semseg.inference.predictor import Predictor
 from semseg.inference.probabilities import entropy, kind_of_scores, margin, to_probabilities
-from semseg.inference.reading import read_image
+from semseg.inference.reading import read_photograph
 from semseg.system.atomic import atomic_path
 from semseg.visualization import drawing, maps
 from semseg.visualization.jpeg import save_jpeg
@@ -78,9 +78,10 @@ def explain(
         hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(classes)}"
         raise InvalidInputError(f"no class {class_name!r} in this model; {hint}", code="E-input-class")
     try:
-        image = read_image(image_path, predictor.exif, predictor.bits)
+        photograph = read_photograph(image_path, predictor.exif, bits=predictor.bits, bands=predictor.bands)
     except ValueError as error:
         raise InvalidInputError(f"{image_path}: {error}", code=getattr(error, "code", "E-input-unreadable")) from None
+    image = photograph.image
     height, width = image.shape[:2]
     pixels = None if region is None else _pixels_of(region, height, width)
 
@@ -109,8 +110,8 @@ def explain(
         },
     }
     shown = _classes_to_show(uncertainty, pixels, class_index)
-    _write_pictures(predictor, image, uncertainty, pixels, shown, out_dir)
-    _write_cams(image, cams, pixels, result, out_dir)
+    _write_pictures(predictor, photograph.rgb, uncertainty, pixels, shown, out_dir)
+    _write_cams(photograph.rgb, cams, pixels, result, out_dir)
     result["files"] = ["prediction.jpg", "probabilities.png", "entropy.png", "margin.png", "grad_cam.png"]
     result["files"] += [f"probability/{_map_name(i, classes)}" for i in shown]
     for path in set((out_dir / "probability").glob("*.png")):

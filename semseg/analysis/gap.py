@@ -166,7 +166,7 @@ def predict_again(
     """
     for source, photograph in _read_ahead(images, predictor, lambda source, fault: None):
         (prediction,) = predictor.predict([photograph.image], uncertainty=True)
-        visit(source, photograph.image, without_nodata(prediction, photograph.nodata))
+        visit(source, photograph.rgb, without_nodata(prediction, photograph.nodata))
 
 
 class PseudoLabels:
@@ -211,6 +211,10 @@ def check_label_names(images: Sequence[SourceImage]) -> None:
         taken[name] = image.path
 
 
+def _read(path: Path, predictor: Predictor) -> Photograph:
+    return read_photograph(path, predictor.exif, bits=predictor.bits, bands=predictor.bands)
+
+
 def _read_ahead(
     images: Sequence[SourceImage], predictor: Predictor, fail: Callable[[SourceImage, str], None]
 ) -> Iterator[tuple[SourceImage, Photograph]]:
@@ -218,7 +222,7 @@ def _read_ahead(
 
     def read(source: SourceImage) -> ReadImage | None:
         try:
-            return ReadImage(source, read_photograph(source.path, predictor.exif, bits=predictor.bits), 0.0)
+            return ReadImage(source, _read(source.path, predictor), 0.0)
         except ValueError as error:
             fail(source, " ".join(str(error).split()))
             return None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from semseg.checks.band_values import check_band_values
 from semseg.checks.findings import Finding, Report, sort_findings
 from semseg.checks.leaks import check_leaks
 from semseg.checks.mask_values import check_masks
@@ -15,9 +16,10 @@ from semseg.checks.photograph_values import check_values
 from semseg.checks.pictures import check_listed_once, check_readable, check_repeats, check_sizes
 from semseg.checks.regions import check_rois
 from semseg.checks.scaled_sizes import check_scaled_sizes
+from semseg.datasets.bands import BandRules
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.facts_cache import FactsCache
-from semseg.datasets.file_facts import ImageFacts, MaskFacts, read_image_facts, read_mask_facts
+from semseg.datasets.file_facts import ImageFacts, MaskFacts, read_band_facts, read_image_facts, read_mask_facts
 from semseg.datasets.roi_facts import RoiFacts, read_roi_facts, take_inside
 from semseg.errors import InvalidDataError
 from semseg.system.worker_pool import run_all
@@ -94,7 +96,8 @@ def check_parts(
         num_files += len(own_images) + len(own_masks) + len(own_rois)
         splits[part.split] = splits.get(part.split, 0) + len(part.files)
         all_findings += check_readable(part.split, [*own_images, *own_masks, *own_rois.values()])
-        all_findings += check_values(part, [row for row in own_images if not row[1].problem])
+        check = check_values if part.rules.bands is None else check_band_values
+        all_findings += check(part, [row for row in own_images if not row[1].problem])
         good_masks = [row for row in own_masks if not row[1].problem]
         pairs = [
             ((files.image_path, images[files.image_path]), (files.mask_path, masks[files.mask_path]))
@@ -156,12 +159,19 @@ class _Job(NamedTuple):
     mask_path: Path | None
     roi_paths: tuple[Path, Path | None] | None  # the region of interest, and the mask whose values are counted inside
     deep: bool
+    bands: BandRules | None  # of the set, if its pictures are no photographs; `exif` is for these
+    exif: str
 
 
 def _read_facts(job: _Job) -> tuple[ImageFacts | None, MaskFacts | None, RoiFacts | None]:
     """Read files. A file that cannot be read gives facts with a `problem`, not an error."""
+    image = None
+    if job.image_path is not None and job.bands is not None:
+        image = read_band_facts(job.image_path, job.bands, job.exif)
+    elif job.image_path is not None:
+        image = read_image_facts(job.image_path, job.deep)
     return (
-        None if job.image_path is None else read_image_facts(job.image_path, job.deep),
+        image,
         None if job.mask_path is None else read_mask_facts(job.mask_path),
         None if job.roi_paths is None else read_roi_facts(*job.roi_paths),
     )
@@ -184,7 +194,8 @@ def _read(
     jobs, owners = [], []
     for part, cache in zip(parts, caches, strict=True):
         for image_path, mask_path, roi_path in part.files:
-            image = cache.find("images", image_path)
+            bands = part.rules.bands  # what is known of a file does not depend on them: such pictures are read again
+            image = None if bands is not None else cache.find("images", image_path)
             if image is not None and deep and not image.thumbnail and not image.problem:
                 image = None
             mask = None if mask_path is None else cache.find("masks", mask_path)
@@ -197,6 +208,8 @@ def _read(
                 None if mask else mask_path,
                 None if roi or roi_path is None else (roi_path, mask_path),
                 deep,
+                bands,
+                part.rules.exif,
             )
             if any(job[:3]):
                 jobs.append(job)
@@ -207,7 +220,8 @@ def _read(
         image, mask, roi = facts
         if job.image_path is not None and image is not None:
             images[job.image_path] = image
-            cache.add("images", job.image_path, facts=image)
+            if job.bands is None:
+                cache.add("images", job.image_path, facts=image)
         if job.mask_path is not None and mask is not None:
             masks[job.mask_path] = mask
             cache.add("masks", job.mask_path, facts=mask)

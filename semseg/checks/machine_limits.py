@@ -12,10 +12,13 @@ from mmengine.config import Config
 
 from semseg.checks.findings import Finding
 from semseg.checks.recipe import find_crop_sizes, find_first_step
+from semseg.config.tree import parts_with_type, type_name
+from semseg.datasets.bands import LOADER
 from semseg.system.machine import format_bytes, nearest_existing, num_cpus, num_local_processes
 
 _SHARED = Path("/dev/shm")
 _SAMPLE_BYTES = 3 + 8  # of a pixel in a batch of a worker: uint8 BGR, and the train id as int64
+_BAND_BYTES = 4  # of a pixel in a band: float32
 
 
 def check_machine(cfg: Config) -> list[Finding]:
@@ -39,6 +42,12 @@ def _check_folder(cfg: Config) -> Iterator[Finding]:
         yield Finding("error", "work-dir", "", 1, 1, message)
 
 
+def _sample_bytes(loader: dict) -> int:
+    """Return how many bytes a pixel has in a batch: of a photograph, or of a picture with `bands`, and its train id."""
+    step = next((part for part in parts_with_type(loader) if type_name(part) == LOADER), None)
+    return _SAMPLE_BYTES if step is None else len(step["bands"]) * _BAND_BYTES + 8
+
+
 def check_shared_memory(cfg: Config, folder: Path = _SHARED) -> Iterator[Finding]:
     """Compare the batches that wait in shared memory with its free space: if it is full, a run ends with a bus error.
 
@@ -53,7 +62,7 @@ def check_shared_memory(cfg: Config, folder: Path = _SHARED) -> Iterator[Finding
     for split in ("train", "val"):
         loader = cfg.get(f"{split}_dataloader") or {}
         num_waiting = loader.get("num_workers", 0) * (loader.get("prefetch_factor") or 2)
-        batch_bytes = loader.get("batch_size", 1) * _num_pixels(cfg, split) * _SAMPLE_BYTES
+        batch_bytes = loader.get("batch_size", 1) * _num_pixels(cfg, split) * _sample_bytes(loader)
         needs[split] = num_waiting * batch_bytes * _num_processes(cfg)
     need = sum(needs.values())  # workers that persist hold their batches while the others work
     if need > free:

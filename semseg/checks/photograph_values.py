@@ -34,6 +34,8 @@ def check_values(part: Part, images: Sequence[tuple[Path, ImageFacts]]) -> list[
         path, refusal = refused[0]
         count = format_count(len(refused), len(images), "photographs")
         message = f"{count} cannot be read as RGB, first {path}: it {refusal}"
+        if "band" in refusal:
+            message += "; or name them as bands: in a dataset.yaml, which reads any number"
         findings.append(make_finding("error", "image-kind", part.split, refused, len(images), message))
     for code, rows in (("image-bits", dim), ("image-above-bits", exceeding)):
         if rows:

@@ -9,7 +9,8 @@ from typing import Any
 from mmengine.config import Config
 
 from semseg.checks.findings import Finding
-from semseg.config.tree import heads, parts_with_type
+from semseg.config.tree import heads, parts_with_type, type_name
+from semseg.datasets.bands import LOADER
 from semseg.system.machine import num_processes
 
 _STEM_STRIDE = 4  # of a ResNet: its first convolution and its pooling
@@ -118,12 +119,17 @@ def _check_batch_of_one(cfg: Config) -> Iterator[Finding]:
 
 
 def _check_channels(cfg: Config) -> Iterator[Finding]:
-    """Compare the length of `mean` and `std` with the number of channels of a photograph."""
+    """Compare the length of `mean` and `std` with the number of channels of a picture."""
     preprocessor = cfg.model.get("data_preprocessor") or {}
+    loaders = [part for part in parts_with_type(cfg.train_dataloader) if type_name(part) == LOADER]
+    count = len(loaders[0]["bands"]) if loaders else 3
     for key in ("mean", "std"):
         values = preprocessor.get(key)
-        if values is not None and len(values) not in (1, 3):
-            message = f"model.data_preprocessor.{key} has {len(values)} values, and photographs 3 channels: give 3"
+        if values is not None and len(values) not in (1, count):
+            what = "the pictures" if loaders else "photographs"
+            message = (
+                f"model.data_preprocessor.{key} has {len(values)} values, and {what} {count} channels: give {count}"
+            )
             yield Finding("error", "channels", "train", 1, 1, message)
 
 

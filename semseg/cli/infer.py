@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from semseg.cli.predictor import add_model_flags, add_speed_flags, open_predictor, split_config
+from semseg.cli.predictor import add_model_flags, add_speed_flags, more_suffixes, open_predictor, split_config
 from semseg.cli.program import ArgumentParser, add_debug_flag
 from semseg.errors import InvalidInputError
 
@@ -117,7 +117,13 @@ def run_infer(args: argparse.Namespace) -> int:
         return _segment_videos(args, videos, save)
     left_out = LeftOut()
     result_dirs = [args.out_dir / kind for kind in SUFFIXES]
-    images = find_images(*args.inputs, leave_out=result_dirs, keep_suffix=args.keep_suffix, left_out=left_out)
+    images = find_images(
+        *args.inputs,
+        leave_out=result_dirs,
+        keep_suffix=args.keep_suffix,
+        left_out=left_out,
+        more_suffixes=more_suffixes(args.checkpoint),
+    )
     check_kinds(save)
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
     check_sources_stay(images, args.out_dir, kinds)
@@ -186,21 +192,14 @@ def _check_options(args: argparse.Namespace, save: list[str], is_video: bool) ->
 
 def _check_tiled_outputs(args: argparse.Namespace, images: Sequence, save: list[str]) -> None:
     """Raise before the model is loaded if `save` has outputs that are not written for images segmented by tiles."""
-    from semseg.datasets.photographs import open_photograph
     from semseg.inference.reading import MAX_PIXELS
     from semseg.system.folders import TIFF_SUFFIXES
 
     if not args.tile or not save:
         return
     for image in images:
-        if image.path.suffix.lower() in TIFF_SUFFIXES:
-            with (
-                contextlib.suppress(Exception),
-                open_photograph(image.path) as (picture, _),
-            ):  # reported later
-                width, height = picture.size
-                if width * height > (args.max_pixels or MAX_PIXELS):
-                    break
+        if image.path.suffix.lower() in TIFF_SUFFIXES and _num_pixels(image.path) > (args.max_pixels or MAX_PIXELS):
+            break
     else:
         return
     raise InvalidInputError(
@@ -208,6 +207,19 @@ def _check_tiled_outputs(args: argparse.Namespace, images: Sequence, save: list[
         " --save out, or segment this file separately",
         code="E-input-kind",
     )
+
+
+def _num_pixels(path: Path) -> int:
+    """Return how many pixels a picture has; 0 if it cannot be read, which is reported later."""
+    from semseg.datasets.photographs import open_photograph
+    from semseg.datasets.stored_bands import read_header
+
+    with contextlib.suppress(Exception), open_photograph(path) as (picture, _):
+        return picture.width * picture.height
+    with contextlib.suppress(ValueError):  # of other bands than a photograph has
+        header = read_header(path, "ignore")
+        return header.width * header.height
+    return 0
 
 
 def _segment_videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -98,3 +99,15 @@ def open_predictor(
         on_note=lambda sentence: print(for_people(sentence), file=sys.stderr) if rank == 0 else None,
     )
     return segmenter.predictor
+
+
+def more_suffixes(checkpoint: str) -> tuple[str, ...]:
+    """Return the suffixes of files that only models with `bands` read, if the checkpoint describes such a model."""
+    from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
+    from semseg.config.bands import bands_in_checkpoint
+    from semseg.datasets.bands import BAND_SUFFIXES
+
+    if is_checkpoint(Path(checkpoint)):
+        with contextlib.suppress(ValueError, OSError):  # reported when the model is opened
+            return BAND_SUFFIXES if bands_in_checkpoint(read_checkpoint(Path(checkpoint), mmap=True)) else ()
+    return ()

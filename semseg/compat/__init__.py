@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from semseg.compat import convolutions, input_sizes, losses, operators
+from semseg.compat import convolutions, input_channels, input_sizes, losses, operators
 from semseg.compat.checkpoint_files import (  # noqa: F401
     checkpoints_are_trusted,
     files_read_once,
@@ -50,6 +50,7 @@ def repair() -> None:
     refuse_san_without_clip()
     losses.repair()
     input_sizes.pad_inputs()
+    input_channels.normalise_any_channels()
     convolutions.differentiate_grouped_convolutions()
     operators.use_operators_in_python()
 

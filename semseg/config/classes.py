@@ -13,6 +13,7 @@ from mmseg.registry import DATASETS
 
 from semseg.checkpoints.description import classes_of as classes_of_checkpoint
 from semseg.checkpoints.description import palette_of as palette_of_checkpoint
+from semseg.config.bands import read_bands_in
 from semseg.config.tree import (
     LOADERS,
     class_weights,
@@ -22,6 +23,7 @@ from semseg.config.tree import (
     inner_datasets,
     may_weigh_no_object,
 )
+from semseg.datasets.bands import Bands
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_keys import Color
 from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
@@ -199,8 +201,16 @@ def _describe_miscount(key: str, head: ConfigDict, loader: ConfigDict) -> str:
     )
 
 
-def adapt_pipeline(steps: Any, rules: DatasetFile) -> Any:
-    """Return a pipeline that reads photographs and masks as a dataset.yaml says."""
+def adapt_pipeline(steps: Any, rules: DatasetFile, bands: Bands | None = None) -> Any:
+    """Return a pipeline that reads photographs and masks as a dataset.yaml says.
+
+    Args:
+        steps: of the pipeline.
+        rules: of the dataset.yaml.
+        bands: how its pictures are read if it has `bands`, from `choose_input`.
+    """
+    if bands is not None:
+        steps = read_bands_in(steps, bands, rules.exif)
     if isinstance(steps, (list, tuple)):
         return type(steps)(adapt_pipeline(step, rules) for step in steps)  # crop sizes stay tuples
     if not isinstance(steps, dict):

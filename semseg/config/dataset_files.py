@@ -10,9 +10,11 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
+from semseg.config.bands import Input, choose_input, describe_distortion, loader_of
 from semseg.config.classes import adapt_pipeline, classes_of, difference
 from semseg.config.heads import set_num_classes, set_vocabulary
 from semseg.config.ignored import set_ignored
+from semseg.config.in_channels import set_input
 from semseg.config.log import warn
 from semseg.config.sizes import fit_sizes
 from semseg.config.trained_sizes import sizes_of, take_sizes
@@ -77,28 +79,32 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
     _check_input(cfg, paths[0])
     _check_same_classes(rules_of)
     changes = _describe_kept_weights(cfg, next(iter(rules_of.values())))
+    chosen = choose_input(cfg, rules_of, checkpoint)
+    if chosen is not None:
+        changes += [*set_input(cfg, chosen), *describe_distortion(cfg)]
     plugins = "semseg.plugins"
     imports = cfg.get("custom_imports", {}).get("imports", [])
     if plugins not in imports:  # a config from elsewhere
         cfg.custom_imports = {"imports": [*imports, plugins], "allow_failed_imports": False}
     import_modules_from_strings([plugins])
     mixing: list[str] = []
+    first_path, first = next(iter(rules_of.items()))
+    bands = None if chosen is None else chosen.bands_of[first_path]
     for step, splits in _SPLITS.items():
         loader = cfg.get(f"{step}_dataloader")
         if loader is None:
             continue
         pipeline = first_pipeline(cfg, f"{step}_dataloader")
         with_split = [path for path, rules in rules_of.items() if rules.splits.keys() & set(splits)]
-        chosen = with_split if step == "val" and with_split else rules_of  # `check_split` reports a missing split
-        datasets = [_dataset(path, rules_of[path], splits, pipeline) for path in chosen]
+        used = with_split if step == "val" and with_split else rules_of  # `check_split` reports a missing split
+        datasets = [_dataset(path, rules_of[path], splits, pipeline, chosen) for path in used]
         # colours may differ from set to set: those of the first are used for all
         joined = dict(type="ConcatDataset", datasets=datasets, ignore_keys=["palette"])
         wrappers = kept_wrappers(loader.dataset, f"{step}_dataloader.dataset")
         mixing += [f"{step}_dataloader ({type_name(wrapper)})" for wrapper in wrappers if "pipeline" in wrapper]
-        loader["dataset"] = wrap(datasets[0] if len(datasets) == 1 else joined, wrappers, next(iter(rules_of.values())))
-    first = next(iter(rules_of.values()))
+        loader["dataset"] = wrap(datasets[0] if len(datasets) == 1 else joined, wrappers, first, bands)
     if "tta_pipeline" in cfg:
-        cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first)
+        cfg.tta_pipeline = adapt_pipeline(cfg.tta_pipeline, first, bands)
     changes += set_num_classes(cfg.model, len(first.classes))
     changes += set_vocabulary(cfg.model, first.classes)
     changes += set_ignored(cfg)
@@ -110,7 +116,7 @@ def use_dataset_files(cfg: Config, paths: Sequence[str | Path], checkpoint: Mapp
             changes.append(f"all sizes of the config stay, as a pipeline outside of the sets uses them: {mixing[0]}")
         else:
             changes += fit_sizes(cfg, pictures)
-        changes += _describe_normalisation(cfg, pictures)
+        changes += _describe_normalisation(cfg, pictures) if chosen is None else []
     else:
         changes += take_sizes(cfg, sizes_of(checkpoint))
     follow_test(cfg, step_before)
@@ -217,7 +223,7 @@ def views_pipeline(cfg: Config, dataset: dict) -> Any:
     """Return the `tta_pipeline` of a config for a data set: photographs are turned as its dataset.yaml says."""
     if dataset.get("type") != "FolderSegDataset":
         return cfg.tta_pipeline
-    return adapt_pipeline(cfg.tta_pipeline, read_dataset_file(dataset["dataset_file"]))
+    return adapt_pipeline(cfg.tta_pipeline, read_dataset_file(dataset["dataset_file"]), loader_of(dataset))
 
 
 def check_split(cfg: Config, name: str, stand_in: str = "") -> None:
@@ -252,12 +258,12 @@ def check_split(cfg: Config, name: str, stand_in: str = "") -> None:
             warn("validating on %s only: %s has neither 'val' nor 'test'", *map(" + ".join, (validated, left_out)))
 
 
-def _dataset(path: str, rules: DatasetFile, splits: Sequence[str], pipeline: Any) -> dict:
+def _dataset(path: str, rules: DatasetFile, splits: Sequence[str], pipeline: Any, chosen: Input | None) -> dict:
     return {
         "type": "FolderSegDataset",
         "dataset_file": path,
         "split": next((split for split in splits if split in rules.splits), splits[0]),
-        "pipeline": adapt_pipeline(pipeline, rules),
+        "pipeline": adapt_pipeline(pipeline, rules, None if chosen is None else chosen.bands_of[path]),
     }
 
 

@@ -19,6 +19,7 @@ from mmengine.utils import import_modules_from_strings
 from semseg import compat
 from semseg.checkpoints.description import description_of
 from semseg.checkpoints.reading import checkpoint_stem, is_checkpoint, read_checkpoint
+from semseg.config.bands import check_loaders
 from semseg.config.packages import how_to_install, is_installed
 from semseg.config.plugin_files import is_of_plugin
 from semseg.config.plugin_records import (
@@ -144,9 +145,10 @@ def warn_of_differences(cfg: Config, checkpoint: Mapping[str, Any], path: Path) 
         path: of the checkpoint, for the messages.
 
     Raises:
-        ValueError: the description in the checkpoint is invalid.
+        ValueError: the description in the checkpoint is invalid; or one reads bands, and the other photographs.
     """
     warn_of_changes(records_of(description_of(checkpoint, path)), path)
+    check_loaders(cfg, checkpoint, path)
     warn_of_other_sizes(cfg, checkpoint, path)
 
 

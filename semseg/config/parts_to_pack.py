@@ -41,6 +41,11 @@ def parts_of_dataset_file(path: Path, split: str) -> list[Any]:
         FileNotFoundError, ValueError: as in `read_dataset_file`; or it has no such split.
     """
     rules = read_dataset_file(path)
+    if rules.bands is not None:
+        raise InvalidDataError(
+            f"{path} has `bands`, and a packed set has photographs of 8 bits; train on the files themselves",
+            code="E-data-bands",
+        )
     if split not in rules.splits:
         raise InvalidDataError(f"{path} has no split {split}; it has {', '.join(rules.splits)}", code="E-data-split")
     init_default_scope("mmseg")

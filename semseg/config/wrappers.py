@@ -7,6 +7,7 @@ from typing import Any
 
 from semseg.config.classes import adapt_pipeline
 from semseg.config.tree import type_name, walk
+from semseg.datasets.bands import Bands
 from semseg.datasets.dataset_file import DatasetFile
 from semseg.errors import InvalidConfigError
 
@@ -32,16 +33,16 @@ def kept_wrappers(dataset: Any, place: str) -> list[Mapping]:
     return kept
 
 
-def wrap(dataset: Any, wrappers: Sequence[Mapping], rules: DatasetFile) -> Any:
+def wrap(dataset: Any, wrappers: Sequence[Mapping], rules: DatasetFile, bands: Bands | None = None) -> Any:
     """Return data sets inside wrappers.
 
     Args:
         dataset: config of the sets.
         wrappers: from the outside in.
-        rules: for their pipelines, see `adapt_pipeline`.
+        rules, bands: for their pipelines, see `adapt_pipeline`.
     """
     if not wrappers:
         return dataset
     outer, *others = wrappers
-    steps = {"pipeline": adapt_pipeline(outer["pipeline"], rules)} if "pipeline" in outer else {}
-    return {**outer, **steps, "dataset": wrap(dataset, others, rules)}
+    steps = {"pipeline": adapt_pipeline(outer["pipeline"], rules, bands)} if "pipeline" in outer else {}
+    return {**outer, **steps, "dataset": wrap(dataset, others, rules, bands)}

@@ -10,6 +10,8 @@ from typing import Any
 from mmseg.registry import DATASETS
 
 from semseg.config.tree import built_datasets, inner_datasets
+from semseg.datasets.band_transforms import bands_of
+from semseg.datasets.bands import Bands
 from semseg.datasets.transforms import bits_of
 from semseg.system.result_names import check_inputs_stay, name_results
 
@@ -42,10 +44,10 @@ def names_of_set(dataset: Any) -> dict[str, Path]:
     return name_results(images, roots)
 
 
-def reading_of_images(dataset: Any) -> dict[str, tuple[str, int | None]]:
-    """Return `exif` and `bits` by image path: how the photographs of a set are read, wrapped or not."""
+def reading_of_images(dataset: Any) -> dict[str, tuple[str, int | None, Bands | None]]:
+    """Return `exif`, `bits` and `bands` by image path: how the photographs of a set are read, wrapped or not."""
     return {
-        part.get_data_info(i)["img_path"]: (getattr(part, "exif", "apply"), bits_of(part))
+        part.get_data_info(i)["img_path"]: (getattr(part, "exif", "apply"), bits_of(part), bands_of(part))
         for part in built_datasets(dataset)
         for i in range(len(part))
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from semseg.datasets.bands import BAND_SUFFIXES, KEYS, BandRules, read_band_rules
 from semseg.datasets.bit_depth import check_bits
 from semseg.datasets.dataset_keys import (
     ENCODINGS,
@@ -30,7 +31,10 @@ from semseg.system.folders import TRAINING_SUFFIXES
 from semseg.system.path_lists import read_list_text
 
 _REQUIRED = ("splits", "encoding", "classes")
-_OPTIONAL = ("root", "image_suffix", "mask_suffix", "roi_suffix", "label_map", "unlabelled", "exif", "bits", "snap")
+_OPTIONAL = (
+    *("root", "image_suffix", "mask_suffix", "roi_suffix", "label_map", "unlabelled", "exif", "bits", "snap"),
+    *KEYS,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,7 @@ class DatasetFile:
         exif: `apply` turns images and masks by their EXIF orientation, `ignore` takes both as stored.
         bits: how many of the 16 bits of a value are in use, in photographs that store 16; None: as many as the
             photograph states, or all.
+        bands: which bands of a picture are read, and how they are scaled; None: photographs.
         snap: Euclidean RGB distance within which a colour that is not in the list becomes the nearest in it.
     """
 
@@ -71,6 +76,7 @@ class DatasetFile:
     exif: str = "apply"
     bits: int | None = None
     snap: float | None = None
+    bands: BandRules | None = None
 
 
 def read_dataset_file(path: str | Path) -> DatasetFile:
@@ -130,6 +136,8 @@ def _parse(path: Path, content: Any) -> DatasetFile:
     for key in ("image_suffix", "mask_suffix", "roi_suffix"):
         if content.get(key) is not None:
             optional[key] = read_suffixes(key, content[key])
+    if bands := read_band_rules(content):
+        optional = {"image_suffix": (*TRAINING_SUFFIXES, *BAND_SUFFIXES), **optional, "bands": bands}
     if content.get("unlabelled") is not None:
         optional["unlabelled"] = read_unlabelled(content["unlabelled"], classes)
     if content.get("exif") is not None:

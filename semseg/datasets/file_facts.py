@@ -17,12 +17,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from semseg.datasets.bands import BandRules, check_numbers, find_missing, is_transparent
 from semseg.datasets.bit_depth import MOST_BITS
 from semseg.datasets.dataset_keys import Color
 from semseg.datasets.groups.capture import read_capture
 from semseg.datasets.image_files import grey_gif
 from semseg.datasets.photograph_kind import is_plain, read_kind
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
+from semseg.datasets.stored_bands import read_stored
 from semseg.datasets.truncation import find_damage, find_png_chunk
 from semseg.errors import InvalidDataError
 
@@ -44,10 +46,11 @@ class ImageFacts(NamedTuple):
         orientation: EXIF, 1 to 8.
         digest: of length, beginning and end of the file.
         thumbnail: grey, 9x8 pixels, hexadecimal; empty: the file was not decoded.
-        refusal: why it cannot be read as RGB; empty: it can.
+        refusal: why it cannot be read as RGB, or with the bands of its set; empty: it can.
         depth: the fields of `bit_depth.Depth` if it has more than 8 bits, else empty.
         stated_bits: how many of the 16 bits of a value are in use, if the file says so.
         taken, place, camera: the fields of `groups.capture.Capture`, of EXIF.
+        bands: see `BandFacts`; empty for a photograph.
     """
 
     problem: str = ""
@@ -63,6 +66,24 @@ class ImageFacts(NamedTuple):
     taken: float | None = None
     place: tuple[float, ...] = ()
     camera: str = ""
+    bands: tuple = ()
+
+
+class BandFacts(NamedTuple):
+    """Facts about a picture with `bands`.
+
+    Attributes:
+        num_bands: of the file.
+        dtype: of a stored value, such as `uint16`.
+        num_valid: values with data in the bands that are read.
+        num_below, num_above: of these, outside their range; 0 if the range is measured.
+    """
+
+    num_bands: int
+    dtype: str
+    num_valid: int
+    num_below: int
+    num_above: int
 
 
 class MaskFacts(NamedTuple):
@@ -126,6 +147,35 @@ def read_image_facts(path: Path, deep: bool) -> ImageFacts:
     small = cv2.resize(pixels[::step, ::step], THUMBNAIL, interpolation=cv2.INTER_AREA)
     small = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     return facts._replace(oddity=messages[0] if messages else "", thumbnail=small.tobytes().hex())
+
+
+def read_band_facts(path: Path, rules: BandRules, exif: str) -> ImageFacts:
+    """Read a picture with `bands`: every value, and whether it lies in the range of its band."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return ImageFacts(problem=format_reason(error))
+    facts = ImageFacts(digest=_compute_digest(content))
+    try:
+        stored = read_stored(content, exif, MOST_PIXELS)
+        check_numbers(rules.numbers, stored.header)
+    except ValueError as error:
+        is_kind = getattr(error, "code", "") in ("E-data-image-kind", "E-data-bands", "E-data-package")
+        return facts._replace(refusal=str(error)) if is_kind else facts._replace(problem=str(error))
+    transparent = is_transparent(stored, rules.numbers)
+    num_valid = num_below = num_above = 0
+    for position, number in enumerate(rules.numbers):
+        plane = stored.values[..., number - 1]
+        missing = find_missing(plane, stored.header, rules.nodata)
+        valid = plane[~missing if transparent is None else ~(missing | transparent)]
+        num_valid += valid.size
+        if rules.ranges is not None:
+            low, high = rules.ranges[position]
+            num_below += int(np.count_nonzero(valid < low))
+            num_above += int(np.count_nonzero(valid > high))
+    header = stored.header
+    bands = BandFacts(header.num_bands, str(header.dtype), num_valid, num_below, num_above)
+    return facts._replace(width=header.width, height=header.height, bands=tuple(bands))
 
 
 def _decode(content: bytes) -> tuple[np.ndarray, tuple]:

@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from semseg.datasets.bands import Bands
 from semseg.datasets.photograph_kind import is_plain
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
+from semseg.datasets.stored_bands import read_header
 from semseg.errors import InvalidDataError, MissingDataError
 
 _ORIENTATION = 0x0112  # EXIF tag
@@ -19,13 +21,16 @@ _SWAPPED = (5, 6, 7, 8)  # orientations that swap width and height
 NUM_SHOWN = 4  # examples in a message
 
 
-def read_image(path: str | Path, exif: str = "apply", bits: int | None = None) -> np.ndarray:
+def read_image(
+    path: str | Path, exif: str = "apply", bits: int | None = None, bands: Bands | None = None
+) -> np.ndarray:
     """Read a photograph: RGB, uint8, shape (height, width, 3); with the pixels that a training sees.
 
     Args:
         path: see `decode_photograph`.
         exif: `apply` turns it upright by its EXIF orientation, `ignore` takes it as stored.
         bits: how many of the 16 bits of a value are in use, if the file stores 16.
+        bands: of a set whose pictures are not RGB; three of them are returned, see `Bands.show`.
 
     Raises:
         FileNotFoundError: no such file.
@@ -34,6 +39,11 @@ def read_image(path: str | Path, exif: str = "apply", bits: int | None = None) -
     path = Path(path)
     if not path.is_file():
         raise MissingDataError(f"no image {path}", code="E-data-missing")
+    if bands is not None:
+        try:
+            return bands.show(bands.read(path, exif, MOST_PIXELS).image)
+        except ValueError as error:
+            raise InvalidDataError(f"{path}: {error}", code=getattr(error, "code", "E-data-unreadable")) from error
     content = path.read_bytes()
     if is_plain(content):  # as in training, also if the file is damaged
         flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if exif == "ignore" else 0)
@@ -59,6 +69,24 @@ def measure_image(path: str | Path | BinaryIO) -> tuple[tuple[int, int], tuple[i
         orientation = image.getexif().get(_ORIENTATION, 1) if has_exif else 1
         width, height = image.size
     return (width, height), (height, width) if orientation in _SWAPPED else (width, height)
+
+
+def size_of_picture(path: str | Path, exif: str, has_bands: bool) -> tuple[int, int]:
+    """Return width and height of a picture as a training sees it, from its header.
+
+    Args:
+        path: of the picture.
+        exif: `apply` turns it upright by its EXIF orientation, `ignore` takes it as stored.
+        has_bands: whether its set has `bands`.
+
+    Raises:
+        OSError, SyntaxError, ValueError, Image.DecompressionBombError: it is not a readable image.
+    """
+    if has_bands:
+        header = read_header(Path(path), exif)
+        return header.width, header.height
+    stored, upright = measure_image(path)
+    return upright if exif == "apply" else stored
 
 
 def read_mask(path: str | Path, exif: str = "apply") -> Image.Image:

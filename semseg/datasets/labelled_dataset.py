@@ -11,8 +11,10 @@ from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.bands import LOADER
+from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.pairs import find_pairs
+from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
 from semseg.errors import InvalidConfigError, InvalidDataError
 
 
@@ -51,6 +53,7 @@ class FolderSegDataset(BaseSegDataset):
         rules = read_dataset_file(dataset_file)
         if data_root is not None:
             rules = dataclasses.replace(rules, root=Path(data_root))
+        _check_loader(rules, pipeline)
         self.rules, self.split, self.exif = rules, split, rules.exif
         images = rules.splits[split].images if split in rules.splits else None
         super().__init__(
@@ -106,3 +109,18 @@ class FolderSegDataset(BaseSegDataset):
                 " LoadTrainIds in the pipeline",
                 code="E-config-unsupported",
             )
+
+
+def _check_loader(rules: DatasetFile, pipeline: Sequence[dict | Callable]) -> None:
+    """Refuse a pipeline that would read a set with `bands` as photographs, or the other way round."""
+    kinds = [step.get("type") if isinstance(step, dict) else type(step) for step in pipeline]
+    names = [str(getattr(kind, "__name__", kind)).rpartition(".")[2] for kind in kinds]
+    wrong = (*PHOTOGRAPH_LOADERS,) if rules.bands is not None else (LOADER,)
+    loader = next((name for name in names if name in wrong), None)
+    if loader is not None:
+        has = "bands" if rules.bands is not None else "photographs"
+        raise InvalidDataError(
+            f"{rules.path} describes {has}, and the pipeline of the config loads them with {loader}: give the file as"
+            " `data`, which changes the loader and the first convolution",
+            code="E-data-bands",
+        )

@@ -13,7 +13,7 @@ from PIL import Image
 
 from semseg.datasets.dataset_file import DatasetFile
 from semseg.datasets.dataset_keys import MAX_CLASSES, Color, RawValue
-from semseg.datasets.image_files import NUM_SHOWN, listed, measure_image, most_frequent, read_mask, stored_values
+from semseg.datasets.image_files import NUM_SHOWN, listed, most_frequent, read_mask, size_of_picture, stored_values
 from semseg.datasets.roi import ignore_outside
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import IGNORED
@@ -97,13 +97,12 @@ def decode_pair(
 def _fill(image_path: str | Path, dataset_file: DatasetFile) -> np.ndarray:
     """Return the train ids of a photograph without mask."""
     try:
-        stored, upright = measure_image(image_path)
+        width, height = size_of_picture(image_path, dataset_file.exif, dataset_file.bands is not None)
     except FileNotFoundError:
         raise MissingDataError(f"no image {image_path}", code="E-data-missing") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InvalidDataError(f"{image_path} is not a readable image ({error})", code="E-data-unreadable") from error
     assert dataset_file.unlabelled is not None
-    width, height = upright if dataset_file.exif == "apply" else stored
     return np.full((height, width), dataset_file.unlabelled, np.uint8)
 
 

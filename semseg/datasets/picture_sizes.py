@@ -13,6 +13,7 @@ from semseg.datasets.dataset_file import DatasetFile
 from semseg.datasets.image_files import measure_image
 from semseg.datasets.pairs import find_pairs
 from semseg.datasets.photograph_kind import PhotographKind, read_kind
+from semseg.datasets.stored_bands import read_header
 
 T = TypeVar("T")
 
@@ -47,9 +48,7 @@ def sample_pictures(sets: Sequence[DatasetFile], splits: Sequence[str]) -> list[
     paths_of = [_photographs_of(rules, splits) for rules in sets]
     step = _stride(sum(map(len, paths_of)))
     pictures = [
-        _read_header(path, rules.exif == "apply")
-        for rules, paths in zip(sets, paths_of, strict=True)
-        for path in paths[::step]
+        _read_header(path, rules) for rules, paths in zip(sets, paths_of, strict=True) for path in paths[::step]
     ]
     return [picture for picture in pictures if picture is not None]
 
@@ -80,13 +79,16 @@ def num_bits(path: Path) -> int:
         return PhotographKind().bits
 
 
-def _read_header(path: Path, turns: bool) -> Picture | None:
+def _read_header(path: Path, rules: DatasetFile) -> Picture | None:
     try:
+        if rules.bands is not None:
+            header = read_header(path, rules.exif)
+            return Picture(header.width, header.height, header.num_bands, 8 * header.dtype.itemsize)
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large pictures, and of invalid EXIF
             kind = read_kind(file)
             stored, upright = measure_image(file)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
-    width, height = upright if turns else stored
+    width, height = upright if rules.exif == "apply" else stored
     return Picture(width, height, kind.bands, kind.bits)

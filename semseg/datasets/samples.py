@@ -16,6 +16,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
+from semseg.config.tree import built_datasets
+from semseg.datasets.band_statistics import describe_bands
+from semseg.datasets.band_transforms import bands_of
+from semseg.datasets.bands import Bands, swap_channels
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.image_files import read_image
 from semseg.datasets.masks import decode_pair
@@ -84,7 +88,8 @@ def from_dataset(dataset: Any, num_samples: int, seed: int = 0, size: tuple[int,
     """
     indices = _choose(len(dataset), num_samples, seed)
     with _temporary_seed(seed):
-        samples = [as_sample(dataset[i], size) for i in indices]
+        bands = bands_of(next(built_datasets(dataset)))
+        samples = [as_sample(dataset[i], size, bands) for i in indices]
     return Selection(samples, len(dataset), dataset.metainfo["classes"], dataset.metainfo["palette"])
 
 
@@ -99,8 +104,9 @@ def from_dataset_file(path: str | Path, split: str, num_samples: int, seed: int 
     pairs = find_pairs(rules, split).pairs
     samples = []
     for i in _choose(len(pairs), num_samples, seed):
-        image = read_image(pairs[i].image_path, rules.exif, rules.bits)
-        train_ids = decode_pair(pairs[i].image_path, pairs[i].mask_path, pairs[i].roi_path, rules)
+        bands = describe_bands(rules) if rules.bands is not None else None
+        image = read_image(pairs[i].image_path, rules.exif, rules.bits, bands)
+        train_ids = decode_pair(*pairs[i], rules)
         if image.shape[:2] != train_ids.shape:
             (height, width), (mask_height, mask_width) = image.shape[:2], train_ids.shape
             raise InvalidDataError(
@@ -136,10 +142,19 @@ def _temporary_seed(seed: int) -> Generator[None]:
         torch.random.set_rng_state(states[2])
 
 
-def as_sample(item: dict, size: tuple[int, int] | None) -> Sample:
-    """Turn an item of a dataset (see `from_dataset`) into a picture with its target, padded to `size`."""
+def as_sample(item: dict, size: tuple[int, int] | None, bands: Bands | None = None) -> Sample:
+    """Turn an item of a dataset (see `from_dataset`) into a picture with its target, padded to `size`.
+
+    Args:
+        item: of the dataset.
+        size: height and width to pad to.
+        bands: of a set whose pictures are not RGB.
+    """
     inputs, data_sample = item["inputs"], item["data_samples"]
-    image = np.ascontiguousarray(inputs.numpy()[2::-1].transpose(1, 2, 0))  # to RGB
+    if bands is not None:
+        image = bands.show(swap_channels(inputs.numpy().transpose(1, 2, 0)))
+    else:
+        image = np.ascontiguousarray(inputs.numpy()[2::-1].transpose(1, 2, 0))  # to RGB
     image = np.clip(image, 0, 255).astype(np.uint8)
     if image.shape[2] == 1:
         image = np.repeat(image, 3, axis=2)

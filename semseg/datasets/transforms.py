@@ -110,7 +110,7 @@ class LoadTrainIds(BaseTransform):
         self.num_classes = num_classes
 
     def transform(self, results: dict) -> dict:
-        """Add `gt_seg_map`: train ids, uint8, shape (height, width)."""
+        """Add `gt_seg_map`: train ids, uint8, shape (height, width); 255 where the picture has no data in any band."""
         path = results.get("seg_map_path")
         rules = read_dataset_file(results["dataset_file"]) if "dataset_file" in results else None
         if path is None:
@@ -128,6 +128,8 @@ class LoadTrainIds(BaseTransform):
         if results.get("roi_path") is not None:
             exif = "apply" if rules is None else rules.exif
             train_ids = ignore_outside(train_ids, results["roi_path"], exif, path or results["img_path"])
+        if (nodata := results.pop("nodata", None)) is not None:  # from LoadBands
+            train_ids = np.where(nodata, np.uint8(IGNORED), train_ids)
         results["gt_seg_map"] = train_ids
         results["seg_fields"].append("gt_seg_map")
         return results

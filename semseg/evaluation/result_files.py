@@ -23,6 +23,7 @@ from semseg.config.dataset_files import dataset_name
 from semseg.config.hooks import ensure_hook
 from semseg.config.patch import Patch, changes
 from semseg.config.tree import built_datasets, inner_datasets
+from semseg.datasets.band_transforms import bands_of
 from semseg.datasets.built_sets import check_set_stays, names_of_set
 from semseg.datasets.index_png import write_index_png
 from semseg.datasets.transforms import bits_of
@@ -156,6 +157,8 @@ class ResultsHook(Hook):
             "bits": bits_of(next(built_datasets(dataset))),  # used bits of photographs with 16 bits
             "fingerprint": data_fingerprint({self.split: dataset}),
         }
+        if bands := bands_of(next(built_datasets(dataset))):
+            data["bands"] = bands.step()
         return {"created": facts.now(), "run": run, "data": data}
 
 

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from semseg.config.tree import inner_datasets
+from semseg.datasets.bands import LOADER
 from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
 from semseg.errors import InvalidInputError
 from semseg.inference.probabilities import kind_of_scores
@@ -260,6 +261,12 @@ def _where_finite(best: Tensor, train_ids: Tensor) -> Tensor:
 def _resizing(dataset: Config) -> tuple[tuple[int, int] | None, bool]:
     """Return the scale (width, height) of the test pipeline, and whether it keeps the aspect ratio."""
     scale, keep_ratio = None, False
+    if dataset.pipeline[0].type == LOADER:
+        raise InvalidInputError(
+            f"the model reads bands {list(dataset.pipeline[0].bands)}, and exported models take photographs of three"
+            " channels of 8 bits; use the checkpoint itself",
+            code="E-input-export",
+        )
     for step in dataset.pipeline:
         if step.type == "Resize" and step.get("scale") is not None and scale is None:
             if step.get("interpolation", "bilinear") != "bilinear" or step.get("backend", "cv2") != "cv2":

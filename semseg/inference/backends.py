@@ -54,8 +54,9 @@ def model_fingerprint(cfg: Config) -> str:
     Args:
         cfg: from `for_inference`.
     """
-    steps, exif, bits = read_test_pipeline(cfg)
+    steps, exif, bits, bands = read_test_pipeline(cfg)
     parts = {"model": cfg.model.to_dict(), "steps": [dict(step) for step in steps], "exif": exif, "bits": bits}
+    parts |= {"bands": bands.step()} if bands is not None else {}
     return hashlib.sha256(json.dumps(plain(parts), sort_keys=True).encode()).hexdigest()
 
 

@@ -66,6 +66,7 @@ class ExportedPredictor(ABC):
         self.classes = tuple(self.facts["classes"])
         self.palette = tuple(tuple(colour) for colour in self.facts["palette"])
         self.exif = self.facts["exif"]
+        self.bands = None  # such models are not exported
         self.bits = self.facts.get("bits") if check_bits(bits) is None else bits
         self.notes = [self._start()]
 

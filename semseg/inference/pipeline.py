@@ -10,6 +10,7 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 
 from semseg.config.tree import inner_datasets
+from semseg.datasets.bands import LOADER, Bands
 from semseg.datasets.photographs import PHOTOGRAPH_LOADERS
 from semseg.datasets.scaling import TooNarrowError, find_resizes, smallest_size
 
@@ -23,22 +24,25 @@ class InferencePipeline(NamedTuple):
         steps: for an image that is an array: it is not loaded from a file, and has no annotation.
         exif: what the data set does with EXIF orientation: `apply` or `ignore`.
         bits: how many bits are in use of photographs that store 16; None: the config does not say.
+        bands: which bands of a picture the model reads, and how they are scaled; None: it reads photographs.
     """
 
     steps: list[dict]
     exif: str
     bits: int | None
+    bands: Bands | None = None
 
 
 def read_test_pipeline(cfg: Config) -> InferencePipeline:
     """Return the test pipeline of a config."""
     dataset = inner_datasets(cfg.test_dataloader.dataset)[0]
     steps = [step for step in dataset.pipeline if step.type not in _TARGET_LOADERS]
-    exif = "ignore" if steps[0].get("color_type") == "color_ignore_orientation" else "apply"
+    ignores = "color_ignore_orientation" in str(steps[0].get("color_type")) or steps[0].get("exif") == "ignore"
     bits = steps[0].get("bits")
-    if steps[0].type in PHOTOGRAPH_LOADERS:
+    bands = Bands.from_step(steps[0]) if steps[0].type == LOADER else None
+    if steps[0].type in (*PHOTOGRAPH_LOADERS, LOADER):
         steps[0] = dict(type="mmseg.LoadImageFromNDArray")
-    return InferencePipeline(steps, exif, bits)
+    return InferencePipeline(steps, "ignore" if ignores else "apply", bits, bands)
 
 
 def without_resize(steps: Sequence[dict]) -> list[dict]:
@@ -58,7 +62,7 @@ class ArrayPipeline:
         self._run = Compose(steps)
 
     def __call__(self, data: dict) -> dict:
-        """Run the steps on `{"img": array}`, BGR, shape (height, width, 3).
+        """Run the steps on `{"img": array}`, BGR, shape (height, width, 3), or other channels in their order.
 
         Raises:
             TooNarrowError: a step would scale the image to no row or no column.

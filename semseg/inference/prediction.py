@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 import torch
 
+from semseg.datasets.bands import Bands
 from semseg.errors import InvalidInputError
 from semseg.inference.row_bands import classify, entropy_of, probabilities_of
 from semseg.labels import IGNORED
@@ -72,6 +73,11 @@ class ImagePredictor(Protocol):
         ...
 
     @property
+    def bands(self) -> Bands | None:
+        """Which bands of a picture the model reads; None: it reads photographs."""
+        ...
+
+    @property
     def notes(self) -> Sequence[str]:
         """Sentences for the user."""
         ...
@@ -94,16 +100,29 @@ class ImagePredictor(Protocol):
     def predict(
         self, images: Sequence[np.ndarray], *, confidence: bool = False, probabilities: bool = False
     ) -> list[Prediction]:
-        """Segment images of one size: RGB, uint8, shape (height, width, 3)."""
+        """Segment images of one size: RGB, uint8, shape (height, width, 3); with `bands`, from `bands.read`."""
         ...
 
 
-def check_image(image: np.ndarray) -> None:
+def check_image(image: np.ndarray, bands: Bands | None = None) -> None:
     """Raise unless an array is an image.
 
+    Args:
+        image: the array.
+        bands: of a model that does not read RGB.
+
     Raises:
-        ValueError: it is not RGB, uint8, shape (height, width, 3), or has no pixel.
+        ValueError: it is not RGB, uint8, shape (height, width, 3), or has no pixel; or the model has `bands`, and it is
+            not float32, shape (height, width, channels).
     """
+    if bands is not None:
+        if image.dtype != np.float32 or image.ndim != 3 or image.shape[2] != bands.num_channels or not image.size:
+            raise InvalidInputError(
+                f"image of {image.dtype} {image.shape}; expected float32 (height, width, {bands.num_channels}) from"
+                " `predictor.bands.read`",
+                code="E-input-image",
+            )
+        return
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InvalidInputError(
             f"image of {image.dtype} {image.shape}; expected uint8 (height, width, 3)", code="E-input-image"

@@ -16,6 +16,7 @@ from torch import nn
 from semseg import compat
 from semseg.checkpoints.reading import read_checkpoint
 from semseg.config.classes import classes_and_palette
+from semseg.datasets.bands import swap_channels
 from semseg.datasets.bit_depth import check_bits
 from semseg.errors import InvalidInputError
 from semseg.evaluation.finite import NotFiniteError, refuse_not_finite
@@ -52,6 +53,8 @@ class Predictor:
         palette: RGB, shape (num_classes, 3).
         exif: what the model's data set does with EXIF orientation: `apply` or `ignore`.
         bits: as given, or what the config says about photographs that store 16 bits; None: nothing.
+        bands: which bands of a picture the model reads, and how they are scaled; None: it reads photographs. With
+            bands, images are float32, shape (height, width, channels), from `bands.read`.
         precision: that was chosen.
         has_probabilities: whether the scores of the model can become probabilities, and confidence.
         is_stock: whether nothing of the model is changed, see `StockPredictor`.
@@ -92,7 +95,12 @@ class Predictor:
         self._opener = ModelOpener(cfg, checkpoint, self.device, self.is_stock)
         content = read_checkpoint(checkpoint) if content is None else content
         self.classes, self.palette = classes_and_palette(content, cfg, checkpoint)
-        steps, self.exif, stated_bits = read_test_pipeline(cfg)
+        steps, self.exif, stated_bits, self.bands = read_test_pipeline(cfg)
+        if self.bands is not None and bits is not None:
+            raise InvalidInputError(
+                f"`bits` {bits} has no effect: the model was trained on `bands`, which have a range; leave it out",
+                code="E-input-no-effect",
+            )
         self.bits = stated_bits if bits is None else bits
         init_default_scope(cfg.get("default_scope", "mmseg"))  # where the types of the steps are looked up
         self._pipeline = ArrayPipeline(steps)
@@ -182,7 +190,7 @@ class Predictor:
         """
         images = list(images)
         for image in images:
-            check_image(image)
+            check_image(image, self.bands)
         sizes = {(image.shape[0], image.shape[1]) for image in images}
         if len(sizes) > 1:
             raise InvalidInputError(
@@ -248,8 +256,8 @@ class Predictor:
         return sample.seg_logits.data, train_ids
 
     def batch(self, image: np.ndarray) -> dict:
-        """Return one image (RGB, uint8) as `test_step` and the model's data preprocessor take it."""
-        data = self._pipeline(dict(img=np.ascontiguousarray(image[:, :, ::-1])))  # the pipelines expect BGR
+        """Return one image (RGB, uint8; with `bands` float32) as `test_step` and the data preprocessor take it."""
+        data = self._pipeline(dict(img=swap_channels(image)))  # the pipelines expect BGR
         return dict(inputs=[data["inputs"]], data_samples=[data["data_samples"]])
 
     def _predict_fitting(self, images: list[np.ndarray], size: tuple[int, int], wanted: Wanted) -> list[Prediction]:

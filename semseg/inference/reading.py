@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from semseg.datasets.bands import Bands
 from semseg.datasets.photographs import MAX_PIXELS, TooManyPixelsError, decode_photograph
 from semseg.inference.georeference import Place, find_place
 
@@ -22,7 +23,7 @@ class Photograph(NamedTuple):
     """A photograph, and where and when it was taken if its metadata say so.
 
     Attributes:
-        image: RGB, uint8, shape (height, width, 3).
+        image: RGB, uint8, shape (height, width, 3); of a model with `bands` float32, shape (height, width, channels).
         latitude: in degrees, north is positive; None if unknown.
         longitude: in degrees, east is positive.
         time: of the camera's clock, such as 2024-05-01T12:30:00; empty if unknown.
@@ -30,6 +31,7 @@ class Photograph(NamedTuple):
             is no such pixel.
         place: where the pixels are on the earth; None if neither the file nor a world file beside it says so.
         is_deep: whether the file stores 16 bits.
+        shown: of a model with `bands`, the picture for people: RGB, uint8, shape (height, width, 3).
     """
 
     image: np.ndarray
@@ -39,10 +41,20 @@ class Photograph(NamedTuple):
     nodata: np.ndarray | None = None
     place: Place | None = None
     is_deep: bool = False
+    shown: np.ndarray | None = None
+
+    @property
+    def rgb(self) -> np.ndarray:
+        """The picture for people: RGB, uint8, shape (height, width, 3)."""
+        return self.image if self.shown is None else self.shown
 
 
 def read_photograph(
-    source: str | Path | bytes, exif: str = "apply", max_pixels: int = MAX_PIXELS, bits: int | None = None
+    source: str | Path | bytes,
+    exif: str = "apply",
+    max_pixels: int = MAX_PIXELS,
+    bits: int | None = None,
+    bands: Bands | None = None,
 ) -> Photograph:
     """Read a photograph and its metadata; see `decode_photograph`.
 
@@ -51,6 +63,7 @@ def read_photograph(
         exif: `apply` rotates it by its EXIF orientation, `ignore` keeps it as stored.
         max_pixels: larger images are not decoded.
         bits: how many are in use of the 16 of a value, in a file that stores 16.
+        bands: of the model, if it does not read RGB.
 
     Raises:
         TooManyPixelsError: it is larger than `max_pixels`.
@@ -63,6 +76,11 @@ def read_photograph(
         capture = _read_capture(image)
 
     source = source if isinstance(source, bytes) else Path(source)
+    if bands is not None:
+        picture = bands.read(source, exif, max_pixels)
+        place = None if isinstance(source, bytes) else find_place(source, "ignore")  # it is upright
+        shown = bands.show(picture.image)
+        return Photograph(picture.image, nodata=picture.nodata, place=place, is_deep=True, shown=shown)
     pixels = decode_photograph(source, exif, bits, max_pixels, on_open=read_metadata)
     place = None if isinstance(source, bytes) else find_place(source, exif)
     return Photograph(pixels.image, *capture, pixels.nodata, place, pixels.depth is not None)

@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from semseg.compat.input_sizes import divisor_of_model
+from semseg.datasets.bands import swap_channels
 from semseg.errors import InvalidInputError
 from semseg.inference.precision import autocast
 from semseg.inference.probabilities import kind_of_scores
@@ -191,7 +192,7 @@ class Scorer:
         return self._model.encode_decode(inputs, metas)
 
     def _run_pipeline(self, image: np.ndarray) -> dict:
-        return self.pipeline(dict(img=np.ascontiguousarray(image[:, :, ::-1])))  # the pipelines expect BGR
+        return self.pipeline(dict(img=swap_channels(image)))  # the pipelines expect BGR
 
     def _view(
         self, data: list[dict], scale: float, flip: bool, window: float | None, overlap: float
@@ -257,9 +258,10 @@ class Scorer:
 
 
 def _make_view(image: torch.Tensor, scale: float, flip: bool) -> torch.Tensor:
-    """Scale and flip the result of the pipeline, uint8, shape (3, H, W)."""
+    """Scale and flip the result of the pipeline, uint8, shape (3, H, W), or float32 with any number of channels."""
     if scale != 1:
         height, width = (max(1, round(side * scale)) for side in image.shape[1:])
         rescaled = cv2.resize(image.permute(1, 2, 0).numpy(), (width, height), interpolation=cv2.INTER_LINEAR)
+        rescaled = rescaled.reshape(height, width, -1)  # OpenCV drops the axis of one channel
         image = torch.from_numpy(rescaled).permute(2, 0, 1).contiguous()
     return image.flip(2) if flip else image

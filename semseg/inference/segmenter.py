@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from semseg.config.options import names_of
+from semseg.datasets.bands import BAND_SUFFIXES
 from semseg.datasets.photographs import decode_photograph, pixels_of
 from semseg.datasets.scaling import TooNarrowError
 from semseg.errors import InvalidInputError, MissingInputError, SemsegError
@@ -155,7 +156,8 @@ class Segmenter:
 
         Args:
             source: an image: its path; a PIL image of any mode; an array, RGB, uint8, shape (height, width, 3); or
-                a tensor, RGB, uint8, shape (3, height, width), on any device. Or many: a list or tuple, any other
+                a tensor, RGB, uint8, shape (3, height, width), on any device. For a model with `bands`: a path, or an
+                array with all bands of a file, see `Bands.convert_array`. Or many: a list or tuple, any other
                 iterable, or the path of a folder, of which all images are taken, in natural order.
             confidence: whether to compute it.
             probabilities: whether to compute them; 2 bytes per class and pixel.
@@ -177,7 +179,8 @@ class Segmenter:
         skips = on_error == "skip"
         wanted = dict(confidence=confidence and self.predictor.has_probabilities, probabilities=probabilities)
         if isinstance(source, (str, Path)) and Path(source).is_dir():
-            paths = (image.path for image in find_images(source, keep_suffix=True))
+            more = BAND_SUFFIXES if self.predictor.bands is not None else ()
+            paths = (image.path for image in find_images(source, keep_suffix=True, more_suffixes=more))
             return (result for result in self._segment_each(paths, wanted, skips) if result is not None)
         if isinstance(source, (str, Path, Image.Image, np.ndarray, torch.Tensor)):
             if skips:
@@ -216,25 +219,40 @@ class Segmenter:
 
     def _segment(self, source: OneImage, wanted: dict[str, bool]) -> Segmentation:
         image, nodata, path = self._read(source)
+        bands = self.predictor.bands
         try:
             (prediction,) = self.predictor.predict([image], **wanted)
         except (NotFiniteError, TooNarrowError) as error:
             raise (type(error)(f"{path}: {error}", code=error.code) if path else error) from error
         train_ids, confidence, probabilities, *_ = without_nodata(prediction, nodata)
-        return Segmentation(image, train_ids, confidence, probabilities, self.classes, self.palette, path)
+        shown = image if bands is None else bands.show(image)
+        return Segmentation(shown, train_ids, confidence, probabilities, self.classes, self.palette, path)
 
     def _read(self, source: OneImage) -> tuple[np.ndarray, np.ndarray | None, Path | None]:
-        """Return the pixels, RGB, uint8, shape (height, width, 3); where they have no data, see `Pixels`; the path."""
+        """Return the pixels as the predictor takes them; where they have no data, see `Pixels`; the path."""
+        bands = self.predictor.bands
         if isinstance(source, (str, Path)):
             path = Path(source)
             if not path.is_file():
                 raise MissingInputError(f"no image or folder {path}", code="E-input-missing")
             try:
+                if bands is not None:
+                    image, nodata = bands.read(path, self.predictor.exif)
+                    return image, nodata, path
                 pixels = decode_photograph(path, self.predictor.exif, self.predictor.bits)
                 return pixels.image, pixels.nodata, path
             except ValueError as error:
                 code = error.code if isinstance(error, SemsegError) else "E-input-unreadable"
                 raise InvalidInputError(f"{path}: {error}", code=code) from error
+        if bands is not None:
+            if not isinstance(source, np.ndarray):
+                raise InvalidInputError(
+                    f"{type(source).__name__}: the model reads bands {list(bands.bands)}; expected the path of a file,"
+                    " or an array with all bands of a file, shape (height, width, bands)",
+                    code="E-input-image",
+                )
+            image, nodata = bands.convert_array(source)
+            return image, nodata, None
         if isinstance(source, Image.Image):
             pixels = pixels_of(source, self.predictor.exif, self.predictor.bits)
             return pixels.image, pixels.nodata, None

@@ -56,7 +56,11 @@ class LeftOut:
 
 
 def find_images(
-    *sources: str | Path, leave_out: Iterable[Path] = (), keep_suffix: bool = False, left_out: LeftOut | None = None
+    *sources: str | Path,
+    leave_out: Iterable[Path] = (),
+    keep_suffix: bool = False,
+    left_out: LeftOut | None = None,
+    more_suffixes: Sequence[str] = (),
 ) -> list[SourceImage]:
     """List the images that files, folders, globs and lists name, each once, in the order of the sources.
 
@@ -70,12 +74,13 @@ def find_images(
         leave_out: folders of results.
         keep_suffix: the results of `a.jpg` are named `a.jpg`, and not `a`.
         left_out: modified: the files and folders that are left out are added.
+        more_suffixes: of files that the model reads, besides those of photographs.
 
     Raises:
         FileNotFoundError: there is no such path, or it holds no image.
         ValueError: a file is no image by its suffix, or the results of two images would have the same name.
     """
-    return _find(sources, leave_out, keep_suffix, left_out, IMAGE_SUFFIXES, ".png")
+    return _find(sources, leave_out, keep_suffix, left_out, (*IMAGE_SUFFIXES, *more_suffixes), ".png")
 
 
 def find_videos(
@@ -115,7 +120,7 @@ def _find(
         name = absolute.relative_to(root)
         name = name.with_suffix("") if _ends_with(name, suffixes) and not keep_suffix else name
         if name in by_name:
-            hint = ", or keep the suffix in the names (`keep_suffix`)" if suffixes is IMAGE_SUFFIXES else ""
+            hint = ", or keep the suffix in the names (`keep_suffix`)" if suffixes is not VIDEO_SUFFIXES else ""
             raise InvalidInputError(
                 f"{by_name[name]} and {path} would both write {name}{result_suffix}; rename one of them{hint}",
                 code="E-input-same-name",
@@ -157,8 +162,9 @@ def _expand(source: str, closed: set[Path], left_out: LeftOut, suffixes: Sequenc
         if path.suffix.lower() == ".txt":
             return path.parent, _read_list(path)
         if not _ends_with(path, suffixes):
+            images = IMAGE_SUFFIXES if kind == "video" else suffixes
             raise InvalidInputError(
-                f"{source} is not an image; expected one of {' '.join(IMAGE_SUFFIXES)}, a folder of them, a list (.txt)"
+                f"{source} is not an image; expected one of {' '.join(images)}, a folder of them, a list (.txt)"
                 f" or a video ({' '.join(VIDEO_SUFFIXES)})",
                 code="E-input-unreadable",
             )

@@ -44,7 +44,7 @@ class StockPredictor(Predictor):
 
     @torch.inference_mode()
     def _predict_one(self, image: np.ndarray, wanted: Wanted) -> Prediction:
-        check_image(image)
+        check_image(image, self.bands)
         scores, train_ids = self.scores(image)
         if not any(wanted):
             return Prediction(train_ids)

@@ -164,7 +164,7 @@ class _Stream:
         started = time.monotonic()
         try:
             predictor = self._predictor
-            photograph = read_photograph(source.path, predictor.exif, self._max_pixels, predictor.bits)
+            photograph = read_photograph(source.path, predictor.exif, self._max_pixels, predictor.bits, predictor.bands)
         except TooManyPixelsError as error:
             if source.path.suffix.lower() not in TIFF_SUFFIXES:
                 self._recorder.add_failed(source, str(error))
@@ -205,14 +205,16 @@ class _Stream:
         self._recorder.add_time("predict", seconds)
         for read, photograph, prediction in zip(group, photographs, predictions, strict=True):
             prediction = without_nodata(prediction, photograph.nodata)
-            num_bytes = sum(array.nbytes for array in (photograph.image, *prediction) if array is not None)
+            num_bytes = sum(
+                array.nbytes for array in (photograph.image, photograph.shown, *prediction) if array is not None
+            )
             spent = read.seconds + seconds / len(group)
             self._writers.submit(self._write, read.source, photograph, prediction, spent, num_bytes=num_bytes)
 
     def _write(self, source: SourceImage, photograph: Photograph, prediction: Prediction, spent: float) -> None:
         started = time.monotonic()
         try:
-            paths = self._outputs.write(source.name, photograph.image, prediction, photograph.place)
+            paths = self._outputs.write(source.name, photograph.rgb, prediction, photograph.place)
         except OSError as error:
             if error.errno not in _ERRORS_OF_NAMES:
                 raise

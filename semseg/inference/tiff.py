@@ -16,9 +16,9 @@ from semseg.inference.georeference import find_place, write_world_file
 from semseg.inference.mask_files import import_tifffile, write_tiff_mask
 from semseg.inference.prediction import without_nodata
 from semseg.inference.predictor import Predictor
+from semseg.inference.tiff_pieces import TiffBands, TiffPieces, open_tiff
 from semseg.labels import IGNORED
 
-_CACHE_BYTES = 256 << 20  # of decoded pieces: rows of windows overlap, and need some pieces twice
 _OVERVIEW_PX = 2048
 
 
@@ -38,17 +38,13 @@ class TiffImage:
     """
 
     def __init__(self, path: str | Path, bits: int | None = None) -> None:
-        tifffile = import_tifffile("large TIFF files are read by")
-        self._path = Path(path)
-        with self._path.open("rb") as file:
+        import_tifffile("large TIFF files are read by")
+        with Path(path).open("rb") as file:
             self._kind = read_kind(file)
         if self._kind.refusal:
             raise InvalidInputError(self._kind.refusal, code="E-input-unreadable")
-        try:
-            self._file = tifffile.TiffFile(path)
-            page = self._page = self._file.pages[0]
-        except (tifffile.TiffFileError, IndexError) as error:
-            raise InvalidInputError(f"not a readable TIFF file ({error})", code="E-input-unreadable") from error
+        self._file = open_tiff(path)
+        page = self._file.pages[0]
         color = getattr(page.photometric, "name", page.photometric)
         self._bits = bits or self._kind.stated_bits
         plane_by_plane = page.planarconfig == 2 and page.samplesperpixel > 1
@@ -64,9 +60,7 @@ class TiffImage:
             raise InvalidInputError(fault, code=code)
         self.is_deep = page.dtype == np.uint16
         self.shape = (page.imagelength, page.imagewidth, 3)
-        # a piece: a tile, or a strip of whole rows
-        self._piece = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
-        self._pieces: dict[int, np.ndarray] = {}
+        self._pieces = TiffPieces(self._file, [page], self._kind.nodata or 0)
 
     def __enter__(self) -> TiffImage:
         return self
@@ -91,21 +85,9 @@ class TiffImage:
         """Return which pixels of whole rows have no data: bool, shape (rows, width)."""
         return self._values(rows, slice(None))[1]
 
-    def _values(self, *where: slice) -> tuple[np.ndarray, np.ndarray]:
+    def _values(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
         """Read the stored values of a window, shape (height, width, 1 or 3), and which pixels have no data."""
-        (top, bottom, _), (left, right, _) = (part.indices(side) for part, side in zip(where, self.shape, strict=False))
-        height, width = self._piece
-        num_bands = self._page.samplesperpixel
-        stored = np.empty((bottom - top, right - left, num_bands), self._page.dtype)
-        for row in range(top // height, -(-bottom // height)):
-            for column in range(left // width, -(-right // width)):
-                piece = self._decoded(row * -(-self.shape[1] // width) + column)
-                y, x = row * height, column * width
-                rows = slice(max(top, y), min(bottom, y + height))
-                columns = slice(max(left, x), min(right, x + width))
-                stored[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = piece[
-                    rows.start - y : rows.stop - y, columns.start - x : columns.stop - x
-                ]
+        stored = self._pieces.read(rows, columns)
         values = stored[..., : self._kind.bands]
         nodata = np.zeros(stored.shape[:2], bool)
         if self._kind.has_alpha:
@@ -114,22 +96,9 @@ class TiffImage:
             nodata |= (values == self._kind.nodata).all(axis=2)
         return values, nodata
 
-    def _decoded(self, index: int) -> np.ndarray:
-        if index in self._pieces:
-            return self._pieces[index]
-        page, file = self._page, self._file.filehandle
-        file.seek(page.dataoffsets[index])
-        raw = file.read(page.databytecounts[index])
-        try:
-            piece = page.decode(raw, index, jpegtables=page.jpegtables)[0]
-        except Exception as error:  # decoders raise many types
-            raise InvalidInputError(f"piece {index} cannot be read ({error})", code="E-input-unreadable") from error
-        if piece is None:  # not stored in a sparse file: GDAL fills it with the value of no data
-            piece = np.full((1, *self._piece, page.samplesperpixel), self._kind.nodata or 0, page.dtype)
-        self._pieces[index] = piece[0]
-        while len(self._pieces) > 1 and len(self._pieces) * self._pieces[index].nbytes > _CACHE_BYTES:
-            del self._pieces[next(iter(self._pieces))]  # the oldest one
-        return self._pieces[index]
+    def show(self, window: np.ndarray) -> np.ndarray:
+        """Return a window for people: it is RGB already."""
+        return window
 
 
 class TiffSegmentation(NamedTuple):
@@ -174,7 +143,8 @@ def segment_tiff(
     counts = np.zeros(256, np.int64)
     confidence_sum = 0.0
     place = find_place(Path(image_path), predictor.exif)
-    with TiffImage(image_path, predictor.bits) as image:
+    bands = predictor.bands
+    with TiffBands(image_path, bands, predictor.exif) if bands else TiffImage(image_path, predictor.bits) as image:
         height, width = image.shape[:2]
         step = -(-max(height, width) // _OVERVIEW_PX)
         # allocated at the start: single rows that are kept would fragment the memory, and none of it would be freed
@@ -190,7 +160,7 @@ def segment_tiff(
                 confidence_sum += 0 if part.confidence is None else float(part.confidence.sum(dtype=np.float64))
                 bottom = top + len(part.train_ids)
                 for row in range(-(-top // step) * step, bottom, step):
-                    strip = image[row : row + step, :]
+                    strip = image.show(image[row : row + step, :])
                     size = (overview.shape[1], 1)
                     overview[row // step] = cv2.resize(strip, size, interpolation=cv2.INTER_AREA)
                     overview_train_ids[row // step] = part.train_ids[row - top, ::step]

@@ -107,6 +107,12 @@ def segment_videos(
         Stopped: Ctrl-C or SIGTERM while a file was segmented, or an error with `stop_on_error`.
     """
     check_video_kinds(extras)
+    if predictor.bands is not None:
+        raise InvalidInputError(
+            f"{sources[0]} is a video, whose frames are RGB, and the model reads bands {list(predictor.bands.bands)}:"
+            " give pictures with these bands",
+            code="E-input-kind",
+        )
     if smooth and not predictor.gives_all_probabilities:
         raise InvalidInputError(
             "`smooth`: an exported model gives the winning class only; name its checkpoint instead",

@@ -112,7 +112,7 @@ class Work:
         if png:
             content["mask"] = _base64(png)
         if preview:  # oriented as the mask, in a format that every browser can show
-            preview_picture = Image.fromarray(image)
+            preview_picture = Image.fromarray(photograph.rgb)
             preview_picture.thumbnail((_PREVIEW_PX, _PREVIEW_PX))
             content["photograph"] = _base64(_encode(preview_picture, "JPEG", quality=QUALITY))
             shown = np.asarray(Image.fromarray(train_ids).resize(preview_picture.size, Image.Resampling.NEAREST))
@@ -124,7 +124,9 @@ class Work:
         if upload.startswith(b"\xff\xd8") and upload.count(b"\xff\xda") > _MAX_SCANS:
             raise Refused(400, f"the photograph has more than {_MAX_SCANS} scans; save it as an ordinary JPEG")
         try:
-            return read_photograph(upload, self.predictor.exif, self.limits.max_pixels, self.predictor.bits)
+            return read_photograph(
+                upload, self.predictor.exif, self.limits.max_pixels, self.predictor.bits, self.predictor.bands
+            )
         except TooManyPixelsError:
             limit = f"{self.limits.max_pixels / 1e6:g} million pixels"
             raise Refused(413, f"the photograph has more than {limit}, the limit here; send a smaller one") from None

@@ -18,6 +18,7 @@ from semseg.training import (
     ema,
     epochs,
     freeze,
+    input_channels,
     losses,
     monitor,
     nan_guard,
@@ -52,6 +53,7 @@ FEATURES = (
     # from here on: features that every run has
     (work_folder, options.FolderOptions),
     (checkpointing, options.NoOptions),
+    (input_channels, options.NoOptions),
     (sampling, options.LoadingOptions),
     (performance, options.PerformanceOptions),
     (resume_agreement, options.FolderOptions),

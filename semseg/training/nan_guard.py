@@ -18,7 +18,9 @@ from mmseg.registry import HOOKS
 from semseg.config.hooks import remove_hooks
 from semseg.config.options import STOCK
 from semseg.config.patch import Patch, changes
+from semseg.config.tree import built_datasets
 from semseg.datasets import samples
+from semseg.datasets.band_transforms import bands_of
 from semseg.labels import IGNORED
 from semseg.system.stopping import GIVEN_UP, Stopped
 from semseg.training.options import StockOptions
@@ -213,8 +215,9 @@ class GuardHook(Hook):
 def _draw(runner: Runner, broken: _Pass, path: Path) -> None:
     """Draw the samples with their masks as the network received them."""
     size, metainfo = samples.padded_size(runner.cfg), runner.train_dataloader.dataset.metainfo
+    bands = bands_of(next(built_datasets(runner.train_dataloader.dataset)))
     pictures = [
-        samples.as_sample(dict(inputs=image.cpu().nan_to_num(), data_samples=sample.cpu()), size)
+        samples.as_sample(dict(inputs=image.cpu().nan_to_num(), data_samples=sample.cpu()), size, bands)
         for image, sample in zip(broken.batch["inputs"], broken.batch["data_samples"], strict=True)
     ]
     title = f"the batch of iteration {broken.iteration}"

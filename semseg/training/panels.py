@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from PIL import Image
 
+from semseg.datasets.bands import Bands
 from semseg.datasets.built_sets import check_set_stays, names_of_set, reading_of_images
 from semseg.datasets.image_files import read_image
 from semseg.errors import InvalidConfigError
@@ -49,7 +50,7 @@ class PanelHook(Hook):
         self.num_images = num_images
         self.show_dir = show_dir
         self._panel_paths: dict[str, Path] = {}  # image path -> path of its picture
-        self._reading: dict[str, tuple[str, int | None]] = {}  # image path -> exif, bits
+        self._reading: dict[str, tuple] = {}  # image path -> exif, bits, bands: see `read_image`
         self._writers = Writers()
 
     def before_val_epoch(self, runner: Runner) -> None:
@@ -132,6 +133,7 @@ def write_panel(
     image_path: str,
     exif: str,
     bits: int | None,
+    bands: Bands | None,
     target: np.ndarray,
     predicted: np.ndarray,
     metainfo: dict,
@@ -144,6 +146,7 @@ def write_panel(
         image_path: of the photograph, which is resized to the size of the target.
         exif: `apply` or `ignore` its orientation.
         bits: how many of the 16 bits of a value are used, if it has 16.
+        bands: of a picture that is not RGB.
         target: train ids, uint8, shape (height, width).
         predicted: as `target`.
         metainfo: of the data set: classes and palette.
@@ -153,7 +156,7 @@ def write_panel(
         ValueError: it is larger than a JPEG can be, 65500 pixels in height or width.
     """
     try:
-        image = read_image(image_path, exif, bits)
+        image = read_image(image_path, exif, bits, bands)
     except ValueError:  # a format that other code loads for the model, such as 8 bands
         image = np.full((*target.shape, 3), 127, np.uint8)
     if image.shape[:2] != target.shape:

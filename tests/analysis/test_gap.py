@@ -72,7 +72,7 @@ def test_every_photograph_is_measured_and_a_broken_one_is_recorded(predictor, ph
 
 def test_what_cannot_be_segmented_is_recorded_too(photographs):
     class Sick:
-        exif, bits = "apply", None
+        exif, bits, bands = "apply", None, None
 
         def predict(self, images, **wanted):
             raise RuntimeError("out of\nluck")

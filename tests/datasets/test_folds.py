@@ -50,13 +50,13 @@ def test_a_given_rule_is_followed_and_must_match(tmp_path):
     assert group_pictures(rules, pairs, r"regex:([a-z])_")[1] == ["a", "a", "b", "c"]
     with pytest.raises(InvalidDataError, match="does not match 2 of 4"):
         group_pictures(rules, pairs, "regex:a_")
-    with pytest.raises(InvalidDataError, match="form 3 groups .prefix.; ask for fewer folds"):
+    with pytest.raises(InvalidDataError, match=r"form 3 groups \(prefix\); ask for fewer folds"):
         divide_into_folds(rules, 4, group_by="prefix")
 
 
 def test_known_groups_are_not_divided_to_make_more_folds(tmp_path):
     rules = read_dataset_file(write_set(tmp_path, [f"drive{i % 3}_{i:04d}" for i in range(30)]))
-    with pytest.raises(InvalidDataError, match="form 3 groups .file names.*; ask for fewer folds"):
+    with pytest.raises(InvalidDataError, match=r"form 3 groups \(file names.*\); ask for fewer folds"):
         divide_into_folds(rules, 5)
     assert divide_into_folds(rules, 5, group_by="picture")[0] == "picture"
 

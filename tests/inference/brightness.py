@@ -24,7 +24,7 @@ class Prediction(NamedTuple):
 
 class Brightness:
     classes, palette, exif, notes = CLASSES, PALETTE, "apply", ()
-    bits = None
+    bits = bands = None
     tile, has_probabilities, gives_all_probabilities = None, True, True
 
     def __init__(self, seconds=0.0):

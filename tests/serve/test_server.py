@@ -120,7 +120,7 @@ class Failing:
     """A model that never succeeds."""
 
     classes, palette, exif, has_probabilities = ("road",), ((128, 64, 128),), "apply", False
-    bits = None
+    bits = bands = None
 
     def __init__(self, error):
         self.error = error

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from semseg.analysis.curves import Curve, read_curves
+from semseg.datasets.bands import Bands
 from semseg.errors import InvalidInputError, MissingInputError
 from semseg.evaluation.results import Results, read_results
 from semseg.system.folders import walk_files
@@ -49,6 +50,7 @@ class Image(NamedTuple):
         predicted_path: train ids.
         exif: whether the masks fit the photograph after its EXIF rotation (`apply`) or as stored (`ignore`).
         bits: number of used bits, in photographs that store 16 bits.
+        bands: of pictures that are not RGB.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Image(NamedTuple):
     predicted_path: Path | None
     exif: str = "apply"
     bits: int | None = None
+    bands: Bands | None = None
 
 
 class Training(NamedTuple):
@@ -204,6 +207,7 @@ def read_images(results: Results) -> list[Image]:
                 _existing(results.folder / "predicted" / row["mask"]),
                 results.summary["data"].get("exif") or "apply",
                 results.summary["data"].get("bits"),
+                Bands.from_step(bands) if (bands := results.summary["data"].get("bands")) else None,
             )
         )
     return sorted(images, key=lambda image: (image.scores["mIoU"] is None, image.scores["mIoU"]))

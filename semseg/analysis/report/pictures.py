@@ -42,7 +42,7 @@ def draw_views(image: collect.Image, palette: Sequence, ignore_index: int, width
     views, size = {}, None
     if image.photograph_path is not None:
         with contextlib.suppress(ValueError):  # the file was damaged after the test
-            photograph = read_image(image.photograph_path, image.exif, image.bits)
+            photograph = read_image(image.photograph_path, image.exif, image.bits, image.bands)
             size = fitting(photograph.shape, width)
             views["photograph"] = cv2.resize(photograph, size, interpolation=cv2.INTER_AREA)
     ids = {}

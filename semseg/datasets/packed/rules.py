@@ -6,12 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from semseg.datasets.bands import LOADER
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.errors import InvalidConfigError
 
 PHOTOGRAPH_STEPS = ("LoadPhotograph", "LoadImageFromFile")
 MASK_STEPS = ("LoadTrainIds", "LoadAnnotations")
-_PLACES = ("path", "root", "splits", "roi_suffix")  # of a dataset.yaml: where the files are, not how they are read
+# of a dataset.yaml: where the files are, not how they are read; packed sets have no bands
+_PLACES = ("path", "root", "splits", "roi_suffix", "bands")
 
 
 def loading_steps(steps: list) -> list:
@@ -22,6 +24,11 @@ def loading_steps(steps: list) -> list:
     """
     loaders = steps[:2]
     names = [type(step).__name__ for step in loaders]
+    if LOADER in names:
+        raise InvalidConfigError(
+            "a packed set has photographs of 8 bits, and this set has `bands`; train on its files",
+            code="E-config-unsupported",
+        )
     if sorted(names, key=lambda name: name in MASK_STEPS) != names or not (
         len(names) == 2 and names[0] in PHOTOGRAPH_STEPS and names[1] in MASK_STEPS
     ):

@@ -19,6 +19,7 @@ from mmengine.structures import PixelData
 from PIL import Image
 
 from semseg.config.tree import built_datasets
+from semseg.datasets.stored_bands import read_header
 
 _SIZES = ("ori_shape", "img_shape", "pad_shape")  # in the metainfo of a sample
 _NUM_READERS = 16  # threads; reading headers needs no computation, only waiting
@@ -125,7 +126,12 @@ def _size_in_header(path: str) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.size
-    except (OSError, Image.DecompressionBombError):  # no local file, or damaged: the pipeline will report it
+    except (OSError, Image.DecompressionBombError):  # no local file, or damaged, or with `bands`
+        pass
+    try:
+        header = read_header(Path(path), "ignore")
+        return header.width, header.height
+    except ValueError:  # the pipeline will report it
         return 0, 0
 
 
