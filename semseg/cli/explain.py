@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from semseg.cli.predictor import add_model_flags, more_suffixes, open_predictor, split_config
+from semseg.cli.predictor import add_model_flags, find_pictures, open_predictor, split_config
 from semseg.errors import InvalidInputError
 
 
@@ -56,9 +56,8 @@ def _run_explain(args: argparse.Namespace) -> int:
     box = None if args.region is None else _box(args.region)
 
     from semseg.analysis.explain import explain
-    from semseg.inference import find_images
 
-    source = find_images(image, more_suffixes=more_suffixes(args.checkpoint))[0]
+    source = find_pictures(args.checkpoint, image)[0][0]
     predictor = open_predictor(args, exported=False)
     out_dir = args.out_dir / source.name
     result = explain(predictor, source.path, out_dir, args.class_name, box)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from semseg.cli.predictor import add_model_flags, add_speed_flags, more_suffixes, open_predictor, split_config
+from semseg.cli.predictor import add_model_flags, add_speed_flags, find_pictures, open_predictor, split_config
 from semseg.cli.program import ArgumentParser, add_debug_flag
 from semseg.errors import InvalidInputError
 
@@ -99,10 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run_infer(args: argparse.Namespace) -> int:
     """Segment the inputs of parsed arguments, and return the exit code."""
     warnings.filterwarnings("ignore", module="PIL")  # one line for each photograph with odd metadata
-    from semseg.inference import Outputs, find_images, infer, is_video
+    from semseg.inference import Outputs, infer, is_video
     from semseg.inference.outputs import SUFFIXES, check_kinds, check_sources_stay
     from semseg.inference.reading import MAX_PIXELS
-    from semseg.inference.sources import LeftOut
     from semseg.inference.stream import rank_and_size
 
     rank, num_ranks = rank_and_size(args.launcher)
@@ -115,15 +114,8 @@ def run_infer(args: argparse.Namespace) -> int:
     _check_options(args, save, bool(videos))
     if videos:
         return _segment_videos(args, videos, save)
-    left_out = LeftOut()
     result_dirs = [args.out_dir / kind for kind in SUFFIXES]
-    images = find_images(
-        *args.inputs,
-        leave_out=result_dirs,
-        keep_suffix=args.keep_suffix,
-        left_out=left_out,
-        more_suffixes=more_suffixes(args.checkpoint),
-    )
+    images, left_out = find_pictures(args.checkpoint, *args.inputs, leave_out=result_dirs, keep_suffix=args.keep_suffix)
     check_kinds(save)
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
     check_sources_stay(images, args.out_dir, kinds)

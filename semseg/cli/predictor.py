@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from semseg.config.options import add_options, names_of
 from semseg.errors import InvalidInputError
@@ -17,6 +17,7 @@ from semseg.system.wording import for_people
 if TYPE_CHECKING:
     from semseg.inference.prediction import ImagePredictor
     from semseg.inference.predictor import Predictor
+    from semseg.inference.sources import LeftOut, SourceImage
 
 _CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
@@ -101,13 +102,30 @@ def open_predictor(
     return segmenter.predictor
 
 
-def more_suffixes(checkpoint: str) -> tuple[str, ...]:
-    """Return the suffixes of files that only models with `bands` read, if the checkpoint describes such a model."""
+def find_pictures(checkpoint: str, *sources: str | Path, **options: Any) -> tuple[list[SourceImage], LeftOut]:
+    """Return the pictures that a model can segment, and what was left out; see `find_images`.
+
+    Files that only models with `bands` read are pictures if the checkpoint describes such a model; it is opened only if
+    there are such files.
+    """
+    from semseg.datasets.bands import BAND_SUFFIXES
+    from semseg.inference import find_images
+    from semseg.inference.sources import LeftOut
+
+    left_out = LeftOut()
+    images = find_images(*sources, left_out=left_out, more_suffixes=BAND_SUFFIXES, **options)
+    if any(image.path.suffix.lower() in BAND_SUFFIXES for image in images) and not _reads_bands(Path(checkpoint)):
+        left_out = LeftOut()
+        images = find_images(*sources, left_out=left_out, **options)
+    return images, left_out
+
+
+def _reads_bands(checkpoint: Path) -> bool:
     from semseg.checkpoints.reading import is_checkpoint, read_checkpoint
     from semseg.config.bands import bands_in_checkpoint
-    from semseg.datasets.bands import BAND_SUFFIXES
 
-    if is_checkpoint(Path(checkpoint)):
-        with contextlib.suppress(ValueError, OSError):  # reported when the model is opened
-            return BAND_SUFFIXES if bands_in_checkpoint(read_checkpoint(Path(checkpoint), mmap=True)) else ()
-    return ()
+    if not is_checkpoint(checkpoint):
+        return False
+    with contextlib.suppress(ValueError, OSError):  # reported when the model is opened
+        return bool(bands_in_checkpoint(read_checkpoint(checkpoint, mmap=True)))
+    return False
