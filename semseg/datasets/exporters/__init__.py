@@ -1,0 +1,8 @@
+"""Export masks for labelling tools, which correct them; `semseg.datasets.importers` reads the corrections.
+
+`plan` reads and checks everything but the pixels; `write` of the plan then writes the files.
+"""
+
+from semseg.datasets.exporters.planning import FORMATS, Package, Request, Written, pack, plan
+
+__all__ = ["FORMATS", "Package", "Request", "Written", "pack", "plan"]
