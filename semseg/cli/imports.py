@@ -17,6 +17,12 @@ _IMPORT_FORMATS = {  # help of SOURCE; what is read, and the order in which it i
         "JSON files of labelme; shapes are painted in file order, later ones over earlier ones. Polygons, "
         "rectangles, circles, lines and masks are read; points are ignored.",
     ),
+    "label-studio": (
+        "the JSON file of an export, or a folder of them",
+        "JSON of Label Studio; the newest annotation of each task is used, or its prediction if it has none; skipped "
+        "tasks are left out. Shapes are painted in file order, later ones over earlier ones. Brush regions, polygons, "
+        "rectangles and ellipses are read.",
+    ),
     "coco": (
         "the JSON file",
         "instances JSON of COCO; crowds are painted first, then larger areas before smaller ones, later "
@@ -50,7 +56,7 @@ _LINE_WIDTHS = {
 def add_import(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "import",
-        help="create a data set from annotations of labelme, COCO or CVAT, from coloured masks, or from CamVid",
+        help="create a data set from annotations of labelme, Label Studio, COCO or CVAT, coloured masks, or CamVid",
         description=(
             "Convert annotations to index PNGs (DIR/train_ids/SPLIT) and a dataset.yaml that lists them. "
             "The images are not copied unless --copy is given. Run it again with the same DIR to add a split."

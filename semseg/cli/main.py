@@ -15,7 +15,7 @@ COMMANDS = {
     "test": ("test:main", "evaluate a model on labelled images"),
     "infer": ("infer:main", "segment photographs and videos"),
     "serve": ("serve:main", "try a model in the browser"),
-    "data": ("groups:data", "create, import, check and view data sets"),
+    "data": ("groups:data", "create, import, export, check and view data sets"),
     "model": ("groups:trained_model", "list and compare models; describe, publish and export a trained one"),
     "report": ("groups:analyze", "write a report about a run"),
     "compare": ("groups:analyze", "compare two tests on the same images"),

@@ -13,7 +13,7 @@ from semseg.datasets.exporters.regions import Box, bounding_box, present_classes
 from semseg.datasets.importers.class_lists import Classes
 from semseg.system.atomic import atomic_path
 
-INSTANCES = "instances.json"
+INSTANCES = "annotations/instances_default.json"  # the layout of CVAT and Datumaro
 
 
 def encode(train_ids: np.ndarray) -> list[tuple[int, str, int, Box]]:
@@ -27,7 +27,10 @@ def encode(train_ids: np.ndarray) -> list[tuple[int, str, int, Box]]:
 
 
 def write(out_dir: Path, items: Sequence[Item], classes: Classes, images_dir: Path, encoded: Iterable) -> list[str]:
-    """Write `instances.json` and return its name. Category ids start at 1; 0 is background in some programs."""
+    """Write `annotations/instances_default.json` and return its name.
+
+    Category ids start at 1, because 0 is the background in some programs.
+    """
     images = [
         {"id": image_id, "file_name": item.name, "width": item.size[0], "height": item.size[1]}
         for image_id, item in enumerate(items, 1)

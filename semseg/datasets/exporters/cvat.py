@@ -27,9 +27,7 @@ def encode_masks(train_ids: np.ndarray) -> list[tuple[int, str]]:
         box = bounding_box(mask)
         counts = ", ".join(map(str, run_lengths(crop(mask, box).ravel()).tolist()))
         left, top, width, height = box
-        shapes.append(
-            (train_id, f'mask rle="{counts}" left="{left}" top="{top}" width="{width}" height="{height}"')
-        )
+        shapes.append((train_id, f'mask rle="{counts}" left="{left}" top="{top}" width="{width}" height="{height}"'))
     return shapes
 
 

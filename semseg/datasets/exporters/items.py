@@ -124,9 +124,7 @@ def check_names(items: Iterable[Item]) -> None:
         if first is item:
             continue
         if first.image_path == item.image_path:
-            raise InvalidDataError(
-                f"{item.image_path} is listed twice; keep one of its masks", code="E-data-duplicate"
-            )
+            raise InvalidDataError(f"{item.image_path} is listed twice; keep one of its masks", code="E-data-duplicate")
         raise InvalidDataError(
             f"{first.image_path} and {item.image_path} have the same name without suffix; rename one of them",
             code="E-data-duplicate",

@@ -98,8 +98,8 @@ def _rings(mask: np.ndarray) -> Iterator[list[tuple[int, int]]]:
     repeats = counts[ys, xs]
     ys, xs = np.repeat(ys, repeats), np.repeat(xs, repeats)  # in the order of the rows
     along_row = np.arange(len(xs)) ^ 1
-    # the two copies of a double corner: the 1st has the side to the left, the 2nd that to the right; the touching pixels
-    # are of one region, so the ring goes around each of the two free pixels: from the left down if that pixel is free
+    # the two copies of a double corner: the 1st has the side to the left, the 2nd that to the right; the pixels that
+    # touch are of one region, so a ring goes around each of the two free pixels: from the left down or up to it
     second = np.zeros(len(xs), bool)
     second[1:] = (xs[1:] == xs[:-1]) & (ys[1:] == ys[:-1])
     left_goes_down = upper_left[ys, xs] == 1

@@ -244,7 +244,9 @@ def pack(
         ValueError: files do not fit together.
     """
     rules = _index_rules(out_dir, classes)
-    return _package(format_name, out_dir, pairs, images_dir, rules, classes, Request("", out_dir, out_dir, copy=True), ())
+    return _package(
+        format_name, out_dir, pairs, images_dir, rules, classes, Request("", out_dir, out_dir, copy=True), ()
+    )
 
 
 def _package(
