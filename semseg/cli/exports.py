@@ -10,7 +10,7 @@ from semseg.cli.progress import show_count
 from semseg.cli.source import SPLITS, add_copy, add_nproc, num_processes
 from semseg.system.wording import for_people
 
-_FORMATS = ("label-studio", "cvat-mask", "cvat-polygon", "coco", "labelme-mask", "labelme-polygon")
+FORMATS = ("label-studio", "cvat-mask", "cvat-polygon", "coco", "labelme-mask", "labelme-polygon")
 
 
 def add_export(commands: argparse._SubParsersAction) -> None:
@@ -25,7 +25,7 @@ def add_export(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "format",
-        choices=_FORMATS,
+        choices=FORMATS,
         metavar="FORMAT",
         help="label-studio (brush regions), cvat-mask, cvat-polygon, coco (run lengths), labelme-mask or "
         "labelme-polygon; of masks there is one shape for each class, of polygons one for each region",

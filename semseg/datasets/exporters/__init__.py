@@ -3,6 +3,7 @@
 `plan` reads and checks everything but the pixels; `write` of the plan then writes the files.
 """
 
+from semseg.datasets.exporters.items import check_names
 from semseg.datasets.exporters.planning import FORMATS, Package, Request, Written, pack, plan
 
-__all__ = ["FORMATS", "Package", "Request", "Written", "pack", "plan"]
+__all__ = ["FORMATS", "Package", "Request", "Written", "check_names", "pack", "plan"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
@@ -34,7 +34,7 @@ class Item:
     @property
     def stem(self) -> str:
         """The name without suffix."""
-        return self.name[: -len(Path(self.name).suffix)]
+        return PurePosixPath(self.name).with_suffix("").as_posix()
 
 
 def pair_folders(mask_dir: Path, images_dir: Path) -> tuple[list[Pair], int]:
@@ -78,16 +78,26 @@ def pair_split(rules: DatasetFile, split: str) -> tuple[list[Pair], Path]:
     return pairs, Path(os.path.commonpath([absolute_path(pair.image_path).parent for pair in pairs]))
 
 
-def make_items(pairs: Sequence[Pair], images_dir: Path) -> list[Item]:
-    """Measure images and masks, and name them.
+def names_below(pairs: Sequence[Pair], images_dir: Path) -> list[str]:
+    """Return the paths of the images relative to a folder, with slashes."""
+    folder = absolute_path(images_dir)
+    return [absolute_path(pair.image_path).relative_to(folder).as_posix() for pair in pairs]
+
+
+def make_items(pairs: Sequence[Pair], names: Sequence[str]) -> list[Item]:
+    """Measure images and masks.
+
+    Args:
+        pairs: images and masks.
+        names: of the images, as in `Item`.
 
     Raises:
         ValueError: files are unreadable, have different sizes, an image is listed twice, or two have the same name
             without suffix.
     """
-    images_dir = absolute_path(images_dir)
+    check_names(names, [pair.image_path for pair in pairs])
     items, faults = [], []
-    for image_path, mask_path in pairs:
+    for (image_path, mask_path), name in zip(pairs, names, strict=True):
         try:
             stored, upright = measure_image(image_path)
             mask_size = upright if mask_path is None else measure_image(mask_path)[1]
@@ -102,30 +112,33 @@ def make_items(pairs: Sequence[Pair], images_dir: Path) -> list[Item]:
                 f"{image_path} has {upright[0]}x{upright[1]} pixels, its mask {mask_size[0]}x{mask_size[1]}{turned}"
             )
             continue
-        name = absolute_path(image_path).relative_to(images_dir).as_posix()
         items.append(Item(name, image_path, mask_path, upright))
     if faults:
         raise InvalidDataError(
             f"{len(faults)} of {len(pairs)} images cannot be exported, first {faults[0]}", code="E-data-images"
         )
-    check_names(items)
     return items
 
 
-def check_names(items: Iterable[Item]) -> None:
+def check_names(names: Iterable[str], image_paths: Iterable[Path]) -> None:
     """Raise an error if the masks of two images would have the same name when they come back.
+
+    Args:
+        names: of the images, with suffix.
+        image_paths: their files, in the same order.
 
     Raises:
         ValueError: an image is listed twice, or two images differ only in their suffix or capitals.
     """
-    taken: dict[str, Item] = {}
-    for item in items:
-        first = taken.setdefault(item.stem.casefold(), item)
-        if first is item:
-            continue
-        if first.image_path == item.image_path:
-            raise InvalidDataError(f"{item.image_path} is listed twice; keep one of its masks", code="E-data-duplicate")
-        raise InvalidDataError(
-            f"{first.image_path} and {item.image_path} have the same name without suffix; rename one of them",
-            code="E-data-duplicate",
-        )
+    taken: dict[str, Path] = {}
+    for name, image_path in zip(names, image_paths, strict=True):
+        stem = str(PurePosixPath(name).with_suffix("")).casefold()
+        if stem not in taken:
+            taken[stem] = image_path
+        elif taken[stem] == image_path:
+            raise InvalidDataError(f"{image_path} is listed twice; keep one of its masks", code="E-data-duplicate")
+        else:
+            raise InvalidDataError(
+                f"{taken[stem]} and {image_path} have the same name without suffix; rename one of them",
+                code="E-data-duplicate",
+            )

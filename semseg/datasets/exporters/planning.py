@@ -15,7 +15,7 @@ import yaml
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_keys import hex_color
 from semseg.datasets.exporters import coco, cvat, label_studio, labelme
-from semseg.datasets.exporters.items import Item, make_items, pair_folders, pair_split
+from semseg.datasets.exporters.items import Item, make_items, names_below, pair_folders, pair_split
 from semseg.datasets.importers.class_lists import Classes, read_classes
 from semseg.datasets.masks import decode_pair
 from semseg.datasets.pairs import Pair
@@ -221,48 +221,35 @@ def plan(request: Request) -> Package:
         pairs, num_without = pair_folders(request.source, images_dir)
         rules = _index_rules(request.source, classes)
         notes = [f"images without a mask, left out: {num_without}"] if num_without else []
-    return _package(request.format, request.out_dir, pairs, images_dir, rules, classes, request, notes)
+    items = tuple(make_items(pairs, names_below(pairs, images_dir)))
+    return Package(
+        request.format,
+        request.out_dir,
+        items,
+        classes,
+        images_dir,
+        request.copy,
+        request.num_processes,
+        tuple(notes),
+        rules,
+    )
 
 
-def pack(
-    format_name: str,
-    out_dir: Path,
-    pairs: Sequence[Pair],
-    images_dir: Path,
-    classes: Classes,
-) -> Package:
-    """Return a package of index PNGs and copies of their images, in the given order; see `plan`.
+def pack(format_name: str, out_dir: Path, pairs: Sequence[Pair], names: Sequence[str], classes: Classes) -> Package:
+    """Return a package of index PNGs and copies of their images, in the given order.
 
     Args:
         format_name: one of FORMATS.
         out_dir: folder of the package.
         pairs: images and their index PNGs.
-        images_dir: folder that holds all images; their names are relative to it.
+        names: of the images in the package: relative paths with slashes and suffix.
         classes: of the masks.
 
     Raises:
         ValueError: files do not fit together.
     """
-    rules = _index_rules(out_dir, classes)
-    return _package(
-        format_name, out_dir, pairs, images_dir, rules, classes, Request("", out_dir, out_dir, copy=True), ()
-    )
-
-
-def _package(
-    format_name: str,
-    out_dir: Path,
-    pairs: Sequence[Pair],
-    images_dir: Path,
-    rules: DatasetFile,
-    classes: Classes,
-    request: Request,
-    notes: Sequence[str],
-) -> Package:
-    items = tuple(make_items(pairs, images_dir))
-    return Package(
-        format_name, out_dir, items, classes, images_dir, request.copy, request.num_processes, tuple(notes), rules
-    )
+    items = tuple(make_items(pairs, names))
+    return Package(format_name, out_dir, items, classes, out_dir / IMAGES, True, 1, (), _index_rules(out_dir, classes))
 
 
 def _index_rules(path: Path, classes: Classes) -> DatasetFile:

@@ -1,0 +1,56 @@
+"""Write the photographs to label next, with their predictions, for a labelling tool: `gap --package`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from semseg.errors import InvalidInputError
+
+FOLDER = "label_next"
+
+
+def check_package(images: Sequence[Any], exif: str) -> None:
+    """Raise an error if photographs have the same name, or predictions are not turned as labelling tools turn them.
+
+    Args:
+        images: the photographs.
+        exif: of the model.
+    """
+    from semseg.datasets.exporters import check_names
+    from semseg.datasets.image_files import measure_image
+
+    check_names([image.name.as_posix() for image in images], [image.path for image in images])
+    for image in images if exif == "ignore" else ():
+        stored = upright = None
+        with contextlib.suppress(OSError, SyntaxError, ValueError):  # reported when it is read
+            stored, upright = measure_image(image.path)
+        if stored != upright:
+            raise InvalidInputError(
+                f"--package: labelling tools turn {image.path} by EXIF, and this model was trained with "
+                "exif: ignore, so that its prediction does not fit; turn the file, or leave the option out",
+                code="E-input-value",
+            )
+
+
+def guess_path(out_dir: Path, source: Any) -> Path:
+    """Return the path of the index PNG of a prediction that is in the package."""
+    return (out_dir / FOLDER / "predicted" / source.name).with_suffix(".png")
+
+
+def write_package(format_name: str, out_dir: Path, chosen: list, predictor: Any) -> list[str]:
+    """Write the chosen photographs and their predictions for a labelling tool, and return lines about it."""
+    from semseg.datasets import exporters
+    from semseg.datasets.importers.class_lists import Classes
+    from semseg.datasets.pairs import Pair
+    from semseg.system.wording import for_people
+
+    sources = [image.source for image in chosen]
+    pairs = [Pair(source.path, guess_path(out_dir, source)) for source in sources]
+    colors = tuple(tuple(int(value) for value in color) for color in predictor.palette)
+    classes = Classes(tuple(predictor.classes), colors, "the model")
+    names = [source.name.as_posix() for source in sources]
+    package = exporters.pack(format_name, out_dir / FOLDER, pairs, names, classes)
+    return [for_people(line) for line in package.describe(package.write())]
