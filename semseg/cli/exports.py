@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from semseg.cli.program import add_debug_flag
 from semseg.cli.progress import show_count
 from semseg.cli.source import SPLITS, add_copy, add_nproc, num_processes
 from semseg.system.wording import for_people
@@ -48,7 +47,6 @@ def add_export(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--split", choices=SPLITS, help="of a dataset.yaml (default: train)")
     add_copy(parser)
     add_nproc(parser)
-    add_debug_flag(parser)
     parser.set_defaults(run=_run_export)
 
 

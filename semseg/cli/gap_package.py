@@ -49,7 +49,7 @@ def write_package(format_name: str, out_dir: Path, chosen: list, predictor: Any)
 
     sources = [image.source for image in chosen]
     pairs = [Pair(source.path, guess_path(out_dir, source)) for source in sources]
-    colors = tuple(tuple(int(value) for value in color) for color in predictor.palette)
+    colors = tuple((int(red), int(green), int(blue)) for red, green, blue in predictor.palette)
     classes = Classes(tuple(predictor.classes), colors, "the model")
     names = [source.name.as_posix() for source in sources]
     package = exporters.pack(format_name, out_dir / FOLDER, pairs, names, classes)

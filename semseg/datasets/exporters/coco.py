@@ -67,7 +67,7 @@ def compress(counts: np.ndarray) -> str:
     numbers = counts.astype(np.int64)
     numbers[3:] -= counts[1:-2]
     characters = []
-    for number in numbers.tolist():
+    for number in map(int, numbers):
         while True:
             bits, number = number & 31, number >> 5
             is_last = number == (-1 if bits & 16 else 0)

@@ -72,7 +72,7 @@ def trace_centers(mask: np.ndarray) -> Iterator[Region]:
     for index, (contour, (_, _, _, parent)) in enumerate(zip(contours, hierarchy[0] if contours else (), strict=True)):
         if parent >= 0:
             continue
-        ring = [tuple(point) for point in contour[:, 0].tolist()]
+        ring = [(int(x), int(y)) for x, y in contour[:, 0]]
         label = labels[ring[0][1], ring[0][0]]
         for hole in sorted(holes.get(index, ()), key=lambda points: points[:, 1].min()):
             ring = _cut_through_pixels(ring, hole, mask)
@@ -107,7 +107,7 @@ def _rings(mask: np.ndarray) -> Iterator[list[tuple[int, int]]]:
     order = np.lexsort((second ^ (left_goes_down & is_double[ys, xs]), ys, xs))
     along_column[order] = order[np.arange(len(order)) ^ 1]
     points = list(zip(xs.tolist(), ys.tolist(), strict=True))
-    row_partner, column_partner = along_row.tolist(), along_column.tolist()
+    row_partner, column_partner = list(map(int, along_row)), list(map(int, along_column))
     is_visited = bytearray(len(points))
     for first in range(len(points)):
         if is_visited[first]:
@@ -139,7 +139,7 @@ def _cut_through_pixels(ring: list[tuple[int, int]], hole: np.ndarray, mask: np.
     """Join the border of a hole to the ring around it by a vertical cut through pixels of the region."""
     start = int(np.argmin(hole[:, 1]))
     x, y = (int(value) for value in hole[start])
-    around = [tuple(point) for point in np.roll(hole, -start, axis=0).tolist()]
+    around = [(int(x), int(y)) for x, y in np.roll(hole, -start, axis=0)]
     place_of = {point: place for place, point in enumerate(ring)}
     while (x, y) not in place_of and y > 0 and mask[y - 1, x]:
         y -= 1

@@ -193,8 +193,8 @@ def _parse_results(results: list, left_out: Counter) -> tuple[list[Shape], Size 
 def _labels(result: dict) -> list[str]:
     """Return the labels of a region: the list of a key such as brushlabels, polygonlabels or labels."""
     value = result.get("value")
-    keys = [key for key in value if key.endswith("labels")] if isinstance(value, dict) else []
-    return [str(label) for key in keys for label in value[key] or ()]
+    lists = [entry for key, entry in value.items() if key.endswith("labels")] if isinstance(value, dict) else []
+    return [str(label) for labels in lists for label in labels or ()]
 
 
 def _parse_shape(label: str, geometry: str, value: dict, size: Size) -> Shape:
