@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 _CONNECTIVITY = 8  # pixels that touch at a corner are of one region
+Point = tuple[int, int]  # x, y
 
 
 class Region(NamedTuple):
@@ -45,16 +46,38 @@ def trace_edges(mask: np.ndarray) -> list[np.ndarray]:
     Returns:
         (x, y), int64, shape (points, 2), for each region.
     """
-    _, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=_CONNECTIVITY)
-    outlines: dict[int, list[tuple[int, int]]] = {}
+    tops = _tops(mask)
+    chain = _Chain()
+    outer_nodes: list[int] = []
+    holes: list[tuple[Point, int]] = []
+    lines: dict[int, tuple[list[int], list[int]]] = {}  # by y: left ends and first nodes of the horizontal sides
     for ring in _rings(mask):
         x, y = ring[0]  # its upper left corner
-        if y < len(mask) and x < mask.shape[1] and mask[y, x]:
-            outlines[labels[y, x]] = ring
-        else:  # a hole; the pixel above is of the region, whose outer ring comes first
-            label = labels[y - 1, x]
-            outlines[label] = _cut_to_hole(outlines[label], ring)
-    return [_without_collinear(np.array(ring)) for ring in outlines.values()]
+        is_outer = y < len(mask) and x < mask.shape[1] and bool(mask[y, x])
+        first = chain.add_ring(ring if is_outer else [ring[0], *ring[:0:-1]])
+        if is_outer:
+            outer_nodes.append(first)
+        else:
+            holes.append(((x, y), first))
+        for place in range(0, len(ring), 2):
+            (x0, y0), (x1, _) = ring[place], ring[place + 1]
+            index = place if is_outer else (len(ring) - place - 1) % len(ring)  # of the first end on the way
+            lefts, nodes = lines.setdefault(y0, ([], []))
+            lefts.append(min(x0, x1))
+            nodes.append(first + index)
+    sorted_lines = {}
+    for y, (lefts, nodes) in lines.items():
+        order = np.argsort(lefts)
+        sorted_lines[y] = np.array(lefts)[order], np.array(nodes)[order]
+    cuts = []
+    for (x, y), first in holes:  # straight up from the corner, along the left edge of pixels of the region
+        top = int(tops[y - 1, x])
+        lefts, nodes = sorted_lines[top]
+        node = int(nodes[np.searchsorted(lefts, x, "right") - 1])
+        cuts.append((abs(x - chain.points[node][0]), node, (x, top), first))
+    for _, node, point, first in sorted(cuts, reverse=True):  # the nearest to the start of a side is inserted last
+        chain.insert(node, point, first)
+    return [_without_collinear(np.array(chain.follow(node))) for node in outer_nodes]
 
 
 def trace_centers(mask: np.ndarray) -> Iterator[Region]:
@@ -65,23 +88,80 @@ def trace_centers(mask: np.ndarray) -> Iterator[Region]:
     """
     contours, hierarchy = cv2.findContours(mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=_CONNECTIVITY)
-    holes: dict[int, list[np.ndarray]] = {}
+    _, free_labels = cv2.connectedComponents((~mask).view(np.uint8), connectivity=4)
+    tops = _tops(mask)
+    chain = _Chain()
+    nodes_by_point: dict[tuple[int, int | None], dict[Point, int]] = {}  # by region and free area; None: outside
+    outer_nodes: dict[int, int] = {}
+    holes: list[tuple[Point, int, int]] = []
     for contour, (_, _, _, parent) in zip(contours, hierarchy[0] if contours else (), strict=True):
-        if parent >= 0:
-            holes.setdefault(parent, []).append(contour[:, 0])
-    for index, (contour, (_, _, _, parent)) in enumerate(zip(contours, hierarchy[0] if contours else (), strict=True)):
-        if parent >= 0:
-            continue
         ring = [(int(x), int(y)) for x, y in contour[:, 0]]
-        label = labels[ring[0][1], ring[0][0]]
-        for hole in sorted(holes.get(index, ()), key=lambda points: points[:, 1].min()):
-            ring = _cut_through_pixels(ring, hole, mask)
-        left, top, width, height, _ = stats[label].tolist()
+        first = chain.add_ring(ring)
+        label = int(labels[ring[0][1], ring[0][0]])
+        free = None
+        if parent < 0:
+            outer_nodes[label] = first
+        else:
+            start = min(range(len(ring)), key=lambda place: ring[place][1])
+            x, y = ring[start]  # above the upper row of the hole
+            free = int(free_labels[y + 1, x])
+            holes.append(((x, y), label, first + start))
+        nodes_by_point[label, free] = {point: first + place for place, point in enumerate(ring)}
+    for (x, y), label, first in holes:  # straight up through pixels of the region, to the next free area or the outside
+        top = int(tops[y, x])
+        above = nodes_by_point.get((label, int(free_labels[top - 1, x]) if top else None))
+        above = above or nodes_by_point[label, None]
+        chain.insert(above[x, top], (x, top), first)
+    for label, node in outer_nodes.items():
+        left, top, width, height = (int(value) for value in stats[label][:4])
         pixels = labels[top : top + height, left : left + width] == label
-        yield Region(_without_collinear(np.array(ring)), (left, top), pixels)
+        yield Region(_without_collinear(np.array(chain.follow(node))), (left, top), pixels)
 
 
-def _rings(mask: np.ndarray) -> Iterator[list[tuple[int, int]]]:
+class _Chain:
+    """Closed rings of points, into which other rings are inserted, each in the same short time.
+
+    Attributes:
+        points: (x, y) by number of the node.
+    """
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+        self._next: list[int] = []
+
+    def add_ring(self, ring: list[Point]) -> int:
+        """Add a ring, and return the node of its first point; the others follow."""
+        first = len(self.points)
+        self.points += ring
+        self._next += [*range(first + 1, first + len(ring)), first]
+        return first
+
+    def insert(self, node: int, point: Point, first: int) -> None:
+        """After a node, go to `point`, to the node `first`, around its ring, and back to `point`."""
+        start, end, back = (len(self.points) + i for i in range(3))
+        last = self._next[first]  # the ring goes on here; the way around ends at a copy of `first`
+        self.points += [point, self.points[first], point]
+        self._next += [end, last, self._next[node]]
+        # start -> copy of first -> ring -> first -> back -> what followed the node
+        self._next[node] = start
+        self._next[first] = back
+
+    def follow(self, first: int) -> list[Point]:
+        """Return the points of the ring of a node."""
+        ring, node = [self.points[first]], self._next[first]
+        while node != first:
+            ring.append(self.points[node])
+            node = self._next[node]
+        return ring
+
+
+def _tops(mask: np.ndarray) -> np.ndarray:
+    """Return, for each pixel of a region, the first row that is reached straight up without leaving the region."""
+    rows = np.where(mask, 0, np.arange(1, len(mask) + 1)[:, None])
+    return np.maximum.accumulate(rows, axis=0)
+
+
+def _rings(mask: np.ndarray) -> Iterator[list[Point]]:
     """Yield the closed borders of all regions and holes, each as its corners, in the order of their first corners.
 
     Only the corners are visited: in each row and in each column of the grid, the 1st and the 2nd corner are the ends
@@ -119,34 +199,6 @@ def _rings(mask: np.ndarray) -> Iterator[list[tuple[int, int]]]:
             ring += [points[corner], points[partner]]
             corner = column_partner[partner]
         yield ring
-
-
-def _cut_to_hole(ring: list[tuple[int, int]], hole: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join a hole to the ring around it by a vertical cut from its upper left corner, inside of the region."""
-    x, y = hole[0]
-    points = np.array(ring)
-    ends = np.roll(points, -1, axis=0)
-    left, right = np.minimum(points[:, 0], ends[:, 0]), np.maximum(points[:, 0], ends[:, 0])
-    is_above = (points[:, 1] == ends[:, 1]) & (left <= x) & (x <= right) & (points[:, 1] <= y)
-    candidates = np.flatnonzero(is_above)
-    side = int(candidates[np.argmax(points[candidates, 1])])
-    on_side = (x, int(points[side, 1]))
-    reverse = [hole[0], *hole[:0:-1]]
-    return [*ring[: side + 1], on_side, *reverse, hole[0], on_side, *ring[side + 1 :]]
-
-
-def _cut_through_pixels(ring: list[tuple[int, int]], hole: np.ndarray, mask: np.ndarray) -> list[tuple[int, int]]:
-    """Join the border of a hole to the ring around it by a vertical cut through pixels of the region."""
-    start = int(np.argmin(hole[:, 1]))
-    x, y = (int(value) for value in hole[start])
-    around = [(int(x), int(y)) for x, y in np.roll(hole, -start, axis=0)]
-    place_of = {point: place for place, point in enumerate(ring)}
-    while (x, y) not in place_of and y > 0 and mask[y - 1, x]:
-        y -= 1
-    place = place_of.get((x, y))
-    if place is None:  # the ring of another hole is above, which is joined later: a cut to any point is as good
-        place, (x, y) = 0, ring[0]
-    return [*ring[: place + 1], *around, around[0], (x, y), *ring[place + 1 :]]
 
 
 def _without_collinear(points: np.ndarray) -> np.ndarray:
