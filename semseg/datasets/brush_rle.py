@@ -28,6 +28,7 @@ _LENGTH_BITS = (3, 4, 8, 16)
 _HEADER_BITS = 32 + 5 + 4 * 4
 _PIECE_BITS = 3  # repeated or not, and the kind of the length
 _PER_PIXEL = 4
+_ALL = (1 << 64) - 1
 
 
 def encode_brush(mask: np.ndarray) -> bytes:
@@ -67,45 +68,46 @@ def decode_brush(stream: bytes, size: tuple[int, int]) -> np.ndarray:
     """
     height, width = size
     num_values = height * width * _PER_PIXEL
-    bits = _Bits(stream)
-    stored = bits.read(32)
+    num_bits = 8 * len(stream)
+    padded = stream + bytes(8)
+
+    def peek(position: int) -> int:
+        """Return the 56 bits, or a few more, from a position on, as the upper bits of 64."""
+        first = position >> 3
+        return int.from_bytes(padded[first : first + 8], "big") << (position & 7) & _ALL
+
+    if num_bits < _HEADER_BITS:
+        raise InvalidDataError("brush that is truncated", code="E-data-annotation")
+    header = peek(0) >> 64 - _HEADER_BITS
+    stored = header >> 21
     if stored != num_values:
         raise InvalidDataError(
             f"brush of {stored} values; expected {width}x{height}x{_PER_PIXEL}={num_values}", code="E-data-annotation"
         )
-    value_bits = bits.read(5) + 1
-    length_bits = [bits.read(4) + 1 for _ in range(4)]
-    values = np.zeros(num_values, bool)
-    position = 0
-    while position < num_values:
-        is_repeated = bits.read(1)
-        end = position + 1 + bits.read(length_bits[bits.read(2)])
+    value_bits = (header >> 16 & 31) + 1
+    length_bits = [(header >> shift & 15) + 1 for shift in (12, 8, 4, 0)]
+    lengths: list[int] = []
+    values: list[bool] = []
+    done, position = 0, _HEADER_BITS
+    while done < num_values:
+        word = peek(position)
+        kind_bits = length_bits[word >> 61 & 3]
+        end = done + 1 + (word << _PIECE_BITS & _ALL) // (1 << 64 - kind_bits)
+        is_repeated = word >> 63
+        position += _PIECE_BITS + kind_bits
+        after = position + value_bits * (1 if is_repeated else end - done)
+        if after > num_bits:
+            raise InvalidDataError("brush that is truncated", code="E-data-annotation")
         if end > num_values:
             raise InvalidDataError(f"brush with more than its {num_values} values", code="E-data-annotation")
         if is_repeated:
-            if bits.read(value_bits):
-                values[position:end] = True
+            lengths.append(end - done)
+            values.append(peek(position) >> 64 - value_bits != 0)
         else:
-            values[position:end] = [bits.read(value_bits) != 0 for _ in range(position, end)]
-        position = end
-    return values[_PER_PIXEL - 1 :: _PER_PIXEL].reshape(size)
-
-
-class _Bits:
-    """Reads numbers of up to 32 bits from bytes."""
-
-    def __init__(self, stream: bytes) -> None:
-        self._stream, self._position = stream + bytes(8), 0
-        self._num_bits = 8 * len(stream)
-
-    def read(self, num_bits: int) -> int:
-        start = self._position
-        self._position += num_bits
-        if self._position > self._num_bits:
-            raise InvalidDataError("brush that is truncated", code="E-data-annotation")
-        first = start >> 3
-        word = int.from_bytes(self._stream[first : first + 8], "big")
-        return word >> (64 - (start & 7) - num_bits) & ((1 << num_bits) - 1)
+            lengths += [1] * (end - done)
+            values += [peek(place) >> 64 - value_bits != 0 for place in range(position, after, value_bits)]
+        done, position = end, after
+    return np.repeat(values, lengths)[_PER_PIXEL - 1 :: _PER_PIXEL].reshape(size)
 
 
 def _find_runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
