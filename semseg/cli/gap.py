@@ -118,7 +118,7 @@ def _run_gap(args: argparse.Namespace) -> int:
     truth = _truth(args.results, [*folder_images.images, *reference_images.images])
     predictor = open_predictor(args, exported=False)
     if args.package:
-        check_package(folder_images.images, predictor.exif)
+        check_package(args.out_dir, folder_images.images, predictor.exif)
     counts = None if share is None else DoubtCounts(len(predictor.classes))
     measured_sides = []
     for side, photographs, doubt_counts in (("reference", reference_images, None), ("folder", folder_images, counts)):

@@ -12,16 +12,18 @@ from semseg.errors import InvalidInputError
 FOLDER = "label_next"
 
 
-def check_package(images: Sequence[Any], exif: str) -> None:
-    """Raise an error if photographs have the same name, or predictions are not turned as labelling tools turn them.
+def check_package(out_dir: Path, images: Sequence[Any], exif: str) -> None:
+    """Raise an error if a package exists already, or photographs would not fit into one.
 
     Args:
-        images: the photographs.
+        out_dir: of the results.
+        images: the photographs. Their names without suffix must differ, and labelling tools turn them by EXIF.
         exif: of the model.
     """
-    from semseg.datasets.exporters import check_names
+    from semseg.datasets.exporters import check_names, check_unused
     from semseg.datasets.image_files import measure_image
 
+    check_unused(out_dir / FOLDER)
     check_names([image.name.as_posix() for image in images], [image.path for image in images])
     for image in images if exif == "ignore" else ():
         stored = upright = None

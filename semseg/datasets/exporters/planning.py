@@ -94,7 +94,7 @@ class Package:
     rules: DatasetFile = field(repr=False)
 
     def write(self, on_progress: Callable[[int, int], None] | None = None) -> Written:
-        """Write the images if they are copied, the annotations, and `classes.yaml`.
+        """Write the annotations, the images if they are copied, and `classes.yaml`.
 
         Each file appears when it is complete. One image at a time is in memory, and a few in each process.
 
@@ -108,13 +108,13 @@ class Package:
             check_inputs_stay(
                 (images_dir / item.name for item in self.items), (item.image_path for item in self.items), "out_dir"
             )
-            for item in self.items:
-                with atomic_path(images_dir / item.name) as temporary:
-                    shutil.copyfile(item.image_path, temporary)
         counts = _Counts()
         outcomes = run_in_order(partial(_encode, encode, self.rules), self.items, self.num_processes)
         encoded = counts.watch(outcomes, len(self.items), on_progress)
         files = write(self.out_dir, self.items, self.classes, images_dir, encoded)
+        for item in self.items if self.copy else ():
+            with atomic_path(images_dir / item.name) as temporary:
+                shutil.copyfile(item.image_path, temporary)
         rows = [
             {"name": name, "color": hex_color(color)}
             for name, color in zip(self.classes.names, self.classes.colors, strict=True)
@@ -193,6 +193,7 @@ def plan(request: Request) -> Package:
     if request.num_processes < 1:
         raise InvalidInputError(f"{request.num_processes} processes; expected 1 or more", code="E-input-range")
     check_folder(request.out_dir, "out_dir")
+    check_unused(request.out_dir)
     is_yaml = request.source.suffix in (".yaml", ".yml") or (request.source / "dataset.yaml").is_file()
     if is_yaml:
         for option, value in (("images_dir", request.images_dir), ("classes", request.classes)):
@@ -214,7 +215,8 @@ def plan(request: Request) -> Package:
         for option, value in (("images_dir", request.images_dir), ("classes", request.classes)):
             if value is None:
                 raise InvalidInputError(
-                    f"the folder of masks {request.source} needs `{option}`", code="E-input-required"
+                    f"{request.source} is a folder of masks, which needs `{option}`; a dataset.yaml needs none",
+                    code="E-input-required",
                 )
         assert request.images_dir is not None and request.classes is not None
         classes, images_dir = read_classes(request.classes), request.images_dir
@@ -250,6 +252,19 @@ def pack(format_name: str, out_dir: Path, pairs: Sequence[Pair], names: Sequence
     """
     items = tuple(make_items(pairs, names))
     return Package(format_name, out_dir, items, classes, out_dir / IMAGES, True, 1, (), _index_rules(out_dir, classes))
+
+
+def check_unused(out_dir: Path) -> None:
+    """Raise an error if a folder holds anything: it may be corrections, and old files would be imported, too.
+
+    Raises:
+        ValueError: it does.
+    """
+    if out_dir.is_dir() and any(out_dir.iterdir()):
+        raise InvalidInputError(
+            f"{out_dir} is not empty, and may hold corrections; give another `out_dir`, or move it away",
+            code="E-input-used",
+        )
 
 
 def _index_rules(path: Path, classes: Classes) -> DatasetFile:

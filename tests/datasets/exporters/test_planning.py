@@ -121,6 +121,10 @@ def test_a_split_of_a_dataset_yaml_is_exported_by_its_own_rules(tmp_path):
         "splits: {val: {images: photos, masks: pred}}\nencoding: ids\nclasses: [a, b]\nlabel_map: {7: b}\n"
     )
     source = {"source": tmp_path / "dataset.yaml", "images_dir": None, "classes": None}
+    with raises("E-data-split", "no split 'train'"):
+        plan(request(tmp_path, "coco", **source))
+    with raises("E-input-no-effect", "`classes`"):
+        plan(request(tmp_path, "coco", **source | {"classes": "cityscapes"}, split="val"))
     package = plan(request(tmp_path, "coco", **source, split="val"))
     package.write()
     content = json.loads((tmp_path / "out/annotations/instances_default.json").read_text())
@@ -128,10 +132,6 @@ def test_a_split_of_a_dataset_yaml_is_exported_by_its_own_rules(tmp_path):
         (1, [0, 0, 1, 1]),
         (2, [1, 0, 1, 1]),
     ]
-    with raises("E-data-split", "no split 'train'"):
-        plan(request(tmp_path, "coco", **source))
-    with raises("E-input-no-effect", "`classes`"):
-        plan(request(tmp_path, "coco", **source | {"classes": "cityscapes"}, split="val"))
 
 
 def test_several_processes_write_the_same_files(tmp_path):
@@ -186,6 +186,13 @@ def test_a_value_without_a_class_stops_the_export_and_leaves_no_annotations(tmp_
     with raises("E-data-mask-values", "2.png"):
         plan(request(tmp_path, format_name)).write()
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_with_files_is_not_written_to_because_they_may_be_corrections(tmp_path):
+    write_set(tmp_path, {"1": np.zeros((4, 6), np.uint8)})
+    plan(request(tmp_path, "labelme-mask")).write()
+    with raises("E-input-used", "may hold corrections"):
+        plan(request(tmp_path, "labelme-mask"))
 
 
 def test_missing_options_are_named(tmp_path):
