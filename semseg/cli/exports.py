@@ -17,9 +17,9 @@ def add_export(commands: argparse._SubParsersAction) -> None:
         "export",
         help="write predictions, pseudo-labels or labels for Label Studio, CVAT, COCO or labelme, to correct them",
         description=(
-            "Write masks as annotations of a labelling tool: predictions of `semseg infer` (pred) and `semseg test` "
-            "(predicted), pseudo-labels of `semseg gap`, or a split of a dataset.yaml. 255 is not labelled: there is "
-            "no shape. `semseg data import` reads the corrections, to the same pixels where nothing was corrected."
+            "Write masks as annotations of a labelling tool: predictions of tools/infer.py (pred) and tools/test.py "
+            "(predicted), pseudo-labels of tools/analyze.py gap, or a split of a dataset.yaml. 255 is not labelled: "
+            "there is no shape. `import` reads the corrections, to the same pixels where nothing was corrected."
         ),
     )
     parser.add_argument(

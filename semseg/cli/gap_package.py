@@ -21,15 +21,15 @@ def check_package(out_dir: Path, images: Sequence[Any], exif: str) -> None:
         exif: of the model.
     """
     from semseg.datasets.exporters import check_names, check_unused
-    from semseg.datasets.image_files import measure_image
+    from semseg.datasets.image_files import is_turned
 
     check_unused(out_dir / FOLDER)
     check_names([image.name.as_posix() for image in images], [image.path for image in images])
     for image in images if exif == "ignore" else ():
-        stored = upright = None
+        turned = False
         with contextlib.suppress(OSError, SyntaxError, ValueError):  # reported when it is read
-            stored, upright = measure_image(image.path)
-        if stored != upright:
+            turned = is_turned(image.path)
+        if turned:
             raise InvalidInputError(
                 f"--package: labelling tools turn {image.path} by EXIF, and this model was trained with "
                 "exif: ignore, so that its prediction does not fit; turn the file, or leave the option out",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,10 +11,13 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from semseg.datasets.dataset_file import DatasetFile
-from semseg.datasets.image_files import measure_image
+from semseg.datasets.image_files import is_turned, measure_image
 from semseg.datasets.pairs import Pair, find_pairs, name_files
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import IMAGE_SUFFIXES, absolute_path
+
+
+_UNWRITABLE = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -84,12 +88,13 @@ def names_below(pairs: Sequence[Pair], images_dir: Path) -> list[str]:
     return [absolute_path(pair.image_path).relative_to(folder).as_posix() for pair in pairs]
 
 
-def make_items(pairs: Sequence[Pair], names: Sequence[str]) -> list[Item]:
+def make_items(pairs: Sequence[Pair], names: Sequence[str], exif: str) -> list[Item]:
     """Measure images and masks.
 
     Args:
         pairs: images and masks.
         names: of the images, as in `Item`.
+        exif: `ignore` if the masks belong to the images as stored; labelling tools turn images by EXIF.
 
     Raises:
         ValueError: files are unreadable, have different sizes, an image is listed twice, or two have the same name
@@ -100,17 +105,18 @@ def make_items(pairs: Sequence[Pair], names: Sequence[str]) -> list[Item]:
     for (image_path, mask_path), name in zip(pairs, names, strict=True):
         try:
             stored, upright = measure_image(image_path)
+            misfits = exif == "ignore" and is_turned(image_path)
             mask_size = upright if mask_path is None else measure_image(mask_path)[1]
         except FileNotFoundError as error:
             raise MissingDataError(f"no file {error.filename}", code="E-data-missing") from None
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             faults.append(f"{image_path} or its mask is not a readable image ({error})")
             continue
+        if misfits or mask_size == stored != upright:
+            faults.append(f"{image_path}: EXIF turns it, as labelling tools do, and not its mask; turn the file itself")
+            continue
         if mask_size != upright:
-            turned = "; EXIF turns the image, as labelling tools do, and not the mask" if mask_size == stored else ""
-            faults.append(
-                f"{image_path} has {upright[0]}x{upright[1]} pixels, its mask {mask_size[0]}x{mask_size[1]}{turned}"
-            )
+            faults.append(f"{image_path} has {upright[0]}x{upright[1]} pixels, its mask {mask_size[0]}x{mask_size[1]}")
             continue
         items.append(Item(name, image_path, mask_path, upright))
     if faults:
@@ -128,10 +134,15 @@ def check_names(names: Iterable[str], image_paths: Iterable[Path]) -> None:
         image_paths: their files, in the same order.
 
     Raises:
-        ValueError: an image is listed twice, or two images differ only in their suffix or capitals.
+        ValueError: an image is listed twice, two images differ only in their suffix or capitals, or a name has
+            characters that XML and JSON cannot hold.
     """
     taken: dict[str, Path] = {}
     for name, image_path in zip(names, image_paths, strict=True):
+        if _UNWRITABLE.search(name):
+            raise InvalidDataError(
+                f"the name {name!r} has a control character, or is not UTF-8; rename the file", code="E-data-images"
+            )
         stem = str(PurePosixPath(name).with_suffix("")).casefold()
         if stem not in taken:
             taken[stem] = image_path

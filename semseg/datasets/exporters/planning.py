@@ -223,7 +223,7 @@ def plan(request: Request) -> Package:
         pairs, num_without = pair_folders(request.source, images_dir)
         rules = _index_rules(request.source, classes)
         notes = [f"images without a mask, left out: {num_without}"] if num_without else []
-    items = tuple(make_items(pairs, names_below(pairs, images_dir)))
+    items = tuple(make_items(pairs, names_below(pairs, images_dir), rules.exif))
     return Package(
         request.format,
         request.out_dir,
@@ -250,7 +250,7 @@ def pack(format_name: str, out_dir: Path, pairs: Sequence[Pair], names: Sequence
     Raises:
         ValueError: files do not fit together.
     """
-    items = tuple(make_items(pairs, names))
+    items = tuple(make_items(pairs, names, "apply"))
     return Package(format_name, out_dir, items, classes, out_dir / IMAGES, True, 1, (), _index_rules(out_dir, classes))
 
 

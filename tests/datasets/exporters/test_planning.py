@@ -171,13 +171,16 @@ def test_what_does_not_fit_together_is_refused_before_anything_is_written(tmp_pa
     assert not (tmp_path / "out").is_dir()
 
 
-def test_a_mask_that_exif_does_not_turn_with_its_image_is_refused(tmp_path):
+@pytest.mark.parametrize(("orientation", "exif"), [(6, "apply"), (6, "ignore"), (3, "ignore")])
+def test_a_mask_that_exif_does_not_turn_with_its_image_is_refused(tmp_path, orientation, exif):
     write_set(tmp_path, {"1": np.zeros((4, 6), np.uint8)})
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (6, 4)).save(tmp_path / "photos/1.jpg", exif=exif)
-    with raises("E-data-images", "EXIF turns the image"):
-        plan(request(tmp_path, "coco"))
+    rules = "splits: {train: {images: photos, masks: pred}}\nencoding: ids\nclasses: [a, b]\nexif: " + exif
+    (tmp_path / "dataset.yaml").write_text(rules)
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    Image.new("RGB", (6, 4)).save(tmp_path / "photos/1.jpg", exif=tags)
+    with raises("E-data-images", "EXIF turns it"):
+        plan(request(tmp_path, "coco", source=tmp_path / "dataset.yaml", images_dir=None, classes=None))
 
 
 @pytest.mark.parametrize("format_name", ["label-studio", "coco", "cvat-mask"])
@@ -193,6 +196,13 @@ def test_a_folder_with_files_is_not_written_to_because_they_may_be_corrections(t
     plan(request(tmp_path, "labelme-mask")).write()
     with raises("E-input-used", "may hold corrections"):
         plan(request(tmp_path, "labelme-mask"))
+
+
+@pytest.mark.parametrize("name", ["a\x01", "a\udcff"])
+def test_names_that_xml_cannot_hold_are_refused(tmp_path, name):
+    write_set(tmp_path, {name: np.zeros((4, 6), np.uint8)})
+    with raises("E-data-images", "rename the file"):
+        plan(request(tmp_path, "cvat-mask"))
 
 
 def test_missing_options_are_named(tmp_path):
