@@ -16,7 +16,6 @@ from semseg.datasets.pairs import Pair, find_pairs, name_files
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import IMAGE_SUFFIXES, absolute_path
 
-
 _UNWRITABLE = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
