@@ -182,9 +182,11 @@ def plan(request: Request) -> Package:
     Example:
         >>> from pathlib import Path
         >>> from semseg.datasets.exporters import Request, plan
-        >>> package = plan(Request("coco", Path("dataset.yaml"), Path("package"), split="val"))
-        >>> package.classes.names
-        ('road', 'other')
+        >>> from semseg.datasets.index_png import write_index_png
+        >>> write_index_png(Path("pred/a.png"), np.ones((96, 128), np.uint8), [(128, 64, 128), (0, 0, 0)])
+        >>> package = plan(Request("coco", Path("pred"), Path("package"), Path("photographs"), "dataset.yaml"))
+        >>> package.write().files
+        ('annotations/instances_default.json', 'classes.yaml')
     """
     if request.format not in FORMATS:
         raise InvalidInputError(
