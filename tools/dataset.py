@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Create, import, check and view data sets."""
+"""Create, import, export, check and view data sets."""
 
 from semseg.cli.groups import data
 from semseg.cli.program import run_tool

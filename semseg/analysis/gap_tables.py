@@ -142,7 +142,7 @@ def write_tables(
     folder: Side,
     reference: Side,
     failed: Mapping[str, Sequence[Measured]],
-    top: int,
+    chosen: Sequence[Measured],
     classes: Sequence[str],
 ) -> list[str]:
     """Write `images.csv`, `reference.csv` and `label_next.txt`.
@@ -151,7 +151,7 @@ def write_tables(
         out_dir: created if missing.
         folder, reference: the measured photographs.
         failed: photographs that could not be measured, by name of the table.
-        top: number of photographs in the list.
+        chosen: the photographs of the list, from `choose_next`.
         classes: names.
 
     Returns:
@@ -169,7 +169,7 @@ def write_tables(
             rows.append([i + 1, *_identity(photograph), "ok", *numbers])
         rows += [["", *_identity(photograph), f"failed: {photograph.fault}"] for photograph in failed[name]]
         _write_table(out_dir / f"{name}.csv", head, rows)
-    lines = [_line(photograph.source.path, out_dir) for photograph in folder.measured[:top]]
+    lines = [_line(photograph.source.path, out_dir) for photograph in chosen]
     with atomic_path(out_dir / "label_next.txt") as temporary:
         temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape")
     return ["images.csv", "reference.csv", "label_next.txt"]

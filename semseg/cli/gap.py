@@ -7,14 +7,13 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from semseg.cli.exports import FORMATS
+from semseg.cli.gap_package import check_package, guess_path, write_package
 from semseg.cli.predictor import add_model_flags, open_predictor, split_config
 from semseg.cli.progress import show_count
 from semseg.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    from semseg.analysis.gap_tables import Side
 
 MAX_REFERENCE_IMAGES = 200
 """Default limit of images of the reference; enough to resolve 0.5 % of its distribution."""
@@ -58,7 +57,14 @@ def add_gap(commands: argparse._SubParsersAction) -> None:
         type=int,
         default=20,
         metavar="N",
-        help="photographs in label_next.txt and on the page (default: 20)",
+        help="photographs in label_next.txt and on the page: hard ones that differ from each other (default: 20)",
+    )
+    parser.add_argument(
+        "--package",
+        choices=FORMATS,
+        metavar="FORMAT",
+        help="write the photographs of label_next.txt and their predictions to label_next/, to be corrected with a "
+        f"labelling tool: {', '.join(FORMATS)}",
     )
     parser.add_argument(
         "--pseudo-labels",
@@ -111,6 +117,8 @@ def _run_gap(args: argparse.Namespace) -> int:
         check_label_names(folder_images.images)
     truth = _truth(args.results, [*folder_images.images, *reference_images.images])
     predictor = open_predictor(args, exported=False)
+    if args.package:
+        check_package(args.out_dir, folder_images.images, predictor.exif)
     counts = None if share is None else DoubtCounts(len(predictor.classes))
     measured_sides = []
     for side, photographs, doubt_counts in (("reference", reference_images, None), ("folder", folder_images, counts)):
@@ -148,21 +156,29 @@ def _write_results(
 ) -> int:
     """Write all files, and print a summary."""
     from semseg.analysis.gap import predict_again
+    from semseg.analysis.gap_choice import choose_next
     from semseg.analysis.gap_tables import summarize, write_keep_rates, write_summary, write_tables
     from semseg.analysis.report.gap_page import draw_views, write_page
     from semseg.checkpoints.facts import command_line, versions
+    from semseg.datasets.index_png import write_index_png
     from semseg.system.atomic import atomic_path
 
     (folder_images, reference_images), (folder, reference) = photographs, sides
     out_dir, share = args.out_dir, args.pseudo_labels
-    files = write_tables(out_dir, folder, reference, failed, args.top, predictor.classes)
+    order = choose_next(folder.features["score"], folder.shares, args.top)
+    chosen = [folder.measured[i] for i in order]
+    files = write_tables(out_dir, folder, reference, failed, chosen, predictor.classes)
     summary = summarize(folder, reference, predictor.classes)
-    shown = [*folder.measured[: args.top], *folder.measured[args.top :][-NUM_EASIEST:]]
+    others = [image for i, image in enumerate(folder.measured) if i not in set(order)]
+    shown = [*chosen, *others[-NUM_EASIEST:]]
     shown_paths = {image.source.path for image in shown}
+    chosen_paths = {image.source.path for image in chosen} if args.package else set()
     pictures, labels = {}, _labels(out_dir, predictor, share, counts)
 
     def visit(source: Any, image: Any, prediction: Any) -> None:
         kept = labels.write(source, prediction) if labels else None
+        if source.path in chosen_paths:
+            write_index_png(guess_path(out_dir, source), prediction.train_ids, predictor.palette)
         if source.path in shown_paths:
             pictures[source.path] = draw_views(image, prediction.train_ids, prediction.entropy, kept, predictor.palette)
 
@@ -205,10 +221,12 @@ def _write_results(
         **summary,
         "pseudo_labels": keep_rates,
     }
-    write_page(out_dir / "gap.html", report, folder, reference, shown, args.top, pictures)
+    write_page(out_dir / "gap.html", report, folder, reference, shown, len(chosen), pictures)
+    about_package = write_package(args.package, out_dir, chosen, predictor) if args.package else []
     write_summary(out_dir, report)
-    _print(report, folder, args.top)
+    _print(report, [(folder.features["score"][i], folder.measured[i]) for i in order[:5]])
     print(f"wrote {out_dir}: gap.html, gap.json, {', '.join(files)}")
+    print("".join(f"{line}\n" for line in about_package), end="")
     num_failed = sum(map(len, failed.values()))
     if num_failed:
         num_images = "1 image" if num_failed == 1 else f"{num_failed} images"
@@ -216,7 +234,7 @@ def _write_results(
     return 1 if num_failed else 0
 
 
-def _print(report: dict, folder: Side, top: int) -> None:
+def _print(report: dict, listed: list[tuple[float, Any]]) -> None:
     print(f"\n{'mean':20}{'reference':>11}{'folder':>9}")
     for name, means in report["means"].items():
         print(f"{name:20}{means['reference']:11.3f}{means['folder']:9.3f}")
@@ -227,8 +245,8 @@ def _print(report: dict, folder: Side, top: int) -> None:
         values = ", ".join(f"{side} {_interval(row)}" for side, row in rows.items() if row["value"] is not None)
         print(f"{name:20}{values or 'too few images'}")
     print("photographs to label next:")
-    for i, image in enumerate(folder.measured[: min(top, 5)]):
-        print(f"  {folder.features['score'][i]:.3f}  {image.source.path}")
+    for score, image in listed:
+        print(f"  {score:.3f}  {image.source.path}")
 
 
 def _interval(row: dict) -> str:

@@ -11,6 +11,7 @@ from semseg.cli import (
     convert_cityscapes,
     curves,
     explain,
+    exports,
     gap,
     imports,
     leak,
@@ -40,6 +41,7 @@ _DATA = (
     cityscapes.add_download,
     convert_cityscapes.add_convert,
     imports.add_import,
+    exports.add_export,
     splits.add_split,
     check.add_check,
     pack.add_pack,
@@ -63,7 +65,7 @@ def analyze(argv: Sequence[str] | None = None) -> int:
 
 
 def data(argv: Sequence[str] | None = None) -> int:
-    """Create, import, check and view data sets."""
+    """Create, import, export, check and view data sets."""
     return run_command(data.__doc__, *_DATA, argv=argv)
 
 

@@ -19,6 +19,12 @@ _IMPORT_FORMATS = {  # help of SOURCE; what is read, and the order in which it i
         "JSON files of labelme; shapes are painted in file order, later ones over earlier ones. Polygons, "
         "rectangles, circles, lines and masks are read; points are ignored.",
     ),
+    "label-studio": (
+        "the JSON file of an export, or a folder of them",
+        "JSON of Label Studio; the newest annotation of each task is used, or its prediction if it has none; skipped "
+        "tasks are left out. Shapes are painted in file order, later ones over earlier ones. Brush regions, polygons, "
+        "rectangles and ellipses are read.",
+    ),
     "coco": (
         "the JSON file",
         "instances JSON of COCO; crowds are painted first, then larger areas before smaller ones, later "

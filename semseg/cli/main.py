@@ -16,7 +16,7 @@ COMMANDS = {
     "evaluate": ("evaluate:main", "score a folder of masks against another one"),
     "infer": ("infer:main", "segment photographs and videos"),
     "serve": ("serve:main", "try a model in the browser"),
-    "data": ("groups:data", "create, import, check and view data sets"),
+    "data": ("groups:data", "create, import, export, check and view data sets"),
     "plan": ("plan:main", "write a config for a labelled set and this machine"),
     "model": ("groups:trained_model", "list and compare models; describe, publish and export a trained one"),
     "report": ("groups:analyze", "write a report about a run"),

@@ -64,9 +64,7 @@ def measure_image(path: str | Path | BinaryIO) -> tuple[tuple[int, int], tuple[i
         OSError, SyntaxError, ValueError, Image.DecompressionBombError: it is not a readable image.
     """
     with Image.open(path) as image:
-        # getexif() of a PNG without an EXIF chunk would decode the whole picture
-        has_exif = image.format != "PNG" or "exif" in image.info
-        orientation = image.getexif().get(_ORIENTATION, 1) if has_exif else 1
+        orientation = _orientation_of(image)
         width, height = image.size
     return (width, height), (height, width) if orientation in _SWAPPED else (width, height)
 
@@ -87,6 +85,22 @@ def size_of_picture(path: str | Path, exif: str, has_bands: bool) -> tuple[int, 
         return header.width, header.height
     stored, upright = measure_image(path)
     return upright if exif == "apply" else stored
+
+
+def is_turned(path: str | Path | BinaryIO) -> bool:
+    """Return whether EXIF turns or mirrors a picture.
+
+    Raises:
+        OSError, SyntaxError, ValueError, Image.DecompressionBombError: it is not a readable image.
+    """
+    with Image.open(path) as image:
+        return _orientation_of(image) in range(2, 9)
+
+
+def _orientation_of(image: Image.Image) -> int:
+    # getexif() of a PNG without an EXIF chunk would decode the whole picture
+    has_exif = image.format != "PNG" or "exif" in image.info
+    return image.getexif().get(_ORIENTATION, 1) if has_exif else 1
 
 
 def read_mask(path: str | Path, exif: str = "apply") -> Image.Image:

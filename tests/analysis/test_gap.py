@@ -155,7 +155,7 @@ def test_the_summary_ranks_the_hardest_first_and_compares_with_the_truth(tmp_pat
     assert summary["correlation"]["score"]["reference"]["value"] is None
     assert summary["correlation"]["confidence"]["both"]["value"] is None  # all are alike
     broken = Measured(SourceImage(Path("x.jpg"), Path("x.jpg")), None, None, "not a readable image")
-    write_tables(tmp_path / "out", folder, reference, {"images": [broken], "reference": []}, 2, ["road", "sky"])
+    write_tables(tmp_path / "out", folder, reference, {"images": [broken], "reference": []}, [], ["road", "sky"])
     with (tmp_path / "out/images.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["rank"], row["image"], row["status"], row["mIoU"]) for row in rows] == [
@@ -177,7 +177,7 @@ def test_the_list_is_read_as_a_list(tmp_path):
     here = [measured(0.5, [1.0], str(folder / name)) for name in names]
     (tmp_path / "deep/er").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "deep/er")
-    write_tables(tmp_path / "link", *make_sides(here, here, {}), {"images": [], "reference": []}, 9, ["road"])
+    write_tables(tmp_path / "link", *make_sides(here, here, {}), {"images": [], "reference": []}, here, ["road"])
     assert all(image.path.samefile(folder / image.path.name) for image in find_images(tmp_path / "link/label_next.txt"))
-    write_tables(folder, *make_sides(here, here, {}), {"images": [], "reference": []}, 9, ["road"])
+    write_tables(folder, *make_sides(here, here, {}), {"images": [], "reference": []}, here, ["road"])
     assert [image.path.name for image in find_images(folder / "label_next.txt")] == names

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +58,24 @@ def test_a_folder_is_measured_ranked_labelled_and_compared_with_its_truth(town, 
     assert len(listed) == 3
     run(town, "infer.py", model, out_dir / "label_next.txt", "--out-dir", "next", "--no-vis")
     assert len(list((town / "next/pred").rglob("*.png"))) == 3
+
+
+def test_a_package_for_a_labelling_tool_comes_back_as_the_predictions(town, model):
+    options = ["--reference", "data/toycity", "--num-images", 2, "--top", 2, "--out-dir", "gap_package"]
+    done = run(town, "analyze.py", "gap", model, "data/rosario", *options, "--package", "label-studio")
+    package = town / "gap_package/label_next"
+    images = "gap_package/label_next/images"
+    assert f"corrections: tools/dataset.py import label-studio EXPORT.json --images {images}" in done.stdout
+    listed = (town / "gap_package/label_next.txt").read_text().splitlines()
+    tasks = json.loads((package / "tasks.json").read_text())
+    assert [Path(task["data"]["image"]).name for task in tasks] == [Path(line).name for line in listed]
+    run(town, "dataset.py", "import", "label-studio", package / "tasks.json", "--classes", package / "classes.yaml",
+        "--out", "gap_back")  # fmt: skip
+    predicted = sorted((package / "predicted").rglob("*.png"))
+    assert len(predicted) == 2
+    for path in predicted:
+        back = town / "gap_back/train_ids/train" / path.relative_to(package / "predicted")
+        assert np.array_equal(np.asarray(Image.open(back)), np.asarray(Image.open(path)))
 
 
 def test_one_photograph_and_a_folder_of_photographs_as_reference_are_enough(town, model):

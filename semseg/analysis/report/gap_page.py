@@ -115,8 +115,8 @@ def write_page(
             "views": VIEWS,
             "view": "classes",
             "images": [
-                _image(photograph, ranks[photograph.source.path], folder, num_next, len(folder.measured))
-                for photograph in shown
+                _image(photograph, ranks[photograph.source.path], folder, index < num_next)
+                for index, photograph in enumerate(shown)
             ],
         },
     )
@@ -124,7 +124,7 @@ def write_page(
         temporary.write_text(page, encoding="utf-8", errors="replace")
 
 
-def _image(photograph: Any, rank: int, folder: Side, num_next: int, num_images: int) -> dict[str, Any]:
+def _image(photograph: Any, rank: int, folder: Side, is_next: bool) -> dict[str, Any]:
     place = 100 * folder.places["score"][rank]
     marks = [["score", f"{folder.features['score'][rank]:.3f}"]]
     marks += [
@@ -138,8 +138,8 @@ def _image(photograph: Any, rank: int, folder: Side, num_next: int, num_images: 
         "marks": marks,
         "iou": [],
         "slices": {
-            "group": "easiest" if rank >= num_next else "next to label",
-            "rank": f"{rank + 1} of {num_images}, harder than {place:.0f} % of the reference",
+            "group": "next to label" if is_next else "easiest",
+            "rank": f"{rank + 1} of {len(folder.measured)}, harder than {place:.0f} % of the reference",
         },
         "worst": None,
         "links": {},

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from semseg.datasets.dataset_keys import SPLITS
-from semseg.datasets.importers import class_masks, coco, colors, cvat, labelme, writing
+from semseg.datasets.importers import class_masks, coco, colors, cvat, label_studio, labelme, writing
 from semseg.datasets.importers.class_lists import (
     Classes,
     assign_train_ids,
@@ -28,6 +28,7 @@ _ORDERS = {
     "labelme": "in file order",
     "coco": "crowds first, then larger areas before smaller ones",
     "cvat": "by z_order, then in file order",
+    "label-studio": "in file order",
     "colors": None,
     "class-masks": "in the order of the classes",
 }
@@ -37,7 +38,7 @@ _ORDERS = {
 class Request:
     """What to import, from where, and where to write it; `tools/dataset.py import FORMAT --help` explains each."""
 
-    format: str  # labelme, coco, cvat, colors, class-masks
+    format: str  # labelme, label-studio, coco, cvat, colors, class-masks
     source: Path
     out_dir: Path
     split: str = "train"
@@ -155,6 +156,7 @@ def plan(request: Request) -> Plan:
     photos, notes_on_empty = _without_empty(request, photos)
     notes += notes_on_shapes + notes_on_empty
     notes += [f"left out: {count} {kind} (no area)" for kind, count in parsed.left_out]
+    notes += parsed.notes
     if not photos:
         raise InvalidDataError(
             "; ".join([f"{request.source}: no image with annotations to import", *notes]), code="E-data-empty"
@@ -234,7 +236,9 @@ def _parse(request: Request) -> tuple[Parsed, list[Path]]:
         return class_masks.parse(source, images_dir, request.mask_suffix, request.image_suffix, request.threshold)
     if request.format == "labelme":
         return labelme.parse(source, images_dir, request.line_width_px), []
-    if request.format == "coco":
+    if request.format == "label-studio":
+        parsed = label_studio.parse(source, images_dir)
+    elif request.format == "coco":
         parsed = coco.parse(source, images_dir, request.order)
     else:
         parsed = cvat.parse(source, images_dir, request.line_width_px)

@@ -166,7 +166,8 @@ class Bitmap:
 
 
 class Shape(Protocol):
-    """The interface of shapes: Outline, Polygons, Runs and Bitmap here, and Layer of `class_masks`."""
+    """The interface of shapes: Outline, Polygons, Runs and Bitmap here, Layer of `class_masks`, Brush of
+    `label_studio`."""
 
     @property
     def label(self) -> str:
@@ -204,12 +205,14 @@ class Annotated:
 class Parsed:
     """The annotations that a reader of a format has found.
 
-    `declared` are the labels that the file lists, used or not; `left_out` counts shapes without an area, by kind.
+    `declared` are the labels that the file lists, used or not; `left_out` counts shapes without an area, by kind;
+    `notes` are for the user.
     """
 
     images: tuple[Annotated, ...]
     declared: tuple[str, ...] = ()
     left_out: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Painting(NamedTuple):

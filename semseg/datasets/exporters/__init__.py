@@ -1,0 +1,9 @@
+"""Export masks for labelling tools, which correct them; `semseg.datasets.importers` reads the corrections.
+
+`plan` reads and checks everything but the pixels; `write` of the plan then writes the files.
+"""
+
+from semseg.datasets.exporters.items import check_names
+from semseg.datasets.exporters.planning import FORMATS, Package, Request, Written, check_unused, pack, plan
+
+__all__ = ["FORMATS", "Package", "Request", "Written", "check_names", "check_unused", "pack", "plan"]
