@@ -22,6 +22,7 @@ from semseg.cli import (
     pack,
     report,
     splits,
+    suspects,
     toycity,
 )
 from semseg.cli.program import run_command
@@ -44,6 +45,7 @@ _DATA = (
     pack.add_pack,
     look.add_browse,
     look.add_stats,
+    suspects.add_suspects,
     cityscapes.add_submit,
 )
 _MODEL = (

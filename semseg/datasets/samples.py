@@ -16,10 +16,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
-from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.image_files import read_image
 from semseg.datasets.masks import decode_pair
-from semseg.datasets.pairs import find_pairs
+from semseg.datasets.pairs import Pair, find_pairs
 from semseg.errors import InvalidConfigError, InvalidDataError, InvalidInputError
 from semseg.labels import IGNORED
 from semseg.visualization.drawing import Sample
@@ -97,19 +97,26 @@ def from_dataset_file(path: str | Path, split: str, num_samples: int, seed: int 
     """
     rules = read_dataset_file(path)
     pairs = find_pairs(rules, split).pairs
-    samples = []
-    for i in _choose(len(pairs), num_samples, seed):
-        image = read_image(pairs[i].image_path, rules.exif, rules.bits)
-        train_ids = decode_pair(*pairs[i], rules)
-        if image.shape[:2] != train_ids.shape:
-            (height, width), (mask_height, mask_width) = image.shape[:2], train_ids.shape
-            raise InvalidDataError(
-                f"{pairs[i].mask_path} is {mask_width}x{mask_height}, its image {pairs[i].image_path} is"
-                f" {width}x{height}; masks are drawn at the size of their image",
-                code="E-data-size",
-            )
-        samples.append(Sample(image, train_ids, pairs[i].image_path.name))
+    samples = [read_sample(pairs[i], rules) for i in _choose(len(pairs), num_samples, seed)]
     return Selection(samples, len(pairs), rules.classes, rules.palette)
+
+
+def read_sample(pair: Pair, rules: DatasetFile) -> Sample:
+    """Read a pair of the set of a dataset.yaml, as it is stored.
+
+    Raises:
+        FileNotFoundError, ValueError: as in `decode_pair`; or image and mask differ in size.
+    """
+    image = read_image(pair.image_path, rules.exif, rules.bits)
+    train_ids = decode_pair(*pair, rules)
+    if image.shape[:2] != train_ids.shape:
+        (height, width), (mask_height, mask_width) = image.shape[:2], train_ids.shape
+        raise InvalidDataError(
+            f"{pair.mask_path} is {mask_width}x{mask_height}, its image {pair.image_path} is {width}x{height}; masks"
+            " are drawn at the size of their image",
+            code="E-data-size",
+        )
+    return Sample(image, train_ids, pair.image_path.name)
 
 
 def _choose(num_all: int, num_samples: int, seed: int) -> list[int]:

@@ -1,0 +1,156 @@
+"""Cut a labelled picture into the regions whose label can be wrong.
+
+Two kinds of regions are candidates:
+
+* Each connected component of one class in the labels: its class may be wrong.
+* Each connected component of pixels that have one given class and one other predicted class: a part of the labels may
+  be wrong, such as an object that nobody drew, or an outline that was drawn too wide. A component that covers most of
+  a region of the first kind is left out, because it would be the same suspicion twice.
+
+Pixels are connected with their 8 neighbours, so a thin diagonal pole is one region.
+
+Labels and predictions are uncertain at every border between classes. Therefore a pixel counts by its distance from the
+border of its region: 1/R for a border pixel, 1 from the distance R on. A region of the second kind that nowhere reaches
+this distance is a strip along a border, and is left out. R is a hundredth of the shorter side of the picture.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+_BORDER_SHARE = 0.01  # of the shorter side: CamVid's borders of 480 x 360 are wrong by up to 3 px
+_SAME_REGION = 0.5  # share of a region from which a part of it is the region
+
+
+class Candidates(NamedTuple):
+    """The regions of one picture; those of the labels come first.
+
+    Attributes:
+        boxes: left, top, width, height in pixels, int64, shape (num_regions, 4).
+        areas: pixels, int64, shape (num_regions,).
+        given: train id in the labels, int64, shape (num_regions,).
+        is_part: whether the region is a part of a region of the labels, bool, shape (num_regions,).
+        predicted: train id in the prediction; -1 for whole regions, int64, shape (num_regions,).
+        probabilities: mean over the pixels, weighted by the distance from the border, float64, shape
+            (num_regions, num_classes).
+        label_map: number of the whole region of each pixel, counted from 1, 0 for none, int32, shape (height, width).
+        part_map: as `label_map`, for parts.
+    """
+
+    boxes: np.ndarray
+    areas: np.ndarray
+    given: np.ndarray
+    is_part: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+    label_map: np.ndarray
+    part_map: np.ndarray
+
+    def mask_of(self, index: int) -> np.ndarray:
+        """Return where a region is: bool, shape (height, width)."""
+        num_whole = int((~self.is_part).sum())
+        return self.part_map == index - num_whole + 1 if self.is_part[index] else self.label_map == index + 1
+
+
+def border_px(shape: tuple[int, ...]) -> int:
+    """Return R, the distance from a border within which pixels count less, for a picture of (height, width)."""
+    return max(2, round(_BORDER_SHARE * min(shape)))
+
+
+def find_candidates(target: np.ndarray, probabilities: np.ndarray, min_area_px: int) -> Candidates:
+    """Find the regions of a picture, and pool the probabilities over each.
+
+    Args:
+        target: the labels, train ids, uint8, shape (height, width); values without a class, such as 255, are ignored.
+        probabilities: of the model, 0 to 1, shape (num_classes, height, width).
+        min_area_px: smaller regions are left out.
+    """
+    num_classes = len(probabilities)
+    predicted = probabilities.argmax(axis=0)
+    has_class = target < num_classes
+    label_map, values, boxes, areas = _components(np.where(has_class, target.astype(np.int64), -1), min_area_px)
+    pairs = np.where(has_class & (predicted != target), target.astype(np.int64) * num_classes + predicted, -1)
+    part_map, pair_values, part_boxes, part_areas = _components(pairs, min_area_px)
+    depth = _distances(part_map)
+    within = label_map[part_map > 0]  # whole region of each pixel of a part; a part lies in one
+    deepest, whole_of = (np.zeros(len(part_areas) + 1, kind) for kind in (np.float32, np.int64))
+    np.maximum.at(deepest, part_map.ravel(), depth.ravel())
+    whole_of[part_map[part_map > 0]] = within
+    whole_areas = np.concatenate([[np.inf], areas])[whole_of[1:]]  # too small regions are 0
+    is_kept = (deepest[1:] >= border_px(target.shape)) & (part_areas < _SAME_REGION * whole_areas)
+    part_map = np.concatenate([[0], np.where(is_kept, np.cumsum(is_kept), 0)])[part_map].astype(np.int32)
+    given, part_pairs = values, pair_values[is_kept]
+    pooled = [pool(map_, probabilities, len(rows)) for map_, rows in ((label_map, given), (part_map, part_pairs))]
+    return Candidates(
+        boxes=np.concatenate([boxes, part_boxes[is_kept]]),
+        areas=np.concatenate([areas, part_areas[is_kept]]),
+        given=np.concatenate([given, part_pairs // num_classes]),
+        is_part=np.arange(len(given) + len(part_pairs)) >= len(given),
+        predicted=np.concatenate([np.full(len(given), -1), part_pairs % num_classes]),
+        probabilities=np.concatenate(pooled),
+        label_map=label_map,
+        part_map=part_map,
+    )
+
+
+def share_around(candidates: Candidates, index: int, target: np.ndarray) -> float:
+    """Return the share of the pixels around a part, up to the distance R, whose label is the class predicted in it."""
+    radius = border_px(target.shape)
+    left, top, width, height = candidates.boxes[index]
+    window = np.s_[max(0, top - radius) : top + height + radius, max(0, left - radius) : left + width + radius]
+    mask = candidates.mask_of(index)[window].view(np.uint8)
+    ring = cv2.dilate(mask, np.ones((2 * radius + 1,) * 2, np.uint8)) > mask
+    return float((target[window][ring] == candidates.predicted[index]).mean()) if ring.any() else 0.0
+
+
+def pool(region_map: np.ndarray, probabilities: np.ndarray, num_regions: int) -> np.ndarray:
+    """Return the weighted mean of each class over each region: float64, shape (num_regions, num_classes).
+
+    Args:
+        region_map: number of the region of each pixel, 1 to `num_regions`, 0 for none, shape (height, width).
+        probabilities: or other values, shape (num_classes, height, width).
+        num_regions: how many there are.
+    """
+    is_inside = region_map > 0
+    numbers = region_map[is_inside]
+    weights = np.minimum(_distances(region_map)[is_inside], border_px(region_map.shape))
+    total = np.bincount(numbers, weights, num_regions + 1)[1:]
+    sums = [np.bincount(numbers, weights * values[is_inside], num_regions + 1)[1:] for values in probabilities]
+    return (np.stack(sums, axis=1) / total[:, None]).reshape(num_regions, len(probabilities))
+
+
+def _components(values: np.ndarray, min_area_px: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the connected components of equal values: their map, and value, box and area of each; -1 has none."""
+    region_map = np.zeros(values.shape, np.int32)
+    kept_values, boxes, areas = [], [], []
+    for value in np.unique(values):
+        mask = (values == value).view(np.uint8)
+        left, top, width, height = cv2.boundingRect(mask)
+        if value < 0 or width * height < min_area_px:
+            continue
+        window = np.s_[top : top + height, left : left + width]
+        _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask[window], connectivity=8)
+        is_kept = stats[:, cv2.CC_STAT_AREA] >= min_area_px
+        is_kept[0] = False
+        region_map[window] += np.where(is_kept, len(areas) + np.cumsum(is_kept), 0).astype(np.int32)[numbers]
+        stats = stats[is_kept].astype(np.int64)
+        kept_values += [int(value)] * len(stats)
+        boxes += (stats[:, :4] + (left, top, 0, 0)).tolist()  # left, top, width, height
+        areas += stats[:, cv2.CC_STAT_AREA].tolist()
+    return (
+        region_map,
+        np.array(kept_values, np.int64),
+        np.array(boxes, np.int64).reshape(-1, 4),
+        np.array(areas, np.int64),
+    )
+
+
+def _distances(region_map: np.ndarray) -> np.ndarray:
+    """Return the distance of each pixel from the border of its region, 1 at the border, float32."""
+    numbers = region_map.astype(np.float32)  # exact up to 16 million regions
+    around = np.ones((3, 3), np.uint8)
+    is_border = cv2.dilate(numbers, around) != cv2.erode(numbers, around)
+    return cv2.distanceTransform((~is_border).view(np.uint8), cv2.DIST_L2, 3) + 1
