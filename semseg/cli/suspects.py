@@ -79,7 +79,9 @@ def _run_suspects(args: argparse.Namespace) -> int:
     judges = read_judges(args.judges, rules.root)
     has_lists = judges[0].held_out is not None
     splits = [args.split] if args.split else list(rules.splits) if has_lists else ["val"]
-    pairs = list({pair.image_path.resolve(): pair for split in splits for pair in find_pairs(rules, split).pairs}.values())
+    pairs = list(
+        {pair.image_path.resolve(): pair for split in splits for pair in find_pairs(rules, split).pairs}.values()
+    )
     shares, num_left = share_pictures(judges, pairs)
     if num_left:
         print(f"{num_left} of {len(pairs)} images are in no list, and are not judged", file=sys.stderr)
@@ -145,12 +147,13 @@ def _write_results(
             "name": str(rules.path),
             "num_images": findings.num_images,
             "num_regions": int(findings.num_regions.sum()),
+            "num_contradicted": int(findings.num_contradicted.sum()),
+            "num_contradicted_parts": int(findings.num_parts.sum()),
         },
         "warnings": list(warnings),
         "classes": list(rules.classes),
         "palette": [[int(value) for value in color] for color in rules.palette],
         "min_area_px": args.min_area,
-        "num_suspicious": int(findings.num_suspicious.sum()),
         "per_class": class_rows(findings, rules.classes),
         "suspects": suspect_rows(findings.suspects, rules.classes),
     }
@@ -163,7 +166,8 @@ def _write_results(
 
 def _print(account: dict, worst: Sequence[Suspect], classes: Sequence[str]) -> None:
     data = account["data"]
-    print(f"{data['num_images']} images, {data['num_regions']} regions, {account['num_suspicious']} suspicious")
+    contradicted = f"{data['num_contradicted']} contradicted, and {data['num_contradicted_parts']} parts of others"
+    print(f"{data['num_images']} images, {data['num_regions']} regions: {contradicted}")
     for suspect in worst:
         labels = f"{classes[suspect.given]}, rather {classes[suspect.suggested]} ({suspect.kind})"
         left, top, width, height = suspect.box

@@ -43,22 +43,29 @@ def write_page(
 
 
 def _class_chart(rows: Sequence[Mapping[str, Any]], palette: Sequence) -> Chart:
-    """Draw the share of suspicious regions of each class."""
+    """Draw the share of the regions of each class that are contradicted."""
     labels = class_labels([row["class"] for row in rows], palette)
-    shares = [100 * row["suspicious"] / row["regions"] if row["regions"] else None for row in rows]
+    shares = [100 * row["contradicted"] / row["regions"] if row["regions"] else None for row in rows]
     bars = {
         "type": "bar",
         "orientation": "h",
         "x": [None if share is None else round(share, 2) for share in shares],
         "y": labels,
         "marker": {"color": "var(--accent)"},
-        "customdata": [[row["suspicious"], row["regions"]] for row in rows],
-        "hovertemplate": "%{y}: %{customdata[0]} suspicious, %{customdata[1]} regions<extra></extra>",
+        "customdata": [[row["contradicted"], row["regions"]] for row in rows],
+        "hovertemplate": "%{customdata[0]} of %{customdata[1]} regions<extra></extra>",
     }
-    axis = {"title": "suspicious, per 100 regions", "rangemode": "tozero"}
-    figure = figure_of([bars], 70 + 26 * len(rows), axis, category_axis(labels))
-    head = ["given class", "regions", "suspicious", "typical probability", "most often suggested"]
-    keys = ("class", "regions", "suspicious", "typical_probability", "most_often_suggested")
-    total = sum(row["suspicious"] for row in rows)
-    summary = f"{total} regions and parts of regions have a score of 0.5 or more."
-    return Chart("suspicious", "Suspicious regions by class", summary, figure, head, [[row[key] for key in keys] for row in rows])
+    axis = {"title": "contradicted regions", "ticksuffix": " %", "range": [0, 100]}
+    summary = (
+        "Share of the regions for which the model prefers another class. Where it is high, the model knows the class"
+        " badly, and its suspects are more often right labels."
+    )
+    head = ["given class", "regions", "contradicted", "contradicted parts", "listed", "most often suggested"]
+    return Chart(
+        "contradicted",
+        "Contradicted regions by class",
+        summary,
+        figure_of([bars], 70 + 26 * len(rows), axis, category_axis(labels)),
+        head,
+        [list(row.values()) for row in rows],
+    )

@@ -61,7 +61,9 @@ def draw_crops(suspect: Suspect, sample: Sample, predicted: np.ndarray, palette:
     """
     window = crop_window(suspect.box, sample.train_ids.shape)
     mask = find_mask(suspect, sample.train_ids, predicted)[window]
-    image, target, predicted = (np.ascontiguousarray(part[window]) for part in (sample.image, sample.train_ids, predicted))
+    image, target, predicted = (
+        np.ascontiguousarray(part[window]) for part in (sample.image, sample.train_ids, predicted)
+    )
     scale = _SIDE_PX / max(target.shape)
     size = max(1, round(target.shape[1] * scale)), max(1, round(target.shape[0] * scale))
     photograph = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)

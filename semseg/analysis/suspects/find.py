@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import heapq
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,13 +11,12 @@ import numpy as np
 
 from semseg.analysis.suspects.held_out import Judge
 from semseg.analysis.suspects.regions import Candidates, find_candidates, share_around
-from semseg.analysis.suspects.scoring import score_regions, typical_confidences
+from semseg.analysis.suspects.scoring import score_regions
 from semseg.config.classes import difference
 from semseg.datasets.dataset_file import DatasetFile
 from semseg.datasets.pairs import Pair
 from semseg.datasets.samples import read_sample
-from semseg.errors import InvalidConfigError, InvalidDataError
-from semseg.labels import IGNORED
+from semseg.errors import InvalidConfigError
 from semseg.visualization.drawing import Sample
 
 if TYPE_CHECKING:
@@ -29,8 +28,6 @@ KINDS = {
     "outline": "a part has the class of a region beside it",
 }
 """What may be wrong with a label, with a description."""
-_SUSPICIOUS = 0.5  # score from which a region counts in the summary
-_CHUNK = 100_000  # regions that are scored at a time
 
 
 class Suspect(NamedTuple):
@@ -44,9 +41,9 @@ class Suspect(NamedTuple):
         kind: one of `KINDS`.
         given: train id in the labels.
         suggested: train id that the model gives to it.
-        score: 1: certainly wrong, 0 or less: the model agrees with the label.
-        given_probability: mean probability of the given class in the region, 0 to 1.
-        suggested_probability: mean probability of the suggested class.
+        score: see `score_regions`; the higher, the more certainly is the label wrong.
+        given_probability: geometric mean of the probability of the given class in the region, 0 to 1.
+        suggested_probability: as `given_probability`, of the suggested class.
     """
 
     pair: Pair
@@ -65,18 +62,19 @@ class Findings(NamedTuple):
     """What was found in a set.
 
     Attributes:
-        suspects: the worst first; only those with a score above 0.
+        suspects: the worst first; only regions for which the model prefers another class, without the parts of a
+            region that is one itself.
         num_images: pictures that were judged.
-        num_regions: regions of the labels that were judged, by class, int64, shape (num_classes,).
-        num_suspicious: regions and parts of regions of each class with a score of at least 0.5, as `num_regions`.
-        typical: mean probability of the given class in the regions of each class, nan without a region.
+        num_regions: regions of the labels, by class, int64, shape (num_classes,).
+        num_contradicted: those for which the model prefers another class, as `num_regions`.
+        num_parts: contradicted parts of the other regions, as `num_regions`.
     """
 
     suspects: list[Suspect]
     num_images: int
     num_regions: np.ndarray
-    num_suspicious: np.ndarray
-    typical: np.ndarray
+    num_contradicted: np.ndarray
+    num_parts: np.ndarray
 
 
 def find_suspects(
@@ -90,8 +88,8 @@ def find_suspects(
 ) -> Findings:
     """Judge every region of some pictures, and rank those that are probably labelled wrong.
 
-    Memory does not grow with the number of pictures: one picture's probabilities are held at a time. The numbers of
-    each region wait in a temporary file until the typical probabilities of the classes are known.
+    Memory does not grow with the number of pictures: one picture's probabilities are held at a time, and the worst
+    regions so far.
 
     Args:
         judges: the models.
@@ -106,28 +104,34 @@ def find_suspects(
         FileNotFoundError, ValueError: a picture or a mask cannot be read, or a model has other classes than the set.
     """
     num_classes = len(rules.classes)
-    record = _record_type(num_classes)
     pictures = [(place, pair) for place, pairs in enumerate(shares) for pair in pairs]
-    sums, num_regions = np.zeros(num_classes), np.zeros(num_classes, np.int64)
-    with tempfile.TemporaryFile() as file:
-        judged = judge_pictures(judges, shares, rules, open_model)
-        for number, (sample, probabilities) in enumerate(judged):
-            target = sample.train_ids
-            candidates = find_candidates(target, probabilities, min_area_px)
-            rows = _make_records(number, candidates, target, record)
-            rows.tofile(file)
-            whole = rows[rows["kind"] == 0]
-            sums += np.bincount(whole["given"], _given_probabilities(whole), num_classes)
-            num_regions += np.bincount(whole["given"], minlength=num_classes)
-            on_progress(number + 1, len(pictures))
-        typical = typical_confidences(sums, num_regions)
-        file.seek(0)
-        kept, scores, num_suspicious = _rank(file, record, typical, max_suspects)
-    suspects = [
-        _make_suspect(row, score, pictures[row["picture"]]) for row, score in zip(kept, scores, strict=True)
-    ]
-    with np.errstate(invalid="ignore"):
-        return Findings(suspects, len(pictures), num_regions, num_suspicious, sums / num_regions)
+    num_regions, num_contradicted, num_parts = (np.zeros(num_classes, np.int64) for _ in range(3))
+    worst: list[tuple[float, int, Suspect]] = []  # a heap, the least suspicious at its top
+    num_found = 0
+    judged = judge_pictures(judges, shares, rules, open_model)
+    for number, (place, pair) in enumerate(pictures, 1):
+        sample, probabilities = next(judged)
+        candidates = find_candidates(sample.train_ids, probabilities, min_area_px)
+        scores, suggested, is_contradicted = score_regions(candidates.log_probabilities, candidates.given)
+        is_whole = ~candidates.is_part
+        num_regions += np.bincount(candidates.given[is_whole], minlength=num_classes)
+        num_contradicted += np.bincount(candidates.given[is_whole & is_contradicted], minlength=num_classes)
+        # who looks at a contradicted region sees its parts: they would fill the list with the same faults
+        is_listed = is_contradicted & (is_whole | ~is_contradicted[candidates.whole])
+        num_parts += np.bincount(candidates.given[~is_whole & is_listed], minlength=num_classes)
+        for index in np.flatnonzero(is_listed):
+            num_found += 1
+            if len(worst) == max_suspects and scores[index] <= worst[0][0]:
+                continue
+            suspect = _make_suspect(candidates, index, scores[index], int(suggested[index]), sample, pair, place)
+            entry = (suspect.score, -num_found, suspect)  # of equal scores, the first stays
+            if len(worst) < max_suspects:
+                heapq.heappush(worst, entry)
+            else:
+                heapq.heapreplace(worst, entry)
+        on_progress(number, len(pictures))
+    suspects = [suspect for *_, suspect in sorted(worst, reverse=True)]
+    return Findings(suspects, len(pictures), num_regions, num_contradicted, num_parts)
 
 
 def judge_pictures(
@@ -158,54 +162,23 @@ def judge_pictures(
             yield sample, prediction.probabilities
 
 
-def _record_type(num_classes: int) -> np.dtype:
-    fields = [("picture", "i4"), ("box", "i4", 4), ("area", "i8"), ("kind", "i1"), ("given", "i2")]
-    return np.dtype([*fields, ("probabilities", "f4", (num_classes,))])
-
-
-def _make_records(number: int, candidates: Candidates, target: np.ndarray, record: np.dtype) -> np.ndarray:
-    """Return the numbers of the regions of a picture; `kind` is a position in `KINDS`."""
-    rows = np.zeros(len(candidates.areas), record)
-    rows["picture"], rows["box"], rows["area"] = number, candidates.boxes, candidates.areas
-    rows["given"], rows["probabilities"] = candidates.given, candidates.probabilities
-    for place in np.flatnonzero(candidates.is_part):
-        is_beside = share_around(candidates, place, target) > 0
-        rows["kind"][place] = 2 if is_beside else 1
-    return rows
-
-
-def _given_probabilities(rows: np.ndarray) -> np.ndarray:
-    return rows["probabilities"][np.arange(len(rows)), rows["given"]].astype(np.float64)
-
-
-def _rank(file, record: np.dtype, typical: np.ndarray, max_suspects: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the worst records, their scores, and the number of suspicious ones by class."""
-    kept, kept_scores = np.zeros(0, record), np.zeros(0)
-    num_suspicious = np.zeros(len(typical), np.int64)
-    while len(rows := np.fromfile(file, record, _CHUNK)):
-        scores = score_regions(rows["probabilities"], rows["given"], typical)
-        num_suspicious += np.bincount(rows["given"][scores >= _SUSPICIOUS], minlength=len(typical))
-        kept, kept_scores = np.concatenate([kept, rows]), np.concatenate([kept_scores, scores])
-        order = np.argsort(-kept_scores, kind="stable")[:max_suspects]
-        order = order[kept_scores[order] > 0]
-        kept, kept_scores = kept[order], kept_scores[order]
-    return kept, kept_scores, num_suspicious
-
-
-def _make_suspect(row: np.void, score: float, picture: tuple[int, Pair]) -> Suspect:
-    given, probabilities = int(row["given"]), row["probabilities"].copy()
-    given_probability = float(probabilities[given])
-    probabilities[given] = -1
-    suggested = int(probabilities.argmax())
+def _make_suspect(
+    candidates: Candidates, index: int, score: float, suggested: int, sample: Sample, pair: Pair, judge: int
+) -> Suspect:
+    kind = "class"
+    if candidates.is_part[index]:
+        kind = "outline" if share_around(candidates, index, suggested, sample.train_ids) > 0 else "missing"
+    left, top, width, height = map(int, candidates.boxes[index])
+    given = int(candidates.given[index])
     return Suspect(
-        pair=picture[1],
-        judge=picture[0],
-        box=tuple(map(int, row["box"])),
-        area_px=int(row["area"]),
-        kind=list(KINDS)[row["kind"]],
+        pair=pair,
+        judge=judge,
+        box=(left, top, width, height),
+        area_px=int(candidates.areas[index]),
+        kind=kind,
         given=given,
         suggested=suggested,
         score=float(score),
-        given_probability=given_probability,
-        suggested_probability=float(probabilities[suggested]),
+        given_probability=float(np.exp(candidates.log_probabilities[index, given])),
+        suggested_probability=float(np.exp(candidates.log_probabilities[index, suggested])),
     )

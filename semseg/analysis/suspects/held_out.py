@@ -107,9 +107,7 @@ def share_pictures(judges: Sequence[Judge], pairs: Sequence[Pair]) -> tuple[list
     num_left = 0
     for pair in pairs:
         path = pair.image_path.resolve()
-        place = next(
-            (i for i, judge in enumerate(judges) if judge.held_out is None or path in judge.held_out), None
-        )
+        place = next((i for i, judge in enumerate(judges) if judge.held_out is None or path in judge.held_out), None)
         if place is None:
             num_left += 1
         else:

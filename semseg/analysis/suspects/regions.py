@@ -21,6 +21,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from semseg.analysis.suspects.scoring import log_probabilities
+
 _BORDER_SHARE = 0.01  # of the shorter side: CamVid's borders of 480 x 360 are wrong by up to 3 px
 _SAME_REGION = 0.5  # share of a region from which a part of it is the region
 
@@ -32,10 +34,10 @@ class Candidates(NamedTuple):
         boxes: left, top, width, height in pixels, int64, shape (num_regions, 4).
         areas: pixels, int64, shape (num_regions,).
         given: train id in the labels, int64, shape (num_regions,).
-        is_part: whether the region is a part of a region of the labels, bool, shape (num_regions,).
-        predicted: train id in the prediction; -1 for whole regions, int64, shape (num_regions,).
-        probabilities: mean over the pixels, weighted by the distance from the border, float64, shape
-            (num_regions, num_classes).
+        whole: position of the region of the labels that a part lies in; for a region of the labels, its own, int64,
+            shape (num_regions,).
+        log_probabilities: mean over the pixels, weighted by the distance from the border, see `scoring`, float64,
+            shape (num_regions, num_classes).
         label_map: number of the whole region of each pixel, counted from 1, 0 for none, int32, shape (height, width).
         part_map: as `label_map`, for parts.
     """
@@ -43,11 +45,15 @@ class Candidates(NamedTuple):
     boxes: np.ndarray
     areas: np.ndarray
     given: np.ndarray
-    is_part: np.ndarray
-    predicted: np.ndarray
-    probabilities: np.ndarray
+    whole: np.ndarray
+    log_probabilities: np.ndarray
     label_map: np.ndarray
     part_map: np.ndarray
+
+    @property
+    def is_part(self) -> np.ndarray:
+        """Whether each region is a part of a region of the labels, bool, shape (num_regions,)."""
+        return self.whole != np.arange(len(self.whole))
 
     def mask_of(self, index: int) -> np.ndarray:
         """Return where a region is: bool, shape (height, width)."""
@@ -61,7 +67,7 @@ def border_px(shape: tuple[int, ...]) -> int:
 
 
 def find_candidates(target: np.ndarray, probabilities: np.ndarray, min_area_px: int) -> Candidates:
-    """Find the regions of a picture, and pool the probabilities over each.
+    """Find the regions of a picture, and pool the logarithms of the probabilities over each.
 
     Args:
         target: the labels, train ids, uint8, shape (height, width); values without a class, such as 255, are ignored.
@@ -71,7 +77,7 @@ def find_candidates(target: np.ndarray, probabilities: np.ndarray, min_area_px: 
     num_classes = len(probabilities)
     predicted = probabilities.argmax(axis=0)
     has_class = target < num_classes
-    label_map, values, boxes, areas = _components(np.where(has_class, target.astype(np.int64), -1), min_area_px)
+    label_map, given, boxes, areas = _components(np.where(has_class, target.astype(np.int64), -1), min_area_px)
     pairs = np.where(has_class & (predicted != target), target.astype(np.int64) * num_classes + predicted, -1)
     part_map, pair_values, part_boxes, part_areas = _components(pairs, min_area_px)
     depth = _distances(part_map)
@@ -82,44 +88,44 @@ def find_candidates(target: np.ndarray, probabilities: np.ndarray, min_area_px: 
     whole_areas = np.concatenate([[np.inf], areas])[whole_of[1:]]  # too small regions are 0
     is_kept = (deepest[1:] >= border_px(target.shape)) & (part_areas < _SAME_REGION * whole_areas)
     part_map = np.concatenate([[0], np.where(is_kept, np.cumsum(is_kept), 0)])[part_map].astype(np.int32)
-    given, part_pairs = values, pair_values[is_kept]
-    pooled = [pool(map_, probabilities, len(rows)) for map_, rows in ((label_map, given), (part_map, part_pairs))]
+    part_pairs = pair_values[is_kept]
+    values = log_probabilities(probabilities)
+    pooled = [pool(map_, values, len(rows)) for map_, rows in ((label_map, given), (part_map, part_pairs))]
     return Candidates(
         boxes=np.concatenate([boxes, part_boxes[is_kept]]),
         areas=np.concatenate([areas, part_areas[is_kept]]),
         given=np.concatenate([given, part_pairs // num_classes]),
-        is_part=np.arange(len(given) + len(part_pairs)) >= len(given),
-        predicted=np.concatenate([np.full(len(given), -1), part_pairs % num_classes]),
-        probabilities=np.concatenate(pooled),
+        whole=np.concatenate([np.arange(len(given)), whole_of[1:][is_kept] - 1]),
+        log_probabilities=np.concatenate(pooled),
         label_map=label_map,
         part_map=part_map,
     )
 
 
-def share_around(candidates: Candidates, index: int, target: np.ndarray) -> float:
-    """Return the share of the pixels around a part, up to the distance R, whose label is the class predicted in it."""
+def share_around(candidates: Candidates, index: int, train_id: int, target: np.ndarray) -> float:
+    """Return the share of the pixels around a part, up to the distance R, that have this label."""
     radius = border_px(target.shape)
     left, top, width, height = candidates.boxes[index]
     window = np.s_[max(0, top - radius) : top + height + radius, max(0, left - radius) : left + width + radius]
     mask = candidates.mask_of(index)[window].view(np.uint8)
     ring = cv2.dilate(mask, np.ones((2 * radius + 1,) * 2, np.uint8)) > mask
-    return float((target[window][ring] == candidates.predicted[index]).mean()) if ring.any() else 0.0
+    return float((target[window][ring] == train_id).mean()) if ring.any() else 0.0
 
 
-def pool(region_map: np.ndarray, probabilities: np.ndarray, num_regions: int) -> np.ndarray:
-    """Return the weighted mean of each class over each region: float64, shape (num_regions, num_classes).
+def pool(region_map: np.ndarray, values: np.ndarray, num_regions: int) -> np.ndarray:
+    """Return the weighted mean of values over each region: float64, shape (num_regions, num_classes).
 
     Args:
         region_map: number of the region of each pixel, 1 to `num_regions`, 0 for none, shape (height, width).
-        probabilities: or other values, shape (num_classes, height, width).
+        values: shape (num_classes, height, width).
         num_regions: how many there are.
     """
     is_inside = region_map > 0
     numbers = region_map[is_inside]
     weights = np.minimum(_distances(region_map)[is_inside], border_px(region_map.shape))
     total = np.bincount(numbers, weights, num_regions + 1)[1:]
-    sums = [np.bincount(numbers, weights * values[is_inside], num_regions + 1)[1:] for values in probabilities]
-    return (np.stack(sums, axis=1) / total[:, None]).reshape(num_regions, len(probabilities))
+    sums = [np.bincount(numbers, weights * plane[is_inside], num_regions + 1)[1:] for plane in values]
+    return (np.stack(sums, axis=1) / total[:, None]).reshape(num_regions, len(values))
 
 
 def _components(values: np.ndarray, min_area_px: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

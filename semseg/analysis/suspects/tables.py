@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from semseg.analysis.suspects.find import Findings, Suspect
 from semseg.system.atomic import atomic_path
 
@@ -38,20 +36,19 @@ def suspect_rows(suspects: Sequence[Suspect], classes: Sequence[str]) -> list[di
 
 
 def class_rows(findings: Findings, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a summary by given class: its regions, the suspicious ones, and the class that most suspects should be."""
+    """Return a summary by given class: its regions, those that are contradicted, its listed suspects."""
     suggestions = Counter((suspect.given, suspect.suggested) for suspect in findings.suspects)
     rows = []
     for train_id, name in enumerate(classes):
         own = {suggested: count for (given, suggested), count in suggestions.items() if given == train_id}
-        most = max(own, key=own.__getitem__) if own else None
-        typical = findings.typical[train_id]
         rows.append(
             {
                 "class": name,
                 "regions": int(findings.num_regions[train_id]),
-                "suspicious": int(findings.num_suspicious[train_id]),
-                "typical_probability": round(float(typical), 4) if np.isfinite(typical) else None,
-                "most_often_suggested": None if most is None else classes[most],
+                "contradicted": int(findings.num_contradicted[train_id]),
+                "contradicted_parts": int(findings.num_parts[train_id]),
+                "listed": sum(own.values()),
+                "most_often_suggested": classes[max(own, key=own.__getitem__)] if own else None,
             }
         )
     return rows

@@ -19,7 +19,7 @@ def labelled_set(tmp_path_factory):
 def test_a_run_writes_tables_and_a_page_with_crops(labelled_set, open_page):
     options = ["--checkpoint", "best.pth", "--out-dir", "found", "--top", 3, "--device", "cpu"]
     done = run(labelled_set, "dataset.py", "suspects", "dataset.yaml", *options)
-    assert done.stdout.startswith("2 images, 4 regions, ")
+    assert done.stdout.startswith("2 images, 4 regions: ")
     assert done.stdout.endswith("wrote found: suspects.html, suspects.csv, suspects.json\n")
     account = json.loads((labelled_set / "found/suspects.json").read_text())
     assert account["schema"] == "semseg.suspects/1"
@@ -42,14 +42,14 @@ def test_a_run_writes_tables_and_a_page_with_crops(labelled_set, open_page):
     assert page.locator(".suspect img").evaluate_all(loaded)
     first = page.locator(".suspect").first.inner_text()
     assert f"{rows[0]['given']}, rather" in first
-    assert page.locator("#chart-suspicious .main-svg").count() >= 1
+    assert page.locator("#chart-contradicted .main-svg").count() >= 1
 
 
 def test_a_model_judges_the_images_of_its_list_in_all_splits(labelled_set):
     (labelled_set / "list.txt").write_text("photos/train/0.png\nphotos/val/2.png\nphotos/val/3.png\n")
     options = ["--checkpoint", "best.pth=list.txt", "--out-dir", "of_list"]
     done = run(labelled_set, "dataset.py", "suspects", "dataset.yaml", *options)
-    assert done.stdout.startswith("3 images, 6 regions, ")
+    assert done.stdout.startswith("3 images, 6 regions: ")
     assert "1 of 4 images are in no list, and are not judged" in done.stderr
 
 

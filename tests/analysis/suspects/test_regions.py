@@ -30,7 +30,7 @@ def test_every_component_of_a_class_is_a_region(labels):
     assert found.boxes.tolist() == [[0, 5, 120, 95], [50, 40, 20, 20], [10, 80, 10, 10]]
     assert found.areas.tolist() == [95 * 120 - 500, 400, 100]
     assert not found.is_part.any()
-    np.testing.assert_allclose(found.probabilities[1], [0.05, 0.9, 0.05], atol=1e-3)
+    np.testing.assert_allclose(np.exp(found.log_probabilities[1]), [0.05, 0.9, 0.05], atol=1e-3)
 
 
 def test_diagonal_neighbours_are_one_region():
@@ -48,11 +48,11 @@ def test_an_object_that_nobody_drew_is_a_part_of_the_region_around_it(labels):
     predicted[70:80, 10:30] = SIGN
     found = find_candidates(labels, confident(predicted), 50)
     (place,) = np.flatnonzero(found.is_part)
-    assert (found.given[place], found.predicted[place], found.areas[place]) == (ROAD, SIGN, 200)
+    assert (found.given[place], found.areas[place]) == (ROAD, 200)
     assert found.boxes[place].tolist() == [10, 70, 20, 10]
     assert found.mask_of(place).sum() == 200
-    assert found.probabilities[place].argmax() == SIGN
-    assert share_around(found, place, labels) == 0
+    assert found.log_probabilities[place].argmax() == SIGN
+    assert share_around(found, place, SIGN, labels) == 0
 
 
 def test_a_part_beside_a_region_of_its_class_has_neighbours_of_that_class(labels):
@@ -60,7 +60,7 @@ def test_a_part_beside_a_region_of_its_class_has_neighbours_of_that_class(labels
     predicted[40:60, 70:90] = CAR  # the car is longer than drawn
     found = find_candidates(labels, confident(predicted), 50)
     (place,) = np.flatnonzero(found.is_part)
-    assert share_around(found, place, labels) > 0.1
+    assert share_around(found, place, CAR, labels) > 0.1
 
 
 def test_a_strip_along_a_border_is_no_part(labels):
@@ -74,7 +74,7 @@ def test_a_region_that_is_contradicted_as_a_whole_is_not_listed_twice(labels):
     predicted = np.where(labels == CAR, SIGN, labels)
     found = find_candidates(labels, confident(predicted), 50)
     assert found.given.tolist() == [ROAD, CAR]
-    assert found.probabilities[1].argmax() == SIGN
+    assert found.log_probabilities[1].argmax() == SIGN
 
 
 def test_ignored_pixels_are_in_no_region(labels):
@@ -94,5 +94,5 @@ def test_pixels_near_the_border_count_less():
 
 def test_a_picture_without_labels_has_no_regions():
     found = find_candidates(np.full((20, 30), IGNORED, np.uint8), confident(np.zeros((20, 30), np.uint8)), 1)
-    assert len(found.areas) == len(found.probabilities) == 0
-    assert found.probabilities.shape == (0, 3)
+    assert len(found.areas) == len(found.log_probabilities) == 0
+    assert found.log_probabilities.shape == (0, 3)
