@@ -152,7 +152,7 @@ def _write_results(
         },
         "warnings": list(warnings),
         "classes": list(rules.classes),
-        "palette": [[int(value) for value in color] for color in rules.palette],
+        "palette": [list(color) for color in rules.palette],
         "min_area_px": args.min_area,
         "per_class": class_rows(findings, rules.classes),
         "suspects": suspect_rows(findings.suspects, rules.classes),

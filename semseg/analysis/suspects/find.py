@@ -109,8 +109,7 @@ def find_suspects(
     worst: list[tuple[float, int, Suspect]] = []  # a heap, the least suspicious at its top
     num_found = 0
     judged = judge_pictures(judges, shares, rules, open_model)
-    for number, (place, pair) in enumerate(pictures, 1):
-        sample, probabilities = next(judged)
+    for number, ((place, pair), (sample, probabilities)) in enumerate(zip(pictures, judged, strict=True), 1):
         candidates = find_candidates(sample.train_ids, probabilities, min_area_px)
         scores, suggested, is_contradicted = score_regions(candidates.log_probabilities, candidates.given)
         is_whole = ~candidates.is_part
@@ -119,7 +118,7 @@ def find_suspects(
         # who looks at a contradicted region sees its parts: they would fill the list with the same faults
         is_listed = is_contradicted & (is_whole | ~is_contradicted[candidates.whole])
         num_parts += np.bincount(candidates.given[~is_whole & is_listed], minlength=num_classes)
-        for index in np.flatnonzero(is_listed):
+        for index in np.flatnonzero(is_listed).tolist():
             num_found += 1
             if len(worst) == max_suspects and scores[index] <= worst[0][0]:
                 continue
