@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -87,6 +88,7 @@ def _run_suspects(args: argparse.Namespace) -> int:
         print(f"{num_left} of {len(pairs)} images are in no list, and are not judged", file=sys.stderr)
     warnings = _warn_of_seen(judges, shares)
 
+    @functools.lru_cache(maxsize=1)  # the crops need the last model again
     def open_model(checkpoint: Path) -> Any:
         return open_predictor(argparse.Namespace(**{**vars(args), "checkpoint": checkpoint}), exported=False)
 
