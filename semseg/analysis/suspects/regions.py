@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from semseg.analysis.suspects.scoring import log_probabilities
 
@@ -129,29 +131,47 @@ def pool(region_map: np.ndarray, values: np.ndarray, num_regions: int) -> np.nda
 
 
 def _components(values: np.ndarray, min_area_px: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the connected components of equal values: their map, and value, box and area of each; -1 has none."""
-    region_map = np.zeros(values.shape, np.int32)
-    kept_values, boxes, areas = [], [], []
-    for value in np.unique(values):
-        mask = (values == value).view(np.uint8)
-        left, top, width, height = cv2.boundingRect(mask)
-        if value < 0 or width * height < min_area_px:
-            continue
-        window = np.s_[top : top + height, left : left + width]
-        _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask[window], connectivity=8)
-        is_kept = stats[:, cv2.CC_STAT_AREA] >= min_area_px
-        is_kept[0] = False
-        region_map[window] += np.where(is_kept, len(areas) + np.cumsum(is_kept), 0).astype(np.int32)[numbers]
-        stats = stats[is_kept].astype(np.int64)
-        kept_values += [int(value)] * len(stats)
-        boxes += (stats[:, :4] + (left, top, 0, 0)).tolist()  # left, top, width, height
-        areas += stats[:, cv2.CC_STAT_AREA].tolist()
-    return (
-        region_map,
-        np.array(kept_values, np.int64),
-        np.array(boxes, np.int64).reshape(-1, 4),
-        np.array(areas, np.int64),
-    )
+    """Return the connected components of equal values: their map, and value, box and area of each; -1 has none.
+
+    All values are labelled at once, however many there are: runs of equal values in a row are the nodes of a graph,
+    and touching runs of two rows are its edges.
+    """
+    height, width = values.shape
+    is_start = np.ones(values.shape, bool)
+    is_start[:, 1:] = values[:, 1:] != values[:, :-1]
+    run_map = np.cumsum(is_start, dtype=np.int32).reshape(values.shape) - 1
+    tops, lefts = np.nonzero(is_start)
+    lengths = np.diff(np.append(tops * width + lefts, height * width))
+    edges = [_touching_runs(run_map, values, shift) for shift in (-1, 0, 1)]
+    uppers, lowers = (np.concatenate(ends) for ends in zip(*edges, strict=True))
+    graph = coo_array((np.ones(len(uppers), bool), (uppers, lowers)), shape=(len(tops), len(tops)))
+    num_components, component_of_run = connected_components(graph, directed=False)
+
+    def extreme(of: np.ufunc, numbers: np.ndarray, start: int) -> np.ndarray:
+        result = np.full(num_components, start)
+        of.at(result, component_of_run, numbers)
+        return result
+
+    areas = np.bincount(component_of_run, lengths, num_components).astype(np.int64)
+    component_values = np.empty(num_components, np.int64)
+    component_values[component_of_run] = values[tops, lefts]
+    left, top = extreme(np.minimum, lefts, width), extreme(np.minimum, tops, height)
+    right, bottom = extreme(np.maximum, lefts + lengths, 0), extreme(np.maximum, tops + 1, 0)
+    boxes = np.stack([left, top, right - left, bottom - top], axis=1)
+    is_kept = (component_values >= 0) & (areas >= min_area_px)
+    numbers = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)
+    return numbers[component_of_run][run_map], component_values[is_kept], boxes[is_kept], areas[is_kept]
+
+
+def _touching_runs(run_map: np.ndarray, values: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return runs of equal value that touch: each run, and one of the next row, `shift` columns to the right."""
+    width = values.shape[1]
+    upper, lower = np.s_[:-1, max(0, -shift) : width - max(0, shift)], np.s_[1:, max(0, shift) : width + min(0, shift)]
+    is_equal = values[upper] == values[lower]
+    uppers, lowers = run_map[upper][is_equal], run_map[lower][is_equal]
+    is_new = np.ones(len(uppers), bool)  # neighbouring pixels give the same pair again
+    is_new[1:] = (np.diff(uppers) != 0) | (np.diff(lowers) != 0)
+    return uppers[is_new], lowers[is_new]
 
 
 def _distances(region_map: np.ndarray) -> np.ndarray:

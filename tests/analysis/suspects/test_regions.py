@@ -1,5 +1,6 @@
 """Regions of the labels, parts of them that the model contradicts, and the pooled probabilities."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -36,7 +37,21 @@ def test_every_component_of_a_class_is_a_region(labels):
 def test_diagonal_neighbours_are_one_region():
     train_ids = np.zeros((60, 60), np.uint8)
     train_ids[np.arange(60), np.arange(60)] = SIGN
-    assert find_candidates(train_ids, confident(train_ids), 20).given.tolist() == [ROAD, SIGN]
+    assert sorted(find_candidates(train_ids, confident(train_ids), 20).given) == [ROAD, SIGN]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (40, 50)])
+def test_regions_are_those_of_each_class_alone(size):
+    train_ids = np.random.default_rng(0).integers(0, 3, size, np.uint8)
+    found = find_candidates(train_ids, confident(train_ids), 1)
+    expected = set()
+    for train_id in range(3):
+        _, numbers, stats, _ = cv2.connectedComponentsWithStats((train_ids == train_id).view(np.uint8), connectivity=8)
+        expected |= {(train_id, *map(int, row)) for row in stats[1:]}
+        for number in np.unique(found.label_map[train_ids == train_id]):
+            assert len(np.unique(numbers[found.label_map == number])) == 1
+    rows = zip(found.given.tolist(), found.boxes.tolist(), found.areas.tolist(), strict=True)
+    assert {(given, *box, area) for given, box, area in rows} == expected
 
 
 def test_small_regions_are_left_out(labels):
