@@ -73,7 +73,7 @@ def read_judges(words: Sequence[str], root: Path) -> list[Judge]:
 
 
 def _with_list(checkpoint: Path, list_path: Path, root: Path) -> Judge:
-    rows = read_path_list(list_path)
+    rows = [row for row in read_path_list(list_path) if row != (1, "image,mask")]  # the head of a list of pairs
     paths = []
     for number, line in rows:
         name = line.partition(",")[0].strip()

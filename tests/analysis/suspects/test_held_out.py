@@ -19,8 +19,8 @@ def pairs(labelled_set):
 
 @pytest.fixture
 def folds(labelled_set, tmp_path):
-    """The work folders of two folds; the lists name pictures relative to the set, and relative to themselves."""
-    for number, lines in ((1, "photos/train/0.png\nphotos/val/2.png,masks/val/2.png\n"), (2, "own.png\n")):
+    """The work folders of two folds: a list of pairs with names relative to the set, and names relative to the list."""
+    for number, lines in ((1, "image,mask\nphotos/train/0.png\nphotos/val/2.png,masks/val/2.png\n"), (2, "own.png\n")):
         folder = tmp_path / f"fold_{number}"
         folder.mkdir()
         (folder / "held_out.txt").write_text(lines)
