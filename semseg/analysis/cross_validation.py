@@ -101,8 +101,8 @@ def read_folds(root: Path) -> list[Fold]:
     ```python
     for fold in read_folds(Path("work_dirs/cracks")):
         segment = Segmenter(fold.checkpoint)
-        for image_path, mask_path in fold.held_out:
-            probabilities = segment(image_path, probabilities=True).probabilities
+        for pair in fold.held_out:
+            probabilities = segment(pair.image_path, probabilities=True).probabilities
     ```
     """
     folds = []

@@ -24,6 +24,7 @@ from semseg.cli import (
     pack,
     report,
     splits,
+    suspects,
     toycity,
 )
 from semseg.cli.program import run_command
@@ -47,6 +48,7 @@ _DATA = (
     pack.add_pack,
     look.add_browse,
     look.add_stats,
+    suspects.add_suspects,
     cityscapes.add_submit,
 )
 _MODEL = (

@@ -20,10 +20,10 @@ from semseg.config.tree import built_datasets
 from semseg.datasets.band_statistics import describe_bands
 from semseg.datasets.band_transforms import bands_of
 from semseg.datasets.bands import Bands, swap_channels
-from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.image_files import read_image
 from semseg.datasets.masks import decode_pair
-from semseg.datasets.pairs import find_pairs
+from semseg.datasets.pairs import Pair, find_pairs
 from semseg.errors import InvalidConfigError, InvalidDataError, InvalidInputError
 from semseg.labels import IGNORED
 from semseg.visualization.drawing import Sample
@@ -102,20 +102,32 @@ def from_dataset_file(path: str | Path, split: str, num_samples: int, seed: int 
     """
     rules = read_dataset_file(path)
     pairs = find_pairs(rules, split).pairs
-    samples = []
-    for i in _choose(len(pairs), num_samples, seed):
-        bands = describe_bands(rules) if rules.bands is not None else None
-        image = read_image(pairs[i].image_path, rules.exif, rules.bits, bands)
-        train_ids = decode_pair(*pairs[i], rules)
-        if image.shape[:2] != train_ids.shape:
-            (height, width), (mask_height, mask_width) = image.shape[:2], train_ids.shape
-            raise InvalidDataError(
-                f"{pairs[i].mask_path} is {mask_width}x{mask_height}, its image {pairs[i].image_path} is"
-                f" {width}x{height}; masks are drawn at the size of their image",
-                code="E-data-size",
-            )
-        samples.append(Sample(image, train_ids, pairs[i].image_path.name))
+    bands = describe_bands(rules) if rules.bands is not None else None
+    samples = [read_sample(pairs[i], rules, bands) for i in _choose(len(pairs), num_samples, seed)]
     return Selection(samples, len(pairs), rules.classes, rules.palette)
+
+
+def read_sample(pair: Pair, rules: DatasetFile, bands: Bands | None = None) -> Sample:
+    """Read a pair of the set of a dataset.yaml, as it is stored.
+
+    Args:
+        pair: of the set.
+        rules: of the set.
+        bands: with which a picture is shown, in a set that has `bands`.
+
+    Raises:
+        FileNotFoundError, ValueError: as in `decode_pair`; or image and mask differ in size.
+    """
+    image = read_image(pair.image_path, rules.exif, rules.bits, bands)
+    train_ids = decode_pair(*pair, rules)
+    if image.shape[:2] != train_ids.shape:
+        (height, width), (mask_height, mask_width) = image.shape[:2], train_ids.shape
+        raise InvalidDataError(
+            f"{pair.mask_path} is {mask_width}x{mask_height}, its image {pair.image_path} is {width}x{height}; masks"
+            " are drawn at the size of their image",
+            code="E-data-size",
+        )
+    return Sample(image, train_ids, pair.image_path.name)
 
 
 def _choose(num_all: int, num_samples: int, seed: int) -> list[int]:

@@ -54,6 +54,10 @@ def test_folds_are_trained_tested_and_joined(planned):
     refused = run(folder, *command, "train_dataloader.batch_size=3", code=2)
     assert "another config" in refused.stderr
 
+    judged = run(folder, "dataset.py", "suspects", "set/dataset.yaml", "--checkpoint", "folds", "--min-area", "4")
+    assert "8 images" in judged.stdout
+    assert (folder / "outputs/suspects/suspects.html").is_file()
+
     one = str(folds[0].checkpoint)
     run(folder, "model.py", "ensemble", "folds", "--out", "both.pth")
     run(folder, "model.py", "ensemble", one, one, "--out", "twice.pth")

@@ -1,0 +1,1 @@
+"""Find wrong labels: regions of the truth that a model which has not seen the picture contradicts."""
