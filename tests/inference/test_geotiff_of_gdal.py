@@ -1,12 +1,16 @@
 """Orthophotos that GDAL writes, and masks of them that GDAL reads: same CRS, place and size, and 255 without data."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from semseg.datasets.map_polygons import Request, write_polygons
 from semseg.inference import Outputs, find_images, infer
+from semseg.inference.reading import read_photograph
 from semseg.inference.tiff import segment_tiff
+from tests.conftest import raises
 from tests.inference.brightness import CLASSES, PALETTE, Brightness
 from tests.inference.test_predictor import AS_IT_IS, predictor_of
 
@@ -34,12 +38,25 @@ def picture():
     return image
 
 
-def write(path, crs=UTM, transform=NORTH_UP, nodata=0, alpha=None, driver="GTiff", gcps=None, tags=None, **options):
+def write(
+    path,
+    crs=UTM,
+    transform=NORTH_UP,
+    nodata=0,
+    alpha=None,
+    driver="GTiff",
+    masked=False,
+    gcps=None,
+    tags=None,
+    **options,
+):
     bands = picture() if alpha is None else np.concatenate([picture(), alpha[None]])
     place = {} if gcps else dict(crs=crs, transform=transform)
     options = dict(driver=driver, height=HEIGHT, width=WIDTH, count=len(bands), dtype="uint8", nodata=nodata) | options
-    with rasterio.open(path, "w", **options, **place) as file:
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **options, **place) as file:
         file.write(bands)
+        if masked:
+            file.write_mask(bands[0] > 0)
         if gcps:
             file.gcps = (gcps, rasterio.CRS.from_user_input(crs))
         if tags:
@@ -52,6 +69,7 @@ KINDS = {
     "tiled-lzw": dict(tiled=True, blockxsize=32, blockysize=32, compress="lzw", interleave="pixel"),
     "big": dict(BIGTIFF="YES"),
     "alpha": dict(nodata=None, alpha=np.where(picture()[0] > 0, 255, 0).astype(np.uint8)),
+    "mask": dict(nodata=None, masked=True, compress="jpeg", photometric="ycbcr", tiled=True),
     "turned": dict(transform=Affine(0.08, 0.05, 300_000, 0.05, -0.08, 6_300_000)),
     "point": dict(tags=dict(AREA_OR_POINT="Point")),
     "degrees": dict(crs="EPSG:4326", transform=from_origin(-70.3, -33.1, 1e-6, 1e-6)),
@@ -82,14 +100,24 @@ def test_the_mask_of_a_geotiff_has_its_crs_place_and_size_and_255_without_data(t
         assert written.num_polygons == 2
 
 
-def test_a_geotiff_with_overviews_is_segmented_by_tiles_at_full_size(tmp_path):
-    path = write(tmp_path / "photo.tif", tiled=True, blockxsize=32, blockysize=32, compress="deflate")
+@pytest.mark.parametrize("kind", ["tiled-lzw", "mask"])
+def test_a_geotiff_with_overviews_is_segmented_by_tiles_at_full_size(tmp_path, kind):
+    path = write(tmp_path / "photo.tif", **KINDS[kind])
     with rasterio.open(path, "r+") as file:
         file.build_overviews([2, 4])
     segment_tiff(predictor_of(tmp_path, pipeline=AS_IT_IS, tile=64), path, tmp_path / "mask.tif")
     with rasterio.open(path) as photo, rasterio.open(tmp_path / "mask.tif") as mask:
         assert (mask.crs, mask.transform, mask.shape) == (photo.crs, photo.transform, photo.shape)
         assert np.array_equal(mask.read(1) == 255, photo.dataset_mask() == 0)
+
+
+def test_a_mask_of_data_that_cannot_be_used_is_one_sentence(tmp_path, monkeypatch):
+    path = write(tmp_path / "photo.tif", **KINDS["mask"])
+    content = path.read_bytes()
+    assert read_photograph(content).nodata.sum() == 30 * HEIGHT
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    with raises("E-data-package", "mask of pixels without data in a TIFF file is read by tifffile"):
+        read_photograph(path)
 
 
 def test_a_photograph_with_a_world_file_gives_polygons_without_a_crs(tmp_path):

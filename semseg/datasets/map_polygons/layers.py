@@ -20,7 +20,7 @@ from semseg.system.atomic import atomic_path, check_folder
 
 LAYER = "classes"
 _GEOPACKAGE, _GEOJSON = ".gpkg", (".geojson", ".json")
-_MAX_WAITING = 20_000  # polygons in memory before they are written
+_MAX_WAITING = 500_000  # points of polygons in memory before they are written
 _DECIMALS = 9  # of degrees: 0.1 mm
 _LONGITUDE_LATITUDE = "OGC:CRS84"
 
@@ -73,6 +73,16 @@ def write_polygons(request: Request, on_progress: Callable[[int, int], None] | N
         FileNotFoundError: there are no masks, or no class list.
         ValueError: a mask has no place or wrong values, a package is not installed, or the polygons do not give the
             same mask again.
+
+    Example:
+        >>> import rasterio
+        >>> from pathlib import Path
+        >>> place = dict(crs="EPSG:32720", transform=rasterio.Affine(0.1, 0, 300_000, 0, -0.1, 6_300_000))
+        >>> file = rasterio.open("mask.tif", "w", width=4, height=4, count=1, dtype="uint8", **place)
+        >>> file.write(np.eye(4, dtype=np.uint8), 1)
+        >>> file.close()
+        >>> write_polygons(Request(Path("mask.tif"), Path("mask.gpkg"))).num_polygons
+        6
     """
     import_geo("rasterio")
     suffix = request.out.suffix.lower()
@@ -177,11 +187,13 @@ def _write_geopackage(
 def _parts(features: Iterable[_Feature]) -> Iterator[list[_Feature]]:
     """Yield lists of polygons; one at least, which may be empty."""
     waiting: list[_Feature] = []
+    num_points = 0
     for feature in features:
         waiting.append(feature)
-        if len(waiting) == _MAX_WAITING:
+        num_points += sum(map(len, feature.outline.rings))
+        if num_points >= _MAX_WAITING:
             yield waiting
-            waiting = []
+            waiting, num_points = [], 0
     yield waiting
 
 
