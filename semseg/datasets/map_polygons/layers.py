@@ -225,15 +225,30 @@ def draw_window(path: Path, mask: MapMask, window: tuple[slice, slice]) -> np.nd
     _, _, geometries, (train_ids,) = raw.read(
         path, LAYER, columns=["train_id"], where=f"source = '{quoted}'", bbox=(min(x), min(y), max(x), max(y))
     )
-    shape = (rows.stop - rows.start, columns.stop - columns.start)
-    if not len(geometries):
-        return np.full(shape, IGNORED, np.uint8)
-    polygons = (
-        ({"type": "Polygon", "coordinates": [ring.tolist() for ring in decode_wkb(wkb)]}, int(train_id))
-        for wkb, train_id in zip(geometries, train_ids, strict=True)
-    )
+    train_ids_of_window = np.full((rows.stop - rows.start, columns.stop - columns.start), IGNORED, np.uint8)
     transform = window_transform(Window.from_slices(rows, columns), mask.transform)
-    return rasterize(polygons, shape, fill=IGNORED, transform=transform, dtype="uint8")
+    to_pixels = ~transform
+    waiting: list[tuple[dict[str, Any], int]] = []
+    num_points = 0
+    for number, (wkb, train_id) in enumerate(zip(geometries, train_ids, strict=True), 1):
+        rings = decode_wkb(wkb)
+        if _reaches(place_points(rings[0], to_pixels), train_ids_of_window.shape):
+            waiting.append(({"type": "Polygon", "coordinates": [ring.tolist() for ring in rings]}, int(train_id)))
+            num_points += sum(map(len, rings))
+        if waiting and (num_points >= _MAX_WAITING or number == len(geometries)):
+            rasterize(waiting, out=train_ids_of_window, transform=transform)
+            waiting, num_points = [], 0
+    return train_ids_of_window
+
+
+def _reaches(pixels: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Return whether a ring can contain the centre of a pixel of a window; neighbours only touch its border.
+
+    Args:
+        pixels: columns and rows in the window, shape (points, 2).
+        shape: of the window: height, width.
+    """
+    return bool((pixels.max(axis=0) > 0.25).all() and (pixels.min(axis=0) < np.array(shape[::-1]) - 0.25).all())
 
 
 def _write_geojson(
@@ -263,7 +278,7 @@ def _write_geojson(
     with path.open("w", encoding="utf-8") as file:
         file.write('{"type": "FeatureCollection", "features": [')
         for part in _parts(_features(masks, names, progress)):
-            geometries: list[Any] = [
+            geometries: Any = [
                 {"type": "Polygon", "coordinates": [ring.tolist() for ring in feature.outline.rings]}
                 for feature in part
             ]

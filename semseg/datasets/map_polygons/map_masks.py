@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -111,7 +111,7 @@ class MapMask:
 
 
 @contextmanager
-def open_mask(path: Path, name: str) -> Iterator[MapMask]:
+def open_mask(path: Path, name: str) -> Generator[MapMask]:
     """Open a mask with a place, and close it at the end of the block; see `MapMask`."""
     mask = MapMask(path, name)
     try:
