@@ -30,7 +30,7 @@ ALLOWED = {
     "checkpoints": {"semseg.compat", "safetensors", *STACK},
     "datasets": {
         *("semseg.visualization", "kornia_rs", "lz4", "pillow_heif", "pyarrow", "pycocotools", "requests", "scipy"),
-        *("tifffile", "yaml", *STACK),
+        *("tifffile", "yaml", "rasterio", "pyogrio", *STACK),
     },
     "config": {"semseg.compat", "semseg.checkpoints", "semseg.datasets", "yaml", *STACK},
     "checks": {"semseg.compat", "semseg.datasets", *STACK},

@@ -5,6 +5,7 @@ Everything that reads photographs calls `read_kind` first, so that all readers r
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import struct
@@ -38,6 +39,7 @@ class PhotographKind(NamedTuple):
         refusal: what the file holds, and why it cannot be read as RGB; empty if it can.
         stated_bits: how many of 16 bits are in use, if the file states it.
         nodata: the stored value that means no data, if the file states it.
+        mask_page: index of the picture in a TIFF file that is 0 where the first one has no data; None: there is none.
     """
 
     bands: int = 3
@@ -46,6 +48,7 @@ class PhotographKind(NamedTuple):
     refusal: str = ""
     stated_bits: int | None = None
     nodata: int | None = None
+    mask_page: int | None = None
 
 
 def is_plain(content: bytes) -> bool:
@@ -70,7 +73,10 @@ def read_kind(file: BinaryIO) -> PhotographKind:
     head = file.read(_HEAD_BYTES)
     try:
         if tiff_tags.is_tiff(head):
-            return _tiff_kind(tiff_tags.read_tiff_tags(file))
+            kind = _tiff_kind(tiff_tags.read_tiff_tags(file))
+            with contextlib.suppress(ValueError):  # of a file that ends early
+                kind = kind._replace(mask_page=tiff_tags.find_mask(file))
+            return kind
     except ValueError:  # Pillow reports the error later
         return PhotographKind()
     finally:

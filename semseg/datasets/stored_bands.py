@@ -96,8 +96,11 @@ def read_header(source: Path | bytes, exif: str = "apply") -> Header:
         raise _as_data_error(error) from error
 
 
-def import_tifffile() -> Any:
+def import_tifffile(what: str = "TIFF with `bands`") -> Any:
     """Return the module `tifffile`.
+
+    Args:
+        what: it reads, as the beginning of a sentence for the message.
 
     Raises:
         ValueError: it is not installed.
@@ -106,7 +109,7 @@ def import_tifffile() -> Any:
         import tifffile
     except ImportError:
         raise InvalidDataError(
-            "TIFF with `bands` is read by tifffile, which is not installed: pip install -e '.[tiff]'",
+            f"{what} is read by tifffile, which is not installed: pip install -e '.[tiff]'",
             code="E-data-package",
         ) from None
     return tifffile

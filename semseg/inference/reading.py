@@ -12,6 +12,7 @@ from PIL import Image
 
 from semseg.datasets.bands import Bands
 from semseg.datasets.photographs import MAX_PIXELS, TooManyPixelsError, decode_photograph
+from semseg.datasets.tiff_data_mask import mark_masked
 from semseg.inference.georeference import Place, find_place
 
 __all__ = ["MAX_PIXELS", "Photograph", "TooManyPixelsError", "read_image", "read_photograph"]
@@ -27,8 +28,8 @@ class Photograph(NamedTuple):
         latitude: in degrees, north is positive; None if unknown.
         longitude: in degrees, east is positive.
         time: of the camera's clock, such as 2024-05-01T12:30:00; empty if unknown.
-        nodata: True where there is no data (transparent, or GDAL_NODATA), bool, shape (height, width); None if there
-            is no such pixel.
+        nodata: True where there is no data (transparent, GDAL_NODATA, or the mask of a TIFF), bool, shape (height,
+            width); None if there is no such pixel.
         place: where the pixels are on the earth; None if neither the file nor a world file beside it says so.
         is_deep: whether the file stores 16 bits.
         shown: of a model with `bands`, the picture for people: RGB, uint8, shape (height, width, 3).
@@ -81,7 +82,7 @@ def read_photograph(
         place = None if isinstance(source, bytes) else find_place(source, "ignore")  # it is upright
         shown = bands.show(picture.image)
         return Photograph(picture.image, nodata=picture.nodata, place=place, is_deep=True, shown=shown)
-    pixels = decode_photograph(source, exif, bits, max_pixels, on_open=read_metadata)
+    pixels = mark_masked(decode_photograph(source, exif, bits, max_pixels, on_open=read_metadata), source)
     place = None if isinstance(source, bytes) else find_place(source, exif)
     return Photograph(pixels.image, *capture, pixels.nodata, place, pixels.depth is not None)
 

@@ -16,6 +16,7 @@ from semseg.config.options import names_of
 from semseg.datasets.bands import BAND_SUFFIXES
 from semseg.datasets.photographs import decode_photograph, pixels_of
 from semseg.datasets.scaling import TooNarrowError
+from semseg.datasets.tiff_data_mask import mark_masked
 from semseg.errors import InvalidInputError, MissingInputError, SemsegError
 from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.opening import open_predictor
@@ -239,7 +240,7 @@ class Segmenter:
                 if bands is not None:
                     image, nodata = bands.read(path, self.predictor.exif)
                     return image, nodata, path
-                pixels = decode_photograph(path, self.predictor.exif, self.predictor.bits)
+                pixels = mark_masked(decode_photograph(path, self.predictor.exif, self.predictor.bits), path)
                 return pixels.image, pixels.nodata, path
             except ValueError as error:
                 code = error.code if isinstance(error, SemsegError) else "E-input-unreadable"

@@ -61,6 +61,8 @@ class TiffImage:
         self.is_deep = page.dtype == np.uint16
         self.shape = (page.imagelength, page.imagewidth, 3)
         self._pieces = TiffPieces(self._file, [page], self._kind.nodata or 0)
+        mask_page = self._kind.mask_page
+        self._mask = None if mask_page is None else TiffPieces(self._file, [self._file.pages[mask_page]], 0)
 
     def __enter__(self) -> TiffImage:
         return self
@@ -94,6 +96,8 @@ class TiffImage:
             nodata |= stored[..., -1] == 0
         if self._kind.nodata is not None:
             nodata |= (values == self._kind.nodata).all(axis=2)
+        if self._mask is not None:
+            nodata |= self._mask.read(rows, columns)[..., 0] == 0
         return values, nodata
 
     def show(self, window: np.ndarray) -> np.ndarray:
