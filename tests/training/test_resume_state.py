@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def schedule(num_iters):
 
 
 def trained(work_dir, max_iters, resume=None, planned=None, **changes):
+    if resume:
+        time.sleep(1)  # TensorBoard orders files by the second in their names, then .10 before .9
     runner = toy_runner(
         work_dir, max_iters, hooks=HOOKS, schedule=schedule(planned or max_iters), resume=resume, **PARTS, **changes
     )
