@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from semseg.datasets.bands import Bands
+from semseg.datasets.bands import Bands, Picture
 from semseg.datasets.photograph_kind import is_plain
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
 from semseg.datasets.stored_bands import read_header
@@ -40,10 +40,7 @@ def read_image(
     if not path.is_file():
         raise MissingDataError(f"no image {path}", code="E-data-missing")
     if bands is not None:
-        try:
-            return bands.show(bands.read(path, exif, MOST_PIXELS).image)
-        except ValueError as error:
-            raise InvalidDataError(f"{path}: {error}", code=getattr(error, "code", "E-data-unreadable")) from error
+        return bands.show(read_bands(path, bands, exif).image)
     content = path.read_bytes()
     if is_plain(content):  # as in training, also if the file is damaged
         flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if exif == "ignore" else 0)
@@ -53,6 +50,18 @@ def read_image(
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     try:
         return decode_photograph(content, exif, bits, MOST_PIXELS).image
+    except ValueError as error:
+        raise InvalidDataError(f"{path}: {error}", code=getattr(error, "code", "E-data-unreadable")) from error
+
+
+def read_bands(path: Path, bands: Bands, exif: str = "apply") -> Picture:
+    """Read a picture that is not RGB, with the values that a training sees.
+
+    Raises:
+        ValueError: as `Bands.read`; the message names the file.
+    """
+    try:
+        return bands.read(path, exif, MOST_PIXELS)
     except ValueError as error:
         raise InvalidDataError(f"{path}: {error}", code=getattr(error, "code", "E-data-unreadable")) from error
 

@@ -21,7 +21,7 @@ from semseg.datasets.band_statistics import describe_bands
 from semseg.datasets.band_transforms import bands_of
 from semseg.datasets.bands import Bands, swap_channels
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
-from semseg.datasets.image_files import read_image
+from semseg.datasets.image_files import read_bands, read_image
 from semseg.datasets.masks import decode_pair
 from semseg.datasets.pairs import Pair, find_pairs
 from semseg.errors import InvalidConfigError, InvalidDataError, InvalidInputError
@@ -113,12 +113,18 @@ def read_sample(pair: Pair, rules: DatasetFile, bands: Bands | None = None) -> S
     Args:
         pair: of the set.
         rules: of the set.
-        bands: with which a picture is shown, in a set that has `bands`.
+        bands: with which a picture is shown, in a set that has `bands`; pixels without data are ignored, as in a
+            training.
 
     Raises:
         FileNotFoundError, ValueError: as in `decode_pair`; or image and mask differ in size.
     """
-    image = read_image(pair.image_path, rules.exif, rules.bits, bands)
+    nodata = None
+    if bands is None:
+        image = read_image(pair.image_path, rules.exif, rules.bits)
+    else:
+        picture = read_bands(pair.image_path, bands, rules.exif)
+        image, nodata = bands.show(picture.image), picture.nodata
     train_ids = decode_pair(*pair, rules)
     if image.shape[:2] != train_ids.shape:
         (height, width), (mask_height, mask_width) = image.shape[:2], train_ids.shape
@@ -127,6 +133,8 @@ def read_sample(pair: Pair, rules: DatasetFile, bands: Bands | None = None) -> S
             " are drawn at the size of their image",
             code="E-data-size",
         )
+    if nodata is not None:
+        train_ids = np.where(nodata, np.uint8(IGNORED), train_ids)
     return Sample(image, train_ids, pair.image_path.name)
 
 

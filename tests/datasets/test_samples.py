@@ -81,3 +81,25 @@ def test_wrong_requests_are_refused(data):
     Image.new("L", (5, 4)).save(data.parent / "masks/0.png")
     with raises("E-data-size", r"masks/0\.png is 5x4, its image .*images/0\.png is 128x64"):
         samples.from_dataset_file(data, "train", 4)
+
+
+def test_pixels_without_data_in_all_bands_are_ignored_as_in_training(tmp_path):
+    values = np.random.default_rng(0).uniform(1, 9, (8, 8, 2)).astype(np.float32)
+    values[0] = np.nan
+    values[1, :, 0] = np.nan  # the other band has data
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    np.save(tmp_path / "images/0.npy", values)
+    Image.fromarray(np.ones((8, 8), np.uint8)).save(tmp_path / "masks/0.png")
+    content = {
+        "splits": {"train": {"images": "images", "masks": "masks"}},
+        "encoding": "ids",
+        "classes": ["a", "b"],
+        "bands": [1, 2],
+        "range": [0, 10],
+    }
+    (tmp_path / "dataset.yaml").write_text(yaml.safe_dump(content))
+    (sample,) = samples.from_dataset_file(tmp_path / "dataset.yaml", "train", 1).samples
+    assert (sample.train_ids[0] == 255).all()
+    assert (sample.train_ids[1:] == 1).all()
+    assert sample.image.shape == (8, 8, 3)

@@ -14,6 +14,7 @@ from semseg.analysis.suspects.regions import Candidates, find_candidates, share_
 from semseg.analysis.suspects.scoring import score_regions
 from semseg.config.classes import difference
 from semseg.datasets.dataset_file import DatasetFile
+from semseg.datasets.image_files import read_bands
 from semseg.datasets.pairs import Pair
 from semseg.datasets.samples import read_sample
 from semseg.errors import InvalidConfigError
@@ -163,7 +164,7 @@ def judge_pictures(
             )
         for pair in pairs:
             sample = read_sample(pair, rules, bands)
-            image = sample.image if bands is None else bands.read(pair.image_path, rules.exif).image
+            image = sample.image if bands is None else read_bands(pair.image_path, bands, rules.exif).image
             (prediction,) = predictor.predict([image], probabilities=True)
             assert prediction.probabilities is not None
             yield sample, prediction.probabilities
