@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+import yaml
 
 from semseg.datasets.pairs import PAIR_COLUMNS, Pair
 from semseg.errors import InvalidDataError
 from semseg.system.atomic import atomic_path
+from semseg.system.path_lists import read_list_text
 
 
 def list_name(split: str) -> str:
@@ -42,6 +45,21 @@ def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
         # a line that starts with # would be a comment
         writer.writerow([f"./{cell}" if cell.startswith("#") else cell for cell in cells])
     write_text(path, text.getvalue())
+
+
+def write_division(source: Path, splits: Mapping[str, Iterable[Pair]], path: Path) -> None:
+    """Write a dataset.yaml with other splits, after their lists of pairs; replaced files are kept as `<name>.bak`.
+
+    Args:
+        source: the dataset.yaml of which everything but the splits is kept.
+        splits: pairs by name of the split; written in the order of their images.
+        path: of the new dataset.yaml; may be `source`.
+    """
+    content = {"root": "."} | yaml.safe_load(read_list_text(source))
+    content |= {"root": ".", "splits": {split: {"pairs": list_name(split)} for split in splits}}
+    for split, pairs in splits.items():
+        write_pairs(path.parent / list_name(split), sorted(pairs, key=lambda pair: pair.image_path))
+    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None))
 
 
 def write_text(path: Path, text: str) -> None:

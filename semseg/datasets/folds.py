@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
-from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs, write_text
+from semseg.datasets.dataset_writing import write_division
 from semseg.datasets.groups.propose import propose
 from semseg.datasets.pairs import Pair, find_pairs
-from semseg.datasets.split import AUTO, assign, group_rule
+from semseg.datasets.split import AUTO, apply_rule, assign
 from semseg.errors import InvalidDataError, InvalidInputError
 from semseg.system.folders import absolute_path
-from semseg.system.path_lists import read_list_text
 
 EACH = "picture"
 """The rule by which each picture is a group of its own."""
@@ -32,30 +29,18 @@ def group_pictures(rules: DatasetFile, pairs: Sequence[Pair], group_by: str | No
     Raises:
         ValueError: the rule does not match a picture, or is none.
     """
-    names = [
-        f"{relative_to_folder(pair.image_path.parent, rules.root)}/{pair.image_path.name}".removeprefix("./")
-        for pair in pairs
-    ]
-    if group_by == EACH:
-        return EACH, names
     if group_by is None or group_by == AUTO:
         try:
             grouping = propose([absolute_path(pair.image_path) for pair in pairs])
         except InvalidDataError:
             if group_by == AUTO:
                 raise
-            return EACH, names
-        return grouping.evidence.partition(";")[0], grouping.groups
-    find_group = group_rule(group_by)
-    found = [find_group(name) for name in names]
-    groups = [group for group in found if group is not None]
-    if len(groups) < len(found):
-        raise InvalidDataError(
-            f"`group_by` {group_by} does not match {len(found) - len(groups)} of {len(names)} images, first"
-            f" {names[found.index(None)]}; give a pattern that matches all",
-            code="E-data-groups",
-        )
-    return group_by, groups
+            group_by = EACH
+        else:
+            return grouping.evidence.partition(";")[0], grouping.groups
+    if group_by == EACH:
+        return EACH, [str(pair.image_path) for pair in pairs]
+    return group_by, apply_rule(group_by, pairs, rules.root)
 
 
 def divide_into_folds(
@@ -95,27 +80,6 @@ def divide_into_folds(
     return rule, [sorted(fold) for fold in folds]
 
 
-def write_division(rules: DatasetFile, splits: Mapping[str, Sequence[Pair]], folder: Path) -> Path:
-    """Write a dataset.yaml with other splits, and their lists of pairs; nothing is written if they are there.
-
-    Args:
-        rules: of the set; everything but its splits is kept.
-        splits: pairs by name of the split.
-        folder: to write to.
-
-    Returns:
-        The path of the new dataset.yaml.
-    """
-    content = yaml.safe_load(read_list_text(rules.path))
-    content = {"root": "."} | content
-    content |= {"root": ".", "splits": {split: {"pairs": list_name(split)} for split in splits}}
-    for split, pairs in splits.items():
-        write_pairs(folder / list_name(split), pairs)
-    path = folder / "dataset.yaml"
-    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None))
-    return path
-
-
 def write_fold(
     source: str | Path, fold: int, num_folds: int, folder: Path, group_by: str | None = None
 ) -> tuple[Path, str]:
@@ -136,4 +100,6 @@ def write_fold(
     if not 1 <= fold <= num_folds:
         raise InvalidInputError(f"`fold` {fold}: expected 1 to {num_folds}", code="E-input-range")
     others = sorted(pair for i, pairs in enumerate(folds, 1) if i != fold for pair in pairs)
-    return write_division(rules, {"train": others, "val": folds[fold - 1]}, folder), rule
+    path = folder / "dataset.yaml"
+    write_division(rules.path, {"train": others, "val": folds[fold - 1]}, path)
+    return path, rule

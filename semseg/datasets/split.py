@@ -10,18 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from semseg.datasets.class_counts import DatasetFileLoader, count_train_ids
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_keys import SPLITS
-from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs, write_text
+from semseg.datasets.dataset_writing import relative_to_folder, write_division
 from semseg.datasets.groups.propose import Grouping, propose
 from semseg.datasets.pairs import Pair, find_pairs
 from semseg.errors import InvalidDataError, InvalidInputError
 from semseg.system.folders import absolute_path
 from semseg.system.machine import num_cpus
-from semseg.system.path_lists import read_list_text
 
 AUTO = "auto"
 """The word for `group_by` that proposes the groups."""
@@ -57,13 +55,10 @@ class Division:
             The path of the new dataset.yaml.
         """
         path = self.source if out_dir is None else out_dir / "dataset.yaml"
-        content = yaml.safe_load(read_list_text(self.source))
-        content = {"root": "."} | content
-        content |= {"root": ".", "splits": {split: {"pairs": list_name(split)} for split in self.members}}
-        for split, groups in self.members.items():
-            pairs = sorted((pair for pairs in groups.values() for pair in pairs), key=lambda pair: pair.image_path)
-            write_pairs(path.parent / list_name(split), pairs)
-        write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None))
+        pairs = {
+            split: [pair for members in groups.values() for pair in members] for split, groups in self.members.items()
+        }
+        write_division(self.source, pairs, path)
         return path
 
     def table(self) -> list[str]:
@@ -104,14 +99,15 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
         ValueError: there are fewer groups than splits, an image is listed twice, or `group_by` is not a rule.
     """
     path = source / "dataset.yaml" if source.is_dir() else source
-    rule = group_rule(group_by) if group_by != AUTO else None  # before files are read
+    if group_by != AUTO:
+        group_rule(group_by)  # raises before files are read
     dataset_file = read_dataset_file(path)
     pairs, num_without_mask = _list_pairs(dataset_file)
-    if rule is None:
+    if group_by == AUTO:
         grouping = propose([absolute_path(pair.image_path) for pair in pairs])
         names: Sequence[str] = grouping.groups
     else:
-        grouping, names = None, _apply(rule, group_by, pairs, dataset_file.root)
+        grouping, names = None, apply_rule(group_by, pairs, dataset_file.root)
     groups: dict[str, list[Pair]] = {}
     for pair, group in zip(pairs, names, strict=True):
         groups.setdefault(group, []).append(pair)
@@ -260,8 +256,18 @@ def _count_pixels(dataset_file: DatasetFile, groups: Mapping[str, Sequence[Pair]
     return {group: np.sum([next(rows) for _ in pairs], axis=0) for group, pairs in groups.items()}
 
 
-def _apply(rule: Callable[[str], str | None], group_by: str, pairs: Sequence[Pair], root: Path) -> list[str]:
-    """Return the group of each pair."""
+def apply_rule(group_by: str, pairs: Sequence[Pair], root: Path) -> list[str]:
+    """Return the group of each pair.
+
+    Args:
+        group_by: see `group_rule`.
+        pairs: of the set.
+        root: folder that the paths of the images are relative to.
+
+    Raises:
+        ValueError: it is no rule, or does not match an image.
+    """
+    rule = group_rule(group_by)
     groups, unmatched = [], []
     for pair in pairs:
         name = relative_to_folder(pair.image_path.parent, root) + f"/{pair.image_path.name}"

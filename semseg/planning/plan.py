@@ -14,8 +14,8 @@ import torch
 
 from semseg.checkpoints.facts import hardware
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
-from semseg.datasets.dataset_writing import write_text
-from semseg.datasets.folds import divide_into_folds, group_pictures, write_division
+from semseg.datasets.dataset_writing import write_division, write_text
+from semseg.datasets.folds import divide_into_folds, group_pictures
 from semseg.datasets.pairs import Pair, find_pairs
 from semseg.errors import InvalidDataError, InvalidInputError
 from semseg.planning import picture_rules, schedule_rules
@@ -260,7 +260,8 @@ def _with_validation(rules: DatasetFile, out: Path) -> tuple[Path, str]:
     }
     if "test" in rules.splits:
         splits["test"] = find_pairs(rules, "test").pairs
-    path = write_division(rules, splits, out.with_name(f"{out.stem}_data"))
+    path = out.with_name(f"{out.stem}_data") / "dataset.yaml"
+    write_division(rules.path, splits, path)
     return path, (
         f"{rules.path} has no split 'val': {len(folds[0])} of {len(pairs)} training pictures are used, divided by"
         f" {rule} ({path})."
