@@ -26,8 +26,8 @@ import numpy as np
 from semseg.analysis.compare import Difference, check_comparable
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.groups.propose import describe_sizes, propose
+from semseg.datasets.groups.rules import AUTO, apply_rule
 from semseg.datasets.pairs import find_pairs
-from semseg.datasets.split import AUTO, group_rule
 from semseg.errors import InvalidInputError
 from semseg.evaluation import scores
 from semseg.evaluation.bootstrap import intervals, paired_intervals, unpaired_intervals
@@ -121,7 +121,7 @@ def measure(results: Sequence[Results], data_paths: Sequence[Path], group_by: st
     Args:
         results: of one or two tests, that of the model with related training pictures first.
         data_paths: the dataset.yaml of the training of each.
-        group_by: `auto`, or another rule, see `datasets.split`.
+        group_by: `auto`, or another rule, see `group_rule`.
 
     Raises:
         InvalidDataError: no groups are found, or a dataset.yaml has no split train.
@@ -183,15 +183,8 @@ def _group(paths: Sequence[Path], group_by: str) -> tuple[dict[Path, str], str, 
     if group_by == AUTO:
         grouping = propose(unique)
         return dict(zip(unique, grouping.groups, strict=True)), grouping.evidence, grouping.is_sure
-    rule = group_rule(group_by)
     shared = Path(os.path.commonpath([path.parent for path in unique]))
-    groups = [rule(path.relative_to(shared).as_posix()) for path in unique]
-    if None in groups:
-        raise InvalidInputError(
-            f"`group_by` {group_by} does not match {unique[groups.index(None)]}; give a pattern that matches all",
-            code="E-input-value",
-        )
-    named = [group or "" for group in groups]
+    named = apply_rule(group_by, unique, shared)
     return dict(zip(unique, named, strict=True)), f"{group_by}: {describe_sizes(named)}", True
 
 

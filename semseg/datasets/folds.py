@@ -8,8 +8,9 @@ from pathlib import Path
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_writing import write_division
 from semseg.datasets.groups.propose import propose
+from semseg.datasets.groups.rules import AUTO, apply_rule
 from semseg.datasets.pairs import Pair, find_pairs
-from semseg.datasets.split import AUTO, apply_rule, assign
+from semseg.datasets.split import assign
 from semseg.errors import InvalidDataError, InvalidInputError
 from semseg.system.folders import absolute_path
 
@@ -40,7 +41,7 @@ def group_pictures(rules: DatasetFile, pairs: Sequence[Pair], group_by: str | No
             return grouping.evidence.partition(";")[0], grouping.groups
     if group_by == EACH:
         return EACH, [str(pair.image_path) for pair in pairs]
-    return group_by, apply_rule(group_by, pairs, rules.root)
+    return group_by, apply_rule(group_by, [pair.image_path for pair in pairs], rules.root)
 
 
 def divide_into_folds(

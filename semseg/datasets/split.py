@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +14,14 @@ import numpy as np
 from semseg.datasets.class_counts import DatasetFileLoader, count_train_ids
 from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_keys import SPLITS
-from semseg.datasets.dataset_writing import relative_to_folder, write_division
+from semseg.datasets.dataset_writing import write_division
 from semseg.datasets.groups.propose import Grouping, propose
+from semseg.datasets.groups.rules import AUTO, apply_rule, group_rule
 from semseg.datasets.pairs import Pair, find_pairs
 from semseg.errors import InvalidDataError, InvalidInputError
 from semseg.system.folders import absolute_path
 from semseg.system.machine import num_cpus
 
-AUTO = "auto"
-"""The word for `group_by` that proposes the groups."""
 _EQUAL_SIZES = 0.01  # of the images: sizes of splits that are as close to the fractions
 _NUM_ORDERS = 100  # random orders of the groups to try; more do not come closer to the fractions
 
@@ -91,7 +90,7 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
     Args:
         source: a dataset.yaml, or the folder that holds one.
         fractions: split -> share of the images.
-        group_by: `folder`, `prefix`, or `regex:PATTERN`, see `group_rule`; or `auto`, see `groups.propose`.
+        group_by: `folder`, `prefix`, or `regex:PATTERN`, see `groups.rules`; or `auto`, see `groups.propose`.
         seed: of the random orders; another seed gives another division.
 
     Raises:
@@ -107,7 +106,7 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
         grouping = propose([absolute_path(pair.image_path) for pair in pairs])
         names: Sequence[str] = grouping.groups
     else:
-        grouping, names = None, apply_rule(group_by, pairs, dataset_file.root)
+        grouping, names = None, apply_rule(group_by, [pair.image_path for pair in pairs], dataset_file.root)
     groups: dict[str, list[Pair]] = {}
     for pair, group in zip(pairs, names, strict=True):
         groups.setdefault(group, []).append(pair)
@@ -149,40 +148,6 @@ def parse_fractions(pairs: Iterable[str]) -> dict[str, float]:
     if abs(sum(fractions.values()) - 1) > 1e-6:
         raise InvalidInputError(f"`fractions` sum up to {sum(fractions.values()):g}; expected 1", code="E-input-value")
     return {split: fractions[split] for split in SPLITS if split in fractions}
-
-
-def group_rule(group_by: str) -> Callable[[str], str | None]:
-    """Return the function from the path of an image, with slashes, to its group (None: the pattern does not match).
-
-    `folder`: the folder of the image. `prefix`: its name up to the last part that is a number, else without the digits
-    at its end: `street3_0007_left.jpg` belongs to `street3`, `frame0007.jpg` to `frame`. `regex:PATTERN`: the texts
-    that the groups of the pattern match anywhere in the path, joined by `/`; without groups, the whole match.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    if group_by == "folder":
-        return lambda name: name.rpartition("/")[0] or "."
-    if group_by == "prefix":
-        return _find_prefix
-    if not group_by.startswith("regex:"):
-        raise InvalidInputError(
-            f"`group_by`: expected auto, folder, prefix, or regex:PATTERN, got {group_by!r}", code="E-input-value"
-        )
-    try:
-        pattern = re.compile(group_by.removeprefix("regex:"))
-    except re.error as error:
-        raise InvalidInputError(
-            f"`group_by` {group_by}: not a regular expression ({error})", code="E-input-value"
-        ) from None
-
-    def find_group(name: str) -> str | None:
-        match = pattern.search(name)
-        if not match:
-            return None
-        return "/".join(part or "" for part in match.groups()) if pattern.groups else match[0]
-
-    return find_group
 
 
 def assign(
@@ -256,35 +221,6 @@ def _count_pixels(dataset_file: DatasetFile, groups: Mapping[str, Sequence[Pair]
     return {group: np.sum([next(rows) for _ in pairs], axis=0) for group, pairs in groups.items()}
 
 
-def apply_rule(group_by: str, pairs: Sequence[Pair], root: Path) -> list[str]:
-    """Return the group of each pair.
-
-    Args:
-        group_by: see `group_rule`.
-        pairs: of the set.
-        root: folder that the paths of the images are relative to.
-
-    Raises:
-        ValueError: it is no rule, or does not match an image.
-    """
-    rule = group_rule(group_by)
-    groups, unmatched = [], []
-    for pair in pairs:
-        name = relative_to_folder(pair.image_path.parent, root) + f"/{pair.image_path.name}"
-        group = rule(name.removeprefix("./"))
-        if group is None:
-            unmatched.append(name)
-        else:
-            groups.append(group)
-    if unmatched:
-        raise InvalidDataError(
-            f"`group_by` {group_by} does not match {len(unmatched)} of {len(pairs)} images, "
-            f"first {unmatched[0]}; give a pattern that matches all",
-            code="E-data-groups",
-        )
-    return groups
-
-
 def _list_pairs(dataset_file: DatasetFile) -> tuple[list[Pair], int]:
     pairs, num_without_mask = [], 0
     for split in dataset_file.splits:
@@ -305,12 +241,3 @@ def _list_pairs(dataset_file: DatasetFile) -> tuple[list[Pair], int]:
             code="E-data-duplicate",
         )
     return pairs, num_without_mask
-
-
-def _find_prefix(name: str) -> str:
-    stem = name.rpartition("/")[2].rpartition(".")[0]
-    tokens = re.split(r"([_\-. ]+)", stem)  # alternating names and separators
-    numbers = [index for index in range(0, len(tokens), 2) if tokens[index].isdecimal()]
-    if numbers and numbers[-1] > 0:
-        return "".join(tokens[: numbers[-1] - 1])
-    return "" if numbers else stem.rstrip("0123456789")

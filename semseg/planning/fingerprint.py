@@ -60,7 +60,7 @@ class Fingerprint:
         split: that was measured, the one to train on.
         num_pictures: by split.
         num_groups: groups of related pictures in `split`.
-        group_rule: how they were found, see `group_rule` of `semseg.datasets.split`.
+        group_rule: how they were found, see `group_pictures` of `semseg.datasets.folds`.
         num_measured: sampled pictures.
         size: median height and width, px.
         smallest_size, largest_size: shortest and longest side of a picture, px.

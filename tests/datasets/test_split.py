@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.groups.rules import group_rule
 from semseg.datasets.pairs import find_pairs
-from semseg.datasets.split import assign, divide, group_rule, parse_fractions
+from semseg.datasets.split import assign, divide, parse_fractions
 from tests.conftest import raises
 from tests.datasets.groups.drives import frame
 
