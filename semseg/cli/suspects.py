@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semseg.cli.exports import FORMATS
 from semseg.cli.predictor import add_model_flags, open_predictor
 from semseg.cli.progress import show_count
 from semseg.cli.source import SPLITS
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from semseg.analysis.suspects.held_out import Judge
     from semseg.datasets.dataset_file import DatasetFile
     from semseg.datasets.pairs import Pair
+
+
+_PACKAGE = "label_next"
 
 
 def add_suspects(commands: argparse._SubParsersAction) -> None:
@@ -55,6 +59,13 @@ def add_suspects(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--min-area", type=int, default=100, metavar="PX", help="judge regions of at least this area (default: 100)"
     )
+    parser.add_argument(
+        "--package",
+        choices=FORMATS,
+        metavar="FORMAT",
+        help="also write the images of the regions on the page with their labels to label_next/, to be corrected with a"
+        f" labelling tool: {', '.join(FORMATS)}",
+    )
     add_model_flags(parser)
     parser.set_defaults(run=_run_suspects)
 
@@ -67,6 +78,10 @@ def _run_suspects(args: argparse.Namespace) -> int:
     from semseg.system.atomic import check_folder
 
     check_folder(args.out_dir, "out_dir")
+    if args.package:
+        from semseg.datasets.exporters import check_unused
+
+        check_unused(args.out_dir / _PACKAGE)
 
     from semseg import compat
 
@@ -161,8 +176,17 @@ def _write_results(
     }
     write_tables(args.out_dir, account)
     write_page(args.out_dir / "suspects.html", account, KINDS, crops)
+    about_package: list[str] = []
+    if args.package and findings.suspects:
+        from semseg.datasets.exporters import pack_labels
+
+        pairs = list(dict.fromkeys(suspect.pair for suspect in findings.suspects[: args.top]))
+        package = pack_labels(args.package, args.out_dir / _PACKAGE, pairs, rules)
+        about_package = package.describe(package.write())
     _print(account, findings.suspects[:5], rules.classes)
     print(for_people(f"wrote {args.out_dir}: suspects.html, suspects.csv, suspects.json"))
+    for line in about_package:
+        print(for_people(line))
     return 0
 
 

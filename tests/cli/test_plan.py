@@ -1,6 +1,7 @@
 """A plan, its training, its folds, and their ensemble, on a drawn set."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,9 +55,15 @@ def test_folds_are_trained_tested_and_joined(planned):
     refused = run(folder, *command, "train_dataloader.batch_size=3", code=2)
     assert "another config" in refused.stderr
 
-    judged = run(folder, "dataset.py", "suspects", "set/dataset.yaml", "--checkpoint", "folds", "--min-area", "4")
+    suspects = ["dataset.py", "suspects", "set/dataset.yaml", "--checkpoint", "folds", "--min-area", "4"]
+    judged = run(folder, *suspects, "--package", "coco")
     assert "8 images" in judged.stdout
-    assert (folder / "outputs/suspects/suspects.html").is_file()
+    account = json.loads((folder / "outputs/suspects/suspects.json").read_text())
+    order = list(dict.fromkeys(Path(row["image"]).name for row in account["suspects"][:50]))
+    package = folder / "outputs/suspects/label_next"
+    written = json.loads((package / "annotations/instances_default.json").read_text())["images"]
+    assert [Path(image["file_name"]).name for image in written] == order
+    assert "may hold corrections" in run(folder, *suspects, "--package", "coco", code=2).stderr
 
     one = str(folds[0].checkpoint)
     run(folder, "model.py", "ensemble", "folds", "--out", "both.pth")

@@ -4,6 +4,6 @@
 """
 
 from semseg.datasets.exporters.items import check_names
-from semseg.datasets.exporters.planning import FORMATS, Package, Request, Written, check_unused, pack, plan
+from semseg.datasets.exporters.planning import FORMATS, Package, Request, Written, check_unused, pack, pack_labels, plan
 
-__all__ = ["FORMATS", "Package", "Request", "Written", "check_names", "check_unused", "pack", "plan"]
+__all__ = ["FORMATS", "Package", "Request", "Written", "check_names", "check_unused", "pack", "pack_labels", "plan"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -254,6 +255,24 @@ def pack(format_name: str, out_dir: Path, pairs: Sequence[Pair], names: Sequence
     """
     items = tuple(make_items(pairs, names, "apply"))
     return Package(format_name, out_dir, items, classes, out_dir / IMAGES, True, 1, (), _index_rules(out_dir, classes))
+
+
+def pack_labels(format_name: str, out_dir: Path, pairs: Sequence[Pair], rules: DatasetFile) -> Package:
+    """Return a package of images of a dataset.yaml and their labels, with copies of the images, in the given order.
+
+    Args:
+        format_name: one of FORMATS.
+        out_dir: folder of the package.
+        pairs: of the set.
+        rules: of the set.
+
+    Raises:
+        ValueError: files do not fit together.
+    """
+    images_dir = Path(os.path.commonpath([absolute_path(pair.image_path).parent for pair in pairs]))
+    items = tuple(make_items(pairs, names_below(pairs, images_dir), rules.exif))
+    classes = Classes(rules.classes, rules.palette, str(rules.path))
+    return Package(format_name, out_dir, items, classes, images_dir, True, 1, (), rules)
 
 
 def check_unused(out_dir: Path) -> None:
