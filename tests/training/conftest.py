@@ -1,0 +1,1 @@
+from tests.empty_folder import empty_folder  # noqa: F401
