@@ -77,7 +77,6 @@ def _import_libraries():
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import cv2  # noqa: F401
-        import matplotlib.backends.backend_agg  # noqa: F401
         import mmengine.runner  # noqa: F401
         import mmseg.datasets
         import mmseg.evaluation
@@ -85,7 +84,6 @@ def _import_libraries():
         import mmseg.visualization  # noqa: F401
         import scipy.optimize  # noqa: F401
         import torch.utils.tensorboard  # noqa: F401
-        import torchvision  # noqa: F401
         import yapf.yapflib.yapf_api  # noqa: F401
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from semseg.compat import convolutions, input_channels, input_sizes, losses, operators
+from semseg.compat import convolutions, input_channels, input_sizes, late_imports, losses, operators
 from semseg.compat.checkpoint_files import (  # noqa: F401
     checkpoints_are_trusted,
     files_read_once,
@@ -46,6 +46,7 @@ def repair() -> None:
     format_configs_once()
     write_scores_once()
     log_layer_decay()
+    late_imports.repair()
     average_weighted_losses()
     refuse_san_without_clip()
     losses.repair()

@@ -80,7 +80,7 @@ class DatasetFile:
 
 
 def read_dataset_file(path: str | Path) -> DatasetFile:
-    """Read a dataset.yaml, without looking into the folders that it names.
+    """Read a dataset.yaml, or the one in a folder, without looking into the folders that it names.
 
     Raises:
         FileNotFoundError: no such file.
@@ -95,11 +95,10 @@ def read_dataset_file(path: str | Path) -> DatasetFile:
         ['train', 'val']
     """
     path = Path(path)
+    if path.is_dir():
+        path /= "dataset.yaml"
     if not path.is_file():
-        inside = path / "dataset.yaml"
-        raise MissingDataError(
-            f"no dataset file {path}" + (f"; did you mean {inside}?" if inside.is_file() else ""), code="E-data-missing"
-        )
+        raise MissingDataError(f"no dataset file {path}", code="E-data-missing")
     try:
         status = path.stat()
         return _read_once(path, path.absolute(), status.st_size, status.st_mtime_ns)

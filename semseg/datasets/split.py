@@ -97,10 +97,10 @@ def divide(source: Path, fractions: Mapping[str, float], group_by: str, seed: in
         FileNotFoundError: no dataset.yaml, or files that it names are missing.
         ValueError: there are fewer groups than splits, an image is listed twice, or `group_by` is not a rule.
     """
-    path = source / "dataset.yaml" if source.is_dir() else source
     if group_by != AUTO:
         group_rule(group_by)  # raises before files are read
-    dataset_file = read_dataset_file(path)
+    dataset_file = read_dataset_file(source)
+    path = dataset_file.path
     pairs, num_without_mask = _list_pairs(dataset_file)
     if group_by == AUTO:
         grouping = propose([absolute_path(pair.image_path) for pair in pairs])

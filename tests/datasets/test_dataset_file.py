@@ -170,9 +170,14 @@ def test_a_file_of_another_kind_is_refused(tmp_path, text, values):
         read(tmp_path, text)
 
 
-def test_a_missing_file_is_named_and_a_folder_leads_to_its_file(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with raises("E-data-missing", r"nothing\.yaml$"):
         read_dataset_file(tmp_path / "nothing.yaml")
-    read(tmp_path, WHOLE)
-    with raises("E-data-missing", r"did you mean .*dataset\.yaml\?"):
+    with raises("E-data-missing", r"dataset\.yaml$"):
         read_dataset_file(tmp_path)
+
+
+def test_a_folder_stands_for_the_file_in_it(tmp_path):
+    rules = read(tmp_path, WHOLE)
+    assert read_dataset_file(tmp_path) == rules
+    assert read_dataset_file(str(tmp_path)).path == tmp_path / "dataset.yaml"

@@ -205,10 +205,9 @@ def plan(request: Request) -> Package:
                     f"`{option}` has no effect with a dataset.yaml, which names it; leave it out",
                     code="E-input-no-effect",
                 )
-        path = request.source / "dataset.yaml" if request.source.is_dir() else request.source
-        rules = read_dataset_file(path)
+        rules = read_dataset_file(request.source)
         pairs, images_dir = pair_split(rules, request.split or "train")
-        classes, notes = Classes(rules.classes, rules.palette, str(path)), []
+        classes, notes = Classes(rules.classes, rules.palette, str(rules.path)), []
     else:
         if request.split is not None:
             raise InvalidInputError(
