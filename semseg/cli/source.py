@@ -63,18 +63,8 @@ def add_nproc(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nproc", type=int, metavar="N", help="number of processes (default: one per CPU)")
 
 
-def add_snap(parser: argparse.ArgumentParser) -> None:
-    """Add --snap, of the imports of coloured masks."""
-    parser.add_argument(
-        "--snap",
-        type=float,
-        metavar="N",
-        help="replace an unknown colour by the nearest known one, up to this RGB distance",
-    )
-
-
 def add_copy(parser: argparse.ArgumentParser) -> None:
-    """Add --copy, of the imports."""
+    """Add --copy, of exports."""
     parser.add_argument("--copy", action="store_true", help="copy the images to DIR/images")
 
 

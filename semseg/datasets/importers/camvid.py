@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from semseg.datasets.dataset_keys import SPLITS, RawValue
 from semseg.datasets.importers.camvid_classes import COLORS, GROUPS, VOID, check_colors, standard_name
-from semseg.datasets.importers.class_lists import Classes
+from semseg.datasets.importers.layouts import annotate, missing_layout
+from semseg.datasets.importers.sources import Label, Parsed, Request
 from semseg.datasets.pairs import name_files
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import IGNORED
@@ -19,45 +20,14 @@ from semseg.system.folders import TRAINING_SUFFIXES, natural_key
 from semseg.system.path_lists import read_list_text
 from semseg.system.wording import listing
 
+if TYPE_CHECKING:
+    from semseg.datasets.importers.planning import Plan
+    from semseg.datasets.importers.writing import Written
+
 _DRIVES = {"0016E5": "train", "0006R0": "train", "0001TP": "val", "Seq05VD": "test"}
 """Splits of the drives if there are no lists; no picture of the published test split is used for training."""
 _CLASS_FILES = ("label_colors.txt", "class_dict.csv")
 _MASK_SUFFIXES = ("_L.png", "_P.png", ".png")
-
-
-class Frame(NamedTuple):
-    """A picture with its mask; `split` is None if it is in none."""
-
-    name: str
-    image_path: Path
-    mask_path: Path
-    split: str | None
-
-
-@dataclass(frozen=True)
-class Source:
-    """CamVid as it is on the disk.
-
-    Attributes:
-        layout: what it is called in messages.
-        encoding: of the masks: `rgb`, or `ids`.
-        names: class of each stored id; empty for `rgb`. The 11 groups and Void, or the 32 classes.
-        frames: all pictures with masks, sorted by name.
-        divided_by: how the splits were made.
-        notes: what was left out, or is noteworthy.
-    """
-
-    layout: str
-    encoding: str
-    names: tuple[str, ...]
-    frames: tuple[Frame, ...]
-    divided_by: str
-    notes: tuple[str, ...]
-
-    @property
-    def is_grouped(self) -> bool:
-        """Whether the masks hold the 11 groups, and not the 32 classes."""
-        return bool(self.names) and self.names[0] in GROUPS
 
 
 class _Layout(NamedTuple):
@@ -75,17 +45,19 @@ _LAYOUTS = (
 )
 
 
-def read_source(source: Path, by_drive: bool = False) -> Source:
-    """Find the layout, the pairs and the splits; no picture is opened.
+def read_camvid(request: Request) -> Parsed:
+    """Find the layout, the pairs, the splits and the classes.
 
     Args:
-        source: folder of the set.
-        by_drive: divide the pictures by drive, even if there are lists or folders of splits.
+        request: with the folder of the set, and `num_classes`: 11, or 32 for all classes, of which Void is ignored.
+            With `by_drive`, the pictures are divided by drive, even if there are lists or folders of splits.
 
     Raises:
         FileNotFoundError: no such folder, or it has none of the layouts.
-        ValueError: names of classes or pictures are not those of CamVid, or a list is wrong.
+        ValueError: names of classes or pictures are not those of CamVid, a list is wrong, or 32 classes are asked of
+            masks that hold only the 11 groups.
     """
+    source = request.source
     layout, folders = _find_layout(source)
     image_of, mask_of, folder_of = {}, {}, {}
     for split, image_dir, mask_dir in folders:
@@ -103,53 +75,72 @@ def read_source(source: Path, by_drive: bool = False) -> Source:
         folder_of |= dict.fromkeys([*images, *masks], split)
     # a picture that is missing is reported by the import, with its expected place
     expected = {split or "": image_dir for split, image_dir, _ in folders}
-    split_of, divided_by = _divide(source, sorted(mask_of), folder_of, by_drive)
-    frames = []
-    for name in sorted(mask_of, key=lambda name: natural_key(Path(name))):
-        image_path = image_of.get(name, expected[folder_of[name] or ""] / f"{name}.png")
-        frames.append(Frame(name, image_path, mask_of[name], split_of.get(name)))
+    split_of, divided_by = _divide(source, sorted(mask_of), folder_of, request.by_drive)
+    names = sorted(mask_of, key=lambda name: natural_key(Path(name)))
     notes = []
     if unlabelled := sorted(image_of.keys() - mask_of.keys()):
         notes.append(f"skipped: {len(unlabelled)} pictures without mask ({listing(unlabelled)})")
-    if unlisted := [frame.name for frame in frames if frame.split is None]:
+    if unlisted := [name for name in names if name not in split_of]:
         notes.append(f"skipped: {len(unlisted)} pictures that are in no list ({listing(unlisted)})")
-    notes += _describe_neighbours(frames)
+    notes += _describe_neighbours(names, split_of)
     if layout.encoding == "rgb":
         for path in filter(Path.is_file, (source / name for name in _CLASS_FILES)):
             check_colors(path)
-    return Source(layout.name, layout.encoding, _stored_names(source, layout), tuple(frames), divided_by, tuple(notes))
+    if "train" not in split_of.values():
+        raise InvalidDataError(
+            f"{source}: no picture for train (divided {divided_by}); add its pictures, or lists", code="E-data-empty"
+        )
+    labels = _list_labels(source, layout, request.num_classes)
+    pairs = [(name, image_of.get(name, expected[folder_of[name] or ""] / f"{name}.png")) for name in names]
+    return Parsed(
+        tuple(annotate(name, path, mask_of[name], split_of[name]) for name, path in pairs if name in split_of),
+        encoding=layout.encoding,
+        labels=labels,
+        notes=tuple(notes),
+        title=f"CamVid, layout {layout.name}",
+        origin=f"{len({label.name for label in labels} - {None})} classes of CamVid",
+        describe=partial(_describe, divided_by),
+    )
 
 
-def choose_classes(source: Source, num_classes: int) -> tuple[Classes, dict[RawValue, int]]:
-    """Return the classes of an import, and the train id of each stored value or colour.
-
-    Args:
-        source: from `read_source`.
-        num_classes: 11, or 32 for all classes; of these, Void is ignored.
-
-    Raises:
-        ValueError: 32 classes of masks that hold only the 11 groups.
-    """
+def _list_labels(source: Path, layout: _Layout, num_classes: int) -> tuple[Label, ...]:
+    """Return the class of each stored value or colour, in the order of the classes."""
+    stored = _stored_names(source, layout)
+    groups = GROUPS
     if num_classes == len(COLORS):
-        if source.is_grouped:
+        if stored and stored[0] in GROUPS:
             raise InvalidDataError(
-                f"`num_classes` {num_classes}: the masks of {source.layout} hold only {len(GROUPS)} classes; "
+                f"`num_classes` {num_classes}: the masks of {layout.name} hold only {len(GROUPS)} classes; "
                 "import the original masks (LabeledApproved_full)",
                 code="E-data-classes",
             )
         groups = {name: (name,) for name in COLORS if name != VOID}
-    else:
-        groups = GROUPS
-    names = tuple(groups)
-    ids: dict[str, int] = {VOID: IGNORED}
-    for train_id, (group, members) in enumerate(groups.items()):
-        ids |= dict.fromkeys([group, *members], train_id)
-    if source.encoding == "rgb":
-        train_ids: dict[RawValue, int] = {color: ids[name] for name, color in COLORS.items()}
-    else:
-        train_ids = {value: ids[name] for value, name in enumerate(source.names)}
-    colors = tuple(COLORS[members[0]] for members in groups.values())
-    return Classes(names, colors, f"{len(names)} classes of CamVid"), train_ids
+    keys: dict[str, RawValue] = {name: value for value, name in enumerate(stored)} if stored else {**COLORS}
+    labels = [
+        Label(keys[name], group, COLORS[members[0]])
+        for group, members in groups.items()
+        for name in (group, *members)
+        if name in keys
+    ]
+    return (*dict.fromkeys(labels), Label(keys[VOID], None))
+
+
+def _describe(divided_by: str, plan: Plan, written: Written | None) -> list[str]:
+    assert plan.found.labels and plan.brush.rules is not None
+    void = plan.found.labels[-1].key
+    assert not isinstance(void, str)
+    void_id = plan.brush.rules.label_map[void]
+    lines = [
+        f"{plan.dataset_path}: {plan.found.title}",
+        f"classes: {plan.list_classes()}; {VOID} is"
+        f" {'ignored' if void_id == IGNORED else plan.classes.names[void_id]} ({void_id})",
+        f"divided {divided_by}",
+    ]
+    for split, num_images in plan.num_images.items():
+        names = (picture.target_path.stem for picture in plan.pictures if picture.split == split)
+        drives = Counter(drive_of(name) for name in names)
+        lines.append(f"{split}: {num_images} images ({', '.join(f'{k} {n}' for k, n in sorted(drives.items()))})")
+    return lines
 
 
 def drive_of(name: str) -> str:
@@ -159,8 +150,6 @@ def drive_of(name: str) -> str:
 
 def _find_layout(source: Path) -> tuple[_Layout, list[tuple[str | None, Path, Path]]]:
     """Return the layout, and its splits (None: one for all) with the folders of images and masks."""
-    if not source.is_dir():
-        raise MissingDataError(f"no folder {source} with CamVid", code="E-data-missing")
     for layout in _LAYOUTS:
         splits = SPLITS if "{}" in layout.mask_dir else (None,)
         folders = [(split, source / layout.image_dir.format(split), source / layout.mask_dir.format(split))
@@ -169,11 +158,7 @@ def _find_layout(source: Path) -> tuple[_Layout, list[tuple[str | None, Path, Pa
         if present and all(image_dir.is_dir() for _, image_dir, _ in present):
             return layout, present
     expected = ", ".join(f"{a.format('train')}/ and {b.format('train')}/" for _, a, b, _ in _LAYOUTS)
-    raise MissingDataError(
-        f"{source} has no layout of CamVid: expected {expected}; it holds "
-        f"{listing(sorted(path.name for path in source.iterdir()), 6) or 'nothing'}",
-        code="E-data-missing",
-    )
+    raise missing_layout(source, "CamVid", [expected])
 
 
 def _by_stem(paths: dict[str, Path]) -> dict[str, Path]:
@@ -234,15 +219,15 @@ def _read_lists(paths: dict[str, Path], names: Iterable[str]) -> dict[str, str]:
     return split_of
 
 
-def _describe_neighbours(frames: Sequence[Frame]) -> Iterator[str]:
+def _describe_neighbours(names: Sequence[str], split_of: dict[str, str]) -> Iterator[str]:
     """Yield a warning for each split of which many pictures are next to a training picture of the same drive."""
     near = set()
-    for pair in itertools.pairwise(frames):
-        if len({drive_of(frame.name) for frame in pair}) == 1 and "train" in {frame.split for frame in pair}:
+    for pair in itertools.pairwise(names):
+        if len({drive_of(name) for name in pair}) == 1 and "train" in {split_of.get(name) for name in pair}:
             near.update(pair)
     for split in SPLITS[1:]:
-        own = [frame for frame in frames if frame.split == split]
-        num_drives = len({drive_of(frame.name) for frame in own})
+        own = [name for name in names if split_of.get(name) == split]
+        num_drives = len({drive_of(name) for name in own})
         if len(near.intersection(own)) > 2 * num_drives:  # a part of a drive has two ends
             yield (
                 f"warning: pictures of {split} and train alternate within one drive ({len(own)} of {split}), so scores"

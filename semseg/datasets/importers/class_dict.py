@@ -12,13 +12,8 @@ import io
 from pathlib import Path
 
 from semseg.datasets.dataset_keys import Color, parse_color
-from semseg.datasets.importers.whole_sets import (
-    Label,
-    WholeSet,
-    describe_lone_images,
-    missing_layout,
-    pair_folders,
-)
+from semseg.datasets.importers.layouts import describe_lone_images, missing_layout, pair_folders
+from semseg.datasets.importers.sources import Label, Parsed
 from semseg.datasets.pairs import name_files
 from semseg.errors import InvalidDataError
 from semseg.system.folders import TRAINING_SUFFIXES
@@ -52,7 +47,7 @@ _COLUMNS = {  # header, in lower case
 _VOID = ("void", "unlabeled", "unlabelled", "unknown", "ignored", "undefined")
 
 
-def read_class_dict(source: Path) -> WholeSet:
+def read_class_dict(source: Path) -> Parsed:
     """Read the classes, and pair the images and masks of all splits.
 
     Raises:
@@ -63,23 +58,24 @@ def read_class_dict(source: Path) -> WholeSet:
     if not paths:
         raise missing_layout(source, _TITLE, ["the file class_dict.csv"])
     labels = _read_labels(paths[0])
-    splits, notes = {}, []
+    images, notes = [], []
     for split, image_dir, mask_dir in _find_folders(source):
         mask_suffix = _MASK_SUFFIXES if image_dir == mask_dir else (*_MASK_SUFFIXES, ".png")
         if not name_files(mask_dir, mask_suffix):
             lone = list(name_files(image_dir, TRAINING_SUFFIXES).values())
             notes += describe_lone_images(split, lone, mask_dir)
             continue
-        pairs, lone = pair_folders(image_dir, mask_dir, ("_sat.jpg", *TRAINING_SUFFIXES), mask_suffix)
-        splits[split] = tuple(pairs)
+        pairs, lone = pair_folders(split, image_dir, mask_dir, ("_sat.jpg", *TRAINING_SUFFIXES), mask_suffix)
+        images += pairs
         notes += describe_lone_images(split, lone, image_dir)
-    if not splits:
+    if not images:
         examples = [f"{images.format('train')}/ and {masks.format('train')}/" for images, masks in _FOLDERS[:1]]
         examples += [f"{images}/ and {masks}/" for images, masks in _ONE_SPLIT[:1]]
         raise missing_layout(source, _TITLE, [*examples, "train/ with NAME.jpg and NAME_mask.png"])
     if void := [label.name for label in labels if label.name and label.name.casefold() in _VOID]:
         notes.append(f"{listing(void)} counts as a class; `label_map` {void[0]}=ignore leaves its pixels out")
-    return WholeSet(f"{source.name} with {paths[0].name}", "rgb", labels, splits, tuple(notes))
+    title = f"{source.name} with {paths[0].name}"
+    return Parsed(tuple(images), encoding="rgb", labels=labels, notes=tuple(notes), title=title)
 
 
 def _find_folders(source: Path) -> list[tuple[str, Path, Path]]:

@@ -132,14 +132,7 @@ def assign_train_ids(counts: Counter, classes: Classes, label_map: Mapping[str, 
     Raises:
         ValueError: labels have no class; the message has their counts and the nearest classes.
     """
-    for label, name in label_map.items():
-        if classes.train_id(name) is None:
-            near = _nearest(name, classes)
-            raise InvalidInputError(
-                f"`label_map` {label}={name}: no class {name!r} in {classes.origin}"
-                + (f"; did you mean {near!r}?" if near else f"; expected a class or {IGNORE}"),
-                code="E-input-value",
-            )
+    vet_map(label_map, classes)
     train_ids: dict[str, int] = {}
     unknown = []
     for label in counts:
@@ -165,6 +158,22 @@ def assign_train_ids(counts: Counter, classes: Classes, label_map: Mapping[str, 
     return train_ids
 
 
+def vet_map(label_map: Mapping[str, str], classes: Classes) -> None:
+    """Raise an error if a map names a class that does not exist.
+
+    Raises:
+        ValueError: it does.
+    """
+    for label, name in label_map.items():
+        if classes.train_id(name) is None:
+            near = _nearest(name, classes)
+            raise InvalidInputError(
+                f"`label_map` {label}={name}: no class {name!r} in {classes.origin}"
+                + (f"; did you mean {near!r}?" if near else f"; expected a class or {IGNORE}"),
+                code="E-input-value",
+            )
+
+
 def parse_map(pairs: Iterable[str]) -> dict[str, str]:
     """Read `label=class` pairs; a colour as a label is converted to lower case.
 
@@ -181,7 +190,7 @@ def parse_map(pairs: Iterable[str]) -> dict[str, str]:
         label = label.lower() if re.fullmatch("#[0-9a-fA-F]{6}", label) else label
         if label in label_map:
             raise InvalidInputError(f"`label_map` has {label!r} twice", code="E-input-value")
-        label_map[label] = name
+        label_map[label] = IGNORE if name in _IGNORED_NAMES else name
     return label_map
 
 

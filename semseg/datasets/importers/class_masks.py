@@ -20,14 +20,15 @@ from PIL import Image
 
 from semseg.datasets.dataset_keys import IGNORE
 from semseg.datasets.image_files import measure_image, read_mask
-from semseg.datasets.importers.shapes import Annotated, Parsed, Size
+from semseg.datasets.importers.shapes import Size
+from semseg.datasets.importers.sources import BY_CLASS, Annotated, Parsed, Request
 from semseg.datasets.pairs import name_files
 from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 from semseg.labels import IGNORED
 from semseg.system.folders import TRAINING_SUFFIXES
 from semseg.system.wording import listing
 
-PLACES = "CLASS/IMAGE.png, IMAGE_CLASS.png or IMAGE/CLASS.png"
+_PLACES = "CLASS/IMAGE.png, IMAGE_CLASS.png or IMAGE/CLASS.png"
 _SEPARATORS = "_-. "
 
 
@@ -78,29 +79,19 @@ class Layer:
         return brightness > 0 if self.threshold is None else brightness >= self.threshold
 
 
-def parse(
-    source: Path,
-    images_dir: Path | None,
-    mask_suffix: Sequence[str] = (),
-    image_suffix: Sequence[str] = (),
-    threshold: int | None = None,
-) -> tuple[Parsed, list[Path]]:
+def read_class_masks(request: Request) -> Parsed:
     """List the images, each with its masks.
 
     Args:
-        source: folder of the masks.
-        images_dir: folder of the images.
-        mask_suffix: ends of mask names; default: .png.
-        image_suffix: ends of image names; default: those of the usual formats.
-        threshold: see `Layer`.
-
-    Returns:
-        All images with their masks, and the masks whose path names no image.
+        request: with the folders of masks and images, the ends of their names, by default .png and those of the usual
+            formats, and the `threshold` of `Layer`.
 
     Raises:
         FileNotFoundError: no such folder.
-        ValueError: no files with these suffixes, `images_dir` is not given, or `threshold` is out of range.
+        ValueError: no files with these suffixes, `images_dir` is not given, `threshold` is out of range, or the paths
+            of masks name no image.
     """
+    source, images_dir, threshold = request.source, request.images_dir, request.threshold
     if threshold is not None and not 1 <= threshold <= 255:
         raise InvalidInputError(f"`threshold` {threshold}: expected a brightness, 1 to 255", code="E-input-range")
     if images_dir is None:
@@ -109,24 +100,35 @@ def parse(
         )
     if not source.is_dir():
         raise MissingDataError(f"no folder {source} with masks", code="E-data-missing")
-    mask_suffix = tuple(mask_suffix) or (".png",)
+    mask_suffix, image_suffix = request.mask_suffix or (".png",), request.image_suffix
     is_same = source.samefile(images_dir)
     if is_same and not image_suffix:
-        image_suffix = [suffix for suffix in TRAINING_SUFFIXES if suffix not in mask_suffix]
-    image_of = name_files(images_dir, tuple(image_suffix) or TRAINING_SUFFIXES, None if is_same else source)
+        image_suffix = tuple(suffix for suffix in TRAINING_SUFFIXES if suffix not in mask_suffix)
+    image_of = name_files(images_dir, image_suffix or TRAINING_SUFFIXES, None if is_same else source)
     mask_of = name_files(source, mask_suffix, None if is_same else images_dir)
     for kind, folder, files in (("image", images_dir, image_of), ("mask", source, mask_of)):
         if not files:
             raise InvalidDataError(f"no {kind} in {folder}; give its folder, or `{kind}_suffix`", code="E-data-pairs")
     ways = (_by_folder, _by_suffix, _by_image_folder, partial(_by_name, source.resolve().name))
     placed = max((dict(way(mask_of, image_of)) for way in ways), key=len)
+    notes = []
+    if lone := [path for name, path in mask_of.items() if name not in placed]:
+        fault = f"{len(lone)} of {len(mask_of)} masks name no image and class, first {lone[0]}"
+        if not request.skip_broken:
+            raise InvalidDataError(
+                f"{fault}; expected {_PLACES}, IMAGE as in `images_dir`; `skip_broken` leaves them out",
+                code="E-data-pairs",
+            )
+        notes.append(f"left out: {fault}")
     layers: dict[str, list[Layer]] = {name: [] for name in image_of}
     for name, (image_name, label) in placed.items():
         layers[image_name].append(Layer(label, mask_of[name], threshold))
     images = tuple(
         Annotated(name, (path,), _size(layers[name]), tuple(layers[name])) for name, path in sorted(image_of.items())
     )
-    return Parsed(images), [path for name, path in mask_of.items() if name not in placed]
+    # with one class only, the background is the second one, and has no masks
+    declared = (request.background,) if request.background else ()
+    return Parsed(images, declared=declared, notes=tuple(notes), order=BY_CLASS)
 
 
 def describe_overlaps(covered: Counter[tuple[int, int]], num_px: int, classes: Sequence[str]) -> str:

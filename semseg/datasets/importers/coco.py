@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from semseg.datasets.importers.shapes import Annotated, Parsed, Polygons, Runs, Size
+from semseg.datasets.importers.shapes import Polygons, Runs, Size
+from semseg.datasets.importers.sources import Annotated, Parsed
 from semseg.errors import InvalidDataError, MissingDataError
 
 
@@ -76,7 +77,8 @@ def parse(source: Path, images_dir: Path | None = None, order: str = "area") -> 
                 shapes=tuple(shape for _, shape in ordered),
             )
         )
-    return Parsed(tuple(images), declared=tuple(label_of.values()))
+    described = "crowds first, then larger areas before smaller ones" if order == "area" else "in file order"
+    return Parsed(tuple(images), declared=tuple(label_of.values()), order=described)
 
 
 def mask_name(image_name: str) -> str:

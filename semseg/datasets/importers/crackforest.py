@@ -14,12 +14,11 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from semseg.datasets.importers.class_lists import Classes
-from semseg.datasets.importers.two_class_sets import Frame, PublishedSet, describe_left_out
+from semseg.datasets.importers.sources import Annotated, Parsed
+from semseg.datasets.importers.two_class_sets import DecodedMask, describe_left_out, parsed_set
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import TRAINING_SUFFIXES
 
-CLASSES = Classes(("background", "crack"), ((0, 0, 0), (255, 255, 255)), "CrackForest")
 _IMAGES, _TRUTH = "image", "groundTruth"
 _KEY, _FIELD = "groundTruth", "Segmentation"
 _CRACK = 2
@@ -30,7 +29,7 @@ _READ_ERRORS = (  # of a damaged file, a later format, or other content
 _DIVISION = ("train",) * 6 + ("val",) + ("test",) * 3  # of ten pictures in a row
 
 
-def read_crackforest(source: Path) -> PublishedSet:
+def read_crackforest(source: Path) -> Parsed:
     """Find the pictures of CrackForest.
 
     Args:
@@ -59,16 +58,18 @@ def read_crackforest(source: Path) -> PublishedSet:
         )
     if not truths:
         raise MissingDataError(f"no .mat file in {source / _TRUTH}", code="E-data-missing")
-    frames = tuple(
-        Frame(_DIVISION[place % len(_DIVISION)], name, images[name], path)
+    annotated = [
+        Annotated(
+            name, (images[name],), None, mask=DecodedMask(path, read_cracks), split=_DIVISION[place % len(_DIVISION)]
+        )
         for place, (name, path) in enumerate(truths.items())
-    )
+    ]
     notes = [
         "there is no published division: of every ten pictures by name, six are train, one is val, three are test",
         *describe_left_out([path for name, path in images.items() if name not in truths]),
         "value 2 is crack; higher values are areas that cracks enclose, and background as 1 is",
     ]
-    return PublishedSet("crackforest", CLASSES, frames, read_cracks, tuple(notes))
+    return parsed_set("CrackForest", "crack", annotated, notes)
 
 
 def read_cracks(path: Path) -> np.ndarray:

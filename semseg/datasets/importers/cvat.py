@@ -14,7 +14,8 @@ from xml.parsers import expat
 import numpy as np
 
 from semseg.datasets.importers.coco import mask_name
-from semseg.datasets.importers.shapes import Annotated, Outline, Parsed, Polygons, Runs, Shape
+from semseg.datasets.importers.shapes import Outline, Polygons, Runs, Shape
+from semseg.datasets.importers.sources import Annotated, Parsed
 from semseg.errors import InvalidDataError, MissingDataError
 
 _WITHOUT_AREA = ("points", "polyline", "cuboid", "skeleton")
@@ -62,7 +63,8 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
                 shapes=tuple(shape for _, _, shape in sorted(shapes, key=lambda entry: entry[:2])),
             )
         )
-    return Parsed(tuple(images), left_out=tuple(sorted(reader.left_out.items())))
+    left_out = tuple(sorted(reader.left_out.items()))
+    return Parsed(tuple(images), left_out=left_out, order="by z_order, then in file order")
 
 
 class _Reader:

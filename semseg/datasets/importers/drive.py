@@ -12,20 +12,19 @@ from pathlib import Path
 import numpy as np
 
 from semseg.datasets.image_files import listed, most_frequent, read_mask, stored_values
-from semseg.datasets.importers.class_lists import Classes
-from semseg.datasets.importers.two_class_sets import Frame, PublishedSet, describe_left_out
+from semseg.datasets.importers.sources import Annotated, Parsed
+from semseg.datasets.importers.two_class_sets import DecodedMask, describe_left_out, parsed_set
 from semseg.datasets.roi import is_inverted
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import IMAGE_SUFFIXES
 
-CLASSES = Classes(("background", "vessel"), ((0, 0, 0), (255, 255, 255)), "DRIVE")
 _PARTS = {"training": ("training",), "test": ("test", "testing")}  # names of their folders
 _IMAGES, _TRUTH, _VIEW = "images", "1st_manual", "mask"
 _VAL_SHARE = 5  # the last of so many parts of the training pictures
 _NUMBER = re.compile(r"(\d+)(?!\d)")  # at the beginning of a name
 
 
-def read_drive(source: Path) -> PublishedSet:
+def read_drive(source: Path) -> Parsed:
     """Find the pictures of DRIVE.
 
     Args:
@@ -39,7 +38,7 @@ def read_drive(source: Path) -> PublishedSet:
         FileNotFoundError: folders or fields of view are missing.
         ValueError: two files of a folder have the same number.
     """
-    frames, notes = [], []
+    annotated, notes = [], []
     for part, names in _PARTS.items():
         folder = next((source / name for name in names if (source / name / _IMAGES).is_dir()), None)
         if folder is None:
@@ -61,16 +60,17 @@ def read_drive(source: Path) -> PublishedSet:
         first_val = len(labelled) - max(1, len(labelled) // _VAL_SHARE) if part == "training" else len(labelled)
         for place, number in enumerate(labelled):
             split = "val" if place >= first_val else "train" if part == "training" else "test"
-            frames.append(Frame(split, images[number].stem, images[number], truths[number], views[number]))
+            path, mask = images[number], DecodedMask(truths[number], read_vessels)
+            annotated.append(Annotated(path.stem, (path,), None, mask=mask, split=split, roi_path=views[number]))
         if part == "training" and first_val:
             val = [images[number].stem for number in labelled[first_val:]]
             notes.insert(0, f"val is the last fifth of the training pictures, {val[0]} to {val[-1]}; train is the rest")
-    if not any(frame.split == "train" for frame in frames):
+    if not any(image.split == "train" for image in annotated):
         raise InvalidDataError(
             f"{source}: fewer than two training photographs with truth; look at {source / 'training' / _TRUTH}",
             code="E-data-empty",
         )
-    return PublishedSet("drive", CLASSES, tuple(frames), read_vessels, tuple(notes))
+    return parsed_set("DRIVE", "vessel", annotated, notes)
 
 
 def read_vessels(path: Path) -> np.ndarray:

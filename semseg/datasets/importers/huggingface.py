@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,12 @@ import numpy as np
 from PIL import Image
 
 from semseg.datasets.dataset_keys import SPLITS
-from semseg.datasets.importers.whole_sets import missing_layout
+from semseg.datasets.importers.class_choice import labels_of
+from semseg.datasets.importers.class_lists import Classes
+from semseg.datasets.importers.layouts import missing_layout
+from semseg.datasets.importers.mask_values import count_values
+from semseg.datasets.importers.shapes import Size
+from semseg.datasets.importers.sources import Annotated, Label, Parsed, Request
 from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 from semseg.system.wording import listing
 
@@ -28,127 +34,160 @@ _IMAGE_NAMES = ("image", "img", "photo", "pixel_values")
 _MASK_NAMES = (
     "label", "labels", "mask", "annotation", "semantic_segmentation", "segmentation_mask", "segmentation", "seg_map",
 )  # fmt: skip
+_NUM_SHOWN = 8
 
 
-class Row(NamedTuple):
-    """One image with its mask: a row of an Arrow file."""
+class Cell(NamedTuple):
+    """An image or a mask in an Arrow file."""
 
-    name: str
-    arrow_path: Path
+    path: Path
     index: int
+    column: str
 
-    def read_image(self, column: str) -> bytes | None:
-        """Return the content of an image file; None if the cell is empty.
+    def __str__(self) -> str:
+        return f"{self.path} row {self.index} {self.column}"
+
+    def is_empty(self) -> bool:
+        """Return whether there is nothing in it."""
+        return not self._scalar().is_valid
+
+    def read(self) -> bytes:
+        """Return the content of an image file.
 
         Raises:
             FileNotFoundError: the cell holds only the path of a file that is missing.
         """
-        cell = _read_table(self.arrow_path).column(column)[self.index].as_py()
-        if cell is None or cell.get("bytes") is not None:
-            return None if cell is None else cell["bytes"]
-        path = self.arrow_path.parent / str(cell.get("path"))
+        content = self._scalar().as_py()
+        if content["bytes"] is not None:
+            return content["bytes"]
+        path = self.path.parent / str(content["path"])
         if not path.is_file():
             raise MissingDataError(
-                f"{self.arrow_path}: row {self.index} of {column} is not in the file, only its path {path}, which is"
+                f"{self.path}: row {self.index} of {self.column} is not in the file, only its path {path}, which is"
                 " missing; save the data set with the images in it",
                 code="E-data-missing",
             )
         return path.read_bytes()
 
-    def read_mask(self, column: str) -> Image.Image | None:
-        """Return a mask; None if the cell is empty.
+    def open(self) -> Image.Image:
+        """Return a mask.
 
         Raises:
-            FileNotFoundError: as in `read_image`.
+            FileNotFoundError: as in `read`.
             ValueError: it is neither an image nor a table of integers.
         """
-        if is_image(_read_table(self.arrow_path).schema.field(column).type):
-            content = self.read_image(column)
-            if content is None:
-                return None
+        if is_image(self._scalar().type):
             try:
-                image = Image.open(io.BytesIO(content))
+                image = Image.open(io.BytesIO(self.read()))
                 image.load()
+            except MissingDataError:
+                raise
             except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-                raise InvalidDataError(
-                    f"{self.describe(column)} is not a readable image ({error})", code="E-data-unreadable"
-                ) from error
-            return _name(image, self.describe(column))
-        rows = _read_table(self.arrow_path).column(column)[self.index].as_py()
-        if rows is None:
-            return None
-        try:
-            values = np.array(rows)
-        except ValueError:  # rows of different lengths
-            values = np.zeros(0)
-        if values.ndim != 2 or values.dtype.kind not in "iub" or not values.size:
-            raise InvalidDataError(
-                f"{self.describe(column)} is not a table of integers (rows of pixels)", code="E-data-encoding"
-            )
-        return _name(Image.fromarray(values.astype(np.int32)), self.describe(column))
+                raise InvalidDataError(f"{self} is not a readable image ({error})", code="E-data-unreadable") from error
+        else:
+            try:
+                values = np.array(self._scalar().as_py())
+            except ValueError:  # rows of different lengths
+                values = np.zeros(0)
+            if values.ndim != 2 or values.dtype.kind not in "iub" or not values.size:
+                raise InvalidDataError(f"{self} is not a table of integers (rows of pixels)", code="E-data-encoding")
+            image = Image.fromarray(values.astype(np.int32))
+        image.__dict__["filename"] = str(self)  # the name under which messages about masks mention it
+        return image
 
-    def describe(self, column: str) -> str:
-        """Return where a cell is, for messages."""
-        return f"{self.arrow_path} row {self.index} {column}"
+    def size(self) -> Size:
+        """Return the width and height of a mask, without decoding it.
 
+        Raises:
+            FileNotFoundError, ValueError: as in `open`.
+        """
+        if is_image(self._scalar().type):
+            try:
+                with Image.open(io.BytesIO(self.read())) as image:
+                    return image.size
+            except MissingDataError:
+                raise
+            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+                return self.open().size  # an error that says where
+        rows = self._scalar().values
+        return (len(rows[0]), len(rows)) if len(rows) and rows[0].is_valid else self.open().size
 
-class SavedSet(NamedTuple):
-    """A set on the disk.
-
-    Attributes:
-        splits: the rows of train, val and test.
-        image_column: column of the images.
-        mask_column: column of the masks.
-        classes: names by id, from the features; empty if they do not have them.
-        notes: which splits were left out.
-    """
-
-    splits: dict[str, tuple[Row, ...]]
-    image_column: str
-    mask_column: str
-    classes: tuple[str, ...]
-    notes: tuple[str, ...]
+    def _scalar(self) -> Any:
+        return _read_table(self.path).column(self.column)[self.index]
 
 
-def read_saved_set(source: Path, image_column: str | None = None, mask_column: str | None = None) -> SavedSet:
-    """Find the splits, columns and classes; no image is decoded.
+def read_saved_set(request: Request, classes: Classes | None) -> Parsed:
+    """Find the splits, columns and classes.
 
     Args:
-        source: the folder that `save_to_disk` wrote.
-        image_column: column of the images; default: by type and name.
-        mask_column: column of the masks; default: by type and name.
+        request: with the folder that `save_to_disk` wrote, and the columns of images and masks; default: by type and
+            name.
+        classes: of the masks; None: those of the features.
 
     Raises:
         FileNotFoundError: no such folder, or files of it are missing.
-        ValueError: pyarrow is not installed, the files are damaged, or the columns are not clear.
+        ValueError: pyarrow is not installed, the files are damaged, or the columns or classes are not clear.
     """
+    source = request.source
     folders, notes = _find_folders(source)
-    splits, schema, features = {}, None, {}
+    rows: list[tuple[str, str, Path, int]] = []  # split, name, file, index in it
+    schema, features = None, {}
     for split, folder in folders.items():
-        rows: list[Row] = []
+        num_rows = 0
         for entry in _read_json(folder / "state.json").get("_data_files") or ():
-            arrow_path = folder / Path(entry["filename"]).name
-            table = _read_table(arrow_path)
+            path = folder / Path(entry["filename"]).name
+            table = _read_table(path)
             schema = schema or table.schema
-            rows += [Row(f"{len(rows) + index:06d}", arrow_path, index) for index in range(table.num_rows)]
+            rows += [(split, f"{num_rows + index:06d}", path, index) for index in range(table.num_rows)]
+            num_rows += table.num_rows
         features = features or _read_json(folder / "dataset_info.json").get("features") or {}
-        if rows:
-            splits[split] = tuple(rows)
     if schema is None:
         raise InvalidDataError(f"{source}: no Arrow file in {listing(folders.values())}", code="E-data-empty")
-    image, mask = _choose_columns(source, schema, features, image_column, mask_column)
-    return SavedSet(splits, image, mask, tuple(_find_names(features.get(mask)) or ()), tuple(notes))
+    image_column, mask_column = _choose_columns(source, schema, features, request.image_column, request.label_column)
+    images, empty = [], []
+    for split, name, path, index in rows:
+        image, mask = Cell(path, index, image_column), Cell(path, index, mask_column)
+        if image.is_empty() or mask.is_empty():
+            empty.append(image)
+        else:
+            images.append(Annotated(name, (), mask.size(), mask=mask, embedded=image, split=split))
+    if empty:
+        notes.append(
+            f"left out: {len(empty)} rows without image or mask, first row {empty[0].index} of {empty[0].path}"
+        )
+    masks = [image.mask for image in images if isinstance(image.mask, Cell) and image.split == images[0].split]
+    encoding = "rgb" if masks and masks[0].open().mode in ("RGB", "RGBA") else "ids"
+    return Parsed(
+        tuple(images),
+        encoding=encoding,
+        labels=_list_labels(source, classes, _find_names(features.get(mask_column)) or [], masks, encoding),
+        notes=tuple(notes),
+        title=str(source),
+        headline=f"images of the column {image_column}, masks of {mask_column}",
+        num_skipped=len(empty),
+    )
+
+
+def _list_labels(
+    source: Path, classes: Classes | None, names: list[str], masks: Sequence[Cell], encoding: str
+) -> tuple[Label, ...]:
+    """Return the labels of the class list that is given, or else of the features."""
+    if classes is not None:
+        return labels_of(classes, encoding)
+    if encoding == "ids" and names:
+        return tuple(Label(value, None if name == "ignore" else name) for value, name in enumerate(names))
+    shown = count_values((mask.open() for mask in masks[:_NUM_SHOWN]), encoding)
+    raise InvalidInputError(
+        f"{source} does not name the classes of its masks; give `classes`, a file with a name per line"
+        f"{' and its colour' if encoding == 'rgb' else ''}; the first masks hold"
+        f" {listing((f'{value} ({num_px} px)' for value, num_px in shown), _NUM_SHOWN)}",
+        code="E-input-required",
+    )
 
 
 def is_image(kind: Any) -> bool:
     """Return whether an Arrow type is that of images: a struct of bytes and path."""
     return str(kind).startswith("struct<") and {field.name for field in kind} >= {"bytes", "path"}
-
-
-def _name(image: Image.Image, place: str) -> Image.Image:
-    """Give an image the name under which messages about masks mention it."""
-    image.__dict__["filename"] = place
-    return image
 
 
 def _find_folders(source: Path) -> tuple[dict[str, Path], list[str]]:

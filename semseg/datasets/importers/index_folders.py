@@ -9,13 +9,8 @@ from typing import NamedTuple
 
 from semseg.datasets.dataset_keys import SPLITS
 from semseg.datasets.importers.ade20k_classes import ADE20K_CLASSES, check_object_info
-from semseg.datasets.importers.whole_sets import (
-    Label,
-    WholeSet,
-    describe_lone_images,
-    missing_layout,
-    pair_folders,
-)
+from semseg.datasets.importers.layouts import describe_lone_images, missing_layout, pair_folders
+from semseg.datasets.importers.sources import Label, Parsed
 from semseg.datasets.pairs import name_files
 from semseg.errors import InvalidDataError
 from semseg.labels import CITYSCAPES, IGNORED
@@ -64,7 +59,7 @@ class IndexFolders(NamedTuple):
     check: Callable[[Path], None] = lambda root: None
 
 
-def read_index_folders(described: IndexFolders, source: Path) -> WholeSet:
+def read_index_folders(described: IndexFolders, source: Path) -> Parsed:
     """Find the layout of a set, its classes, and the pairs of all splits.
 
     Raises:
@@ -75,21 +70,26 @@ def read_index_folders(described: IndexFolders, source: Path) -> WholeSet:
     if layout is None:
         raise missing_layout(source, described.title, (layout.describe() for layout in described.layouts))
     described.check(source)
-    splits, notes = {}, []
+    images, notes = [], []
     for split, folders in zip(SPLITS, layout.folders, strict=True):
-        of_split = []
         for folder in folders:
             image_dir, mask_dir = source / layout.images.format(folder), source / layout.masks.format(folder)
             prefix = f"{Path(folder).name}/" if len(folders) > 1 else ""
             if mask_dir.is_dir():
-                pairs, lone = pair_folders(image_dir, mask_dir, [layout.image_suffix], [layout.mask_suffix], prefix)
-                of_split += pairs
+                suffixes = [layout.image_suffix], [layout.mask_suffix]
+                pairs, lone = pair_folders(split, image_dir, mask_dir, *suffixes, prefix)
+                images += pairs
             else:
                 lone = list(name_files(image_dir, [layout.image_suffix]).values()) if image_dir.is_dir() else []
             notes += describe_lone_images(split, lone, image_dir)
-        if of_split:
-            splits[split] = tuple(of_split)
-    return WholeSet(described.title, "ids", described.labels(source, layout), splits, tuple(notes))
+    return Parsed(
+        tuple(images),
+        encoding="ids",
+        labels=described.labels(source, layout),
+        notes=tuple(notes),
+        title=described.title,
+        is_readable_in_place=True,
+    )
 
 
 def _fixed(*labels: Label) -> Callable[[Path, FolderLayout], tuple[Label, ...]]:

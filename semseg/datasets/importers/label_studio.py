@@ -20,7 +20,8 @@ import numpy as np
 
 from semseg.datasets.brush_rle import decode_brush
 from semseg.datasets.importers.coco import mask_name
-from semseg.datasets.importers.shapes import Annotated, Parsed, Polygons, Shape, Size
+from semseg.datasets.importers.shapes import Polygons, Shape, Size
+from semseg.datasets.importers.sources import Annotated, Parsed
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import walk_files
 
@@ -94,7 +95,7 @@ def parse(source: Path, images_dir: Path | None = None) -> Parsed:
             name, image_paths = _find_image(image, folders)
             images.append(Annotated(mask_name(name), image_paths, size, tuple(shapes)))
     notes = [f"{text}: {chosen[kind]}" for kind, text in _NOTES.items() if chosen[kind]]
-    return Parsed(tuple(images), left_out=tuple(sorted(left_out.items())), notes=tuple(notes))
+    return Parsed(tuple(images), left_out=tuple(sorted(left_out.items())), notes=tuple(notes), order="in file order")
 
 
 _NOTES = {

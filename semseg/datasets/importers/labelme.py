@@ -9,8 +9,10 @@ import base64
 import json
 from collections import Counter
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple
 
-from semseg.datasets.importers.shapes import Annotated, Bitmap, Outline, Parsed, Shape
+from semseg.datasets.importers.shapes import Bitmap, Outline, Shape
+from semseg.datasets.importers.sources import Annotated, Parsed
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import walk_files
 
@@ -65,22 +67,32 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
                 image_paths=_list_image_paths(path, relative, content["imagePath"], images_dir),
                 size=(int(width), int(height)) if width and height else None,
                 shapes=tuple(shapes),
-                embedded_in=path if content.get("imageData") else None,
+                embedded=ImageData(path) if content.get("imageData") else None,
             )
         )
-    return Parsed(tuple(images), left_out=tuple(sorted(left_out.items())))
+    return Parsed(tuple(images), left_out=tuple(sorted(left_out.items())), order="in file order")
 
 
-def read_embedded_image(path: Path) -> bytes:
-    """Return the content of the image file that a JSON file holds.
+class ImageData(NamedTuple):
+    """The image that a JSON file holds."""
 
-    Raises:
-        ValueError: its `imageData` is not base64.
-    """
-    try:
-        return base64.b64decode(_read(path)["imageData"], validate=True)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidDataError(f"{path}: imageData is not base64 ({error})", code="E-data-annotation") from None
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.path}, its imageData"
+
+    def read(self) -> bytes:
+        """Return the content of the image file.
+
+        Raises:
+            ValueError: `imageData` is not base64.
+        """
+        try:
+            return base64.b64decode(_read(self.path)["imageData"], validate=True)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidDataError(
+                f"{self.path}: imageData is not base64 ({error})", code="E-data-annotation"
+            ) from None
 
 
 def _read(path: Path) -> dict:

@@ -10,28 +10,24 @@ from typing import NamedTuple
 from PIL import Image
 
 from semseg.datasets.image_files import measure_image
-from semseg.datasets.importers.labelme import read_embedded_image
-from semseg.datasets.importers.shapes import Annotated, Size
-from semseg.errors import InvalidDataError
+from semseg.datasets.importers.shapes import Size
+from semseg.datasets.importers.sources import Annotated, EmbeddedImage
+from semseg.errors import InvalidDataError, MissingDataError
 
 
 class Photo(NamedTuple):
     """An image file, with its size as stored and when turned upright by its EXIF orientation.
 
-    `suffix` is that of the file. If the image is embedded in the annotation, `path` is the annotation, and `suffix` is
-    the usual one of the format of the image.
+    `suffix` is that of the file. If the image is embedded in another file, `path` is that file, and `suffix` is the
+    usual one of the format of the image.
     """
 
     annotated: Annotated
     path: Path
+    embedded: EmbeddedImage | None
     stored: Size
     upright: Size
     suffix: str
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether `path` is an annotation file that holds the image."""
-        return self.path == self.annotated.embedded_in
 
     def size(self, exif: str) -> Size:
         """Return width and height as training reads it, which turns it upright unless `exif` is `ignore`."""
@@ -56,32 +52,37 @@ def find_photos(images: Sequence[Annotated]) -> Album:
     """Find every photograph and measure it; missing and unfit ones are listed, and are no error.
 
     Raises:
+        FileNotFoundError: a file that an annotation refers to instead of holding the image is missing.
         ValueError: some annotations follow the EXIF orientation and others do not.
     """
     photos, missing, unfit = [], [], []
-    example_of: dict[str, Path] = {}  # by `exif`: an image that shows it
+    example_of: dict[str, object] = {}  # by `exif`: an image that shows it
     for annotated in images:
-        path = next((path for path in annotated.image_paths if path.is_file()), annotated.embedded_in)
-        if path is None:
+        place = next((path for path in annotated.image_paths if path.is_file()), annotated.embedded)
+        if place is None:
             missing.append(str(annotated.image_paths[0]))
             continue
         try:
-            if path == annotated.embedded_in:
-                content = read_embedded_image(path)
-                photo = Photo(annotated, path, *measure_image(io.BytesIO(content)), suffix_of(content))
+            if isinstance(place, Path):
+                photo = Photo(annotated, place, None, *measure_image(place), place.suffix)
             else:
-                photo = Photo(annotated, path, *measure_image(path), path.suffix)
+                content = place.read()
+                photo = Photo(annotated, place.path, place, *measure_image(io.BytesIO(content)), _suffix_of(content))
+        except MissingDataError:
+            raise
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            reason = (
-                "whose imageData is not an image" if path == annotated.embedded_in else "which is not a readable image"
-            )
-            unfit.append(f"{path}, {reason}")
+            unfit.append(f"{place}, which is not a readable image")
             continue
         if photo.stored != photo.upright and annotated.size in (photo.stored, photo.upright):
-            example_of.setdefault("ignore" if annotated.size == photo.stored else "apply", path)
+            example_of.setdefault("ignore" if annotated.size == photo.stored else "apply", place)
         if annotated.size is not None and annotated.size not in (photo.stored, photo.upright):
             (width, height), (annotated_width, annotated_height) = photo.upright, annotated.size
-            unfit.append(f"{path}: {width}x{height}, annotated at {annotated_width}x{annotated_height}")
+            if annotated.mask is None or isinstance(annotated.mask, Path):
+                unfit.append(f"{place}: {width}x{height}, annotated at {annotated_width}x{annotated_height}")
+            else:
+                unfit.append(
+                    f"{annotated.mask}: mask of {annotated_width}x{annotated_height}, its image {width}x{height}"
+                )
             continue
         photos.append(photo)
     if len(example_of) > 1:
@@ -93,7 +94,7 @@ def find_photos(images: Sequence[Annotated]) -> Album:
     return Album(photos, next(iter(example_of), None), missing, unfit)
 
 
-def suffix_of(content: bytes) -> str:
+def _suffix_of(content: bytes) -> str:
     """Return the suffix for an image file with this content."""
     with Image.open(io.BytesIO(content)) as image:
         return ".jpg" if image.format in ("JPEG", "MPO") else f".{image.format.lower()}"

@@ -1,4 +1,4 @@
-"""Check a request to import annotations, and plan its classes, images and masks."""
+"""Check a request to import a data set, and plan its classes, images and masks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from semseg.datasets.dataset_keys import SPLITS
-from semseg.datasets.importers import class_masks, coco, colors, cvat, label_studio, labelme, writing
+from semseg.datasets.dataset_file import DatasetFile
+from semseg.datasets.dataset_keys import IGNORE, SPLITS
+from semseg.datasets.importers import writing
+from semseg.datasets.importers.class_choice import choose_classes
 from semseg.datasets.importers.class_lists import (
     Classes,
     assign_train_ids,
@@ -17,45 +19,16 @@ from semseg.datasets.importers.class_lists import (
     parse_map,
     read_classes,
 )
+from semseg.datasets.importers.class_masks import describe_overlaps
+from semseg.datasets.importers.formats import FORMATS
+from semseg.datasets.importers.mask_values import check_masks
 from semseg.datasets.importers.photos import Photo, find_photos
-from semseg.datasets.importers.shapes import Parsed, Polygons, require_pycocotools
-from semseg.datasets.importers.vetting import vet_output, vet_photos, vet_places, vet_shapes, vet_targets
-from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
+from semseg.datasets.importers.shapes import Polygons, require_pycocotools
+from semseg.datasets.importers.sources import BY_CLASS, Key, Parsed, Request
+from semseg.datasets.importers.vetting import vet_photos, vet_request, vet_shapes, vet_targets
+from semseg.errors import InvalidDataError, InvalidInputError
 from semseg.labels import IGNORED
 from semseg.system.worker_pool import run_all
-
-_ORDERS = {
-    "labelme": "in file order",
-    "coco": "crowds first, then larger areas before smaller ones",
-    "cvat": "by z_order, then in file order",
-    "label-studio": "in file order",
-    "colors": None,
-    "class-masks": "in the order of the classes",
-}
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to import, from where, and where to write it; `tools/dataset.py import FORMAT --help` explains each."""
-
-    format: str  # labelme, label-studio, coco, cvat, colors, class-masks
-    source: Path
-    out_dir: Path
-    split: str = "train"
-    images_dir: Path | None = None
-    classes: str | None = None
-    label_map: tuple[str, ...] = ()
-    background: str | None = None
-    order: str = "area"  # coco: area or file
-    line_width_px: int | None = None
-    mask_suffix: tuple[str, ...] = ()
-    image_suffix: tuple[str, ...] = ()
-    snap: float | None = None
-    threshold: int | None = None  # class-masks: brightness from which a pixel belongs to the class
-    skip_broken: bool = False
-    copy: bool = False
-    overwrite: bool = False
-    num_processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -63,43 +36,80 @@ class Plan:
     """A checked import.
 
     Attributes:
-        pictures: the masks to write.
-        num_shapes: number of shapes on them.
-        notes: what was left out, clipped or unused, for the user.
+        found: what the reader of the format has found.
+        pictures: the images and masks, sorted by split.
+        notes: what was left out, replaced, clipped or unused, for the user.
+        label_map: for dataset.yaml: stored values and their classes, if the masks stay where they are; None: they are
+            written as index PNGs.
+        siblings: the dataset.yaml with other splits, which are kept; None: there are none.
     """
 
     request: Request
+    found: Parsed
     classes: Classes
     pictures: tuple[writing.Picture, ...]
-    num_shapes: int
     notes: tuple[str, ...]
     exif: str
+    label_map: Mapping[int, str] | None
     brush: writing.Brush = field(repr=False)
-    existing: writing.Existing | None = field(repr=False)
+    siblings: writing.Existing | None = field(repr=False)
+
+    @property
+    def dataset_path(self) -> Path:
+        """The path of the dataset.yaml."""
+        return self.request.out_dir / "dataset.yaml"
+
+    @property
+    def num_images(self) -> dict[str, int]:
+        """The number of images of each split."""
+        return dict(Counter(picture.split for picture in self.pictures))
+
+    def list_classes(self) -> str:
+        """Return the train ids and names of the classes as text."""
+        return ", ".join(f"{train_id} {name}" for train_id, name in enumerate(self.classes.names))
 
     def write(self, on_progress: Callable[[int, int], None] | None = None) -> writing.Written:
-        """Write the masks, then the list of pairs, then dataset.yaml."""
-        split, out_dir = self.request.split, self.request.out_dir
-        paint = partial(writing.write_picture, self.brush)
-        counts = run_all(paint, self.pictures, self.request.num_processes, on_progress)
-        writing.write_list(out_dir, split, self.pictures)
-        origins = {**(self.existing.origins if self.existing else {}), split: _origin(self.request)}
-        writing.write_dataset_file(out_dir / "dataset.yaml", origins, self.classes, self.exif)
-        num_px = sum(count.all_px for count in counts)
-        covered = sum((count.covered for count in counts), Counter())
-        return writing.Written(sum(count.unpainted_px for count in counts) / num_px, covered, num_px)
+        """Write the masks unless they stay where they are, then the lists of pairs, then dataset.yaml."""
+        are_written = self.label_map is None
+        counts: Sequence[writing.Count] = ()
+        if are_written:
+            write = partial(writing.write_picture, self.brush)
+            counts = run_all(write, self.pictures, self.request.num_processes, on_progress)
+        splits = writing.write_lists(self.request.out_dir, self.pictures, are_written)
+        origins = dict.fromkeys(splits, writing.Origin.of(self.request))
+        kept = self.siblings.origins if self.siblings else {}
+        writing.write_dataset_file(self.dataset_path, kept | origins, self.classes, self.exif, self.label_map)
+        return writing.Written.of(self.pictures, counts)
 
-    def describe(self, written: writing.Written) -> list[str]:
-        """Return lines of text about what was imported; `written` comes from `write`."""
-        request, classes = self.request, self.classes
-        order = _ORDERS["labelme" if request.order == "file" else request.format]
-        listed_classes = ", ".join(f"{train_id} {name}" for train_id, name in enumerate(classes.names))
-        shapes = f", {self.num_shapes} shapes" if order else ""
+    def describe(self, written: writing.Written | None = None) -> list[str]:
+        """Return lines of text about the import.
+
+        Args:
+            written: from `write`; None: without numbers of pixels.
+        """
+        if self.found.describe is not None:
+            lines = self.found.describe(self, written)
+        elif FORMATS[self.request.format].has_splits:
+            where = "index PNGs in train_ids" if self.label_map is None else "masks and images stay where they are"
+            counts = ", ".join(f"{split} {num_images}" for split, num_images in self.num_images.items())
+            lines = [
+                f"{self.dataset_path}: {self.found.headline or f'{self.found.title}; {where}'}",
+                f"images: {counts}",
+                f"classes: {self.list_classes()}",
+            ]
+        else:
+            lines = self._describe_split(written)
+        return [*lines, *self.notes]
+
+    def _describe_split(self, written: writing.Written | None) -> list[str]:
+        request, order = self.request, self.found.order
+        num_shapes = sum(len(picture.shapes) for picture in self.pictures)
+        shapes = f", {num_shapes} shapes" if order else ""
         lines = [
-            f"{request.out_dir / 'dataset.yaml'}: split {request.split}, {len(self.pictures)} images{shapes}",
-            f"classes ({classes.origin}): {listed_classes}",
+            f"{self.dataset_path}: split {request.split}, {len(self.pictures)} images{shapes}",
+            f"classes ({self.classes.origin}): {self.list_classes()}",
         ]
-        if order:
+        if order and written is not None:
             meaning = "ignored (255); `background` CLASS gives them a class"
             if request.background is not None:
                 meaning = f"they are {request.background}"
@@ -107,105 +117,79 @@ class Plan:
                 f"painted {order}, later shapes over earlier ones",
                 f"unpainted pixels: {written.unpainted_share:.1%}, {meaning}",
             ]
-        if request.format == "class-masks":
-            lines.append(class_masks.describe_overlaps(written.covered, written.num_px, classes.names))
-        return lines + list(self.notes)
+            if order == BY_CLASS:
+                lines.append(describe_overlaps(written.covered, written.num_px, self.classes.names))
+        return lines
 
 
-def plan(request: Request) -> Plan:
+def plan(request: Request, on_progress: Callable[[int, int], None] | None = None) -> Plan:
     """Read annotations, images and classes, and check everything; nothing is written.
+
+    Args:
+        request: what to import.
+        on_progress: called with the number of masks that were checked, and of all.
 
     Raises:
         FileNotFoundError: the source, images, or the class list are missing.
         ValueError: something in them cannot be imported, or the output folder holds another data set.
     """
-    if request.split not in SPLITS:
-        raise InvalidInputError(f"`split`: expected {', '.join(SPLITS)}, got {request.split!r}", code="E-input-value")
-    vet_output(request.out_dir, request.num_processes)
-    existing, siblings = _read_target(request)
+    vet_request(request, FORMATS)
+    read, has_splits = FORMATS[request.format]
+    siblings = writing.find_siblings(request, has_splits)
     label_map = parse_map(request.label_map)
-    classes = _choose_classes(request, siblings)
-    described = None
-    if request.format == "colors":
-        assert classes is not None  # `_choose_classes` requires them
-        described = colors.describe_colors(classes, label_map, request.snap, request.source)
+    classes = _read_given_classes(request, siblings)
+    found = read(request, classes)
+    if any(isinstance(shape, Polygons) for annotated in found.images for shape in annotated.shapes):
+        require_pycocotools()
+    notes, train_ids = list(found.notes), {}
+    if found.labels is not None:
+        classes, train_ids, class_notes = choose_classes(found, label_map)
+        notes += class_notes
+    background = request.background
+    if found.background is not None:
+        background = label_map.get(found.background, found.background)
+        background = None if background == IGNORE else background
 
-    parsed, lone_masks = _parse(request)
-    album = find_photos(parsed.images)
-    if request.format == "class-masks":
-        notes = vet_places(parsed.images, lone_masks, request.skip_broken)
-        lone_masks = []
-    else:
-        notes = []
-    missing = [*album.missing, *(f"that of {path}" for path in lone_masks)]
-    num_images = len(parsed.images) + len(lone_masks)
-    notes += vet_photos(num_images, missing, album.unfit, request.skip_broken)
-    num_embedded = sum(photo.is_embedded for photo in album.photos)
-    if num_embedded:
-        folder = request.out_dir / writing.IMAGE_FOLDER / request.split
-        notes.append(f"images that were only in their JSON files (imageData): {num_embedded}, written to {folder}")
-    exif = album.exif or (siblings.file.exif if siblings else "apply")
-    if siblings and exif != siblings.file.exif:
-        raise InvalidDataError(
-            f"{siblings.file.path} has exif: {siblings.file.exif}, but these annotations follow "
-            f"exif: {exif}; give another `out_dir`",
-            code="E-data-exif",
-        )
-    is_masks = request.format == "class-masks"
-    photos, notes_on_shapes = vet_shapes(album.photos, exif, request.skip_broken)
-    photos, notes_on_empty = _without_empty(request, photos)
-    notes += notes_on_shapes + notes_on_empty
-    notes += [f"left out: {count} {kind} (no area)" for kind, count in parsed.left_out]
-    notes += parsed.notes
+    photos, exif, photo_notes = _find_photos(request, found, siblings, has_splits)
+    notes += photo_notes
+    if found.encoding == "shapes" and background is None:
+        kept = [photo for photo in photos if photo.annotated.shapes]
+        if len(kept) < len(photos):
+            remedy = "" if has_splits else "; `background` CLASS keeps them"
+            notes.append(f"left out: {len(photos) - len(kept)} images without shapes{remedy}")
+        photos = kept
+    notes += [f"left out: {count} {kind} (no area)" for kind, count in found.left_out]
     if not photos:
-        raise InvalidDataError(
-            "; ".join([f"{request.source}: no image with annotations to import", *notes]), code="E-data-empty"
-        )
+        what = "annotations to import" if found.encoding == "shapes" else "a mask"
+        raise InvalidDataError("; ".join([f"{request.source}: no image with {what}", *notes]), code="E-data-empty")
 
     shapes = [(shape, photo.size(exif)) for photo in photos for shape in photo.annotated.shapes]
     counts = Counter(shape.label for shape, _ in shapes)
-    # masks of one class: with one class only, the background is the second one, and has no masks
-    declared = [*parsed.declared, *([request.background] if is_masks and request.background else [])]
-    classes = classes or discover_classes({**dict.fromkeys(declared, 0), **counts}, label_map)
-    train_ids = {} if described else assign_train_ids(counts, classes, label_map)
-    if is_masks:
-        photos = [_sort_masks(photo, train_ids) for photo in photos]
-    background = _background_id(request.background, classes)
-    num_clipped = sum(shape.sticks_out(size) for shape, size in shapes)
-    notes += [f"clipped: {num_clipped} shapes that extend beyond their image"] if num_clipped else []
-    photos = sorted(photos, key=lambda photo: photo.annotated.name)
-    pictures = writing.plan_pictures(photos, request.out_dir, request.split, exif, request.copy)
-    vet_targets(pictures)
-    if described:
-        notes += colors.check_colors(pictures, described, classes.origin, request.num_processes)
+    if classes is None:
+        classes = discover_classes({**dict.fromkeys(found.declared, 0), **counts}, label_map)
+    background_id = _background_id(background, classes)
+    rules, ids_of_shapes = None, {}
+    if found.encoding != "shapes":
+        rules = _make_rules(request, found, classes, train_ids, exif)
     else:
-        notes += _describe_unused(classes, {*train_ids.values(), background}, label_map, {*counts, *declared})
-    brush = writing.make_brush(classes, train_ids, background, described)
-    return Plan(request, classes, pictures, len(shapes), tuple(notes), exif, brush, existing)
+        ids_of_shapes = assign_train_ids(counts, classes, label_map)
+        if found.order == BY_CLASS:
+            photos = [_sort_shapes(photo, ids_of_shapes) for photo in photos]
+        num_clipped = sum(shape.sticks_out(size) for shape, size in shapes)
+        notes += [f"clipped: {num_clipped} shapes that extend beyond their image"] if num_clipped else []
+        notes += _describe_unused(found, classes, {*ids_of_shapes.values(), background_id}, label_map, counts)
+    pictures = writing.plan_pictures(photos, request, exif)
+    vet_targets(pictures)
+    if rules is not None:
+        notes += check_masks(pictures, rules, classes.origin, request.num_processes, on_progress)
+    stay = found.is_readable_in_place and not request.copy
+    stored = _written_map(rules.label_map, classes) if stay and rules is not None else None
+    brush = writing.Brush(ids_of_shapes, background_id, classes.colors, rules)
+    return Plan(request, found, classes, pictures, tuple(notes), exif, stored, brush, siblings)
 
 
-def _read_target(request: Request) -> tuple[writing.Existing | None, writing.Existing | None]:
-    """Return the dataset.yaml of the output folder; and again if it has other splits than the requested one."""
-    existing = writing.read_existing(request.out_dir, request.overwrite)
-    if existing is None:
-        return None, None
-    origin = existing.origins.get(request.split)
-    if origin is not None and origin != _origin(request) and not request.overwrite:
-        raise InvalidInputError(
-            f"{existing.file.path} has a split {request.split} from {origin.format} {origin.source}; "
-            "give another `split` or `out_dir`, or `overwrite` to replace it",
-            code="E-input-used",
-        )
-    has_others = any(name != request.split for name in existing.origins)
-    return existing, existing if has_others else None
-
-
-def _origin(request: Request) -> writing.Origin:
-    return writing.Origin.of(request.format, request.source, request.out_dir)
-
-
-def _choose_classes(request: Request, siblings: writing.Existing | None) -> Classes | None:
-    """Return the requested classes, or else those of the other splits; None: they follow from the labels."""
+def _read_given_classes(request: Request, siblings: writing.Existing | None) -> Classes | None:
+    """Return the requested classes, or else those of the other splits; None: they follow from the source."""
     shared = None
     if siblings:
         shared = Classes(siblings.file.classes, siblings.file.palette, str(siblings.file.path))
@@ -216,58 +200,70 @@ def _choose_classes(request: Request, siblings: writing.Existing | None) -> Clas
             "all splits of a set have the same classes: leave out `classes`, or give another `out_dir`",
             code="E-data-classes",
         )
-    if given is None and request.format == "colors":
-        listed_colors = colors.list_colors(request.source, request.mask_suffix)
-        raise InvalidInputError(
-            f"coloured masks need `classes`, a file with lines such as 'road #804080'; {request.source} holds"
-            f" {listed_colors}",
-            code="E-input-required",
-        )
     return given
 
 
-def _parse(request: Request) -> tuple[Parsed, list[Path]]:
-    source, images_dir = request.source, request.images_dir
-    if images_dir is not None and not images_dir.is_dir():
-        raise MissingDataError(f"no folder {images_dir} with images; give another `images_dir`", code="E-data-missing")
-    if request.format == "colors":
-        return colors.parse(source, images_dir, request.mask_suffix, request.image_suffix)
-    if request.format == "class-masks":
-        return class_masks.parse(source, images_dir, request.mask_suffix, request.image_suffix, request.threshold)
-    if request.format == "labelme":
-        return labelme.parse(source, images_dir, request.line_width_px), []
-    if request.format == "label-studio":
-        parsed = label_studio.parse(source, images_dir)
-    elif request.format == "coco":
-        parsed = coco.parse(source, images_dir, request.order)
+def _find_photos(
+    request: Request, found: Parsed, siblings: writing.Existing | None, has_splits: bool
+) -> tuple[list[Photo], str, list[str]]:
+    """Return the photographs with shapes that can be drawn, by split; `exif` of the set; and notes."""
+    album = find_photos(found.images)
+    missing = [*album.missing, *found.missing]
+    num_images = len(found.images) + len(found.missing) + found.num_skipped
+    notes = vet_photos(num_images, missing, album.unfit, request.skip_broken, not has_splits)
+    # an image without a path of its own is always embedded, which is nothing to note
+    num_embedded = sum(bool(photo.embedded and photo.annotated.image_paths) for photo in album.photos)
+    if num_embedded:
+        folder = request.out_dir / writing.IMAGE_FOLDER / request.split
+        notes.append(f"images that were only in their JSON files (imageData): {num_embedded}, written to {folder}")
+    exif = album.exif or (siblings.file.exif if siblings else "apply")
+    if siblings and exif != siblings.file.exif:
+        raise InvalidDataError(
+            f"{siblings.file.path} has exif: {siblings.file.exif}, but these annotations follow "
+            f"exif: {exif}; give another `out_dir`",
+            code="E-data-exif",
+        )
+    photos, notes_on_shapes = vet_shapes(album.photos, exif, request.skip_broken)
+    if has_splits:
+        photos.sort(key=lambda photo: SPLITS.index(photo.annotated.split or request.split))
     else:
-        parsed = cvat.parse(source, images_dir, request.line_width_px)
-    if any(isinstance(shape, Polygons) for annotated in parsed.images for shape in annotated.shapes):
-        require_pycocotools()
-    return parsed, []
+        photos.sort(key=lambda photo: photo.annotated.name)
+    return photos, exif, notes + notes_on_shapes
 
 
-def _without_empty(request: Request, photos: Sequence[Photo]) -> tuple[list[Photo], list[str]]:
-    """Leave out images without shapes, unless `background` gives their pixels a class."""
-    if request.format == "colors" or request.background is not None:
-        return list(photos), []
-    kept = [photo for photo in photos if photo.annotated.shapes]
-    num_empty = len(photos) - len(kept)
-    note = f"left out: {num_empty} images without shapes; `background` CLASS keeps them"
-    return kept, [note] if num_empty else []
+def _make_rules(
+    request: Request, found: Parsed, classes: Classes, train_ids: Mapping[Key, int], exif: str
+) -> DatasetFile:
+    """Return the rules for `masks.decode_mask`."""
+    if request.snap is not None and found.encoding == "ids":
+        raise InvalidInputError(f"`snap` is for coloured masks; those of {found.title} hold ids", code="E-input-value")
+    return DatasetFile(
+        path=request.source,
+        root=Path(),
+        splits={},
+        encoding=found.encoding,
+        classes=classes.names,
+        palette=classes.colors,
+        label_map={key: train_id for key, train_id in train_ids.items() if not isinstance(key, str)},
+        exif=exif,
+        snap=request.snap,
+    )
 
 
-def _sort_masks(photo: Photo, train_ids: Mapping[str, int]) -> Photo:
-    """Sort the masks of an image by class, ignored ones last."""
+def _sort_shapes(photo: Photo, train_ids: Mapping[str, int]) -> Photo:
+    """Sort the shapes of an image by class, ignored ones last."""
     shapes = sorted(photo.annotated.shapes, key=lambda shape: train_ids[shape.label])
     return photo._replace(annotated=replace(photo.annotated, shapes=tuple(shapes)))
 
 
-def _describe_unused(classes: Classes, used: set[int], label_map: dict, known_labels: set) -> list[str]:
-    """Return notes about classes and labels of the map that no shape has."""
-    notes = [f"`label_map`: no shape has the label {label!r}" for label in label_map if label not in known_labels]
+def _describe_unused(
+    found: Parsed, classes: Classes, used: set[int], label_map: Mapping[str, str], counts: Mapping[str, int]
+) -> list[str]:
+    """Return notes about labels of the map that no shape has, and about classes, unless the set itself lists them."""
+    known = {*counts, *found.declared, *(label.key for label in found.labels or ())}
+    notes = [f"`label_map`: no shape has the label {label!r}" for label in label_map if label not in known]
     absent = [name for train_id, name in enumerate(classes.names) if train_id not in used]
-    return notes + ([f"no shape in this split: {', '.join(absent)}"] if absent else [])
+    return notes + ([f"no shape in this split: {', '.join(absent)}"] if absent and found.labels is None else [])
 
 
 def _background_id(name: str | None, classes: Classes) -> int:
@@ -279,3 +275,10 @@ def _background_id(name: str | None, classes: Classes) -> int:
             f"`background` {name} is not a class; expected one of {', '.join(classes.names)}", code="E-input-value"
         )
     return train_id
+
+
+def _written_map(stored: Mapping, classes: Classes) -> dict[int, str]:
+    """Return the `label_map` of a dataset.yaml: all values, or only the ignored ones if the others are positions."""
+    names = {**dict(enumerate(classes.names)), IGNORED: IGNORE}
+    are_positions = all(train_id in (key, IGNORED) for key, train_id in stored.items())
+    return {key: names[train_id] for key, train_id in stored.items() if key != train_id or not are_positions}

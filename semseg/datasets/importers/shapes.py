@@ -14,7 +14,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Literal, NamedTuple, Protocol
 
@@ -181,38 +180,6 @@ class Shape(Protocol):
 
     def mask(self, size: Size) -> np.ndarray:
         """Return its pixels: bool, shape (height, width)."""
-
-
-@dataclass(frozen=True)
-class Annotated:
-    """One image and what was drawn on it, in the order of painting.
-
-    `name` is the name of the mask, a relative path with slashes; `image_paths` are the possible paths of the image,
-    most probable first; `size` is the annotated one, None if the format does not have it; `mask_path` is a coloured
-    mask, instead of shapes; `embedded_in` is a file of labelme that holds the image itself, which is used if none of
-    `image_paths` exists.
-    """
-
-    name: str
-    image_paths: tuple[Path, ...]
-    size: Size | None
-    shapes: tuple[Shape, ...] = ()
-    mask_path: Path | None = None
-    embedded_in: Path | None = None
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """The annotations that a reader of a format has found.
-
-    `declared` are the labels that the file lists, used or not; `left_out` counts shapes without an area, by kind;
-    `notes` are for the user.
-    """
-
-    images: tuple[Annotated, ...]
-    declared: tuple[str, ...] = ()
-    left_out: tuple[tuple[str, int], ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 class Painting(NamedTuple):

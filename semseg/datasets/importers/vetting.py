@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from semseg.datasets.importers.class_masks import PLACES
+from semseg.datasets.dataset_keys import SPLITS
 from semseg.datasets.importers.photos import Photo
-from semseg.datasets.importers.shapes import Annotated
+from semseg.datasets.importers.sources import Request, StoredMask
 from semseg.datasets.importers.writing import Picture
 from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 
 
-def vet_output(out_dir: Path, num_processes: int) -> None:
-    """Check where and by how many processes an import is written.
+def vet_request(request: Request, formats: Iterable[str]) -> None:
+    """Check the options of an import that all formats share.
 
     Raises:
-        ValueError: `out_dir` is a file, or there are no processes.
+        FileNotFoundError: there is no folder `images_dir`.
+        ValueError: the format or split is unknown, `out_dir` is a file, or there are no processes.
     """
-    if num_processes < 1:
-        raise InvalidInputError(f"{num_processes} processes; expected 1 or more", code="E-input-range")
-    if out_dir.exists() and not out_dir.is_dir():
-        raise InvalidInputError(f"`out_dir` {out_dir} is a file; give a folder", code="E-input-value")
+    for option, value, known in (("format", request.format, formats), ("split", request.split, SPLITS)):
+        if value not in known:
+            raise InvalidInputError(f"`{option}`: expected {', '.join(known)}, got {value!r}", code="E-input-value")
+    if request.num_processes < 1:
+        raise InvalidInputError(f"{request.num_processes} processes; expected 1 or more", code="E-input-range")
+    if request.out_dir.exists() and not request.out_dir.is_dir():
+        raise InvalidInputError(f"`out_dir` {request.out_dir} is a file; give a folder", code="E-input-value")
+    if request.images_dir is not None and not request.images_dir.is_dir():
+        raise MissingDataError(
+            f"no folder {request.images_dir} with images; give another `images_dir`", code="E-data-missing"
+        )
 
 
 def vet_photos(
-    num_images: int,
-    missing: Sequence[str],
-    unfit: Sequence[str],
-    skip: bool,
-    remedy: str = "give their folder with `images_dir`, or",
+    num_images: int, missing: Sequence[str], unfit: Sequence[str], skip: bool, has_images_dir: bool
 ) -> list[str]:
     """Raise an error if images are missing, unreadable, or of another size than annotated.
 
@@ -39,12 +43,13 @@ def vet_photos(
         missing: paths of missing images.
         unfit: descriptions of the others.
         skip: return notes instead of raising an error.
-        remedy: what the user can do instead of skipping them; the message goes on with `skip_broken`.
+        has_images_dir: `images_dir` is an option of the format.
 
     Raises:
         FileNotFoundError: images are missing.
         ValueError: images are unreadable or of another size.
     """
+    remedy = "give their folder with `images_dir`, or" if has_images_dir else "replace them, or give"
     if missing and not skip:
         raise MissingDataError(
             f"{len(missing)} of {num_images} images are not there, first {missing[0]}; {remedy}"
@@ -61,28 +66,6 @@ def vet_photos(
     if unfit:
         notes.append(f"left out: {len(unfit)} images that are not those that were annotated, first {unfit[0]}")
     return notes
-
-
-def vet_places(images: Sequence[Annotated], lone_masks: Sequence[Path], skip: bool) -> list[str]:
-    """Raise an error if the path of a mask of one class names no image.
-
-    Args:
-        images: all images, with their masks.
-        lone_masks: masks that belong to no image.
-        skip: return a note instead of raising an error.
-
-    Raises:
-        ValueError: there are such masks.
-    """
-    if not lone_masks:
-        return []
-    num_masks = len(lone_masks) + sum(len(image.shapes) for image in images)
-    fault = f"{len(lone_masks)} of {num_masks} masks name no image and class, first {lone_masks[0]}"
-    if not skip:
-        raise InvalidDataError(
-            f"{fault}; expected {PLACES}, IMAGE as in `images_dir`; `skip_broken` leaves them out", code="E-data-pairs"
-        )
-    return [f"left out: {fault}"]
 
 
 def vet_shapes(photos: Sequence[Photo], exif: str, skip: bool) -> tuple[list[Photo], list[str]]:
@@ -119,21 +102,26 @@ def vet_shapes(photos: Sequence[Photo], exif: str, skip: bool) -> tuple[list[Pho
 
 
 def vet_targets(pictures: Sequence[Picture]) -> None:
-    """Raise an error for two annotations of one image, two masks of one name, or masks that would replace a source.
+    """Raise an error for an image with two annotations or in two splits, two masks of one name, or replaced sources.
 
     Raises:
         ValueError: one of these.
     """
-    sources = {path.resolve() for p in pictures for path in (p.image_path, p.mask_path) if path}
-    images: dict[Path, Picture] = {}
+    sources = {path.resolve() for p in pictures for path in (p.image_path, _path_of(p.mask), p.roi_path) if path}
+    images: dict[object, Picture] = {}
     targets: dict[Path, Picture] = {}
     for picture in pictures:
-        first = images.setdefault(picture.image_path.resolve(), picture)
+        first = images.setdefault(picture.embedded or picture.image_path.resolve(), picture)
+        if first.split != picture.split:
+            raise InvalidDataError(
+                f"{picture.image_path} is in {first.split} and in {picture.split}; keep it in one of them",
+                code="E-data-duplicate",
+            )
         if first is not picture:
             raise InvalidDataError(
                 f"{picture.image_path} is annotated twice; remove one of the annotations", code="E-data-duplicate"
             )
-        for target in filter(None, (picture.target_path, picture.copy_path)):
+        for target in filter(None, (picture.target_path, picture.copy_path, picture.roi_target_path)):
             first = targets.setdefault(target, picture)
             if first is not picture:
                 raise InvalidDataError(
@@ -144,3 +132,7 @@ def vet_targets(pictures: Sequence[Picture]) -> None:
                 raise InvalidInputError(
                     f"{target} is a source and would be replaced; give another `out_dir`", code="E-input-used"
                 )
+
+
+def _path_of(mask: Path | StoredMask | None) -> Path | None:
+    return mask if mask is None or isinstance(mask, Path) else mask.path

@@ -13,9 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from semseg.datasets.dataset_keys import SPLITS
-from semseg.datasets.importers.colors import annotate
-from semseg.datasets.importers.shapes import Annotated
-from semseg.datasets.importers.whole_sets import Label, WholeSet, missing_layout
+from semseg.datasets.importers.layouts import annotate, missing_layout
+from semseg.datasets.importers.sources import Annotated, Label, Parsed
 from semseg.datasets.pairs import name_files
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import distinct_colors
@@ -33,7 +32,7 @@ _CLASSES = (
 )  # fmt: skip
 
 
-def read_voc(source: Path) -> WholeSet:
+def read_voc(source: Path) -> Parsed:
     """Read the lists and pair their images with masks.
 
     Args:
@@ -59,7 +58,7 @@ def read_voc(source: Path) -> WholeSet:
         raise MissingDataError(
             f"no list of images in {root / _LISTS}; expected train.txt and val.txt", code="E-data-missing"
         )
-    splits: dict[str, tuple[Annotated, ...]] = {}
+    images: list[Annotated] = []
     for split, of_split in names.items():
         if absent := [name for name in of_split if name not in mask_of]:
             raise MissingDataError(
@@ -67,13 +66,20 @@ def read_voc(source: Path) -> WholeSet:
                 " add the masks, or remove the lines",
                 code="E-data-missing",
             )
-        splits[split] = tuple(annotate(name, root / _IMAGES / f"{name}.jpg", mask_of[name]) for name in of_split)
+        images += (annotate(name, root / _IMAGES / f"{name}.jpg", mask_of[name], split) for name in of_split)
     listed = {name for of_split in names.values() for name in of_split}
     if unlisted := sorted(mask_of.keys() - listed):
         notes.append(f"left out: {len(unlisted)} masks that are in no list ({listing(unlisted)})")
     colors = [(0, 0, 0), *distinct_colors(len(_CLASSES) - 1)]  # VOClabelcolormap.m, as the palette of the masks
     labels = tuple(Label(value, *row) for value, row in enumerate(zip(_CLASSES, colors, strict=True)))
-    return WholeSet(f"{_TITLE} ({root.name})", "ids", labels, splits, tuple(notes))
+    return Parsed(
+        tuple(images),
+        encoding="ids",
+        labels=labels,
+        notes=tuple(notes),
+        title=f"{_TITLE} ({root.name})",
+        is_readable_in_place=True,
+    )
 
 
 def _list_augmented(root: Path, names: dict[str, list[str]], mask_of: dict[str, Path]) -> tuple[list[str], str]:

@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 import yaml
 
-from semseg.datasets.importers.shapes import Annotated, Points, Size
-from semseg.datasets.importers.whole_sets import Label, WholeSet, missing_layout
+from semseg.datasets.importers.layouts import missing_layout
+from semseg.datasets.importers.shapes import Points, Size
+from semseg.datasets.importers.sources import Annotated, Label, Parsed
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import TRAINING_SUFFIXES, walk_files
 from semseg.system.path_lists import read_list_text, read_path_list, resolve_listed_path
@@ -58,7 +59,7 @@ class RelativePolygon:
         return mask.view(bool)
 
 
-def read_yolo(source: Path) -> WholeSet:
+def read_yolo(source: Path) -> Parsed:
     """Read data.yaml, and the images and polygons of all its splits.
 
     Args:
@@ -70,7 +71,7 @@ def read_yolo(source: Path) -> WholeSet:
     """
     path, content = _read_yaml(source)
     names = _read_names(path, content.get("names"))
-    splits, notes = {}, []
+    annotated, notes = [], []
     num_unlabelled = 0
     for split, keys in _KEYS.items():
         places = next((content[key] for key in keys if content.get(key)), None)
@@ -80,16 +81,14 @@ def read_yolo(source: Path) -> WholeSet:
         places = places if isinstance(places, list) else [places]
         for place in places:
             images |= _list_images(path, content, split, str(place), len(places) > 1)
-        annotated = []
         for image_path, name in images.items():
             label_path = _label_path(image_path)
             num_unlabelled += not label_path.is_file()
             shapes = _read_polygons(label_path, names) if label_path.is_file() else ()
-            annotated.append(Annotated(name, (image_path,), None, shapes))
-        if not annotated:
+            annotated.append(Annotated(name, (image_path,), None, shapes, split=split))
+        if not images:
             raise InvalidDataError(f"{path}: no image in {split}: {listing(places)}", code="E-data-empty")
-        splits[split] = tuple(annotated)
-    if not splits:
+    if not annotated:
         raise InvalidDataError(f"{path}: expected train, val or test, with a folder of images", code="E-data-yaml")
     if num_unlabelled:
         notes.append(f"images without text file, which are only {_BACKGROUND}: {num_unlabelled}")
@@ -97,7 +96,13 @@ def read_yolo(source: Path) -> WholeSet:
     if _BACKGROUND not in names.values():
         labels.insert(0, Label(_BACKGROUND, _BACKGROUND, (0, 0, 0)))
     notes.append("painted: larger polygons first, smaller ones over them")
-    return WholeSet(f"YOLO polygons of {path}", "shapes", tuple(labels), splits, tuple(notes), _BACKGROUND)
+    return Parsed(
+        tuple(annotated),
+        labels=tuple(labels),
+        notes=tuple(notes),
+        title=f"YOLO polygons of {path}",
+        background=_BACKGROUND,
+    )
 
 
 def _read_yaml(source: Path) -> tuple[Path, dict[str, Any]]:

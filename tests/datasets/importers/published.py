@@ -5,7 +5,7 @@ from PIL import Image
 
 from semseg.checks.dataset import check_dataset_file
 from semseg.datasets.dataset_file import read_dataset_file
-from semseg.datasets.importers import SetRequest, plan_set
+from semseg.datasets.importers import Request, plan
 from semseg.datasets.masks import decode_mask
 from semseg.datasets.pairs import find_pairs
 
@@ -48,9 +48,9 @@ def read_back(out_dir):
 
 
 def imported(name, source, **more):
-    plan = plan_set(SetRequest(name, source, source.parent / "out", **more))
-    plan.write()
-    return (plan, *read_back(source.parent / "out"))
+    done = plan(Request(name, source, source.parent / "out", **more))
+    done.write()
+    return (done, *read_back(source.parent / "out"))
 
 
 def draw(root, *places, mask):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from semseg.datasets.dataset_file import read_dataset_file
-from semseg.datasets.importers import CamVidRequest, plan_camvid
+from semseg.datasets.importers import Request, plan
 from semseg.datasets.importers.camvid_classes import COLORS, GROUPS
 from semseg.datasets.pairs import find_pairs
 from semseg.labels import IGNORED
@@ -71,10 +71,10 @@ def kaggle(tmp_path):
 
 def imported(source, **more):
     """Import a set; return the plan, and by split the names of its pictures with the first row of their masks."""
-    plan = plan_camvid(CamVidRequest(source, source.parent / "out", **more))
-    plan.write()
+    done = plan(Request("camvid", source, source.parent / "out", **more))
+    done.write()
     dataset = read_dataset_file(source.parent / "out/dataset.yaml")
-    return plan, {
+    return done, {
         split: {
             image.stem: np.asarray(Image.open(mask))[0].tolist() for image, mask, _ in find_pairs(dataset, split).pairs
         }
@@ -217,7 +217,7 @@ def test_a_second_import_replaces_the_first_and_no_other_set(segnet, original):
 )
 def test_wrong_requests_are_named(segnet, change, code, values):
     with raises(code, values):
-        plan_camvid(CamVidRequest(**{"source": segnet, "out_dir": segnet.parent / "out", **change}))
+        plan(Request("camvid", **{"source": segnet, "out_dir": segnet.parent / "out", **change}))
 
 
 def test_wrong_sources_are_errors(segnet, original, fastai, tmp_path):

@@ -99,6 +99,7 @@ def test_unknown_labels_are_errors_with_counts_and_the_nearest_class(tmp_path):
     label_map = parse_map(["cra=car", "Traffic Light=traffic light", "zebra=ignore"])
     train_ids = assign_train_ids(counts, classes, label_map)
     assert train_ids == {"cra": 0, "Traffic Light": 1, "zebra": IGNORED, "car": 0}
+    assert parse_map(["zebra=__ignore__"]) == {"zebra": "ignore"}
 
 
 def test_maps_to_unknown_classes_are_errors(tmp_path):

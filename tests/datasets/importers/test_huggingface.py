@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semseg.datasets.importers import SavedSetRequest, plan_saved_set
+from semseg.datasets.importers import Request, plan
 from semseg.labels import IGNORED
 from tests.conftest import raises
 from tests.datasets.importers.published import RANDOM, SHAPE, columns, read_back
@@ -58,9 +58,9 @@ def saved(tmp_path):
 
 
 def imported(root, **more):
-    plan = plan_saved_set(SavedSetRequest(root / "saved", root / "out", **more))
-    plan.write()
-    return (plan, *read_back(root / "out"))
+    done = plan(Request("huggingface", root / "saved", root / "out", **more))
+    done.write()
+    return (done, *read_back(root / "out"))
 
 
 def test_images_are_written_as_they_are_and_masks_as_train_ids(saved):
@@ -71,9 +71,9 @@ def test_images_are_written_as_they_are_and_masks_as_train_ids(saved):
         "val": {"000000": [0, 1, 2, 2, 2, 2]},
     }
     assert plan.notes == ("left out: the splits extra",)
-    for index, row in enumerate(plan.found.splits["train"]):
+    for index, image in enumerate(image for image in plan.found.images if image.split == "train"):
         path = saved / f"out/images/train/00000{index}{('.jpg', '.png', '.jpg')[index]}"
-        assert path.read_bytes() == row.read_image("image")
+        assert path.read_bytes() == image.embedded.read()
 
 
 def test_sets_without_names_ask_for_classes_and_list_the_values(saved):
@@ -156,7 +156,7 @@ def test_rows_that_cannot_be_used_are_counted(tmp_path):
 def test_wrong_folders_and_files_are_errors(saved, tmp_path):
     with raises("E-data-missing", r"expected dataset_dict\.json or state\.json, .*; it holds a"):
         (tmp_path / "other/a").mkdir(parents=True)
-        plan_saved_set(SavedSetRequest(tmp_path / "other", tmp_path / "out"))
+        plan(Request("huggingface", tmp_path / "other", tmp_path / "out"))
     arrow = saved / "saved/train/data-00000-of-00002.arrow"
     arrow.write_bytes(b"not arrow")
     with raises("E-data-unreadable", "is not an Arrow stream"):

@@ -9,9 +9,9 @@ import semseg.plugins  # noqa: F401
 from semseg.checks.dataset import check_dataset_file
 from semseg.cli.groups import data
 from semseg.datasets.dataset_file import read_dataset_file
+from semseg.datasets.importers import Request, plan
 from semseg.datasets.importers.crackforest import read_crackforest
 from semseg.datasets.importers.drive import read_drive
-from semseg.datasets.importers.two_class_sets import SetRequest, plan_set
 from semseg.datasets.masks import decode_pair
 from semseg.datasets.pairs import find_pairs
 from tests.conftest import raises
@@ -88,21 +88,23 @@ def test_drive_becomes_three_splits_with_the_field_of_view(drive, tmp_path, caps
 
 
 def test_an_import_into_its_own_folder_can_be_repeated_and_another_set_is_not_replaced(drive, crackforest, tmp_path):
-    request = SetRequest(drive, tmp_path / "out", copy=True)
+    request = Request("drive", drive, tmp_path / "out", copy=True)
     for _ in range(2):
-        plan_set(request, read_drive).write()
+        plan(request).write()
     assert len(list((tmp_path / "out/images").rglob("*.tif"))) == 13
     with raises("E-input-used", "has splits from drive"):
-        plan_set(SetRequest(crackforest, tmp_path / "out"), read_crackforest)
+        plan(Request("crackforest", crackforest, tmp_path / "out"))
+    plan(Request("crackforest", crackforest, tmp_path / "out", overwrite=True)).write()
+    assert "001" in read_back(tmp_path / "out", "train")
     with raises("E-input-used", "is the folder that is imported"):
-        plan_set(SetRequest(drive, drive), read_drive)
+        plan(Request("drive", drive, drive))
 
 
 def test_pictures_of_drive_without_truth_are_left_out(drive):
     for path in (drive / "test/1st_manual").iterdir():
         path.unlink()
     found = read_drive(drive)
-    assert {frame.split for frame in found.frames} == {"train", "val"}
+    assert {image.split for image in found.images} == {"train", "val"}
     assert any("left out: 3 photographs without truth (01_test.tif, " in note for note in found.notes)
     (drive / "training/mask/25_training_mask.gif").unlink()
     with raises("E-data-missing", r"1 photographs have no field of view .*25_training\.tif"):
@@ -113,10 +115,10 @@ def test_a_truth_of_another_size_or_with_other_values_is_refused(drive, tmp_path
     path = drive / "training/1st_manual/22_manual1.gif"
     grey(path, np.zeros((3, 3), np.uint8))
     with raises("E-data-size", r"22_manual1\.gif is 3x3, its image .*22_training\.tif is 5x6"):
-        plan_set(SetRequest(drive, tmp_path / "out"), read_drive)
+        plan(Request("drive", drive, tmp_path / "out"))
     grey(path, np.full(SIZE, 100, np.uint8))
     with raises("E-data-mask-values", r"22_manual1\.gif holds \{100: 30 px\}"):
-        plan_set(SetRequest(drive, tmp_path / "out"), read_drive)
+        plan(Request("drive", drive, tmp_path / "out"))
 
 
 def test_crackforest_is_divided_by_tens_and_2_is_crack(crackforest, tmp_path, capsys):
@@ -147,7 +149,7 @@ def test_files_that_hold_no_such_truth_are_refused(crackforest, tmp_path, fault)
         write_truth(path, truth(3))
     code = "E-data-mask-values" if fault == "zeros" else "E-data-unreadable"
     with raises(code, r"003\.mat"):
-        plan_set(SetRequest(crackforest, tmp_path / "out"), read_crackforest)
+        plan(Request("crackforest", crackforest, tmp_path / "out"))
 
 
 def test_wrong_folders_say_what_is_expected(tmp_path):

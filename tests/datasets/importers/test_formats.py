@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semseg.cli.import_sets import SET_FORMATS
-from semseg.datasets.importers import SetRequest, plan_set
+from semseg.cli.imports import IMPORT_FORMATS
+from semseg.datasets.importers import Request, plan
 from semseg.datasets.importers.ade20k_classes import ADE20K_CLASSES
-from semseg.datasets.importers.whole_set_import import READERS
+from semseg.datasets.importers.formats import FORMATS
 from semseg.labels import CITYSCAPES, IGNORED, distinct_colors
 from tests.conftest import raises
 from tests.datasets.importers.published import columns, draw, imported, save, save_photo
@@ -95,19 +95,19 @@ def test_a_copy_holds_index_pngs_of_the_same_train_ids(tmp_path, name):
 
 
 def test_every_format_is_described_on_the_command_line():
-    assert SET_FORMATS.keys() == READERS.keys()
+    assert IMPORT_FORMATS.keys() == FORMATS.keys()
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", [*SETS, "class-dict", "yolo", "camvid"])
 @pytest.mark.parametrize("is_file", [False, True])
 def test_another_layout_is_one_sentence_with_what_was_expected(tmp_path, name, is_file):
     source = tmp_path / "raw"
     save_photo(source / "photos/a.png")
     source = source / "photos/a.png" if is_file and name != "yolo" else source
     with raises("E-data-missing", r"is not the folder of .*: expected .*; it (holds photos|is a file)"):
-        plan_set(SetRequest(name, source, tmp_path / "out"))
+        plan(Request(name, source, tmp_path / "out"))
     with raises("E-data-missing", "no folder .*none"):
-        plan_set(SetRequest(name, tmp_path / "none", tmp_path / "out"))
+        plan(Request(name, tmp_path / "none", tmp_path / "out"))
 
 
 @pytest.mark.parametrize("name", SETS)
