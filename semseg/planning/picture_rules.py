@@ -258,11 +258,14 @@ def choose_rare_crops(fingerprint: Fingerprint, passes: float) -> Choice:
     names = ", ".join(figures.name for figures in sorted(rare, key=lambda figures: figures.pixel_share)[:3])
     if passes < MANY_PASSES:
         return Choice(
-            "rare-class crops", 0.0, "none", f"{names} are rare, but in {passes:.0f} passes the crops change nothing."
+            "rare-class crops",
+            0.0,
+            "none",
+            f"few pixels: {names}; but in {passes:.0f} passes the crops change nothing.",
         )
     return Choice(
         "rare-class crops",
         0.5,
         "half of the crops",
-        f"{names} have less than {VERY_RARE_SHARE:.0%} of the pixels, and there is time for {passes:.0f} passes.",
+        f"less than {VERY_RARE_SHARE:.0%} of the pixels: {names}; and there is time for {passes:.0f} passes.",
     )
