@@ -2,9 +2,9 @@
 
     python tests/cli/killed_shards.py SEED KILLS NUM_SHARDS CHECKPOINT FOLDER OUT_DIR
 
-The program forks, so that each start need not import PyTorch. A third of the kills happens after a random number of
-rows, the others after a random time. It prints a JSON list: of each shard the exit codes of its starts, and the number
-of rows after each kill.
+The program forks, so that each start need not import PyTorch. The first kill of a shard, and a third of the others,
+happens after one or two more rows, the rest after a random time. It prints a JSON list: of each shard the exit codes of
+its starts, and the number of rows after each kill.
 """
 
 import json
@@ -57,8 +57,8 @@ class Killed:
     def _start(self):
         self.pid, self.began = start(self.arguments, self.log), time.monotonic()
         rows = count_rows(self.table)
-        by_rows = self.rng.random() < 1 / 3
-        self.rows_at_kill = rows + self.rng.randint(1, 3) if by_rows else 10**9
+        by_rows = not self.codes or self.rng.random() < 1 / 3
+        self.rows_at_kill = rows + self.rng.randint(1, 2) if by_rows else 10**9
         self.deadline = self.began + (60 if by_rows else self.rng.uniform(0, self.longest_s))
 
     def step(self):
