@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from semseg.cli.infer_videos import segment_video_inputs
 from semseg.cli.predictor import add_model_flags, add_speed_flags, find_pictures, open_predictor, split_config
 from semseg.cli.program import ArgumentParser, add_debug_flag
 from semseg.errors import InvalidInputError
+from semseg.system.wording import FLAGS
 
 DEFAULTS = {
     "no_vis": False,
@@ -28,14 +31,14 @@ DEFAULTS = {
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = ArgumentParser(
-        usage="%(prog)s [CONFIG] CHECKPOINT INPUT… [--out-dir DIR] [options]",
+        usage="%(prog)s [CONFIG] CHECKPOINT INPUT… [--out-dir DIR] [options]\n       %(prog)s --merge DIR",
         description="Segment photographs or videos. Writes vis/ (overlays) and pred/ (train ids, palette PNG), named"
         " after the images, as soon as each result is computed; also manifest.csv (the outcome of each image) and"
         " stats.csv (the share of each class in it).",
     )
     parser.add_argument(
         "words",
-        nargs="+",
+        nargs="*",
         metavar="CONFIG CHECKPOINT INPUT",
         help="config file, not needed if the"
         " checkpoint contains it; checkpoint (.pth, .pt, .safetensors) or exported .onnx, .xml;"
@@ -57,6 +60,19 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--geojson", type=Path, metavar="FILE", help="write the GPS positions of the photographs as GeoJSON"
     )
     parser.add_argument("--skip-existing", action="store_true", help="skip inputs with complete results")
+    parser.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="segment part I of N of the inputs, counted from 1: 1/8 to 8/8. All parts may run at the same time, on any"
+        " machines, with the same --out-dir; --merge joins their tables",
+    )
+    parser.add_argument(
+        "--merge",
+        type=Path,
+        metavar="DIR",
+        help="join the tables of all shards in an --out-dir to manifest.csv and stats.csv, without a model; exit with"
+        " code 1 if an image is missing or failed",
+    )
     parser.add_argument("--keep-suffix", action="store_true", help="name the results of a.jpg a.jpg.png, not a.png")
     parser.add_argument(
         "--on-error",
@@ -78,7 +94,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add_debug_flag(parser)
     parser.set_defaults(**DEFAULTS)
     args = parser.parse_intermixed_args(argv)
-    args.config, args.words = split_config(args.words)
+    if args.merge is not None:
+        unused = [name for name, value in vars(args).items() if value and value != parser.get_default(name)]
+        for name in unused:
+            if name not in ("merge", "geojson", "debug"):
+                parser.error(f"{FLAGS[name]} has no effect with --merge; leave it out")
+        return args
+    args.config, args.words = split_config(args.words) if args.words else (None, [])
     if len(args.words) < 2:
         parser.error("INPUT or CHECKPOINT is missing: expected [CONFIG] CHECKPOINT INPUT")
     args.checkpoint, *args.inputs = args.words
@@ -99,11 +121,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run_infer(args: argparse.Namespace) -> int:
     """Segment the inputs of parsed arguments, and return the exit code."""
     warnings.filterwarnings("ignore", module="PIL")  # one line for each photograph with odd metadata
+    if args.merge is not None:
+        return _merge(args.merge, args.geojson)
     from semseg.inference import Outputs, infer, is_video
     from semseg.inference.outputs import SUFFIXES, check_kinds, check_sources_stay
     from semseg.inference.reading import MAX_PIXELS
-    from semseg.inference.stream import rank_and_size
+    from semseg.inference.run_record import describe_run
+    from semseg.inference.shards import SHARDS_NAME, parse_shard, rank_and_size
 
+    shard = None if args.shard is None else parse_shard(args.shard)
     rank, num_ranks = rank_and_size(args.launcher)
     save = [kind for kind in args.save.split(",") if kind]
     videos = [source for source in args.inputs if is_video(source)]
@@ -113,8 +139,8 @@ def run_infer(args: argparse.Namespace) -> int:
         )
     _check_options(args, save, bool(videos))
     if videos:
-        return _segment_videos(args, videos, save)
-    result_dirs = [args.out_dir / kind for kind in SUFFIXES]
+        return segment_video_inputs(args, videos, save, shard)
+    result_dirs = [args.out_dir / name for name in (*SUFFIXES, SHARDS_NAME)]
     images, left_out = find_pictures(args.checkpoint, *args.inputs, leave_out=result_dirs, keep_suffix=args.keep_suffix)
     check_kinds(save)
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
@@ -139,13 +165,26 @@ def run_infer(args: argparse.Namespace) -> int:
         stop_on_error=args.on_error == "stop",
         max_pixels=args.max_pixels or MAX_PIXELS,
         geojson=args.geojson,
+        run=describe_run(predictor, args.checkpoint, images[0], {**vars(args), "save": sorted(outputs.kinds)}),
+        shard=shard,
         rank=rank,
         num_ranks=num_ranks,
     )
     print("\n".join([*summary.lines(outputs), *(left_out.lines() if rank == 0 else ())]))
+    if shard is not None and rank == 0:
+        print(f"shard {shard} of {len(images)} images; when all shards have ended: --merge {args.out_dir}")
     if args.bits is not None and summary.num_done and not summary.num_deep:
         print(f"--bits {args.bits} had no effect: none of the photographs stores 16 bits")
     return 1 if summary.failed else 0
+
+
+def _merge(out_dir: Path, geojson: Path | None) -> int:
+    from semseg.inference.merging import merge_shards
+
+    merged = merge_shards(out_dir, geojson)
+    print("\n".join(merged.lines), end="\n" if merged.lines else "")
+    print("\n".join(merged.faults), end="\n" if merged.faults else "", file=sys.stderr)
+    return 1 if merged.faults else 0
 
 
 _IMAGE_OPTIONS = ("no_vis", "legend", "geojson", "keep_suffix", "max_pixels", "batch")
@@ -177,6 +216,11 @@ def _check_options(args: argparse.Namespace, save: list[str], is_video: bool) ->
             )
         if args.no_vis and "side-by-side" not in save:
             refuse(_OVERLAY_OPTIONS, "with --no-vis")
+    if args.shard is not None and args.geojson is not None:
+        raise InvalidInputError(
+            f"`geojson` needs the places of all shards; write it with --merge {args.out_dir} `geojson` {args.geojson}",
+            code="E-input-no-effect",
+        )
     check_folder(args.out_dir, "out_dir")
     if args.geojson is not None:
         check_folder(args.geojson.parent, "geojson")
@@ -212,43 +256,3 @@ def _num_pixels(path: Path) -> int:
         header = read_header(path, "ignore")
         return header.width * header.height
     return 0
-
-
-def _segment_videos(args: argparse.Namespace, videos: list[str], save: list[str]) -> int:
-    from semseg.inference import Outputs
-    from semseg.inference.sources import LeftOut, find_videos, is_live
-    from semseg.inference.video import segment_videos
-
-    if args.launcher != "none":
-        raise InvalidInputError(
-            f"{videos[0]} is a video: its frames are processed in order; use tools/infer.py",
-            code="E-input-kind",
-        )
-    if args.bits is not None:
-        raise InvalidInputError(
-            "--bits has no effect on videos, whose frames have 8 bits; leave it out", code="E-input-no-effect"
-        )
-    left_out = LeftOut()
-    files = (
-        find_videos(
-            *(source for source in videos if not is_live(source)),
-            leave_out=[args.out_dir / "vis"],
-            left_out=left_out,
-        )
-        if any(not is_live(source) for source in videos)
-        else []
-    )
-    live = [source for source in videos if is_live(source)]
-    predictor = open_predictor(args, all_probabilities="--smooth" if args.smooth else None)
-    outputs = Outputs(args.out_dir, predictor.classes, predictor.palette, opacity=args.opacity, outlines=args.outlines)
-    failed = segment_videos(
-        predictor,
-        [*files, *live],
-        outputs,
-        extras=save,
-        smooth=args.smooth,
-        skip_existing=args.skip_existing,
-        stop_on_error=args.on_error == "stop",
-    )
-    print("\n".join(left_out.lines()), end="\n" if left_out.lines() else "")
-    return 1 if failed else 0

@@ -33,10 +33,11 @@ class Manifest:
     process that ends merges the parts.
 
     Args:
-        out_dir: made if missing.
+        out_dir: the folder of the tables; made if missing.
         classes: names, in the order of their train ids.
         rank: of this process.
         num_ranks: number of processes.
+        others: folders with tables of other runs with the same model and options, which are only read.
 
     Attributes:
         num_replaced: results of other images with the names of those of this run; known after `begin`.
@@ -45,10 +46,17 @@ class Manifest:
         ValueError: the folder holds the tables of a model with other classes.
     """
 
-    def __init__(self, out_dir: Path, classes: Sequence[str], rank: int = 0, num_ranks: int = 1) -> None:
+    def __init__(
+        self,
+        out_dir: Path,
+        classes: Sequence[str],
+        rank: int = 0,
+        num_ranks: int = 1,
+        others: Sequence[Path] = (),
+    ) -> None:
         self._rank, self._num_ranks = rank, num_ranks
         out_dir.mkdir(parents=True, exist_ok=True)
-        self._out_dir = out_dir
+        self._out_dir, self._others = out_dir, others
         self._lock = threading.Lock()
         self._columns = {"manifest": MANIFEST_COLUMNS, "stats": (*STATS_COLUMNS, *classes)}
         self.num_replaced = 0
@@ -62,7 +70,7 @@ class Manifest:
                 )
 
     def begin(self, sources: Mapping[str, str], is_done: Callable[[str, Row], bool]) -> list[str]:
-        """Remove the rows of images that will be segmented.
+        """Remove the rows of images that will be segmented, and copy those of images that another run has segmented.
 
         Args:
             sources: path of each image of this process, by the name of its results.
@@ -81,9 +89,11 @@ class Manifest:
                 for name in sources
                 if name not in same or rows[name]["status"] != OK or not is_done(name, rows[name])
             ]
-            for table in self._columns:
-                self._fold(table, {name: sources[name] for name in todo})
-        return todo
+            copied = self._rows_of_others({name: sources[name] for name in todo if name not in rows}, is_done)
+            for place, table in enumerate(self._columns):
+                more = [rows[place] for rows in copied.values()]
+                self._fold(table, {name: sources[name] for name in todo}, more=more)
+        return [name for name in todo if name not in copied]
 
     def add(self, row: Mapping[str, object], stats: Mapping[str, object] | None = None) -> None:
         """Append the rows of an image; thread-safe. `stats` comes first, so that every row of the manifest has one."""
@@ -97,6 +107,13 @@ class Manifest:
         with self._locked():
             for table in self._columns:
                 self._fold(table, {}, {name: place for place, name in enumerate(order)})
+
+    def replace(self, rows: Sequence[Row], stats: Sequence[Row]) -> None:
+        """Replace both tables. `stats` comes first, so that every row of the manifest has one."""
+        with self._locked():
+            for table, content in (("stats", stats), ("manifest", rows)):
+                self._write(self._out_dir / f"{table}.csv", table, content)
+                self._remove_parts(table)
 
     def write_geojson(self, path: Path) -> int:
         """Write images whose metadata have a position as points, and return their number."""
@@ -134,35 +151,51 @@ class Manifest:
         finally:
             os.close(descriptor)
 
-    def _parts(self, table: str) -> list[Path]:
-        return sorted(self._out_dir.glob(f".{table}.part*.csv"))
-
     def _rows(self, table: str) -> list[Row]:
-        """Return all rows, also those of the parts; of several rows of an image the last one counts."""
-        rows: dict[str, Row] = {}
-        names = {} if table == "manifest" else {row["source"]: row["name"] for row in self._rows("manifest")}
-        for path in (self._out_dir / f"{table}.csv", *self._parts(table)):
-            for row in _read(path) if path.is_file() else ():
-                name = row.get("name") or names.get(row["source"]) or _name_of(row.get("outputs", "")) or row["source"]
-                rows[name] = {**dict.fromkeys(self._columns[table], ""), **row, "name": name}
-        return list(rows.values())
+        return read_rows(self._out_dir, table, self._columns[table])
 
-    def _fold(self, table: str, without: Mapping[str, str], order: Mapping[str, int] | None = None) -> None:
+    def _rows_of_others(
+        self, sources: Mapping[str, str], is_done: Callable[[str, Row], bool]
+    ) -> dict[str, tuple[Row, Row]]:
+        """Return the rows of the manifest and of the statistics of images that another run has segmented, by name."""
+        found: dict[str, tuple[Row, Row]] = {}
+        for folder in self._others if sources else ():
+            stats = {row["name"]: row for row in read_rows(folder, "stats", self._columns["stats"])}
+            for row in read_rows(folder, "manifest", self._columns["manifest"]):
+                name = row["name"]
+                if name not in sources or name in found or name not in stats or row["status"] != OK:
+                    continue
+                if _is_same(row["source"], sources[name]) and is_done(name, row):
+                    found[name] = row, stats[name]
+        return found
+
+    def _fold(
+        self,
+        table: str,
+        without: Mapping[str, str],
+        order: Mapping[str, int] | None = None,
+        more: Sequence[Row] = (),
+    ) -> None:
         """Merge the parts into one file, and remove those of this process and of processes that have ended.
 
         Args:
             table: `manifest` or `stats`.
             without: images whose rows are left out: paths by name.
             order: position of each image, by name; default: as the rows are.
+            more: rows that are added.
         """
         rows = [row for row in self._rows(table) if row["name"] not in without]
         # rows of failed images from older versions have the path in place of the name
         paths = {str(absolute_path(source)) for source in without.values()}
         rows = [row for row in rows if row["name"] != row["source"] or str(absolute_path(row["source"])) not in paths]
+        rows += more
         if order is not None:
             rows.sort(key=lambda row: order.get(row["name"], -1))
         self._write(self._out_dir / f"{table}.csv", table, rows)
-        for path in self._parts(table):
+        self._remove_parts(table)
+
+    def _remove_parts(self, table: str) -> None:
+        for path in _parts(self._out_dir, table):
             number = int(path.name.split(".part")[1].split(".")[0])
             if number == self._rank or number >= self._num_ranks or self._num_ranks == 1:
                 path.unlink()
@@ -187,31 +220,21 @@ class Manifest:
             os.close(descriptor)
 
 
-def describe_outputs(paths: Sequence[Path], out_dir: Path) -> dict[str, str]:
-    """Return the columns about the files that were written for an image: their paths below `out_dir`, and their sizes.
+def read_rows(out_dir: Path, table: str, columns: Sequence[str] = MANIFEST_COLUMNS) -> list[Row]:
+    """Return all rows of a table, also those of the parts; of several rows of an image the last one counts.
 
     Args:
-        paths: files, or folders, whose size is that of the files in them.
-        out_dir: the folder of the results.
+        out_dir: the folder of the tables; it need not hold any.
+        table: `manifest` or `stats`.
+        columns: that every row gets, empty if the table does not have them.
     """
-    return {
-        "outputs": ";".join(path.relative_to(out_dir).as_posix() for path in paths),
-        "bytes": ";".join(str(_num_bytes(path)) for path in paths),
-    }
-
-
-def whole_outputs(row: Row, out_dir: Path) -> set[Path]:
-    """Return the outputs of a row that still have the size that they had when they were written.
-
-    For a row without sizes, which an older version wrote, the result is empty.
-    """
-    sizes = row["bytes"].split(";") if row["bytes"] else []
-    # the name may contain semicolons
-    outputs = row["outputs"].replace(row["name"], "\0").split(";")
-    paths = [out_dir / output.replace("\0", row["name"]) for output in outputs]
-    if len(sizes) != len(paths):
-        return set()
-    return {path for path, size in zip(paths, sizes, strict=True) if path.exists() and str(_num_bytes(path)) == size}
+    rows: dict[str, Row] = {}
+    names = {} if table == "manifest" else {row["source"]: row["name"] for row in read_rows(out_dir, "manifest")}
+    for path in (out_dir / f"{table}.csv", *_parts(out_dir, table)):
+        for row in _read(path) if path.is_file() else ():
+            name = row.get("name") or names.get(row["source"]) or _name_of(row.get("outputs", "")) or row["source"]
+            rows[name] = {**dict.fromkeys(columns, ""), **row, "name": name}
+    return list(rows.values())
 
 
 def holds_results(folder: Path) -> bool:
@@ -222,7 +245,7 @@ def holds_results(folder: Path) -> bool:
             columns = next(csv.reader(file), [])
         if {"source", "outputs", "status"} <= set(columns):
             return True
-    if any(folder.glob(".manifest.part*.csv")):
+    if any(folder.glob(".manifest.part*.csv")) or any(folder.glob("shards/*/shard.json")):
         return True
     for name, schema in _OTHER_RESULTS.items():
         path = folder / name
@@ -231,10 +254,8 @@ def holds_results(folder: Path) -> bool:
     return False
 
 
-def _num_bytes(path: Path) -> int:
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
-    return path.stat().st_size
+def _parts(out_dir: Path, table: str) -> list[Path]:
+    return sorted(out_dir.glob(f".{table}.part*.csv"))
 
 
 def _is_same(recorded: str, source: str) -> bool:

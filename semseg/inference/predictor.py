@@ -48,6 +48,7 @@ class Predictor:
         content: of the checkpoint, from `read_checkpoint`; default: it is read here.
 
     Attributes:
+        cfg: as given.
         model: the segmentor, in evaluation mode, without gradients.
         classes: names, in the order of their train ids.
         palette: RGB, shape (num_classes, 3).
@@ -90,7 +91,7 @@ class Predictor:
         self._on_note = on_note
         self.device = torch.device(device or ("cuda:0" if torch.cuda.is_available() else "cpu"))
         self.precision, reason = choose_precision(precision, self.device)
-        self._compiles = compile
+        self.cfg, self._compiles = cfg, compile
         self._lock = threading.RLock()
         self._opener = ModelOpener(cfg, checkpoint, self.device, self.is_stock)
         content = read_checkpoint(checkpoint) if content is None else content

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from rich.console import Console
 
-from semseg.inference.manifest import OK, Manifest, describe_outputs
+from semseg.inference.manifest import OK, Manifest
 from semseg.inference.outputs import Outputs
+from semseg.inference.recorded_outputs import describe_outputs
 from semseg.inference.run_summary import Summary, progress_bar
 from semseg.inference.sources import SourceImage
 from semseg.system.stopping import Stopped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,10 +61,20 @@ class Summary:
             speed = f"{self.seconds:.1f} s, {self.num_done / self.seconds:.3g} images/s"
             lines.append(f"{speed}; slowest stage: {slowest} ({stages})")
         if self.num_with_data:
-            order = sorted(zip(self.shares, outputs.classes, strict=True), reverse=True)
-            shares = ", ".join(f"{name} {100 * share:.1f} %" for share, name in order[:8] if share >= 0.0005)
-            lines.append(f"mean class shares: {shares}")
+            lines.append(describe_shares(self.shares, outputs.classes))
         return lines
+
+
+def describe_shares(shares: np.ndarray, classes: Sequence[str]) -> str:
+    """Return the line with the largest mean shares of classes.
+
+    Args:
+        shares: 0 to 1, shape (num_classes,).
+        classes: names, in the order of their train ids.
+    """
+    order = sorted(zip(shares, classes, strict=True), reverse=True)
+    largest = ", ".join(f"{name} {100 * share:.1f} %" for share, name in order[:8] if share >= 0.0005)
+    return f"mean class shares: {largest}"
 
 
 def progress_bar(console: Console, what: str = "images") -> Progress:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,13 +14,16 @@ import numpy as np
 from semseg.datasets.scaling import TooNarrowError
 from semseg.errors import InvalidInputError
 from semseg.evaluation.finite import NotFiniteError
-from semseg.inference.manifest import Manifest, Row, whole_outputs
+from semseg.inference.manifest import Row
 from semseg.inference.outputs import Outputs, check_sources_stay, class_shares, mean_confidence, shares_of_counts
 from semseg.inference.prediction import without_nodata
 from semseg.inference.read_ahead import NUM_READERS, Readers, ReadImage
 from semseg.inference.reading import MAX_PIXELS, Photograph, TooManyPixelsError, read_photograph
+from semseg.inference.recorded_outputs import whole_outputs
 from semseg.inference.recorder import ImageResult, Recorder
+from semseg.inference.run_record import Record
 from semseg.inference.run_summary import Summary
+from semseg.inference.shards import Shard, open_tables
 from semseg.inference.sources import SourceImage
 from semseg.system.background import Writers
 from semseg.system.folders import TIFF_SUFFIXES
@@ -46,6 +48,8 @@ def infer(
     stop_on_error: bool = False,
     max_pixels: int = MAX_PIXELS,
     geojson: Path | None = None,
+    run: Record | None = None,
+    shard: Shard | None = None,
     rank: int = 0,
     num_ranks: int = 1,
 ) -> Summary:
@@ -55,20 +59,22 @@ def infer(
 
     Args:
         predictor: the model.
-        images: from `find_images`; with several processes, each segments a part of them.
+        images: from `find_images`, of all shards; with several processes, each segments a part of them.
         outputs: what is written.
         batch: images of one size that are segmented at once; None: chosen for the device.
         skip_existing: skip images whose results exist and are complete.
         stop_on_error: end at the first image that cannot be segmented.
         max_pixels: of an image; larger images are not read.
         geojson: a file for the places of the photographs.
+        run: what decides about the results, from `describe_run`; None: not known.
+        shard: the part of the images that is segmented, with tables of its own, see `shards.py`; None: all images.
         rank: of this process.
         num_ranks: number of processes.
 
     Raises:
         Stopped: Ctrl-C, SIGTERM, a full disk, or an error with `stop_on_error`; finished results are on the disk.
         ValueError: the folder holds the tables of a model with other classes, or confidence or probabilities are to be
-            written, and the model has none.
+            written, and the model has none, or those of `open_tables`.
     """
     from_probabilities = {"conf", "probs"} & set(outputs.kinds)
     if from_probabilities and not predictor.has_probabilities:
@@ -81,10 +87,9 @@ def infer(
             "`save` probs: an exported model gives the winning class only; name its checkpoint instead",
             code="E-input-no-probabilities",
         )
-    manifest = Manifest(outputs.out_dir, outputs.classes, rank, num_ranks)
     check_sources_stay(images, outputs.out_dir, outputs.kinds)
-    by_name = {image.name.as_posix(): image for image in images[rank::num_ranks]}
-    summary = Summary(len(by_name), np.zeros(len(outputs.classes)))
+    by_name = {image.name.as_posix(): image for image in images}
+    summary = Summary(0, np.zeros(len(outputs.classes)))
 
     def is_done(name: str, row: Row) -> bool:
         whole = whole_outputs(row, outputs.out_dir) if skip_existing else set()
@@ -93,31 +98,34 @@ def infer(
         summary.kinds |= {path.relative_to(outputs.out_dir).parts[0] for path in whole}
         return True
 
-    todo = manifest.begin({name: str(image.path) for name, image in by_name.items()}, is_done)
-    summary.num_left, summary.num_replaced = len(by_name) - len(todo), manifest.num_replaced
-    recorder = Recorder(outputs, manifest, summary, stop_on_error)
-    stream = _Stream(predictor, outputs, recorder, batch, max_pixels)
-    started = time.monotonic()
-    hint = "the same command with --skip-existing goes on"
-    try:
-        with signals_raise():
-            stream.run([by_name[name] for name in todo])
-    except Signal as stopped:
-        done = summary.num_done + summary.num_left
-        message = f"interrupted: {done} of {len(by_name)} images are done; {hint}"
-        raise Stopped(message, 128 + stopped.number) from None
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        reason = (error.strerror or "").lower()
-        message = f"cannot write to {outputs.out_dir} ({reason}): make room there; {hint}"
-        raise Stopped(message, 1) from error
-    finally:
-        summary.seconds = time.monotonic() - started
-        if summary.num_with_data:
-            summary.shares = summary.shares / summary.num_with_data
-        with suppress(OSError):  # the disk may be full; all rows are in the tables, only not sorted
-            manifest.finish([image.name.as_posix() for image in images])
+    sources = {name: str(image.path) for name, image in by_name.items()}
+    options = {"run": run, "shard": shard, "rank": rank, "num_ranks": num_ranks}
+    with open_tables(outputs.out_dir, outputs.classes, sources, is_done, **options) as (manifest, names, todo):
+        summary.num_images, summary.num_left = len(names), len(names) - len(todo)
+        summary.num_replaced = manifest.num_replaced
+        recorder = Recorder(outputs, manifest, summary, stop_on_error)
+        stream = _Stream(predictor, outputs, recorder, batch, max_pixels)
+        started = time.monotonic()
+        hint = "the same command with --skip-existing goes on"
+        try:
+            with signals_raise():
+                stream.run([by_name[name] for name in todo])
+        except Signal as stopped:
+            done = summary.num_done + summary.num_left
+            message = f"interrupted: {done} of {len(names)} images are done; {hint}"
+            raise Stopped(message, 128 + stopped.number) from None
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            reason = (error.strerror or "").lower()
+            message = f"cannot write to {outputs.out_dir} ({reason}): make room there; {hint}"
+            raise Stopped(message, 1) from error
+        finally:
+            summary.seconds = time.monotonic() - started
+            if summary.num_with_data:
+                summary.shares = summary.shares / summary.num_with_data
+            with suppress(OSError):  # the disk may be full; all rows are in the tables, only not sorted
+                manifest.finish(list(by_name))
     if geojson is not None:
         num_places = manifest.write_geojson(geojson)
         if rank == 0:
@@ -289,10 +297,3 @@ class _Stream:
         )
         self._recorder.add_time("predict", seconds)
         self._recorder.advance(1 - done)
-
-
-def rank_and_size(launcher: str) -> tuple[int, int]:
-    """Return the rank of this process and the number of processes, which need not join a process group."""
-    if launcher == "none":
-        return 0, 1
-    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])

@@ -17,9 +17,12 @@ from rich.console import Console
 
 from semseg.datasets.index_png import write_index_png
 from semseg.errors import InvalidInputError
-from semseg.inference.manifest import OK, Manifest, Row, describe_outputs, whole_outputs
+from semseg.inference.manifest import OK, Row
 from semseg.inference.outputs import Outputs, class_shares
+from semseg.inference.recorded_outputs import describe_outputs, whole_outputs
+from semseg.inference.run_record import Record
 from semseg.inference.run_summary import progress_bar
+from semseg.inference.shards import Shard, open_tables
 from semseg.inference.sources import SourceImage, is_live
 from semseg.inference.video_reader import VideoReader
 from semseg.inference.video_writer import VideoWriter
@@ -82,6 +85,8 @@ def segment_videos(
     smooth: float = 0.0,
     skip_existing: bool = False,
     stop_on_error: bool = False,
+    run: Record | None = None,
+    shard: Shard | None = None,
 ) -> list[str]:
     """Segment videos one after the other, with `manifest.csv` and `stats.csv` as for photographs.
 
@@ -98,6 +103,8 @@ def segment_videos(
         smooth: see `Smoother`; 0: frames are independent.
         skip_existing: skip files whose results exist and are complete.
         stop_on_error: end at the first file that cannot be read to its end.
+        run: what decides about the results, from `describe_run`; None: not known.
+        shard: the part of the files that is segmented, with tables of its own, see `shards.py`; None: all files.
 
     Returns:
         The files that could not be read, or not to their end.
@@ -127,7 +134,6 @@ def segment_videos(
             by_name[f"{source.name.as_posix()}.mp4"] = str(source.path)
     files = [source for source in by_name.values() if not is_live(source)]
     check_inputs_stay((outputs.out_dir / "vis" / name for name in by_name), files, "out_dir")
-    manifest = Manifest(outputs.out_dir, outputs.classes)
 
     def is_done(name: str, row: Row) -> bool:
         folders = {outputs.out_dir / kind / name.removesuffix(".mp4") for kind in extras}
@@ -135,23 +141,26 @@ def segment_videos(
         return skip_existing and not is_live(by_name[name]) and wanted <= whole_outputs(row, outputs.out_dir)
 
     failed = []
-    for name in manifest.begin(by_name, is_done):
-        source = by_name[name]
-        try:
-            row, stats, fault = _segment_video(predictor, source, name.removesuffix(".mp4"), outputs, extras, smooth)
-        except ValueError as error:
-            if is_live(source):
-                raise
-            fault = for_people(str(error))
-            row, stats = {"status": f"failed: {fault}"}, None
-        names = {"source": source, "name": name}
-        manifest.add({**names, **row}, None if stats is None else {**names, **stats})
-        if fault:
-            print(fault if stats else f"skipped {fault}", file=sys.stderr)
-            failed.append(source)
-            if stop_on_error:
-                raise Stopped(f"stopped: {fault} (--on-error skip goes on)", 1)
-    manifest.finish(list(by_name))
+    tables = open_tables(outputs.out_dir, outputs.classes, by_name, is_done, run=run, shard=shard)
+    with tables as (manifest, _, todo):
+        for name in todo:
+            source = by_name[name]
+            stem = name.removesuffix(".mp4")
+            try:
+                row, stats, fault = _segment_video(predictor, source, stem, outputs, extras, smooth)
+            except ValueError as error:
+                if is_live(source):
+                    raise
+                fault = for_people(str(error))
+                row, stats = {"status": f"failed: {fault}"}, None
+            names = {"source": source, "name": name}
+            manifest.add({**names, **row}, None if stats is None else {**names, **stats})
+            if fault:
+                print(fault if stats else f"skipped {fault}", file=sys.stderr)
+                failed.append(source)
+                if stop_on_error:
+                    raise Stopped(f"stopped: {fault} (--on-error skip goes on)", 1)
+        manifest.finish(list(by_name))
     return failed
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from semseg.errors import InvalidInputError
 
+_START = os.urandom(4).hex()  # of this process, or of the one that it was forked from
+
 
 def check_folder(path: Path, option: str) -> None:
     """Raise an error unless a folder can be created and written to; nothing is written.
@@ -36,11 +38,12 @@ def atomic_path(path: Path) -> Generator[Path, None, None]:
     """Yield a temporary path in the folder of `path`, and rename it to `path` when the block succeeds.
 
     The temporary name starts with a dot, keeps the suffix (writers read the format from it), and contains the
-    process id, so that several processes may write the same file. Missing folders are created. When the block
+    process id and a random number, because several processes may write the same file, and processes in containers
+    that share a folder often have the same id. Missing folders are created. When the block
     fails, the temporary file is removed and `path` is left unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{_START}.tmp{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)

@@ -13,7 +13,9 @@ import json
 import os
 import socket
 import threading
+import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +23,7 @@ from typing import Any
 RENEWED_EVERY_S = 20.0
 STALE_AFTER_S = 300.0
 """A claim that was not renewed for so long is free: its machine is lost, or its file system."""
+_LOOK_EVERY_S = 2.0
 
 
 class Claim:
@@ -87,6 +90,33 @@ def take_claim(path: Path) -> Claim | None:
         _remove(takeover, takeover_token)
 
 
+def take_abandoned_claim(path: Path, on_wait: Callable[[str], None]) -> Claim | None:
+    """Claim the work that a file stands for, unless a process has it that runs.
+
+    Whether a process on another machine runs is not known at once: it renews its claim within seconds, and one that was
+    killed never does. So this waits until the claim is renewed, or free.
+
+    Args:
+        path: of the file; see `take_claim`.
+        on_wait: called with the name of the other machine before the wait.
+
+    Returns:
+        The claim, or None: another process that still runs has it.
+    """
+    seen = None
+    while (claim := take_claim(path)) is None:
+        renewed = _renewed_at(path)
+        if renewed is None:  # released at this moment
+            continue
+        if _is_here(_read(path)) or seen not in (None, renewed):
+            return None
+        if seen is None:
+            seen = renewed
+            on_wait(holder_of(path))
+        time.sleep(_LOOK_EVERY_S)
+    return claim
+
+
 def holder_of(path: Path) -> str:
     """Return the name of the machine that has a claim; an empty string if nobody has it."""
     return str(_read(path).get("host", ""))
@@ -115,16 +145,27 @@ def _remove(path: Path, token: str) -> None:
 
 def _is_abandoned(path: Path) -> bool:
     """Return whether the process of a claim has ended, or its machine is lost."""
-    try:
-        renewed = path.stat().st_mtime
-    except FileNotFoundError:
+    renewed = _renewed_at(path)
+    if renewed is None:
         return False
     if _file_system_time(path.parent) - renewed > STALE_AFTER_S:
         return True
     owner = _read(path)
-    is_here = (owner.get("host"), owner.get("processes")) == (socket.gethostname(), _process_space())
     pid = owner.get("pid")
-    return is_here and isinstance(pid, int) and not _is_running(pid)
+    return _is_here(owner) and isinstance(pid, int) and not _is_running(pid)
+
+
+def _renewed_at(path: Path) -> float | None:
+    """Return the time of the file of a claim; None if there is no such file."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def _is_here(owner: dict[str, Any]) -> bool:
+    """Return whether the process of a claim is, or was, on this machine and in this container."""
+    return (owner.get("host"), owner.get("processes")) == (socket.gethostname(), _process_space())
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from semseg.system import claims
-from semseg.system.claims import holder_of, take_claim
+from semseg.system.claims import holder_of, take_abandoned_claim, take_claim
 
 
 @pytest.fixture
@@ -105,3 +105,40 @@ def test_one_process_at_a_time_takes_a_claim_over(path):
     os.utime(takeover, (1, 1))
     with take_claim(path):
         assert not takeover.exists()
+
+
+def claimed_elsewhere(path):
+    """Write the claim of a process on another machine."""
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"host": "far", "processes": "", "pid": 1, "token": "t"}))
+
+
+def test_a_claim_of_a_running_process_here_is_refused_at_once(path):
+    waited = []
+    with take_claim(path):
+        assert take_abandoned_claim(path, waited.append) is None
+    assert waited == []
+    take_abandoned_claim(path, waited.append).release()
+
+
+def test_a_claim_on_another_machine_is_refused_when_it_is_renewed(path, monkeypatch):
+    claimed_elsewhere(path)
+    monkeypatch.setattr(claims, "_LOOK_EVERY_S", 0.01)
+    waited = []
+
+    def renew(host):
+        waited.append(host)
+        os.utime(path, (time.time() + 1,) * 2)
+
+    assert take_abandoned_claim(path, renew) is None
+    assert waited == ["far"]
+
+
+def test_a_claim_on_another_machine_is_taken_over_when_it_is_not_renewed(path, monkeypatch):
+    claimed_elsewhere(path)
+    monkeypatch.setattr(claims, "_LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(claims, "STALE_AFTER_S", 0.1)
+    waited = []
+    with take_abandoned_claim(path, waited.append) as claim:
+        assert claim is not None
+        assert waited == ["far"]

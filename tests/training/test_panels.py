@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 import semseg.plugins  # noqa: F401
+from semseg.system import atomic
 from semseg.system.background import Writers
 from tests.training.squares import MODEL
 
@@ -80,7 +81,7 @@ def test_without_show_dir_nothing_is_drawn(street, tmp_path):
 def test_a_full_disk_is_reported_in_one_sentence(street, tmp_path):
     folder = tmp_path / "show/north"
     folder.mkdir(parents=True)
-    (folder / f".3.{os.getpid()}.tmp.jpg").symlink_to("/dev/full")
+    (folder / f".3.{os.getpid()}-{atomic._START}.tmp.jpg").symlink_to("/dev/full")
     with pytest.raises(
         OSError, match=r"^cannot write .*/show/north/3.jpg \(No space left on device\): make room there$"
     ):
