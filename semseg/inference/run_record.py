@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ OPTIONS = (
     *("opacity", "legend", "outlines", "keep_suffix"),
 )
 """Options that results depend on. Precision and backend are read from the model: `auto` depends on the machine."""
+MASKS_DEPEND_ON = ("checkpoint", "config", "classes", "tta", "tile", "overlap", "smooth", "bits")
 _SCHEMA = "semseg.run/1"
 
 
@@ -61,9 +62,15 @@ def describe_run(
     return json.loads(json.dumps(plain(record)))
 
 
-def find_difference(record: Record, other: Record) -> str:
-    """Return the first difference of two records as `THAT OF RECORD instead of THAT OF OTHER`; empty if they agree."""
-    for key in dict.fromkeys([*record, *other]):
+def find_difference(record: Record, other: Record, keys: Sequence[str] | None = None) -> str:
+    """Return the first difference of two records as `THAT OF RECORD instead of THAT OF OTHER`; empty if they agree.
+
+    Args:
+        record: from `describe_run`.
+        other: from `describe_run`.
+        keys: what is compared; None: everything.
+    """
+    for key in dict.fromkeys([*record, *other]) if keys is None else keys:
         value, other_value = record.get(key), other.get(key)
         if key == "checkpoint" and value and other_value:
             if value["sha256"] != other_value["sha256"]:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from semseg.errors import InvalidInputError
 from semseg.inference.manifest import Manifest, Row, read_rows
 from semseg.inference.run_record import (
+    MASKS_DEPEND_ON,
     RECORD_NAME,
     Record,
     find_difference,
@@ -119,6 +120,7 @@ def open_tables(
     sources: Mapping[str, str],
     is_done: Callable[[str, Row], bool],
     *,
+    keeps_results: bool = False,
     run: Record | None = None,
     shard: Shard | None = None,
     rank: int = 0,
@@ -132,6 +134,7 @@ def open_tables(
         sources: path of each image of the whole run, by the name of its results.
         is_done: called with the name and the row of an image that was segmented before, also in another shard or
             another division; returns whether to keep its results.
+        keeps_results: whether `is_done` keeps any.
         run: see `describe_run`; None: not known.
         shard: the part of the images that is segmented; None: all.
         rank: of this process.
@@ -141,10 +144,12 @@ def open_tables(
         The tables; the names of the images of this process; and of those among them that are to be segmented.
 
     Raises:
-        ValueError: the folder has results of another model or with other options, or another process works on this
-            shard.
+        ValueError: the folder has results of another model or with other options, and they would be mixed with those of
+            this run; or another process works on this shard.
     """
     run = run or {}
+    if keeps_results:
+        _check_same_model(out_dir, run)
     records = read_shards(out_dir)
     for record in records:
         check_same_run(out_dir, f"shard {record.shard}", record.run, run)
@@ -206,6 +211,18 @@ def check_whole(out_dir: Path, run: Record) -> None:
     """Raise an error if the manifest of the whole set has rows of another run; see `check_same_run`."""
     if read_rows(out_dir, "manifest"):
         check_same_run(out_dir, "an earlier run", read_record(out_dir), run)
+
+
+def _check_same_model(out_dir: Path, run: Record) -> None:
+    """Raise an error if masks in a folder, of a run without shards, were made with another model or other options."""
+    record = read_record(out_dir) if run else None
+    difference = find_difference(record, run, MASKS_DEPEND_ON) if record else ""
+    if difference:
+        raise InvalidInputError(
+            f"{out_dir} holds results with {difference}; leave out `skip_existing` to replace them, or choose another"
+            " `out_dir`",
+            code="E-input-mixed",
+        )
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def infer(
         return True
 
     sources = {name: str(image.path) for name, image in by_name.items()}
-    options = {"run": run, "shard": shard, "rank": rank, "num_ranks": num_ranks}
+    options = {"keeps_results": skip_existing, "run": run, "shard": shard, "rank": rank, "num_ranks": num_ranks}
     with open_tables(outputs.out_dir, outputs.classes, sources, is_done, **options) as (manifest, names, todo):
         summary.num_images, summary.num_left = len(names), len(names) - len(todo)
         summary.num_replaced = manifest.num_replaced

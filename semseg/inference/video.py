@@ -141,7 +141,9 @@ def segment_videos(
         return skip_existing and not is_live(by_name[name]) and wanted <= whole_outputs(row, outputs.out_dir)
 
     failed = []
-    tables = open_tables(outputs.out_dir, outputs.classes, by_name, is_done, run=run, shard=shard)
+    tables = open_tables(
+        outputs.out_dir, outputs.classes, by_name, is_done, keeps_results=skip_existing, run=run, shard=shard
+    )
     with tables as (manifest, _, todo):
         for name in todo:
             source = by_name[name]

@@ -58,7 +58,7 @@ def choose_stride(fingerprint: Fingerprint) -> Choice:
         "resolution",
         stride,
         f"features at 1/{stride} of the picture, or finer",
-        f"a perfect network keeps this IoU of all classes but the largest, by the resolution of its features: {shares}"
+        f"the truth itself, reduced and enlarged again, keeps this IoU of all classes but the largest: {shares}"
         f" ({KEPT_SHARE:.0%} are required). The narrowest class, {narrowest.name}, is {narrowest.width_px:g} px wide"
         " (median).",
     )

@@ -116,6 +116,32 @@ def test_results_of_different_runs_are_not_mixed(folder, tmp_path, change, words
     assert not (tmp_path / "whole/shards").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"tta": "flip"}, "`tta` off instead of flip"),
+        ({"checkpoint": {"name": "last.pth", "sha256": "cd" * 32}}, "checkpoint best.pth"),
+    ],
+)
+def test_masks_of_another_model_are_replaced_but_never_kept(folder, tmp_path, change, words):
+    other = {**RUN, **change}
+    segment(folder, tmp_path)
+    before = (tmp_path / "manifest.csv").read_bytes()
+    with raises("E-input-mixed", f"holds results with {words}.*; leave out `skip_existing` to replace them"):
+        segment(folder, tmp_path, run=other, skip_existing=True)
+    assert (tmp_path / "manifest.csv").read_bytes() == before
+    assert read_record(tmp_path) == RUN
+    assert segment(folder, tmp_path, run=other).num_done == 7
+    assert segment(folder, tmp_path, run=other, skip_existing=True).num_left == 7
+
+
+def test_results_are_kept_if_only_the_pictures_differ_or_other_inputs_are_added(folder, tmp_path):
+    segment(folder, tmp_path)
+    for change in ({"opacity": 1.0}, {"inputs": "/others"}, {"precision": "bf16"}):
+        segment(folder, tmp_path, run=RUN)
+        assert segment(folder, tmp_path, run={**RUN, **change}, skip_existing=True).num_left == 7
+
+
 def test_a_checkpoint_with_another_name_is_the_same_checkpoint(folder, tmp_path):
     segment(folder, tmp_path / "out", "1/2")
     moved = {**RUN, "checkpoint": {**RUN["checkpoint"], "name": "model.pth"}}
