@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from bench.system_calls import Call, watch
 
 _BLOCK = 4096
 _ROOT = 0
+_REBOOT_S = 60
 RULES = ("none", "all", "sizes", "half", "blocks")
 """What may have reached the disk of the data that was not synced: nothing, all, only the length, the first half of the
 writes, or some blocks."""
@@ -164,6 +166,7 @@ class State(NamedTuple):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for name, content in self.files.items():
             (folder / name).write_bytes(content)
+            os.utime(folder / name, (time.time() - _REBOOT_S,) * 2)
         for name, target in self.links.items():
             (folder / name).symlink_to(target)
 
@@ -283,9 +286,7 @@ class CrashModel:
         self._collect(_ROOT, "", names, lambda file: self._content(file, data, last_sync, rule_of, rng), state)
         return state
 
-    def _collect(
-        self, folder: int, start: str, names: dict, content_of: Callable[[int], bytes], state: State
-    ) -> None:
+    def _collect(self, folder: int, start: str, names: dict, content_of: Callable[[int], bytes], state: State) -> None:
         for name, number in names.get(folder, {}).items():
             path = f"{start}{name}"
             if number in self._links:

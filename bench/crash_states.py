@@ -7,14 +7,14 @@ Every program runs once, and its system calls are recorded. For each point betwe
 made that POSIX allows there (`bench/crash_model.py` has the rules and the sources of the method), and in each of them:
 
 * a file under its final name is whole: one of the versions that the program gave this name;
-* a training chooses a checkpoint that is whole, and is not older than the one that `last_checkpoint` promised;
+* a training chooses a checkpoint that is whole, and is not older than the iteration before the last logged one;
   `last.pth` and `best.pth` lead to files that load; the curves have no gap before it. From some states, the training
   is really continued, and ends with the weights of a run that was never interrupted;
 * `infer --skip-existing` ends with the same files as a run that was never interrupted;
 * packing is continued, and gives the same packed set; before that, the set is refused or whole;
 * the results of a test are whole, or are not there.
 
-The exit code is 1 if a state breaks one of these; its files are kept.
+The exit code is 1 if a state breaks one of these.
 """
 
 from __future__ import annotations
@@ -30,15 +30,17 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 REPO = Path(__file__).parents[1]
 sys.path.insert(0, str(REPO))
 
 from bench.crash_model import CrashModel, State, record  # noqa: E402
-from bench.saves import OUT, SAVES, Save, prepare, run_forked, run_tool, start  # noqa: E402
+from bench.saves import OUT, SAVES, Save, open_prepared, prepare, run_forked, run_tool, start  # noqa: E402
 
+_COPY_OF_CONFIG = re.compile(r"(^|/)(config|\d{8}_\d{6})\.py$|^[^/]+_toycity[^/]+\.py$")
+"""Copies of the config, which MMEngine writes at every start and nothing reads."""
 _GROWING = re.compile(r"(^|/)(events\.out\.tfevents\.\S+|[^/]+\.log|[^/]+\.json|manifest\.csv|stats\.csv)$")
 """Files that a program appends to: their last lines may be lost."""
 
@@ -65,7 +67,7 @@ def check_whole(state: State, reference: Reference) -> None:
     """Raise a Fault if a file under its final name is not one of its versions."""
     for path, content in state.files.items():
         is_temporary = any(part.startswith(".") for part in path.split("/")) or path.endswith((".partial", ".journal"))
-        if is_temporary or _GROWING.search(path) or path.endswith(".claim"):
+        if is_temporary or _GROWING.search(path) or _COPY_OF_CONFIG.search(path) or path.endswith(".claim"):
             continue
         if content not in reference.versions.get(path, ()):
             raise Fault(f"{path} is not whole: {len(content)} bytes, {content.count(0)} of them zero")
@@ -76,10 +78,10 @@ def check_training(folder: Path, state: State, reference: Reference) -> None:
     from semseg.training.resume import AUTO, _find_checkpoint, read_whole
 
     live = reference.model.live(state.event)
-    promised = live.files.get("last_checkpoint", b"").decode()
+    steps = {0, *(entry["step"] - 1 for entry in _entries(live.files) if "iter" in entry)}
     path, content = _find_checkpoint(folder, AUTO)
     chosen = int(path.stem.removeprefix("iter_")) if path is not None else 0
-    wanted = int(Path(promised).stem.removeprefix("iter_") or 0) if promised else 0
+    wanted = max(steps)  # a checkpoint is finished when the next iteration is logged
     if chosen < wanted:
         raise Fault(f"iter_{chosen} is continued, and iter_{wanted} was finished")
     if path is not None and not {"optimizer", "message_hub", "state_dict"} <= content.keys():
@@ -90,18 +92,22 @@ def check_training(folder: Path, state: State, reference: Reference) -> None:
                 raise Fault(f"{name} leads to nothing: {state.links.get(name)}")
             read_whole(folder / name)
     if chosen:
-        curves = folder / content["message_hub"]["runtime_info"]["record"]["curves"] / "vis_data/scalars.json"
-        steps = set()
-        for line in curves.read_text().splitlines() if curves.is_file() else ():
-            with contextlib.suppress(ValueError):
-                steps.add(json.loads(line).get("step"))
-        if missing := set(range(1, chosen + 1)) - steps:
+        if missing := set(range(1, chosen + 1)) - {entry["step"] for entry in _entries(state.files)}:
             raise Fault(f"the curves lack the iterations {sorted(missing)} before iter_{chosen}")
+
+
+def _entries(files: dict[str, bytes]) -> Iterator[dict]:
+    """Yield the entries of the curves that can be read."""
+    for path, content in files.items():
+        for line in content.splitlines() if path.endswith("vis_data/scalars.json") else ():
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
 
 
 def check_infer(folder: Path, state: State, reference: Reference) -> None:
     """Raise a Fault unless the program ends with the files of a run that was never interrupted."""
-    from semseg.inference import Outputs, Segmenter, find_images, infer
+    from semseg import Segmenter
+    from semseg.inference import Outputs, find_images, infer
 
     if not _opened:
         _opened.append(Segmenter("model/best.pth").predictor)
@@ -109,7 +115,7 @@ def check_infer(folder: Path, state: State, reference: Reference) -> None:
     kinds = sorted({path.split("/")[0] for path in reference.final.files if "/" in path})
     outputs = Outputs(folder, predictor.classes, predictor.palette, kinds)
     with contextlib.redirect_stderr(io.StringIO()):
-        infer(predictor, find_images("photos")[0], outputs, skip_existing=True)
+        infer(predictor, find_images("photos"), outputs, skip_existing=True)
     found = _contents(folder)
     for path, content in reference.final.files.items():
         if found.get(path) != content and _without_times(found.get(path, b"")) != _without_times(content):
@@ -235,20 +241,25 @@ def crash(save: Save, cwd: Path, num_random: int, max_states: int, num_continued
     for number, state in enumerate(states):
         folder = cwd / "states" / f"{save.name}_{number}"
         state.write(folder)
-        try:
-            check_whole(state, reference)
-            if check is not None:
-                check(folder, state, reference)
-            if save.name == "training" and number in continued:
-                check_continued(folder, reference)
-        except Exception as error:
+        checks = [lambda: check_whole(state, reference)]
+        if check is not None:
+            checks.append(lambda: check(folder, state, reference))
+        if save.name == "training" and number in continued:
+            checks.append(lambda: check_continued(folder, reference))
+        for error in _failures(checks):
             text = re.sub(r"\d{8}_\d{6}", "TIME", f"{type(error).__name__}: {error}".replace(str(folder), OUT))
             text = re.sub(r"\d+ (bytes|of them)", r"N \1", text).replace(folder.name, OUT)
             faults[text] += 1
-            if faults[text] == 1:
-                continue  # keep it
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
     return len(states), dict(faults)
+
+
+def _failures(checks: list[Callable[[], None]]) -> Iterator[Exception]:
+    for check in checks:
+        try:
+            check()
+        except Exception as error:
+            yield error
 
 
 def _contents_without_links(folder: Path) -> dict[str, bytes]:
@@ -261,12 +272,15 @@ def main() -> int:
     parser.add_argument("--random", type=int, default=4, help="states by chance after each call")
     parser.add_argument("--states", type=int, default=0, help="at most so many states of each program")
     parser.add_argument("--continued", type=int, default=8, help="trainings that are really continued")
-    parser.add_argument("--cwd", type=Path, help="working folder of an earlier run")
+    parser.add_argument("--cwd", type=Path, help="keep the data and the model of this run here, and use them again")
     args = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     in_memory = Path("/dev/shm")
     cwd = args.cwd or Path(tempfile.mkdtemp(prefix="crash_", dir=in_memory if in_memory.is_dir() else None))
-    prepare(cwd)
+    if args.cwd is None or not args.cwd.exists():
+        cwd.mkdir(exist_ok=True)
+        prepare(cwd)
+    open_prepared(cwd)
     num_states = num_faults = 0
     for save in SAVES:
         if args.only and save.name not in args.only:
@@ -274,16 +288,13 @@ def main() -> int:
         number, faults = crash(save, cwd, args.random, args.states, args.continued)
         num_states += number
         num_faults += len(faults)
-        print(f"{save.name}: {number} crash states, {sum(faults.values())} lose something", flush=True)
+        print(f"{save.name}: {number} crash states, {len(faults)} faults", flush=True)
         for text, count in faults.items():
             print(f"    {count} x {text}", flush=True)
     print(f"{num_states} crash states, {num_faults} faults")
-    if num_faults:
-        print(f"kept: {cwd}")
-        return 1
     if args.cwd is None:
         shutil.rmtree(cwd)
-    return 0
+    return int(num_faults > 0)
 
 
 if __name__ == "__main__":

@@ -49,20 +49,21 @@ class Save:
 
 
 _BEST = "model/best.pth"
-_SET = "data/toycity/dataset.yaml"
+_EXPORT = ["model.py", "export", _BEST, "--size", "64,128"]
+_LABELS = ["dataset.py", "export", "label-studio", "predicted/pred", "--images", "photos", "--classes", "cityscapes"]
 _TRAIN = ["train.py", str(CONFIG), "--work-dir", OUT, *_SMALL]
 SAVES = (
     Save("training", _TRAIN, ("--resume", "auto")),
     Save("infer", ["infer.py", _BEST, "photos", "--out-dir", OUT, "--save", "conf,probs,color"], ("--skip-existing",)),
     Save("pack", ["dataset.py", "pack", str(CONFIG), "--out", OUT, "--nproc", "1"]),
     Save("results", ["test.py", _BEST, "--work-dir", OUT, "--out", f"{OUT}/predictions"]),
-    Save("onnx", ["model.py", "export", _BEST, "--out", f"{OUT}/model.onnx", "--size", "64,128"]),
-    Save("torch-export", ["model.py", "export", _BEST, "--format", "torch-export", "--out", f"{OUT}/m.pt2", "--size", "64,128"]),
-    Save("openvino", ["model.py", "export", _BEST, "--format", "openvino", "--out", f"{OUT}/m.xml", "--size", "64,128"]),
+    Save("onnx", [*_EXPORT, "--out", f"{OUT}/model.onnx"]),
+    Save("torch-export", [*_EXPORT, "--format", "torch-export", "--out", f"{OUT}/model.pt2"]),
+    Save("openvino", [*_EXPORT, "--format", "openvino", "--out", f"{OUT}/model.xml"]),
     Save("published", ["model.py", "publish", _BEST, "--out-dir", OUT]),
     Save("ensemble", ["model.py", "ensemble", _BEST, "model/last.pth", "--out", f"{OUT}/both.pth"]),
     Save("convert", ["convert_datasets/cityscapes.py", OUT]),
-    Save("labels", ["dataset.py", "export", "label-studio", "predicted/pred", "--images", "photos", "--classes", _SET, "--out", OUT]),
+    Save("labels", [*_LABELS, "--out", OUT]),
     Save("split", ["dataset.py", "split", "data/toycity", "--out", OUT, "--group-by", "folder"]),
     Save("drawn", ["dataset.py", "toycity", OUT, "--train", "2", "--val", "1", "--test", "1", "--size", "256x128"]),
     Save("report", ["analyze.py", "report", "model", "--out", f"{OUT}/report.html"]),
@@ -99,18 +100,23 @@ def run_forked(command: list[str], output_path: Path) -> int:
         os._exit(code)
 
 
+def open_prepared(cwd: Path) -> None:
+    """Work in a folder that `prepare` has filled, and import what the programs import."""
+    os.environ["SEMSEG_CACHE"] = str(cwd / "cache")
+    import semseg.plugins  # noqa: F401  imported before the forks
+
+    os.chdir(cwd)
+
+
 def prepare(cwd: Path) -> None:
     """Make the data and the model that the programs need, and import what they import.
 
     Args:
         cwd: an empty folder; it becomes the working folder.
     """
-    os.environ["SEMSEG_CACHE"] = str(cwd / "cache")
-    import semseg.plugins  # noqa: F401  imported before the forks
-
+    open_prepared(cwd)
     if not (cwd / "data").exists():
         draw_town(cwd)
-    os.chdir(cwd)
     code = run_forked(["train.py", str(CONFIG), "--work-dir", "model", *_SMALL], cwd / "train.log")
     assert code == 0, (cwd / "train.log").read_text()[-3000:]
     photos = cwd / "photos"

@@ -95,10 +95,10 @@ def holder_of(path: Path) -> str:
 def _create(path: Path) -> str | None:
     """Create the file of a claim and return its token; None if the file exists."""
     token = uuid.uuid4().hex
-    content = {"host": socket.gethostname(), "processes": _process_space(), "pid": os.getpid(), "token": token}
+    content = {"host": socket.gethostname(), "processes": _process_space(), "boot": _boot(), "pid": os.getpid()}
     try:
         with path.open("x") as file:
-            json.dump(content, file)
+            json.dump({**content, "token": token}, file)
     except FileExistsError:
         return None
     return token
@@ -119,11 +119,16 @@ def _is_abandoned(path: Path) -> bool:
         renewed = path.stat().st_mtime
     except FileNotFoundError:
         return False
-    if _file_system_time(path.parent) - renewed > STALE_AFTER_S:
+    age_s = _file_system_time(path.parent) - renewed
+    if age_s > STALE_AFTER_S:
         return True
     owner = _read(path)
+    if not owner:  # a power cut came before its content; a process that runs has written it long ago
+        return age_s > RENEWED_EVERY_S
     is_here = (owner.get("host"), owner.get("processes")) == (socket.gethostname(), _process_space())
     pid = owner.get("pid")
+    if is_here and owner.get("boot", _boot()) != _boot():  # the process with this id is another one
+        return True
     return is_here and isinstance(pid, int) and not _is_running(pid)
 
 
@@ -140,6 +145,14 @@ def _process_space() -> str:
     """Return a name for the space of process ids, which differs between containers on a machine."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _boot() -> str:
+    """Return a name for the time since this machine was started."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
 

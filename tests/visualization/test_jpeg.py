@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from semseg.visualization.jpeg import save_jpeg
+from semseg.visualization.picture_files import save_jpeg
 
 
 def test_thin_coloured_lines_keep_their_colour(tmp_path):

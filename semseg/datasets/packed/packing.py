@@ -16,6 +16,7 @@ from semseg.datasets.packed.partial_files import Packed, PartialFiles, Picture
 from semseg.datasets.packed.rules import loading_steps, reading_rules
 from semseg.datasets.packed.store import TILE_PX, PackedSplit, lz4_block
 from semseg.errors import InvalidDataError, MissingDataError
+from semseg.system.atomic import naming_disk_errors
 from semseg.system.claims import take_claim
 from semseg.system.worker_pool import run_in_order
 
@@ -65,7 +66,7 @@ def pack_split(
             f"{folder} is being packed by another process; wait for its end, or choose another folder",
             code="E-data-packed",
         )
-    with claim:
+    with claim, naming_disk_errors(folder):
         return _finished(folder, split, rules, samples) or _pack(
             samples, names, PartialFiles(folder, split, rules), num_processes, on_progress
         )
