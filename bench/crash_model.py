@@ -115,7 +115,7 @@ def _operations(call: Call, root: str) -> Iterator[Operation]:
     elif call.name == "sendfile":
         offset = call.args[2]  # a pointer; 0: where the file is
         start = int.from_bytes(call.memory(offset, 8), "little") if offset else call.position_and_flags(1)[0]
-        with open(f"/proc/{call.tid}/fd/{call.args[1]}", "rb") as source_file:
+        with Path(f"/proc/{call.tid}/fd/{call.args[1]}").open("rb") as source_file:
             data = os.pread(source_file.fileno(), call.args[3], start)
         yield Operation("write", inside, offset=call.position_and_flags(0)[0], data=data)
     elif call.name in ("ftruncate", "truncate"):
@@ -385,17 +385,17 @@ class CrashModel:
         except KeyError:  # no such folder: mkdir(parents=True) tries the last one first
             return
         if kind == "open":
+            is_truncated = operation.flags & os.O_TRUNC and not operation.flags & os.O_EXCL
             if file in self._links and file is not None:
-                target = os.path.normpath(os.path.join(os.path.dirname(operation.path), self._links[file]))
+                target = os.path.normpath(Path(operation.path).parent / self._links[file])
                 yield from self._events_of(operation._replace(path=target))
             elif file is None and operation.flags & os.O_CREAT:
                 number, self._next = self._next, self._next + 1
                 self._sizes[number] = 0
                 yield self._change((folder, name, number))
-            elif file is not None and operation.flags & os.O_TRUNC and not operation.flags & os.O_EXCL:
-                if self._sizes[file]:
-                    self._sizes[file] = 0
-                    yield _Event(file=file)
+            elif file is not None and is_truncated and self._sizes[file]:
+                self._sizes[file] = 0
+                yield _Event(file=file)
         elif kind in ("write", "truncate") and file is not None:
             offset = self._sizes[file] if operation.offset == -1 else operation.offset
             end = offset + len(operation.data)

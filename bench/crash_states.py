@@ -63,14 +63,28 @@ class Reference:
         self.versions = model.published()
 
 
-def check_whole(state: State, reference: Reference) -> None:
-    """Raise a Fault if a file under its final name is not one of its versions."""
+def check_whole(state: State, reference: Reference, same: bool = True) -> None:
+    """Raise a Fault if a file under its final name is not one of its versions.
+
+    Args:
+        state: of the files.
+        reference: has the versions.
+        same: the state is of the same run; else a file of another run is whole if it has the length of a version.
+    """
     for path, content in state.files.items():
         is_temporary = any(part.startswith(".") for part in path.split("/")) or path.endswith((".partial", ".journal"))
         if is_temporary or _GROWING.search(path) or _COPY_OF_CONFIG.search(path) or path.endswith(".claim"):
             continue
-        if content not in reference.versions.get(path, ()):
+        versions = reference.versions.get(path, set())
+        if not same and len(content) in map(len, versions):
+            continue
+        if content not in versions and (same or re.search(r"\.(png|jpg|npz|tiles|csv|txt)$", path)):
             raise Fault(f"{path} is not whole: {len(content)} bytes, {content.count(0)} of them zero")
+
+
+def check_whole_files(folder: Path, state: State, reference: Reference) -> None:
+    """Raise a Fault if a file is not whole."""
+    check_whole(state, reference)
 
 
 def check_training(folder: Path, state: State, reference: Reference) -> None:
@@ -86,14 +100,12 @@ def check_training(folder: Path, state: State, reference: Reference) -> None:
         raise Fault(f"iter_{chosen} is continued, and iter_{wanted} was finished")
     if path is not None and not {"optimizer", "message_hub", "state_dict"} <= content.keys():
         raise Fault(f"{path.name} has no state to continue")
-    for name in ("last.pth", "best.pth"):
-        if name in live.links or name in state.links:
-            if not (folder / name).is_file():
-                raise Fault(f"{name} leads to nothing: {state.links.get(name)}")
-            read_whole(folder / name)
-    if chosen:
-        if missing := set(range(1, chosen + 1)) - {entry["step"] for entry in _entries(state.files)}:
-            raise Fault(f"the curves lack the iterations {sorted(missing)} before iter_{chosen}")
+    for name in {"last.pth", "best.pth"} & {*state.links, *(["last.pth"] if wanted else [])}:
+        if not (folder / name).is_file():
+            raise Fault(f"{name} leads to nothing: {state.links.get(name)}")
+        read_whole(folder / name)
+    if missing := set(range(1, chosen + 1)) - {entry["step"] for entry in _entries(state.files)}:
+        raise Fault(f"the curves lack the iterations {sorted(missing)} before iter_{chosen}")
 
 
 def _entries(files: dict[str, bytes]) -> Iterator[dict]:
@@ -112,8 +124,7 @@ def check_infer(folder: Path, state: State, reference: Reference) -> None:
     if not _opened:
         _opened.append(Segmenter("model/best.pth").predictor)
     predictor = _opened[0]
-    kinds = sorted({path.split("/")[0] for path in reference.final.files if "/" in path})
-    outputs = Outputs(folder, predictor.classes, predictor.palette, kinds)
+    outputs = Outputs(folder, predictor.classes, predictor.palette, ["pred", "vis", "conf", "probs", "color"])
     with contextlib.redirect_stderr(io.StringIO()):
         infer(predictor, find_images("photos"), outputs, skip_existing=True)
     found = _contents(folder)
@@ -174,7 +185,8 @@ def check_again(folder: Path, state: State, reference: Reference) -> None:
             raise Fault(f"{path} differs after the same command")
 
 
-CHECKS: dict[str, Callable[[Path, State, Reference], None]] = {
+Check = Callable[[Path, State, Reference], None]
+CHECKS: dict[str, Check] = {
     "training": check_training,
     "infer": check_infer,
     "pack": check_pack,
@@ -197,7 +209,7 @@ def _run_again(folder: Path, reference: Reference) -> None:
     shutil.copytree(out, folder, symlinks=True)
 
 
-def check_continued(folder: Path, reference: Reference) -> None:
+def check_continued(folder: Path, state: State, reference: Reference) -> None:
     """Raise a Fault unless a training is continued to the weights of an uninterrupted run."""
     from bench.kills import fingerprint
 
@@ -241,12 +253,10 @@ def crash(save: Save, cwd: Path, num_random: int, max_states: int, num_continued
     for number, state in enumerate(states):
         folder = cwd / "states" / f"{save.name}_{number}"
         state.write(folder)
-        checks = [lambda: check_whole(state, reference)]
-        if check is not None:
-            checks.append(lambda: check(folder, state, reference))
+        checks = [check_whole_files, *([check] if check is not None else [])]
         if save.name == "training" and number in continued:
-            checks.append(lambda: check_continued(folder, reference))
-        for error in _failures(checks):
+            checks.append(check_continued)
+        for error in _failures(checks, folder, state, reference):
             text = re.sub(r"\d{8}_\d{6}", "TIME", f"{type(error).__name__}: {error}".replace(str(folder), OUT))
             text = re.sub(r"\d+ (bytes|of them)", r"N \1", text).replace(folder.name, OUT)
             faults[text] += 1
@@ -254,10 +264,10 @@ def crash(save: Save, cwd: Path, num_random: int, max_states: int, num_continued
     return len(states), dict(faults)
 
 
-def _failures(checks: list[Callable[[], None]]) -> Iterator[Exception]:
+def _failures(checks: list[Check], folder: Path, state: State, reference: Reference) -> Iterator[Exception]:
     for check in checks:
         try:
-            check()
+            check(folder, state, reference)
         except Exception as error:
             yield error
 
@@ -272,19 +282,19 @@ def main() -> int:
     parser.add_argument("--random", type=int, default=4, help="states by chance after each call")
     parser.add_argument("--states", type=int, default=0, help="at most so many states of each program")
     parser.add_argument("--continued", type=int, default=8, help="trainings that are really continued")
+    parser.add_argument("--data", type=Path, help="a folder with a converted toycity; default: draw one")
     parser.add_argument("--cwd", type=Path, help="keep the data and the model of this run here, and use them again")
     args = parser.parse_args()
+    saves = [save for save in SAVES if not args.only or save.name in args.only]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     in_memory = Path("/dev/shm")
     cwd = args.cwd or Path(tempfile.mkdtemp(prefix="crash_", dir=in_memory if in_memory.is_dir() else None))
     if args.cwd is None or not args.cwd.exists():
         cwd.mkdir(exist_ok=True)
-        prepare(cwd)
+        prepare(cwd, saves, args.data)
     open_prepared(cwd)
     num_states = num_faults = 0
-    for save in SAVES:
-        if args.only and save.name not in args.only:
-            continue
+    for save in saves:
         number, faults = crash(save, cwd, args.random, args.states, args.continued)
         num_states += number
         num_faults += len(faults)

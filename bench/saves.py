@@ -11,6 +11,7 @@ import os
 import runpy
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,7 @@ SAVES = (
     Save("ensemble", ["model.py", "ensemble", _BEST, "model/last.pth", "--out", f"{OUT}/both.pth"]),
     Save("convert", ["convert_datasets/cityscapes.py", OUT]),
     Save("labels", [*_LABELS, "--out", OUT]),
-    Save("split", ["dataset.py", "split", "data/toycity", "--out", OUT, "--group-by", "folder"]),
+    Save("split", ["dataset.py", "split", "data/rosario_labelled", "--out", OUT, "--group-by", "folder"]),
     Save("drawn", ["dataset.py", "toycity", OUT, "--train", "2", "--val", "1", "--test", "1", "--size", "256x128"]),
     Save("report", ["analyze.py", "report", "model", "--out", f"{OUT}/report.html"]),
     Save("explain", ["analyze.py", "explain", _BEST, "photos/a.png", "--out-dir", OUT]),
@@ -108,15 +109,24 @@ def open_prepared(cwd: Path) -> None:
     os.chdir(cwd)
 
 
-def prepare(cwd: Path) -> None:
-    """Make the data and the model that the programs need, and import what they import.
+def prepare(cwd: Path, saves: Iterable[Save], data: Path | None = None) -> None:
+    """Make the data that programs need, and the model if one of them needs it, and import what they import.
 
     Args:
         cwd: an empty folder; it becomes the working folder.
+        saves: the programs.
+        data: a folder with a converted `toycity`; default: one is drawn.
     """
     open_prepared(cwd)
-    if not (cwd / "data").exists():
+    if data is None:
         draw_town(cwd)
+    else:
+        (cwd / "data").symlink_to(data.absolute())
+    if not (cwd / "data/rosario_labelled").exists():
+        small = ["--style", "rosario", "--photos", "2", "--labelled", "2"]
+        assert run_forked(["dataset.py", "toycity", "data/rosario", *small], cwd / "rosario.log") == 0
+    if all(save.name in ("training", "pack", "convert", "split", "drawn", "list") for save in saves):
+        return
     code = run_forked(["train.py", str(CONFIG), "--work-dir", "model", *_SMALL], cwd / "train.log")
     assert code == 0, (cwd / "train.log").read_text()[-3000:]
     photos = cwd / "photos"

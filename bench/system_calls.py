@@ -59,7 +59,7 @@ class Call(NamedTuple):
 
     def memory(self, address: int, num_bytes: int) -> bytes:
         """Return bytes of the process."""
-        with open(f"/proc/{self.tid}/mem", "rb", buffering=0) as memory:
+        with Path(f"/proc/{self.tid}/mem").open("rb", buffering=0) as memory:
             memory.seek(address)
             content = b""
             while len(content) < num_bytes:
@@ -68,12 +68,12 @@ class Call(NamedTuple):
 
     def file(self, index: int) -> str:
         """Return the path of the open file that argument `index` is."""
-        return os.readlink(f"/proc/{self.tid}/fd/{_signed(self.args[index])}")
+        return str(Path(f"/proc/{self.tid}/fd/{_signed(self.args[index])}").readlink())
 
     def position_and_flags(self, index: int) -> tuple[int, int]:
         """Return the offset of an open file, and the flags that it was opened with."""
-        with open(f"/proc/{self.tid}/fdinfo/{_signed(self.args[index])}") as file:
-            lines = dict(line.split(":", 1) for line in file.read().splitlines()[:2])
+        text = Path(f"/proc/{self.tid}/fdinfo/{_signed(self.args[index])}").read_text()
+        lines = dict(line.split(":", 1) for line in text.splitlines()[:2])
         return int(lines["pos"]), int(lines["flags"], 8)
 
     def path(self, index: int, folder_index: int | None = None) -> str:
@@ -87,8 +87,8 @@ class Call(NamedTuple):
         start = f"/proc/{self.tid}/cwd"
         if folder_index is not None and _signed(self.args[folder_index]) != _AT_FDCWD:
             start = f"/proc/{self.tid}/fd/{_signed(self.args[folder_index])}"
-        full = os.path.join(os.readlink(start), text)
-        return os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
+        full = Path(start).readlink() / text
+        return str(full.parent.resolve() / full.name)
 
     def text(self, index: int) -> bytes:
         """Return the string that argument `index` points to."""
@@ -156,10 +156,8 @@ def _answer(listener: int, on_call: Callable[[Call], int | None]) -> None:
         fcntl.ioctl(listener, _RECEIVE, buffer)
         identity, tid, _, number, _, _, *args = struct.unpack("=QIIiIQ6Q", buffer)
         answer = on_call(Call(_NAMES[number], tid, tuple(args)))
-        if answer is None:
-            reply = (identity, 0, 0, _CONTINUE)
-        else:
-            reply = (identity, max(answer, 0), min(answer, 0), 0)
+        value, flags = (0, _CONTINUE) if answer is None else (answer, 0)
+        reply = (identity, max(value, 0), min(value, 0), flags)
         fcntl.ioctl(listener, _SEND, struct.pack("=QqiI", *reply))
 
 
@@ -170,6 +168,7 @@ def _run(program: Callable[[], object], channel: socket.socket, output_path: Pat
         output = os.open(output_path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_APPEND)
         for stream in (1, 2):
             os.dup2(output, stream)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)  # pytest replaces them
         listener = _install_filter()
         socket.send_fds(channel, [b"x"], [listener])
         os.close(listener)
@@ -209,5 +208,5 @@ def _signed(value: int) -> int:
 
 def _group_of(tid: int) -> int:
     """Return the process id of a thread."""
-    with open(f"/proc/{tid}/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("Tgid:"))
+    lines = Path(f"/proc/{tid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Tgid:"))

@@ -105,3 +105,21 @@ def test_one_process_at_a_time_takes_a_claim_over(path):
     os.utime(takeover, (1, 1))
     with take_claim(path):
         assert not takeover.exists()
+
+
+def test_a_claim_from_before_a_restart_of_the_machine_is_free_even_if_its_number_runs_again(path):
+    with take_claim(path):
+        content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "boot": "another"}))
+    take_claim(path).release()
+    path.write_text(json.dumps(content))
+    assert take_claim(path) is None
+
+
+def test_a_claim_whose_content_was_lost_in_a_power_cut_is_soon_free(path):
+    path.parent.mkdir()
+    path.touch()
+    assert take_claim(path) is None
+    old = time.time() - 2 * claims.RENEWED_EVERY_S
+    os.utime(path, (old, old))
+    take_claim(path).release()

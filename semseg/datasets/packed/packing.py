@@ -59,8 +59,9 @@ def pack_split(
         raise InvalidDataError(
             f"{folder / twice} is in the data twice; a packed set has each photograph once", code="E-data-duplicate"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    claim = take_claim(folder / "pack.claim")
+    with naming_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        claim = take_claim(folder / "pack.claim")
     if claim is None:
         raise InvalidDataError(
             f"{folder} is being packed by another process; wait for its end, or choose another folder",
