@@ -97,10 +97,15 @@ def _create(path: Path) -> str | None:
     token = uuid.uuid4().hex
     content = {"host": socket.gethostname(), "processes": _process_space(), "boot": _boot(), "pid": os.getpid()}
     try:
-        with path.open("x") as file:
-            json.dump({**content, "token": token}, file)
+        file = path.open("x")
     except FileExistsError:
         return None
+    try:
+        with file:
+            json.dump({**content, "token": token}, file)
+    except OSError:  # a full disk: without content it would look like the claim of another process
+        path.unlink(missing_ok=True)
+        raise
     return token
 
 
