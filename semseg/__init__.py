@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from semseg.errors import CheckpointError, ConfigError, DataError, InputError, SemsegError
+from semseg.errors import CheckpointError, ConfigError, DataError, DiskError, InputError, SemsegError
 from semseg.system.lazy import lazy_attributes
 
 __version__ = "0.1.0"
@@ -16,6 +16,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "DiskError",
     "InputError",
     "Segmentation",
     "Segmenter",

@@ -10,7 +10,8 @@ no checkpoint missing.pth...
 E-checkpoint...
 
 Each kind comes as a ValueError (something is wrong) and as a FileNotFoundError (something is not there), so that code
-that catches these goes on to work. Failures of the network or of a disk stay OSErrors.
+that catches these goes on to work. A file that cannot be written is an OSError, too; failures of the network stay
+OSErrors alone.
 
 A message names an option as Python does, in backticks (`ema`); the programs print the flag (--ema) in its place, and
 the code behind the message.
@@ -131,6 +132,34 @@ class InputError(SemsegError):
     """
 
     code = "E-input"
+
+
+class DiskError(SemsegError, OSError):
+    """A file cannot be written: the disk is full, or it fails.
+
+    Attributes:
+        filename: the file.
+        errno, strerror: of the system's error; None if they are not known.
+
+    Example:
+        >>> import errno
+        >>> from semseg import DiskError, Segmenter
+        >>> try:
+        ...     Segmenter("best.pth")("photo.jpg").save("mask.png")
+        ... except DiskError as error:
+        ...     print(error.errno == errno.ENOSPC)
+    """
+
+    code = "E-disk"
+    _OF_SYSTEM = ("errno", "strerror", "filename")
+
+    def __reduce__(self) -> tuple:
+        """Keep the attributes on the way from a worker process."""
+        return type(self), self.args, self.__dict__ | {name: getattr(self, name) for name in self._OF_SYSTEM}
+
+    def __str__(self) -> str:
+        """Return the message; that of an OSError would begin with the number of the error."""
+        return str(self.args[0])
 
 
 class InvalidInputError(InputError, ValueError):

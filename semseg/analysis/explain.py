@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from semseg.analysis.class_activation import Cams, explain_score, require_grad_cam
 from semseg.errors import InvalidInputError
@@ -19,7 +18,7 @@ from semseg.inference.probabilities import entropy, kind_of_scores, margin, to_p
 from semseg.inference.reading import read_photograph
 from semseg.system.atomic import atomic_path
 from semseg.visualization import drawing, maps
-from semseg.visualization.jpeg import save_jpeg
+from semseg.visualization.picture_files import save_jpeg, save_picture
 
 _MIN_PROBABILITY = 0.005  # mean over the picture; the map of a less probable class is not drawn
 _MIN_SHARE = 0.01  # of the picture; a smaller class is not chosen as the class to explain
@@ -243,21 +242,21 @@ def _write_pictures(
     save_jpeg(np.vstack([picture, foot]), out_dir / "prediction.jpg")
     for i in shown:
         grey = drawing.to_uint8(uncertainty.probabilities[i])
-        with atomic_path(out_dir / "probability" / _map_name(i, classes)) as temporary:
-            Image.fromarray(grey).save(temporary)
+        save_picture(grey, out_dir / "probability" / _map_name(i, classes))
     sheet = {
         f"{classes[i]}   mean {uncertainty.probabilities[i].mean():.3f}": uncertainty.probabilities[i] for i in shown
     }
     title = "probability of each class"
-    _save(maps.draw_heat_sheet(sheet, title, "probability", "viridis", region=region), out_dir / "probabilities.png")
+    sheet_picture = maps.draw_heat_sheet(sheet, title, "probability", "viridis", region=region)
+    save_picture(sheet_picture, out_dir / "probabilities.png")
     title = f"entropy, mean {uncertainty.entropy.mean():.2f}: bright where several classes share the probability"
     scale = f"entropy / log {len(classes)}"
-    _save(
+    save_picture(
         maps.draw_heat_sheet({"": uncertainty.entropy}, title, scale, "magma", region=region), out_dir / "entropy.png"
     )
     title = f"margin, mean {uncertainty.margin.mean():.2f}: bright where the first two classes are similarly probable"
     scale = "probability of the first class minus that of the second"
-    _save(
+    save_picture(
         maps.draw_heat_sheet({"": uncertainty.margin}, title, scale, "magma_r", region=region), out_dir / "margin.png"
     )
 
@@ -271,9 +270,4 @@ def _write_cams(image: np.ndarray, cams: Cams, region: np.ndarray, result: dict,
         "HiResCAM: which pixels contribute to the score of the region": cams.hires_cam,
     }
     sheet = maps.draw_heat_sheet(panels, title, "share of the maximum", "inferno", image, region)
-    _save(sheet, out_dir / "grad_cam.png")
-
-
-def _save(picture: np.ndarray, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        Image.fromarray(picture).save(temporary)
+    save_picture(sheet, out_dir / "grad_cam.png")

@@ -57,15 +57,14 @@ def _run_curves(args: argparse.Namespace) -> int:
         if other_keys and not args.keys:
             print(f"more keys, shown with --keys: {' '.join(other_keys)}")
         return 0
-    with atomic_path(args.out) as temporary:
-        if args.out.suffix.lower() == ".csv":
+    if args.out.suffix.lower() == ".csv":
+        with atomic_path(args.out) as temporary:
             curves.write_csv(runs, keys, temporary)
-        else:
-            from PIL import Image
+    else:
+        from semseg.visualization import charts
+        from semseg.visualization.picture_files import save_picture
 
-            from semseg.visualization import charts
-
-            Image.fromarray(charts.draw_curves(_lines(runs, keys, args.smooth))).save(temporary)
+        save_picture(charts.draw_curves(_lines(runs, keys, args.smooth)), args.out)
     print(f"wrote {args.out}: {', '.join(keys)}")
     return 0
 

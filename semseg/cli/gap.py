@@ -161,7 +161,6 @@ def _write_results(
     from semseg.analysis.report.gap_page import draw_views, write_page
     from semseg.checkpoints.facts import command_line, versions
     from semseg.datasets.index_png import write_index_png
-    from semseg.system.atomic import atomic_path
 
     (folder_images, reference_images), (folder, reference) = photographs, sides
     out_dir, share = args.out_dir, args.pseudo_labels
@@ -190,15 +189,13 @@ def _write_results(
         write_keep_rates(out_dir / "keep_rates.csv", keep_rates["per_class"])
         files += ["keep_rates.csv", "pseudo_labels/"]
     if summary["correlation"]:
-        from PIL import Image
-
         from semseg.visualization import charts
+        from semseg.visualization.picture_files import save_picture
 
         groups = {"folder": folder, "reference": reference}
         points = {name: (side.features["score"], side.truth) for name, side in groups.items()}
-        with atomic_path(out_dir / "correlation.png") as temporary:
-            picture = charts.draw_scatter(points, "score", "mIoU of the photograph, %", _correlation_title(summary))
-            Image.fromarray(picture).save(temporary)
+        picture = charts.draw_scatter(points, "score", "mIoU of the photograph, %", _correlation_title(summary))
+        save_picture(picture, out_dir / "correlation.png")
         files.append("correlation.png")
     report = {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),

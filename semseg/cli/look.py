@@ -36,7 +36,7 @@ def _run_browse(args: argparse.Namespace) -> int:
 
     from semseg.datasets import samples
     from semseg.visualization import drawing
-    from semseg.visualization.jpeg import save_jpeg
+    from semseg.visualization.picture_files import save_jpeg
 
     if cfg is None:
         noun = "pairs"
@@ -90,10 +90,9 @@ def _run_stats(args: argparse.Namespace) -> int:
     title = f"{args.source.name}, {args.split}: {counts.num_images} images"
     print(title, *statistics.table(counts, classes), sep="\n")
     if args.out is not None:
-        from PIL import Image
-
         from semseg.system.atomic import atomic_path
         from semseg.visualization import charts
+        from semseg.visualization.picture_files import save_picture
 
         csv_path = args.out / f"class_statistics_{args.split}.csv"
         chart_path = args.out / f"class_shares_{args.split}.png"
@@ -101,7 +100,6 @@ def _run_stats(args: argparse.Namespace) -> int:
         chart = charts.draw_class_shares(shares, image_shares, classes, palette, counts.ignored_share, title)
         with atomic_path(csv_path) as temporary:
             statistics.write_csv(counts, classes, temporary)
-        with atomic_path(chart_path) as temporary:
-            Image.fromarray(chart).save(temporary)
+        save_picture(chart, chart_path)
         print(f"wrote {csv_path}, {chart_path}")
     return 0

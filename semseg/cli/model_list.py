@@ -54,12 +54,13 @@ def _run_list(args: argparse.Namespace) -> int:
     if args.plot is not None:
         from semseg.analysis import model_charts
 
-        with atomic_path(args.plot) as temporary:
-            if args.plot.suffix.lower() == ".html":
-                temporary.write_text(model_charts.chart_page(models))
-            else:
-                from PIL import Image
+        if args.plot.suffix.lower() == ".html":
+            page = model_charts.chart_page(models)
+            with atomic_path(args.plot) as temporary:
+                temporary.write_text(page)
+        else:
+            from semseg.visualization.picture_files import save_picture
 
-                Image.fromarray(model_charts.draw_models(models)).save(temporary)
+            save_picture(model_charts.draw_models(models), args.plot)
         print(f"wrote {args.plot}")
     return 0

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from semseg.errors import SemsegError
-from semseg.system.stopping import GIVEN_UP, Stopped
+from semseg.system.atomic import disk_error
+from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
 from semseg.system.wording import FLAGS, for_people
 
 WRONG_INPUT = (ValueError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError)
@@ -104,6 +105,8 @@ def run_tool(main: Callable[[], int | None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141  # same as a program ended by SIGPIPE
     except (*WRONG_INPUT, OSError) as error:
+        if is_disk_full(error) and not isinstance(error, SemsegError):
+            error = disk_error(error, getattr(error, "filename", None) or "a file")
         if "--debug" in sys.argv:
             raise
         # all ranks get the same input error and one prints it; data loader errors occur on one rank only
@@ -116,7 +119,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
         if not str(stopped):
             time.sleep(2)  # another rank prints the message: as above
         elif int(os.environ.get("RANK", 0)) == 0 or stopped.exit_code in (1, GIVEN_UP):
-            print(stopped, file=sys.stderr, flush=True)
+            print(f"{stopped}{_code(stopped.__cause__)}", file=sys.stderr, flush=True)
         code = stopped.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -140,16 +143,15 @@ def _is_first_process() -> bool:
 
 
 def _message(error: BaseException) -> str:
-    if (
-        isinstance(error, OSError) and error.filename is not None and error.strerror is not None
-    ):  # str() of these starts with [Errno 2]
-        return f"{error.filename}: {error.strerror.lower()}"
+    if isinstance(error, OSError) and not isinstance(error, SemsegError) and error.strerror is not None:
+        name = "" if error.filename is None else f"{error.filename}: "  # str() of these starts with [Errno 2]
+        return f"{name}{error.strerror.lower()}"
     if _is_from_worker(error):
         return for_people(str(error).strip().splitlines()[-1].partition(": ")[2])
     return for_people(str(error))
 
 
-def _code(error: BaseException) -> str:
+def _code(error: BaseException | None) -> str:
     """Return the code of an error with a leading space, or an empty string if it has none."""
     return f" [{error.code}]" if isinstance(error, SemsegError) else ""
 

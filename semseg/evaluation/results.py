@@ -17,7 +17,7 @@ from semseg.evaluation.confusion import Areas, Confusions
 from semseg.evaluation.instances import InstanceAreas
 from semseg.evaluation.slices import Slices
 from semseg.labels import categories_of
-from semseg.system.atomic import atomic_path
+from semseg.system.atomic import atomic_path, sync_folder
 
 SCHEMA = "semseg.results/1"
 
@@ -214,6 +214,7 @@ def write_results(
             cell=confusions.cell,
             count=confusions.count,
         )
+    sync_folder(folder)
     with atomic_path(folder / "results.json") as temporary:  # last: if it exists, all files exist
         temporary.write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
     return summary

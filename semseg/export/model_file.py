@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -183,7 +184,9 @@ def _write(
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Write a traced network, quantized if there is `calibration`; return what predicts an image with the file."""
     if kind == "torch-export":
-        torch.export.save(program, path, extra_files={f"{METADATA_KEY}.json": json.dumps(facts)})
+        buffer = io.BytesIO()  # PyTorch's own writer does not say why it failed
+        torch.export.save(program, buffer, extra_files={f"{METADATA_KEY}.json": json.dumps(facts)})
+        path.write_bytes(buffer.getbuffer())
         return _load_program(path)
     if kind == "onnx":
         write_onnx(program, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -96,8 +97,10 @@ def write_ensemble(paths: Sequence[Path], out: Path) -> Path:
         "ensemble": [str(path) for path in paths],
     }
     meta = {key: value for key, value in first["meta"].items() if key in ("dataset_meta", "iter", "epoch")}
+    buffer = io.BytesIO()  # PyTorch's own writer does not say why it failed
+    torch.save({"meta": plain({**meta, "semseg": description}), "state_dict": weights}, buffer)
     with atomic_path(out) as temporary:
-        torch.save({"meta": plain({**meta, "semseg": description}), "state_dict": weights}, temporary)
+        temporary.write_bytes(buffer.getbuffer())
     return out
 
 

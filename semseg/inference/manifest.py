@@ -7,6 +7,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,7 +82,8 @@ class Manifest:
             The names of the images to segment.
         """
         with self._locked():
-            rows = {row["name"]: row for row in self._rows("manifest")}
+            with_stats = {row["name"] for row in self._rows("stats")}  # a power cut may have left the other row alone
+            rows = {row["name"]: row for row in self._rows("manifest") if row["name"] in with_stats}
             same = {name for name in sources if name in rows and _is_same(rows[name]["source"], sources[name])}
             self.num_replaced = sum(name in rows and name not in same for name in sources)
             todo = [
@@ -273,10 +275,10 @@ def _same_columns(columns: Sequence[str], expected: Sequence[str]) -> bool:
 
 
 def _read(path: Path) -> Iterator[Row]:
-    """Yield the complete rows of a table; a line that was cut off is left out."""
+    """Yield the complete rows of a table; a line that was cut off, or became zeros in a power cut, is left out."""
     with path.open(encoding=_ENCODING, errors=_ERRORS, newline="") as file:
         text = file.read()
-    text = text[: text.rfind("\n") + 1]
+    text = re.sub(r".*\0.*\n?", "", text[: text.rfind("\n") + 1])
     columns, *rows = csv.reader(io.StringIO(text, newline="")) if text else [[]]
     for values in rows:
         if len(values) == len(columns):

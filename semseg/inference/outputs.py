@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from semseg.labels import CITYSCAPES, IGNORED, categories_of
 from semseg.system.atomic import atomic_path
 from semseg.system.result_names import check_inputs_stay
 from semseg.visualization import drawing
-from semseg.visualization.jpeg import QUALITY
+from semseg.visualization.picture_files import QUALITY, encode_picture
 
 if TYPE_CHECKING:
     from semseg.inference.prediction import Prediction
@@ -181,13 +180,7 @@ class Outputs:
 
 
 def _save(picture: Image.Image, path: Path) -> None:
-    """Encode an image in memory and write the bytes: errors of Pillow's own writing do not name the cause."""
-    encoded = io.BytesIO()
-    if path.suffix == ".png":
-        picture.save(encoded, "PNG")
-    else:
-        picture.save(encoded, "JPEG", quality=QUALITY)
-    path.write_bytes(encoded.getbuffer())
+    path.write_bytes(encode_picture(picture, path.suffix, **({} if path.suffix == ".png" else {"quality": QUALITY})))
 
 
 def class_shares(train_ids: np.ndarray, num_classes: int) -> np.ndarray:

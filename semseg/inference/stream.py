@@ -25,6 +25,7 @@ from semseg.inference.run_record import Record
 from semseg.inference.run_summary import Summary
 from semseg.inference.shards import Shard, open_tables
 from semseg.inference.sources import SourceImage
+from semseg.system.atomic import disk_error, is_disk_fault
 from semseg.system.background import Writers
 from semseg.system.folders import TIFF_SUFFIXES
 from semseg.system.stopping import Signal, Stopped, is_disk_full, signals_raise
@@ -115,11 +116,12 @@ def infer(
             message = f"interrupted: {done} of {len(names)} images are done; {hint}"
             raise Stopped(message, 128 + stopped.number) from None
         except OSError as error:
-            if not is_disk_full(error):
+            if not is_disk_fault(error):
                 raise
             reason = (error.strerror or "").lower()
-            message = f"cannot write to {outputs.out_dir} ({reason}): make room there; {hint}"
-            raise Stopped(message, 1) from error
+            remedy = "make room there" if is_disk_full(error) else "check the disk"
+            message = f"cannot write to {outputs.out_dir} ({reason}): {remedy}; {hint}"
+            raise Stopped(message, 1) from disk_error(error, outputs.out_dir)
         finally:
             summary.seconds = time.monotonic() - started
             if summary.num_with_data:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 from rich.console import Console
 
 from semseg.datasets.index_png import write_index_png
@@ -31,6 +30,7 @@ from semseg.system.background import Writers
 from semseg.system.result_names import check_inputs_stay
 from semseg.system.stopping import Signal, Stopped, signals_raise
 from semseg.system.wording import for_people
+from semseg.visualization.picture_files import save_picture
 
 if TYPE_CHECKING:
     from semseg.inference.prediction import ImagePredictor
@@ -238,7 +238,6 @@ def _write_frame(
     outputs: Outputs, name: str, number: int, extras: Sequence[str], frame: np.ndarray, train_ids: np.ndarray
 ) -> None:
     if "frames" in extras:
-        with atomic_path(outputs.out_dir / "frames" / name / f"{number:06d}.jpg") as temporary:
-            Image.fromarray(frame).save(temporary, quality=95)
+        save_picture(frame, outputs.out_dir / "frames" / name / f"{number:06d}.jpg", quality=95)
     if "masks" in extras:
         write_index_png(outputs.out_dir / "masks" / name / f"{number:06d}.png", train_ids, outputs.palette)

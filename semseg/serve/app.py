@@ -27,7 +27,7 @@ from semseg.serve.access import Guard, refusal
 from semseg.serve.options import Limits
 from semseg.serve.uploads import Refused, read_upload
 from semseg.visualization import drawing
-from semseg.visualization.jpeg import QUALITY
+from semseg.visualization.picture_files import QUALITY
 
 _PAGE = Path(__file__).with_name("page")
 _FILES = {

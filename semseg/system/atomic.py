@@ -1,14 +1,18 @@
-"""Write files that appear complete or not at all."""
+"""Write files that appear complete or not at all, also when the power is cut, or the disk is full or fails."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from semseg.errors import InvalidInputError
+from semseg.errors import DiskError, InvalidInputError
+from semseg.system.stopping import is_disk_full
+
+_DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENXIO)
 
 _START = os.urandom(4).hex()  # of this process, or of the one that it was forked from
 
@@ -37,34 +41,101 @@ def check_folder(path: Path, option: str) -> None:
 def atomic_path(path: Path) -> Generator[Path, None, None]:
     """Yield a temporary path in the folder of `path`, and rename it to `path` when the block succeeds.
 
-    The temporary name starts with a dot, keeps the suffix (writers read the format from it), and contains the
+    The file is on the disk before it gets its name, so that after a power cut it is there as a whole, or the old one
+    is. The temporary name starts with a dot, keeps the suffix (writers read the format from it), and contains the
     process id and a random number, because several processes may write the same file, and processes in containers
     that share a folder often have the same id. Missing folders are created. When the block
     fails, the temporary file is removed and `path` is left unchanged.
+
+    Raises:
+        DiskError: the disk is full, or it fails.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}-{_START}.tmp{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        sync_file(temporary)
         temporary.replace(path)
+    except Exception as error:
+        if (fault := _find_disk_fault(error, path, temporary)) is not None:
+            raise fault from error
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file that is complete on the disk before it gets its name, and whose name is on the disk afterwards."""
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
     sync_folder(path.parent)
 
 
+def sync_file(path: Path) -> None:
+    """Write the content of a file to the disk; does nothing for a link."""
+    if not path.is_symlink():
+        _sync(path)
+
+
 def sync_folder(folder: Path) -> None:
-    """Write the names of the files in a folder to the disk, where the system can do that."""
-    with contextlib.suppress(OSError):  # not every system can open a folder
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    """Write the names of the files in a folder, and its own name, to the disk, where the system can do that."""
+    for one in (folder, *folder.absolute().parents):
+        with contextlib.suppress(OSError):  # not every system can open a folder
+            _sync(one)
+
+
+def disk_error(error: OSError, path: Path | str) -> DiskError:
+    """Return the error for a file or folder that cannot be written: what the system says, and what to do."""
+    is_full = is_disk_full(error)
+    reason = (error.strerror or str(error)).lower()
+    remedy = "make room there" if is_full else "check the disk"
+    fault = DiskError(
+        f"cannot write {path} ({reason}): {remedy}, then run the same command again",
+        code="E-disk-full" if is_full else "E-disk-write",
+    )
+    fault.errno, fault.strerror, fault.filename = error.errno, error.strerror, str(path)
+    return fault
+
+
+@contextmanager
+def naming_disk_errors(path: Path) -> Generator[None]:
+    """Turn errors of the disk in the block into a DiskError for a file or folder, unless they name one."""
+    try:
+        yield
+    except OSError as error:
+        if is_disk_fault(error) and not isinstance(error, DiskError):
+            raise disk_error(error, error.filename or path) from error
+        raise
+
+
+def is_disk_fault(error: BaseException) -> bool:
+    """Return whether an error of the system means that a disk is full or fails."""
+    return isinstance(error, OSError) and error.errno in _DISK_FAULTS
+
+
+def _find_disk_fault(error: Exception, path: Path, temporary: Path) -> DiskError | None:
+    """Return the error for `path` if an error that its writer has raised comes from the disk."""
+    if isinstance(error, DiskError):
+        return None
+    if isinstance(error, OSError) and error.errno is not None:
+        names = {str(name) for name in (error.filename, error.filename2) if name is not None}
+        is_ours = not names or names & {str(path), str(temporary), str(path.parent)}
+        return disk_error(error, path) if is_disk_fault(error) and is_ours else None
+    # many libraries do not say why they failed: find out whether anything can be written there
+    try:
+        with temporary.open("ab") as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as cause:
+        return disk_error(cause, path) if is_disk_fault(cause) else None
+    return None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -125,12 +125,17 @@ def holder_of(path: Path) -> str:
 def _create(path: Path) -> str | None:
     """Create the file of a claim and return its token; None if the file exists."""
     token = uuid.uuid4().hex
-    content = {"host": socket.gethostname(), "processes": _process_space(), "pid": os.getpid(), "token": token}
+    content = {"host": socket.gethostname(), "processes": _process_space(), "boot": _boot(), "pid": os.getpid()}
     try:
-        with path.open("x") as file:
-            json.dump(content, file)
+        file = path.open("x")
     except FileExistsError:
         return None
+    try:
+        with file:
+            json.dump({**content, "token": token}, file)
+    except OSError:  # a full disk: without content it would look like the claim of another process
+        path.unlink(missing_ok=True)
+        raise
     return token
 
 
@@ -148,9 +153,14 @@ def _is_abandoned(path: Path) -> bool:
     renewed = _renewed_at(path)
     if renewed is None:
         return False
-    if _file_system_time(path.parent) - renewed > STALE_AFTER_S:
+    age_s = _file_system_time(path.parent) - renewed
+    if age_s > STALE_AFTER_S:
         return True
     owner = _read(path)
+    if not owner:  # a power cut came before its content; a process that runs has written it long ago
+        return age_s > RENEWED_EVERY_S
+    if _is_here(owner) and owner.get("boot", _boot()) != _boot():  # the process with this id is another one
+        return True
     pid = owner.get("pid")
     return _is_here(owner) and isinstance(pid, int) and not _is_running(pid)
 
@@ -181,6 +191,14 @@ def _process_space() -> str:
     """Return a name for the space of process ids, which differs between containers on a machine."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _boot() -> str:
+    """Return a name for the time since this machine was started."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
 

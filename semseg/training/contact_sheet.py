@@ -11,7 +11,7 @@ from mmseg.registry import HOOKS
 
 from semseg.datasets import samples
 from semseg.visualization import drawing
-from semseg.visualization.jpeg import save_jpeg
+from semseg.visualization.picture_files import save_jpeg
 
 
 @HOOKS.register_module()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,12 @@ from semseg.config.tree import built_datasets
 from semseg.datasets import samples
 from semseg.datasets.band_transforms import bands_of
 from semseg.labels import IGNORED
+from semseg.system.atomic import atomic_path
 from semseg.system.stopping import GIVEN_UP, Stopped
 from semseg.training.options import StockOptions
 from semseg.training.runner_parts import bare_model, optim_wrapper_of
 from semseg.visualization import drawing
-from semseg.visualization.jpeg import save_jpeg
+from semseg.visualization.picture_files import save_jpeg
 
 _ZERO = 1e-6
 
@@ -166,7 +168,8 @@ class GuardHook(Hook):
             for image, sample, share in zip(broken.batch["inputs"], broken.batch["data_samples"], ignored, strict=True):
                 values = f"{float(image.min()):g} to {float(image.max()):g}"
                 lines.append(f"{share:.1%}\t{values}\t{sample.img_path}\t{sample.get('seg_map_path')}")
-            (folder / "files.txt").write_text("\n".join(lines) + "\n")
+            with atomic_path(folder / "files.txt") as temporary:
+                temporary.write_text("\n".join(lines) + "\n")
             content = {
                 "inputs": received["inputs"].cpu(),
                 "targets": torch.stack(targets),
@@ -174,7 +177,10 @@ class GuardHook(Hook):
                 "losses": {name: float(value) for name, value in broken.losses.items()},
                 "learning_rate": rate,
             }
-            torch.save(content, folder / "batch.pt")
+            buffer = io.BytesIO()  # PyTorch's own writer does not say why it failed
+            torch.save(content, buffer)
+            with atomic_path(folder / "batch.pt") as temporary:
+                temporary.write_bytes(buffer.getbuffer())
             _draw(runner, broken, folder / "sheet.jpg")
         except OSError as error:
             return f"{report}: the batch cannot be written to {folder} ({error.strerror or error})"

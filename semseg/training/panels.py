@@ -21,7 +21,7 @@ from semseg.errors import InvalidConfigError
 from semseg.system.atomic import atomic_path
 from semseg.system.background import Writers
 from semseg.visualization import panels
-from semseg.visualization.jpeg import QUALITY
+from semseg.visualization.picture_files import QUALITY
 
 TENSORBOARD_WIDTH_PX = 1024
 _JPEG = [
@@ -168,8 +168,5 @@ def write_panel(
             f"{image_path}: its panel of {panel.shape[1]}x{panel.shape[0]} is too large for a JPEG",
             code="E-config-panel-size",
         )
-    try:
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise type(error)(f"cannot write {path} ({error.strerror or error}): make room there") from error
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(encoded.tobytes())

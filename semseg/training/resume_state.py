@@ -9,13 +9,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import master_only
+from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
 from semseg.errors import InvalidConfigError
-from semseg.system.atomic import atomic_path
+from semseg.system.atomic import atomic_path, sync_file, sync_folder
 from semseg.training.checkpointing import SafeCheckpointHook
 from semseg.training.epochs import recount_iterations
 from semseg.training.runner_parts import optim_wrapper_of
@@ -175,10 +175,17 @@ class OneCurveHook(Hook):
         runner.message_hub.update_info("record", {**record, "validated": runner.iter})
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Write TensorBoard's file to the disk before the checkpoint, so that a killed run leaves no gap."""
+        """Write the curves to the disk before the checkpoint, so that a run that is cut off leaves no gap."""
         tensorboard = runner.visualizer.get_backend("TensorboardVisBackend")
         if tensorboard is not None:
             tensorboard.experiment.flush()
+        record = runner.message_hub.runtime_info.get("record", {})
+        folder = Path(runner.work_dir, record.get("curves", ""), "vis_data")
+        if is_main_process() and folder.is_dir():
+            for path in folder.iterdir():
+                if path.is_file():
+                    sync_file(path)
+            sync_folder(folder)
 
 
 def _truncate_scalars(path: Path, last_step: int, is_validated: bool) -> int:

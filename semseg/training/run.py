@@ -21,6 +21,7 @@ from semseg import compat
 from semseg.config.build_errors import explained
 from semseg.launch import slurm
 from semseg.system.allocator import keep_freed_memory
+from semseg.system.atomic import disk_error, is_disk_fault
 from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
 
 _LOST_PEER = re.compile(r"[Cc]onnection (?:closed|reset) by (?:remote )?peer|Broken pipe|remote process exited")
@@ -43,14 +44,14 @@ def train(cfg: Config) -> None:
     """
     logging.raiseExceptions = False  # a full disk is reported once, not with every line of the log
     keep_freed_memory()
-    with _stopping_on_full_disk(cfg.work_dir):
+    with _stopping_on_disk_faults(cfg.work_dir):
         runner = _build_runner(cfg)
     if runner.deterministic:  # some operations have no deterministic kernel on a GPU: they warn
         torch.use_deterministic_algorithms(True, warn_only=True)
     print_log(f"watch it: tensorboard --logdir {cfg.work_dir}", "current")
     _log_orientation(cfg.train_dataloader)
     try:
-        with _stopping_on_full_disk(cfg.work_dir):
+        with _stopping_on_disk_faults(cfg.work_dir):
             _train(runner)
     except Stopped as stopped:
         with contextlib.suppress(OSError):  # the disk may be full
@@ -74,17 +75,17 @@ def _train(runner: Runner) -> None:
 
 
 @contextlib.contextmanager
-def _stopping_on_full_disk(folder: str) -> Generator[None]:
-    """Stop the run, without a restart, when the disk is full."""
+def _stopping_on_disk_faults(folder: str) -> Generator[None]:
+    """Stop the run when the disk is full, without a restart, or fails."""
     try:
         yield
     except OSError as error:
-        if not is_disk_full(error):
+        if not is_disk_fault(error):
             raise
-        message = str(error)  # complete already, unless the system has raised it
-        if error.errno is not None:
-            message = f"cannot write to {error.filename or folder} ({error.strerror}): make room there"
-        raise Stopped(f"{message}, then go on with --resume", GIVEN_UP) from error
+        is_full = is_disk_full(error)
+        remedy = "make room there" if is_full else "check the disk"
+        message = f"cannot write to {error.filename or folder} ({error.strerror}): {remedy}, then go on with --resume"
+        raise Stopped(message, GIVEN_UP if is_full else 1) from disk_error(error, error.filename or folder)
 
 
 def evaluate(cfg: Config) -> dict[str, float]:

@@ -9,6 +9,8 @@ import torch
 
 from semseg.cli.program import ArgumentParser, run_tool
 from semseg.errors import InvalidInputError
+from semseg.system.atomic import disk_error
+from semseg.system.stopping import Stopped
 
 
 def ending(main, monkeypatch, argv=("tool",)):
@@ -49,7 +51,18 @@ def test_errors_of_the_operating_system_name_the_file(monkeypatch, capsys):
 
 def test_a_failing_machine_is_one_sentence_and_exit_code_1(monkeypatch, capsys):
     assert ending(fail_with(OSError(28, "No space left on device", "a.pth")), monkeypatch) == 1
-    assert capsys.readouterr().err == "error: a.pth: no space left on device\n"
+    sentence = "cannot write a.pth (no space left on device): make room there, then run the same command again"
+    assert capsys.readouterr().err == f"error: {sentence} [E-disk-full]\n"
+    assert ending(fail_with(OSError(5, "Input/output error")), monkeypatch) == 1
+    assert capsys.readouterr().err == "error: input/output error\n"
+
+
+def test_a_run_that_was_stopped_by_the_disk_shows_the_code(monkeypatch, capsys):
+    def main():
+        raise Stopped("cannot write a.pth: make room there", 3) from disk_error(OSError(28, "full"), "a.pth")
+
+    assert ending(main, monkeypatch) == 3
+    assert capsys.readouterr().err == "cannot write a.pth: make room there [E-disk-full]\n"
 
 
 def test_debug_shows_the_traceback(monkeypatch):

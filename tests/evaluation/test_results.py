@@ -4,6 +4,8 @@ import json
 import numpy as np
 import pytest
 
+from bench.crash_model import CrashModel, record
+from bench.system_calls import is_supported
 from semseg.evaluation import scores
 from semseg.evaluation.confusion import Areas
 from semseg.evaluation.results import SCHEMA, read_results
@@ -116,3 +118,18 @@ def test_files_of_different_tests_are_refused(tmp_path):
     (tmp_path / "other/per_image.npz").replace(tmp_path / "one/per_image.npz")
     with raises("E-input-results", r"per_image\.npz .*results\.json"):
         read_results(tmp_path / "one")
+
+
+@pytest.mark.skipif(not is_supported(), reason="needs seccomp of Linux on x86-64")
+def test_after_a_power_cut_results_are_whole_or_not_there(tmp_path):
+    (tmp_path / "before").mkdir()
+    (tmp_path / "out").mkdir()
+    code, operations = record(lambda: write(tmp_path / "out"), tmp_path / "out", tmp_path / "log")
+    assert code == 0, (tmp_path / "log").read_text()
+    states = list(CrashModel(tmp_path / "before", operations).states(num_random=1))
+    assert len(states) > 40
+    for number, state in enumerate(states):
+        if "results.json" in state.files:
+            state.write(tmp_path / str(number))
+            read_results(tmp_path / str(number))
+            assert {"per_class.csv", "confusion.csv"} <= set(state.files)

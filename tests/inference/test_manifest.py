@@ -155,3 +155,18 @@ def test_folders_with_results_are_recognized(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/manifest.csv").write_text("name,price\n")  # of another program
     assert not holds_results(tmp_path / "mine")
+
+
+def test_an_image_that_lost_its_statistics_in_a_power_cut_is_segmented_again(tmp_path):
+    manifest, _ = begin(tmp_path, "a", "b")
+    add(manifest, "a")
+    add(manifest, "b")
+    stats = tmp_path / "stats.csv"
+    lines = stats.read_bytes().splitlines(keepends=True)
+    for lost in ([lines[0], lines[1]], [lines[0], lines[1], bytes(len(lines[2]))], [lines[0], bytes(9), *lines[1:]]):
+        stats.write_bytes(b"".join(lost))
+        _, todo = begin(tmp_path, "a", "b", done={"a", "b"})
+        assert todo == (["a"] if lost[1] == bytes(9) else ["b"])
+        manifest, _ = begin(tmp_path, "a", "b")
+        add(manifest, "a")
+        add(manifest, "b")

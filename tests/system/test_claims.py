@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from bench.disk_faults import Failing
+from bench.system_calls import is_supported, watch
 from semseg.system import claims
 from semseg.system.claims import holder_of, take_abandoned_claim, take_claim
 
@@ -142,3 +144,30 @@ def test_a_claim_on_another_machine_is_taken_over_when_it_is_not_renewed(path, m
     with take_abandoned_claim(path, waited.append) as claim:
         assert claim is not None
         assert waited == ["far"]
+
+
+def test_a_claim_from_before_a_restart_of_the_machine_is_free_even_if_its_number_runs_again(path):
+    with take_claim(path):
+        content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "boot": "another"}))
+    take_claim(path).release()
+    path.write_text(json.dumps(content))
+    assert take_claim(path) is None
+
+
+def test_a_claim_whose_content_was_lost_in_a_power_cut_is_soon_free(path):
+    path.parent.mkdir()
+    path.touch()
+    assert take_claim(path) is None
+    old = time.time() - 2 * claims.RENEWED_EVERY_S
+    os.utime(path, (old, old))
+    take_claim(path).release()
+
+
+@pytest.mark.skipif(not is_supported(), reason="needs seccomp of Linux on x86-64")
+def test_a_claim_that_the_disk_has_no_room_for_is_not_left(path):
+    path.parent.mkdir()
+    failing = Failing(path.parent, 2, "ENOSPC")  # the first call creates the file
+    assert watch(lambda: take_claim(path), failing, path.parent.parent / "log") == 1
+    assert failing.what == "write a.claim"
+    assert list(path.parent.iterdir()) == []

@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.crash_model import CrashModel, record
+from bench.system_calls import is_supported
 from semseg import compat
+from semseg.system.atomic import write_durably
+from semseg.training import checkpointing
 from tests.training.toy_runs import toy_runner
 
 
@@ -57,3 +61,22 @@ def test_a_run_that_is_continued_in_another_folder_changes_nothing_in_the_first_
     trained(tmp_path / "second", 8, scores=[0, 0, 30, 20], resume=tmp_path / "first/iter_4.pth")
     assert names(tmp_path / "first") == before
     assert names(tmp_path / "second") == {"iter_6.pth", "iter_8.pth", "best_mIoU_iter_6.pth"}
+
+
+@pytest.mark.skipif(not is_supported(), reason="needs seccomp of Linux on x86-64")
+def test_after_a_power_cut_a_link_never_leads_to_a_deleted_checkpoint(tmp_path):
+    for name in ("before", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "iter_1.pth").write_bytes(b"1")
+        (tmp_path / name / "last.pth").symlink_to("iter_1.pth")
+
+    def save():
+        write_durably(tmp_path / "out/iter_2.pth", b"2")
+        checkpointing._link(tmp_path / "out/last.pth", "iter_2.pth")
+        (tmp_path / "out/iter_1.pth").unlink()
+
+    code, operations = record(save, tmp_path / "out", tmp_path / "log")
+    assert code == 0, (tmp_path / "log").read_text()
+    states = list(CrashModel(tmp_path / "before", operations).states(num_random=5))
+    assert {state.links["last.pth"] for state in states} == {"iter_1.pth", "iter_2.pth"}
+    assert all(state.files.get(state.links["last.pth"]) in (b"1", b"2") for state in states)

@@ -1,4 +1,5 @@
 import math
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from mmseg.registry import HOOKS, OPTIM_WRAPPERS
 from PIL import Image
 
 from semseg import compat
+from semseg.system import atomic
 from semseg.system.stopping import Stopped
 from tests.training.squares import MODEL
 from tests.training.toy_runs import log_of, toy_runner
@@ -165,6 +167,16 @@ def test_a_full_disk_does_not_hide_the_reason(tmp_path, monkeypatch):
     )
     with pytest.raises(Stopped, match=expected):
         runner.train()
+
+
+def test_a_batch_that_does_not_fit_on_the_disk_does_not_hide_the_reason(tmp_path):
+    folder = tmp_path / "nonfinite_iter_3_rank_0"
+    folder.mkdir()
+    (folder / f".batch.{os.getpid()}-{atomic._START}.tmp.pt").symlink_to("/dev/full")
+    runner = runner_on(tmp_path, dataset=dict(broken=5))
+    with pytest.raises(Stopped, match=r"nan at iteration 3 .*cannot be written to \S+rank_0 \(No space left on device"):
+        runner.train()
+    assert not (folder / "batch.pt").exists()
 
 
 def test_the_guard_does_not_change_a_good_run(tmp_path):

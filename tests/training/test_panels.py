@@ -14,6 +14,7 @@ from PIL import Image
 import semseg.plugins  # noqa: F401
 from semseg.system import atomic
 from semseg.system.background import Writers
+from tests.conftest import raises
 from tests.training.squares import MODEL
 
 HEIGHT, WIDTH = 48, 96
@@ -82,9 +83,7 @@ def test_a_full_disk_is_reported_in_one_sentence(street, tmp_path):
     folder = tmp_path / "show/north"
     folder.mkdir(parents=True)
     (folder / f".3.{os.getpid()}-{atomic._START}.tmp.jpg").symlink_to("/dev/full")
-    with pytest.raises(
-        OSError, match=r"^cannot write .*/show/north/3.jpg \(No space left on device\): make room there$"
-    ):
+    with raises("E-disk-full", r"^cannot write .*/show/north/3.jpg \(no space left on device\): make room there"):
         run_test(street, tmp_path, show_dir=str(tmp_path / "show"))
     assert not (folder / "3.jpg").exists()
 

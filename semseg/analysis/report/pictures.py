@@ -15,9 +15,8 @@ from PIL import Image as Pillow
 
 from semseg.analysis.report import collect
 from semseg.datasets.image_files import read_image
-from semseg.system.atomic import atomic_path
-from semseg.visualization.jpeg import QUALITY
 from semseg.visualization.panels import WRONG
+from semseg.visualization.picture_files import QUALITY, save_picture
 
 VIEWS = ("photograph", "truth", "prediction", "errors")
 _CORRECT_VEIL, _IGNORED_VEIL = (255, 255, 255, 196), (0, 0, 0, 200)  # over the photograph, with opacity
@@ -83,8 +82,7 @@ def write_large(image: collect.Image, palette: Sequence, ignore_index: int, fold
     urls = {}
     for name, view in draw_views(image, palette, ignore_index, None).items():
         path = folder / f"{image.name}_{name}{'.jpg' if view.shape[2] == 3 else '.png'}"
-        with atomic_path(path) as temporary:
-            Pillow.fromarray(view).save(temporary, quality=QUALITY)  # PNG ignores it
+        save_picture(view, path, quality=QUALITY)  # PNG ignores it
         urls[name] = quote(path.relative_to(folder.parent).as_posix())
     return urls
 

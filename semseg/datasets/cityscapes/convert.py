@@ -10,7 +10,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from semseg.datasets.cityscapes.annotation import encode_png, read_label_ids, read_polygons
-from semseg.errors import InvalidInputError, MissingDataError, SemsegError
+from semseg.errors import DiskError, InvalidInputError, MissingDataError, SemsegError
 from semseg.system.atomic import atomic_path
 from semseg.system.folders import walk_files
 from semseg.system.worker_pool import run_all
@@ -181,7 +181,9 @@ def _convert_one(annotation: _Annotation) -> _Outcome:
             continue
         try:
             _write(target_path, content)
-        except OSError as error:  # a full disk, a folder without write permission: the next file fails too
+        except DiskError:
+            raise
+        except OSError as error:  # a folder without write permission: the next file fails too
             raise ConversionError(f"{target_path} could not be written: {error.strerror}") from None
         return _Outcome(written=True)
     return outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import stat
 import zipfile
@@ -122,6 +123,8 @@ def _write(
             target.write(chunk)
             done += len(chunk)
             on_bytes(done)
+        target.flush()
+        os.fsync(target.fileno())  # before the list of the files says that they are there
     return done
 
 

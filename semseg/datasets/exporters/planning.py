@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Generator, Sequence
@@ -22,12 +23,14 @@ from semseg.datasets.masks import decode_pair
 from semseg.datasets.pairs import Pair
 from semseg.errors import InvalidInputError
 from semseg.labels import IGNORED
-from semseg.system.atomic import atomic_path, check_folder
+from semseg.system.atomic import atomic_path, check_folder, sync_folder
 from semseg.system.folders import absolute_path
 from semseg.system.result_names import check_inputs_stay
 from semseg.system.worker_pool import run_in_order
 
 CLASSES = "classes.yaml"
+_UNFINISHED = ".unfinished"
+"""Is in a package until it is complete: nobody has corrected anything in it."""
 IMAGES = "images"
 FORMATS: dict[str, tuple[Callable, Callable, str, str]] = {
     # name: encode, write, format of the import, and its source in the package
@@ -102,6 +105,18 @@ class Package:
         Raises:
             FileNotFoundError, ValueError: a mask is missing or unreadable, or has values without a class.
         """
+        about = json.dumps([self.format, [str(item.name) for item in self.items]])
+        marker = self.out_dir / _UNFINISHED
+        if marker.is_file() and marker.read_text() != about:
+            raise _used(self.out_dir)
+        with atomic_path(marker) as temporary:
+            temporary.write_text(about)
+        written = self._write_files(on_progress)
+        marker.unlink()
+        sync_folder(self.out_dir)  # from now on there may be corrections
+        return written
+
+    def _write_files(self, on_progress: Callable[[int, int], None] | None) -> Written:
         encode, write, _, _ = FORMATS[self.format]
         images_dir = self.images_dir
         if self.copy:
@@ -277,14 +292,20 @@ def pack_labels(format_name: str, out_dir: Path, pairs: Sequence[Pair], rules: D
 def check_unused(out_dir: Path) -> None:
     """Raise an error if a folder holds anything: it may be corrections, and old files would be imported, too.
 
+    An export that was interrupted can be repeated.
+
     Raises:
         ValueError: it does.
     """
-    if out_dir.is_dir() and any(out_dir.iterdir()):
-        raise InvalidInputError(
-            f"{out_dir} is not empty, and may hold corrections; give another `out_dir`, or move it away",
-            code="E-input-used",
-        )
+    if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / _UNFINISHED).is_file():
+        raise _used(out_dir)
+
+
+def _used(out_dir: Path) -> InvalidInputError:
+    return InvalidInputError(
+        f"{out_dir} is not empty, and may hold corrections; give another `out_dir`, or move it away",
+        code="E-input-used",
+    )
 
 
 def _index_rules(path: Path, classes: Classes) -> DatasetFile:

@@ -16,6 +16,7 @@ from semseg.datasets.packed.partial_files import Packed, PartialFiles, Picture
 from semseg.datasets.packed.rules import loading_steps, reading_rules
 from semseg.datasets.packed.store import TILE_PX, PackedSplit, lz4_block
 from semseg.errors import InvalidDataError, MissingDataError
+from semseg.system.atomic import naming_disk_errors
 from semseg.system.claims import take_claim
 from semseg.system.worker_pool import run_in_order
 
@@ -58,14 +59,15 @@ def pack_split(
         raise InvalidDataError(
             f"{folder / twice} is in the data twice; a packed set has each photograph once", code="E-data-duplicate"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    claim = take_claim(folder / "pack.claim")
+    with naming_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        claim = take_claim(folder / "pack.claim")
     if claim is None:
         raise InvalidDataError(
             f"{folder} is being packed by another process; wait for its end, or choose another folder",
             code="E-data-packed",
         )
-    with claim:
+    with claim, naming_disk_errors(folder):
         return _finished(folder, split, rules, samples) or _pack(
             samples, names, PartialFiles(folder, split, rules), num_processes, on_progress
         )

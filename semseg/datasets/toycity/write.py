@@ -23,6 +23,7 @@ from semseg.datasets.toycity.paint import paint_scene
 from semseg.datasets.toycity.style import STYLES
 from semseg.errors import InvalidInputError
 from semseg.labels import CITYSCAPES
+from semseg.system.atomic import naming_disk_errors, sync_file
 
 CITIES = {
     "train": ("altmoor", "brunnfeld", "dornhafen", "eschtal"),
@@ -230,7 +231,8 @@ def _make_folder(folder: Path) -> None:
     for path in (folder, *folder.parents):
         if path.is_file():
             raise NotADirectoryError(f"{path} is a file; the pictures need a folder there")
-    folder.mkdir(parents=True, exist_ok=True)
+    with naming_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _encode(image: np.ndarray, suffix: str, options: list[int]) -> bytes:
@@ -241,5 +243,10 @@ def _encode(image: np.ndarray, suffix: str, options: list[int]) -> bytes:
 
 def _replace(path: Path, data: bytes) -> None:
     part = path.with_name(f".{path.name}.part")  # a fixed name: the next run overwrites the rest of a killed one
-    part.write_bytes(data)
-    part.replace(path)
+    with naming_disk_errors(path):
+        try:
+            part.write_bytes(data)
+            sync_file(part)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)

@@ -188,11 +188,24 @@ def test_a_value_without_a_class_stops_the_export_and_leaves_no_annotations(tmp_
     write_set(tmp_path, {"1": np.zeros((4, 6), np.uint8), "2": np.full((4, 6), 3, np.uint8)})
     with raises("E-data-mask-values", "2.png"):
         plan(request(tmp_path, format_name)).write()
-    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
+    assert [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()] == [".unfinished"]
 
 
 def test_a_folder_with_files_is_not_written_to_because_they_may_be_corrections(tmp_path):
     write_set(tmp_path, {"1": np.zeros((4, 6), np.uint8)})
+    plan(request(tmp_path, "labelme-mask")).write()
+    with raises("E-input-used", "may hold corrections"):
+        plan(request(tmp_path, "labelme-mask"))
+
+
+def test_an_export_that_was_interrupted_is_repeated_by_the_same_command_and_no_other(tmp_path):
+    write_set(tmp_path, {"1": np.zeros((4, 6), np.uint8), "2": np.full((4, 6), 3, np.uint8)})
+    with raises("E-data-mask-values", "2.png"):
+        plan(request(tmp_path, "labelme-mask")).write()
+    assert (tmp_path / "out/annotations/1.json").is_file()
+    with raises("E-input-used", "may hold corrections"):
+        plan(request(tmp_path, "coco")).write()
+    write_set(tmp_path, {"2": np.zeros((4, 6), np.uint8)})
     plan(request(tmp_path, "labelme-mask")).write()
     with raises("E-input-used", "may hold corrections"):
         plan(request(tmp_path, "labelme-mask"))

@@ -15,7 +15,10 @@ from mmengine.dataset import Compose
 from PIL import Image
 
 import semseg.plugins  # noqa: F401
+from bench.disk_faults import Failing
+from bench.system_calls import is_supported, watch
 from semseg.cli.groups import data
+from semseg.cli.program import run_tool
 from semseg.config.parts_to_pack import parts_of_dataset_file
 from semseg.datasets.labelled_dataset import FolderSegDataset
 from semseg.datasets.packed.loading import LoadPacked
@@ -319,3 +322,27 @@ def test_the_program_packs_a_dataset_file_and_says_how_large_it_is(town_file, tm
     assert "train is packed already, 5 pictures" in capsys.readouterr().out
     with raises("E-data-split", "has no split val; it has train"):
         data(["pack", str(town_file), "--out", str(tmp_path / "packed"), "--split", "val"])
+
+
+@pytest.mark.skipif(not is_supported(), reason="needs seccomp of Linux on x86-64")
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["ENOSPC", "EIO"])
+def test_a_disk_that_is_full_or_fails_is_one_sentence_and_packing_continues(tmp_path, mode):
+    source = write_set(tmp_path / "set", SIZES[:2])
+    pack(source, tmp_path / "whole", num_processes=1)
+    whole = {name: (tmp_path / "whole" / name).read_bytes() for name in ("train.tiles", "train.npz")}
+    (tmp_path / "out").mkdir()
+    log = tmp_path / "log"
+    for number in range(1, 60, 4):
+        failing = Failing(tmp_path / "out", number, mode)
+        code = watch(lambda: run_tool(lambda: pack(source, tmp_path / "out", num_processes=1)), failing, log)
+        if not failing.what:
+            break
+        if code:
+            assert log.read_text().startswith(f"error: cannot write {tmp_path / 'out'}"), failing.what
+            assert log.read_text().count("\n") == 1
+        pack(source, tmp_path / "out", num_processes=1)
+        assert {name: (tmp_path / "out" / name).read_bytes() for name in whole} == whole, failing.what
+        shutil.rmtree(tmp_path / "out")
+        (tmp_path / "out").mkdir()
+    assert number > 10
