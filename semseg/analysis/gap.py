@@ -208,7 +208,7 @@ def check_label_names(images: Sequence[SourceImage]) -> None:
                 f"{taken[name]} and {image.path} would both get the pseudo-label {name}; rename one of them",
                 code="E-input-same-name",
             )
-        taken[name] = image.path
+        taken[name] = image.path_on_disk
 
 
 def _read(path: Path, predictor: Predictor) -> Photograph:
@@ -222,7 +222,7 @@ def _read_ahead(
 
     def read(source: SourceImage) -> ReadImage | None:
         try:
-            return ReadImage(source, _read(source.path, predictor), 0.0)
+            return ReadImage(source, _read(source.path_on_disk, predictor), 0.0)
         except ValueError as error:
             fail(source, " ".join(str(error).split()))
             return None

@@ -60,7 +60,7 @@ def _run_explain(args: argparse.Namespace) -> int:
     source = find_pictures(args.checkpoint, image)[0][0]
     predictor = open_predictor(args, exported=False)
     out_dir = args.out_dir / source.name
-    result = explain(predictor, source.path, out_dir, args.class_name, box)
+    result = explain(predictor, source.path_on_disk, out_dir, args.class_name, box)
     region, cam = result["region"], result["grad_cam"]
     top = ", ".join(f"{entry['class']} {entry['mean_probability']:.2f}" for entry in region["top"])
     print(f"region: {region['meaning']}, {100 * region['share_of_picture']:.1f} % of the picture")

@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from semseg.datasets.scaling import TooNarrowError
-from semseg.errors import InvalidInputError
+from semseg.errors import InvalidInputError, MissingStorageError, StorageError
 from semseg.evaluation.finite import NotFiniteError
 from semseg.inference.manifest import Manifest, Row, whole_outputs
 from semseg.inference.outputs import Outputs, check_sources_stay, class_shares, mean_confidence, shares_of_counts
 from semseg.inference.prediction import without_nodata
-from semseg.inference.read_ahead import NUM_READERS, Readers, ReadImage
+from semseg.inference.read_ahead import NUM_READERS, NUM_READERS_OF_OBJECTS, Readers, ReadImage
 from semseg.inference.reading import MAX_PIXELS, Photograph, TooManyPixelsError, read_photograph
 from semseg.inference.recorder import ImageResult, Recorder
 from semseg.inference.run_summary import Summary
 from semseg.inference.sources import SourceImage
+from semseg.inference.stored_results import StoredResults
 from semseg.system.background import Writers
 from semseg.system.folders import TIFF_SUFFIXES
+from semseg.system.objects.addresses import Address
+from semseg.system.objects.local_copies import local_file
 from semseg.system.stopping import Signal, Stopped, is_disk_full, signals_raise
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 _MAX_BATCH = 16
 _BATCH_PIXELS = 2**24  # of an automatic batch: 8 photographs of 2048 x 1024
+_NUM_SENDERS = 16  # threads that write results to a storage
+_MOST_FAILED_OBJECTS = 8  # one after the other; then the storage is to blame, not the object
 _ERRORS_OF_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ, errno.EINVAL)
 
 
@@ -48,6 +53,7 @@ def infer(
     geojson: Path | None = None,
     rank: int = 0,
     num_ranks: int = 1,
+    stored: StoredResults | None = None,
 ) -> Summary:
     """Segment images, and write each result as soon as it exists, with `manifest.csv` and `stats.csv`.
 
@@ -64,6 +70,7 @@ def infer(
         geojson: a file for the places of the photographs.
         rank: of this process.
         num_ranks: number of processes.
+        stored: sends the results from the folder of `outputs` to a storage.
 
     Raises:
         Stopped: Ctrl-C, SIGTERM, a full disk, or an error with `stop_on_error`; finished results are on the disk.
@@ -81,14 +88,20 @@ def infer(
             "`save` probs: an exported model gives the winning class only; name its checkpoint instead",
             code="E-input-no-probabilities",
         )
+    if stored is not None:
+        stored.fetch_tables()
+        if skip_existing:
+            stored.list_sizes()
     manifest = Manifest(outputs.out_dir, outputs.classes, rank, num_ranks)
     check_sources_stay(images, outputs.out_dir, outputs.kinds)
     by_name = {image.name.as_posix(): image for image in images[rank::num_ranks]}
     summary = Summary(len(by_name), np.zeros(len(outputs.classes)))
 
     def is_done(name: str, row: Row) -> bool:
-        whole = whole_outputs(row, outputs.out_dir) if skip_existing else set()
-        if not skip_existing or not outputs.are_among(by_name[name].name, whole):
+        if not skip_existing:
+            return False
+        whole = whole_outputs(row, outputs.out_dir) if stored is None else stored.whole_outputs(row)
+        if not outputs.are_among(by_name[name].name, whole):
             return False
         summary.kinds |= {path.relative_to(outputs.out_dir).parts[0] for path in whole}
         return True
@@ -96,16 +109,20 @@ def infer(
     todo = manifest.begin({name: str(image.path) for name, image in by_name.items()}, is_done)
     summary.num_left, summary.num_replaced = len(by_name) - len(todo), manifest.num_replaced
     recorder = Recorder(outputs, manifest, summary, stop_on_error)
-    stream = _Stream(predictor, outputs, recorder, batch, max_pixels)
+    stream = _Stream(predictor, outputs, recorder, batch, max_pixels, stored)
     started = time.monotonic()
     hint = "the same command with --skip-existing goes on"
     try:
+        if stored is not None:
+            stored.send_tables()  # without the images that follow; and fails at once if nothing can be written there
         with signals_raise():
             stream.run([by_name[name] for name in todo])
     except Signal as stopped:
         done = summary.num_done + summary.num_left
         message = f"interrupted: {done} of {len(by_name)} images are done; {hint}"
         raise Stopped(message, 128 + stopped.number) from None
+    except StorageError as error:
+        raise Stopped(f"{error} [{error.code}]; {hint}", 1) from None
     except OSError as error:
         if not is_disk_full(error):
             raise
@@ -118,11 +135,23 @@ def infer(
             summary.shares = summary.shares / summary.num_with_data
         with suppress(OSError):  # the disk may be full; all rows are in the tables, only not sorted
             manifest.finish([image.name.as_posix() for image in images])
+        unsent = None if stored is None else _send_tables(stored)
+    if unsent is not None:
+        raise Stopped(f"the results are written, and their tables are not: {unsent} [{unsent.code}]; {hint}", 1)
     if geojson is not None:
         num_places = manifest.write_geojson(geojson)
         if rank == 0:
             print(f"{num_places} images say where they were taken: {geojson}")
     return summary
+
+
+def _send_tables(stored: StoredResults) -> StorageError | None:
+    """Send the tables at the end of a run, and return what prevented it."""
+    try:
+        stored.send_tables()
+    except StorageError as error:
+        return error
+    return None
 
 
 class _Stream:
@@ -135,21 +164,25 @@ class _Stream:
         recorder: Recorder,
         batch: int | None,
         max_pixels: int,
+        stored: StoredResults | None,
     ) -> None:
+        self._stored, self._num_failed_objects = stored, 0
         self._predictor, self._outputs, self._recorder = predictor, outputs, recorder
         self._batch, self._max_pixels = batch, max_pixels
-        self._readers = Readers()
-        self._writers = Writers()
+        self._writers = Writers() if stored is None else Writers(_NUM_SENDERS)
 
     def run(self, images: Sequence[SourceImage]) -> None:
         """Segment all images; what was predicted before an error is written."""
         self._recorder.start(len(images))
+        is_remote = any(isinstance(image.path, Address) for image in images)
+        self._num_readers = NUM_READERS_OF_OBJECTS if is_remote else NUM_READERS
+        readers = Readers(self._num_readers)
         with self._recorder.bar:
             try:
-                for group in self._readers.groups(images, self._read, self._batch_of):
+                for group in readers.groups(images, self._read, self._batch_of):
                     self._segment(group)
             finally:
-                self._readers.stop()
+                readers.stop()
                 self._writers.finish()
 
     def _batch_of(self, num_pixels: int) -> int:
@@ -164,7 +197,13 @@ class _Stream:
         started = time.monotonic()
         try:
             predictor = self._predictor
-            photograph = read_photograph(source.path, predictor.exif, self._max_pixels, predictor.bits, predictor.bands)
+            with local_file(source.path) as path:
+                self._num_failed_objects = 0
+                photograph = read_photograph(path, predictor.exif, self._max_pixels, predictor.bits, predictor.bands)
+        except StorageError as error:
+            self._check_storage(error)
+            self._recorder.add_failed(source, str(error).removeprefix(f"{source.path}: "))
+            return None
         except TooManyPixelsError as error:
             if source.path.suffix.lower() not in TIFF_SUFFIXES:
                 self._recorder.add_failed(source, str(error))
@@ -177,8 +216,15 @@ class _Stream:
             self._recorder.add_failed(source, str(error))
             return None
         seconds = time.monotonic() - started
-        self._recorder.add_time("read", seconds / NUM_READERS)
+        self._recorder.add_time("read", seconds / self._num_readers)
         return ReadImage(source, photograph, seconds)
+
+    def _check_storage(self, error: StorageError) -> None:
+        """Raise the error of an object if it would come again for every other one."""
+        self._num_failed_objects += not isinstance(error, MissingStorageError)
+        of_all = error.code in ("E-storage-credentials", "E-storage-no-bucket", "E-storage-unreachable")
+        if of_all or self._num_failed_objects >= _MOST_FAILED_OBJECTS:
+            raise error
 
     def _segment(self, group: Sequence[ReadImage]) -> None:
         photographs = [read.photograph for read in group if read.photograph is not None]
@@ -215,6 +261,10 @@ class _Stream:
         started = time.monotonic()
         try:
             paths = self._outputs.write(source.name, photograph.rgb, prediction, photograph.place)
+            if self._stored is not None:
+                self._stored.send(paths)
+        except StorageError:
+            raise
         except OSError as error:
             if error.errno not in _ERRORS_OF_NAMES:
                 raise
@@ -238,7 +288,9 @@ class _Stream:
                 {"latitude": photograph.latitude, "longitude": photograph.longitude, "time": photograph.time},
             )
         )
-        self._recorder.add_time("write", seconds / 2)
+        if self._stored is not None:
+            self._stored.remove(paths)
+        self._recorder.add_time("write", seconds / (2 if self._stored is None else _NUM_SENDERS))
         self._recorder.advance()
 
     def _segment_by_tiles(self, source: SourceImage) -> None:
@@ -256,14 +308,15 @@ class _Stream:
         paths = self._outputs.tiled_paths(source.name)
         try:
             before = predictor.precision
-            try:
-                segmented = segment_tiff(predictor, source.path, paths["pred"], advance)
-            except NotFiniteError:
-                if before == "fp32":
-                    raise
-                self._recorder.advance(-done)
-                done = 0.0
-                segmented = segment_tiff(predictor, source.path, paths["pred"], advance)
+            with local_file(source.path) as path:
+                try:
+                    segmented = segment_tiff(predictor, path, paths["pred"], advance)
+                except NotFiniteError:
+                    if before == "fp32":
+                        raise
+                    self._recorder.advance(-done)
+                    done = 0.0
+                    segmented = segment_tiff(predictor, path, paths["pred"], advance)
         except Exception as error:
             if is_disk_full(error):
                 raise
@@ -273,6 +326,8 @@ class _Stream:
             self._recorder.add_failed(source, reason)
             return
         self._outputs.write_overview(source.name, segmented.overview, segmented.overview_train_ids)
+        if self._stored is not None:
+            self._stored.send(paths.values())
         shares = shares_of_counts(segmented.counts, len(self._outputs.classes))
         seconds = time.monotonic() - started
         self._recorder.add_done(
@@ -287,6 +342,8 @@ class _Stream:
                 {},
             )
         )
+        if self._stored is not None:
+            self._stored.remove(paths.values())
         self._recorder.add_time("predict", seconds)
         self._recorder.advance(1 - done)
 

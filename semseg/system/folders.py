@@ -63,5 +63,5 @@ def natural_key(path: Path | str) -> list[tuple[str, int]]:
 
 def absolute_path(path: str | Path | Address) -> Path:
     """Return the absolute path, without `..`; links are not resolved. An address becomes `/s3/bucket/key`."""
-    path = comparable_path(path) if is_address(path) else path
-    return Path(os.path.abspath(path))  # noqa: PTH100  Path.resolve() would follow links
+    plain = comparable_path(path) if isinstance(path, Address) or is_address(path) else path
+    return Path(os.path.abspath(plain))  # noqa: PTH100  Path.resolve() would follow links

@@ -107,3 +107,18 @@ def comparable_path(address: str | Path | Address) -> Path:
     assert start is not None
     rest = str(address)[start.end() :]
     return Path("/", start[1].lower(), rest if start[1].lower() in STORAGES else rest.partition("?")[0])
+
+
+def refuse_address(path: str | Path | Address, name: str) -> None:
+    """Raise a ValueError if a path is an address, where only files on disks can be used.
+
+    Args:
+        path: as it was given.
+        name: of the option or the key that has it.
+    """
+    if is_address(path):
+        raise InvalidStorageError(
+            f"`{name}` {parse_address(path)}: object storage is not supported here; copy it to a disk, and name the"
+            " path there",
+            code="E-storage-here",
+        )

@@ -9,9 +9,10 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
+from semseg.errors import InvalidStorageError
 from semseg.system.atomic import atomic_path
 from semseg.system.cache_folder import cache_dir
-from semseg.system.objects.addresses import Address
+from semseg.system.objects.addresses import Address, parse_address
 from semseg.system.objects.store import download, object_facts
 
 
@@ -50,6 +51,22 @@ def cached_file(address: Address) -> Path:
         if other != path.parent:
             shutil.rmtree(other, ignore_errors=True)
     return path
+
+
+def cached_model(text: str | Path) -> Path:
+    """Return a copy in the cache folder of a checkpoint, an exported model, or a config.
+
+    Raises:
+        StorageError: there is no such object, or it cannot be read; or a config, which is executed, comes from http://,
+            where others can change it on its way.
+    """
+    address = parse_address(text)
+    if address.scheme == "http" and address.suffix == ".py":
+        raise InvalidStorageError(
+            f"{address}: a config is executed, and http:// does not protect it on its way; use https://",
+            code="E-storage-address",
+        )
+    return cached_file(address)
 
 
 def _digest(text: str) -> str:

@@ -87,6 +87,15 @@ def exists(address: Address) -> bool:
     return True
 
 
+def check_storage(folder: Address) -> None:
+    """Raise an error if a folder in a storage cannot be listed; a folder without objects is none.
+
+    Raises:
+        StorageError: it cannot, or it is on a web server, where nothing can be written.
+    """
+    next(list_objects(folder), None)
+
+
 def download(address: Address, path: Path) -> None:
     """Write an object to a file, in parts of some megabytes.
 
