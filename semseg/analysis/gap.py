@@ -18,6 +18,7 @@ from semseg.inference.read_ahead import Readers, ReadImage
 from semseg.inference.reading import Photograph, read_photograph
 from semseg.inference.sources import LeftOut, SourceImage, find_images
 from semseg.system.folders import walk_files
+from semseg.system.objects.addresses import refuse_address
 
 if TYPE_CHECKING:
     from semseg.inference.prediction import Prediction
@@ -75,6 +76,7 @@ def find_photographs(
         FileNotFoundError: there are no images.
         ValueError: a file is not an image.
     """
+    refuse_address(source, "reference" if is_reference else "folder")
     folder, note = Path(source), ""
     photographs = folder / "leftImg8bit"
     if photographs.is_dir():

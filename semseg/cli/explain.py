@@ -8,6 +8,7 @@ from pathlib import Path
 
 from semseg.cli.predictor import add_model_flags, find_pictures, open_predictor, split_config
 from semseg.errors import InvalidInputError
+from semseg.system.objects.addresses import refuse_address
 
 
 def add_explain(commands: argparse._SubParsersAction) -> None:
@@ -48,6 +49,7 @@ def _run_explain(args: argparse.Namespace) -> int:
     if len(words) != 2:
         raise InvalidInputError(f"expected [CONFIG] CHECKPOINT IMAGE, got {' '.join(args.paths)}", code="E-input-value")
     args.checkpoint, image = words
+    refuse_address(image, "image")
     if Path(image).is_dir():
         raise InvalidInputError(f"{image} is a folder; expected one image", code="E-input-value")
     from semseg.system.atomic import check_folder

@@ -23,8 +23,7 @@ from semseg.inference.opening import open_predictor
 from semseg.inference.options import SegmenterOptions
 from semseg.inference.prediction import without_nodata
 from semseg.inference.segmentation import Segmentation
-from semseg.inference.sources import find_images
-from semseg.system.folders import IMAGE_SUFFIXES
+from semseg.inference.sources import find_images, is_folder
 from semseg.system.objects.addresses import Address, is_address, parse_address
 from semseg.system.objects.local_copies import local_file
 
@@ -182,7 +181,7 @@ class Segmenter:
             raise InvalidInputError(f"`on_error` {on_error!r}: expected 'stop' or 'skip'", code="E-input-choice")
         skips = on_error == "skip"
         wanted = dict(confidence=confidence and self.predictor.has_probabilities, probabilities=probabilities)
-        if isinstance(source, (str, Path, Address)) and _is_folder(source):
+        if isinstance(source, (str, Path, Address)) and is_folder(source):
             more = BAND_SUFFIXES if self.predictor.bands is not None else ()
             paths = (image.path for image in find_images(source, keep_suffix=True, more_suffixes=more))
             return (result for result in self._segment_each(paths, wanted, skips) if result is not None)
@@ -285,13 +284,6 @@ class Segmenter:
                 )
             return source, None, None
         raise _no_image_error(source)
-
-
-def _is_folder(source: str | Path | Address) -> bool:
-    """Return whether a path or an address names many images; an address does unless it ends like an image."""
-    if is_address(source):
-        return parse_address(source).suffix.lower() not in (*IMAGE_SUFFIXES, *BAND_SUFFIXES)
-    return Path(source).is_dir()
 
 
 def _no_image_error(source: Any) -> InvalidInputError:

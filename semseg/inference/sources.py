@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from semseg.errors import InvalidInputError, MissingInputError
 from semseg.inference.manifest import holds_results
-from semseg.inference.stored_sources import find_stored_images, is_stored
+from semseg.inference.stored_sources import find_stored_images, is_stored, is_stored_image
 from semseg.system.folders import IMAGE_SUFFIXES, absolute_path, natural_key, walk_files
 from semseg.system.objects.addresses import Address, is_address, parse_address, refuse_address
 from semseg.system.path_lists import read_path_list, resolve_listed_path
@@ -158,6 +158,13 @@ def is_video(source: str) -> bool:
     except ValueError:  # two images of one name
         return False
     return False
+
+
+def is_folder(source: str | Path | Address) -> bool:
+    """Return whether a path or an address names a folder; an address does unless it ends like an image."""
+    if isinstance(source, Address) or is_address(source):
+        return not is_stored_image(parse_address(source))
+    return Path(source).is_dir()
 
 
 def is_live(source: str) -> bool:

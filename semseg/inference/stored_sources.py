@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from semseg.errors import InvalidInputError, MissingInputError
 from semseg.inference.manifest import holds_results
-from semseg.system.atomic import atomic_path
 from semseg.system.folders import IMAGE_SUFFIXES, absolute_path, natural_key
 from semseg.system.objects.addresses import STORAGES, Address, is_address, parse_address
 from semseg.system.objects.local_copies import local_file
-from semseg.system.objects.store import exists, list_objects
+from semseg.system.objects.store import download, exists, list_objects
 from semseg.system.path_lists import read_path_list
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ def is_stored(source: str) -> bool:
         return False
     address = parse_address(source)
     return address.scheme in STORAGES or address.suffix.lower() in (*IMAGE_SUFFIXES, ".npy", ".txt")
+
+
+def is_stored_image(address: Address, suffixes: Sequence[str] = (*IMAGE_SUFFIXES, ".npy")) -> bool:
+    """Return whether an address names one image: it ends like one."""
+    return address.suffix.lower() in suffixes and not address.key.endswith("/")
 
 
 def find_stored_images(
@@ -55,7 +60,7 @@ def find_stored_images(
     is_folder = not address.key or address.key.endswith("/")
     if suffix == ".txt" and not is_folder:
         return address.parent, _read_list(address)
-    if suffix in suffixes and not is_folder:
+    if is_stored_image(address, suffixes):
         if not exists(address):
             raise MissingInputError(f"no image {address}; a folder ends with /", code="E-input-missing")
         return address.parent, [address]
@@ -94,10 +99,9 @@ def _list_folder(
 
 
 def _is_of_results(manifest: Address) -> bool:
-    with local_file(manifest) as path:
-        with atomic_path(path.with_name(_MANIFEST)) as named:
-            named.write_bytes(path.read_bytes())
-        return holds_results(path.parent)
+    with tempfile.TemporaryDirectory(prefix="semseg-") as folder:
+        download(manifest, Path(folder, _MANIFEST))
+        return holds_results(Path(folder))
 
 
 def _read_list(address: Address) -> list[Address]:
