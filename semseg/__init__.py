@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from semseg.errors import CheckpointError, ConfigError, DataError, DiskError, InputError, SemsegError
+from semseg.errors import CheckpointError, ConfigError, DataError, DiskError, InputError, SemsegError, StorageError
 from semseg.system.lazy import lazy_attributes
 
 __version__ = "0.1.0"
@@ -21,6 +21,7 @@ __all__ = [
     "Segmentation",
     "Segmenter",
     "SemsegError",
+    "StorageError",
 ]
 
 

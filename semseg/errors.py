@@ -11,7 +11,7 @@ E-checkpoint...
 
 Each kind comes as a ValueError (something is wrong) and as a FileNotFoundError (something is not there), so that code
 that catches these goes on to work. A file that cannot be written is an OSError, too; failures of the network stay
-OSErrors alone.
+OSErrors, and those of object storage are StorageErrors, too.
 
 A message names an option as Python does, in backticks (`ema`); the programs print the flag (--ema) in its place, and
 the code behind the message.
@@ -168,3 +168,35 @@ class InvalidInputError(InputError, ValueError):
 
 class MissingInputError(InputError, FileNotFoundError):
     """It names what is not there."""
+
+
+class StorageError(SemsegError):
+    """About an address such as `s3://bucket/photos`, or what is behind it.
+
+    Example:
+        >>> from semseg import SemsegError
+        >>> from semseg.system.objects.addresses import parse_address
+        >>> try:
+        ...     parse_address("s3:///photos")
+        ... except SemsegError as error:
+        ...     print(error.code)
+        E-storage-address
+    """
+
+    code = "E-storage"
+
+
+class InvalidStorageError(StorageError, ValueError):
+    """The address cannot be used."""
+
+
+class MissingStorageError(StorageError, FileNotFoundError):
+    """There is no such bucket or object."""
+
+
+class RefusedStorageError(StorageError, PermissionError):
+    """The storage does not accept the credentials, or they do not allow this."""
+
+
+class UnavailableStorageError(StorageError, OSError):
+    """The storage could not be reached, or went on to fail."""

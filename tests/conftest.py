@@ -137,6 +137,33 @@ def careful_context():
 
 
 @pytest.fixture(scope="session")
+def storage_server():
+    """A storage of S3's kind on this machine, and a proxy that fails as it is told."""
+    pytest.importorskip("obstore")
+    pytest.importorskip("moto")
+    from tests.storage_server import Storage
+
+    server = Storage()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def storage(storage_server, monkeypatch):
+    """The storage with an empty bucket, and the environment with which programs find it; they give up soon."""
+    from semseg.system.objects import store
+    from tests.storage_server import SECRETS
+
+    for name, secret in SECRETS.items():
+        monkeypatch.setenv(name, secret)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", storage_server.url)
+    patience = store.Patience(pause_s=0.3, num_retries=3, first_wait_s=0.01, longest_wait_s=0.05)
+    monkeypatch.setattr(store, "PATIENCE", patience)
+    storage_server.clear()
+    return storage_server
+
+
+@pytest.fixture(scope="session")
 def chromium():
     """Debian's browser."""
     if not CHROMIUM.is_file():

@@ -82,7 +82,7 @@ def test_every_error_that_is_raised_has_a_code():
 
 def test_a_code_begins_with_what_the_error_is_about():
     prefixes = {code for code in codes_in_sources() if code.count("-") == 1}
-    assert prefixes == {"E-checkpoint", "E-config", "E-data", "E-disk", "E-input", "E-other"}
+    assert prefixes == {"E-checkpoint", "E-config", "E-data", "E-disk", "E-input", "E-other", "E-storage"}
     assert all(any(code.startswith(prefix) for prefix in prefixes) for code in codes_in_sources())
 
 

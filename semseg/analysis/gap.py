@@ -18,6 +18,7 @@ from semseg.inference.read_ahead import Readers, ReadImage
 from semseg.inference.reading import Photograph, read_photograph
 from semseg.inference.sources import LeftOut, SourceImage, find_images
 from semseg.system.folders import walk_files
+from semseg.system.objects.addresses import refuse_address
 
 if TYPE_CHECKING:
     from semseg.inference.prediction import Prediction
@@ -75,6 +76,7 @@ def find_photographs(
         FileNotFoundError: there are no images.
         ValueError: a file is not an image.
     """
+    refuse_address(source, "reference" if is_reference else "folder")
     folder, note = Path(source), ""
     photographs = folder / "leftImg8bit"
     if photographs.is_dir():
@@ -208,7 +210,7 @@ def check_label_names(images: Sequence[SourceImage]) -> None:
                 f"{taken[name]} and {image.path} would both get the pseudo-label {name}; rename one of them",
                 code="E-input-same-name",
             )
-        taken[name] = image.path
+        taken[name] = image.path_on_disk
 
 
 def _read(path: Path, predictor: Predictor) -> Photograph:
@@ -222,7 +224,7 @@ def _read_ahead(
 
     def read(source: SourceImage) -> ReadImage | None:
         try:
-            return ReadImage(source, _read(source.path, predictor), 0.0)
+            return ReadImage(source, _read(source.path_on_disk, predictor), 0.0)
         except ValueError as error:
             fail(source, " ".join(str(error).split()))
             return None

@@ -85,7 +85,7 @@ def _make_side(photographs: Sequence[Measured], reference: Side | None, truth: M
         features,
         {name: places_in(values, reference_features[name]) for name, values in features.items()},
         shares,
-        np.array([truth.get(photograph.source.path.resolve(), np.nan) for photograph, _ in pairs]),
+        np.array([truth.get(photograph.source.path_on_disk.resolve(), np.nan) for photograph, _ in pairs]),
     )
 
 
@@ -169,7 +169,7 @@ def write_tables(
             rows.append([i + 1, *_identity(photograph), "ok", *numbers])
         rows += [["", *_identity(photograph), f"failed: {photograph.fault}"] for photograph in failed[name]]
         _write_table(out_dir / f"{name}.csv", head, rows)
-    lines = [_line(photograph.source.path, out_dir) for photograph in chosen]
+    lines = [_line(photograph.source.path_on_disk, out_dir) for photograph in chosen]
     with atomic_path(out_dir / "label_next.txt") as temporary:
         temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape")
     return ["images.csv", "reference.csv", "label_next.txt"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from semseg.cli.predictor import add_model_flags, find_pictures, open_predictor, split_config
 from semseg.errors import InvalidInputError
+from semseg.system.objects.addresses import refuse_address
 
 
 def add_explain(commands: argparse._SubParsersAction) -> None:
@@ -48,6 +49,7 @@ def _run_explain(args: argparse.Namespace) -> int:
     if len(words) != 2:
         raise InvalidInputError(f"expected [CONFIG] CHECKPOINT IMAGE, got {' '.join(args.paths)}", code="E-input-value")
     args.checkpoint, image = words
+    refuse_address(image, "image")
     if Path(image).is_dir():
         raise InvalidInputError(f"{image} is a folder; expected one image", code="E-input-value")
     from semseg.system.atomic import check_folder
@@ -60,7 +62,7 @@ def _run_explain(args: argparse.Namespace) -> int:
     source = find_pictures(args.checkpoint, image)[0][0]
     predictor = open_predictor(args, exported=False)
     out_dir = args.out_dir / source.name
-    result = explain(predictor, source.path, out_dir, args.class_name, box)
+    result = explain(predictor, source.path_on_disk, out_dir, args.class_name, box)
     region, cam = result["region"], result["grad_cam"]
     top = ", ".join(f"{entry['class']} {entry['mean_probability']:.2f}" for entry in region["top"])
     print(f"region: {region['meaning']}, {100 * region['share_of_picture']:.1f} % of the picture")

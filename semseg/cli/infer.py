@@ -10,9 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from semseg.cli.infer_videos import segment_video_inputs
-from semseg.cli.predictor import add_model_flags, add_speed_flags, find_pictures, open_predictor, split_config
+from semseg.cli.predictor import (
+    add_model_flags,
+    add_speed_flags,
+    find_pictures,
+    local_model,
+    open_predictor,
+    split_config,
+)
 from semseg.cli.program import ArgumentParser, add_debug_flag
 from semseg.errors import InvalidInputError
+from semseg.system.objects.addresses import Address, is_address, parse_address, refuse_address
 from semseg.system.wording import FLAGS
 
 DEFAULTS = {
@@ -43,9 +51,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="config file, not needed if the"
         " checkpoint contains it; checkpoint (.pth, .pt, .safetensors) or exported .onnx, .xml;"
         " then images, folders (searched recursively), 'patterns/*.jpg', lists of images (.txt), or"
-        " videos, the number of a camera, the address of a stream",
+        " videos, the number of a camera, the address of a stream. The checkpoint, and images, folders and lists of"
+        " them, may be addresses (s3://…, gs://…, https://…)",
     )
-    parser.add_argument("--out-dir", type=Path, default=Path("outputs"), help="default: outputs")
+    parser.add_argument(
+        "--out-dir", type=_folder, default=Path("outputs"), help="a folder, or an address (s3://…); default: outputs"
+    )
     parser.add_argument(
         "--save",
         default="",
@@ -113,6 +124,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def _folder(text: str) -> Path | Address:
+    return parse_address(text) if is_address(text) else Path(text)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Segment the inputs of a command line, and return the exit code."""
     return run_infer(parse_args(argv))
@@ -128,9 +143,11 @@ def run_infer(args: argparse.Namespace) -> int:
     from semseg.inference.reading import MAX_PIXELS
     from semseg.inference.run_record import describe_run
     from semseg.inference.shards import SHARDS_NAME, parse_shard, rank_and_size
+    from semseg.inference.stored_results import local_folder
 
     shard = None if args.shard is None else parse_shard(args.shard)
     rank, num_ranks = rank_and_size(args.launcher)
+    args.checkpoint, args.config = local_model(args.checkpoint), args.config and local_model(args.config)
     save = [kind for kind in args.save.split(",") if kind]
     videos = [source for source in args.inputs if is_video(source)]
     if videos and len(videos) < len(args.inputs):
@@ -138,6 +155,12 @@ def run_infer(args: argparse.Namespace) -> int:
             f"{videos[0]} is a video: segment videos and images in separate runs", code="E-input-kind"
         )
     _check_options(args, save, bool(videos))
+    if isinstance(args.out_dir, Address) and num_ranks > 1:
+        raise InvalidInputError(
+            f"`out_dir` {args.out_dir}: several processes share the tables of a folder, which a storage cannot; use"
+            " tools/infer.py, or a folder",
+            code="E-input-kind",
+        )
     if videos:
         return segment_video_inputs(args, videos, save, shard)
     result_dirs = [args.out_dir / name for name in (*SUFFIXES, SHARDS_NAME)]
@@ -147,30 +170,32 @@ def run_infer(args: argparse.Namespace) -> int:
     check_sources_stay(images, args.out_dir, kinds)
     _check_tiled_outputs(args, images, save)
     predictor = open_predictor(args, rank, all_probabilities="--save probs" if "probs" in save else None)
-    outputs = Outputs(
-        args.out_dir,
-        predictor.classes,
-        predictor.palette,
-        list(dict.fromkeys(kinds)),
-        opacity=args.opacity,
-        legend=args.legend,
-        outlines=args.outlines,
-    )
-    summary = infer(
-        predictor,
-        images,
-        outputs,
-        batch=None if args.batch == "auto" else int(args.batch),
-        skip_existing=args.skip_existing,
-        stop_on_error=args.on_error == "stop",
-        max_pixels=args.max_pixels or MAX_PIXELS,
-        geojson=args.geojson,
-        run=describe_run(predictor, args.checkpoint, images[0], {**vars(args), "save": sorted(outputs.kinds)}),
-        shard=shard,
-        rank=rank,
-        num_ranks=num_ranks,
-    )
-    print("\n".join([*summary.lines(outputs), *(left_out.lines() if rank == 0 else ())]))
+    with local_folder(args.out_dir) as (folder, stored):
+        outputs = Outputs(
+            folder,
+            predictor.classes,
+            predictor.palette,
+            list(dict.fromkeys(kinds)),
+            opacity=args.opacity,
+            legend=args.legend,
+            outlines=args.outlines,
+        )
+        summary = infer(
+            predictor,
+            images,
+            outputs,
+            batch=None if args.batch == "auto" else int(args.batch),
+            skip_existing=args.skip_existing,
+            stop_on_error=args.on_error == "stop",
+            max_pixels=args.max_pixels or MAX_PIXELS,
+            geojson=args.geojson,
+            run=describe_run(predictor, args.checkpoint, images[0], {**vars(args), "save": sorted(outputs.kinds)}),
+            shard=shard,
+            rank=rank,
+            num_ranks=num_ranks,
+            stored=stored,
+        )
+    print("\n".join([*summary.lines(outputs, args.out_dir), *(left_out.lines() if rank == 0 else ())]))
     if shard is not None and rank == 0:
         print(f"shard {shard} of {len(images)} images; when all shards have ended: --merge {args.out_dir}")
     if args.bits is not None and summary.num_done and not summary.num_deep:
@@ -207,6 +232,10 @@ def _check_options(args: argparse.Namespace, save: list[str], is_video: bool) ->
         from semseg.inference.video import check_video_kinds
 
         refuse(_IMAGE_OPTIONS, "on videos")
+        if isinstance(args.out_dir, Address):
+            raise InvalidInputError(
+                f"`out_dir` {args.out_dir}: videos are written to disks only; expected a folder", code="E-input-kind"
+            )
         check_video_kinds(save)
     else:
         refuse(_VIDEO_OPTIONS, "on images")
@@ -221,8 +250,20 @@ def _check_options(args: argparse.Namespace, save: list[str], is_video: bool) ->
             f"`geojson` needs the places of all shards; write it with --merge {args.out_dir} `geojson` {args.geojson}",
             code="E-input-no-effect",
         )
-    check_folder(args.out_dir, "out_dir")
+    if isinstance(args.out_dir, Address):
+        if args.shard is not None:
+            raise InvalidInputError(
+                f"`out_dir` {args.out_dir}: shards share the tables of a folder, which a storage cannot; leave out"
+                " `shard`, or give a folder",
+                code="E-input-kind",
+            )
+        from semseg.system.objects.store import check_storage
+
+        check_storage(args.out_dir)
+    else:
+        check_folder(args.out_dir, "out_dir")
     if args.geojson is not None:
+        refuse_address(args.geojson, "geojson")
         check_folder(args.geojson.parent, "geojson")
 
 
@@ -234,7 +275,9 @@ def _check_tiled_outputs(args: argparse.Namespace, images: Sequence, save: list[
     if not args.tile or not save:
         return
     for image in images:
-        if image.path.suffix.lower() in TIFF_SUFFIXES and _num_pixels(image.path) > (args.max_pixels or MAX_PIXELS):
+        is_tiff = image.path.suffix.lower() in TIFF_SUFFIXES
+        # an object is not read twice to find out its size
+        if is_tiff and (isinstance(image.path, Address) or _num_pixels(image.path) > (args.max_pixels or MAX_PIXELS)):
             break
     else:
         return

@@ -150,7 +150,7 @@ def _named_images(folder: Path | None) -> list[Path]:
     if folder is None:
         return []
     left_out = LeftOut()
-    paths = [source.path for source in find_images(folder, left_out=left_out)]
+    paths = [source.path_on_disk for source in find_images(folder, left_out=left_out)]
     for line in left_out.lines():
         print(line, file=sys.stderr)
     return paths

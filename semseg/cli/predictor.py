@@ -27,8 +27,16 @@ def split_config(words: list[str]) -> tuple[str | None, list[str]]:
     from semseg.config.recipes import find_recipe
 
     is_name = not Path(words[0]).exists() and find_recipe(words[0]) is not None
-    is_config = words[0].endswith(_CONFIG_SUFFIXES) or is_name
+    is_config = words[0].partition("?")[0].endswith(_CONFIG_SUFFIXES) or is_name
     return (words[0], words[1:]) if is_config else (None, words)
+
+
+def local_model(path: str) -> str:
+    """Return the path of a checkpoint, an exported model or a config; an address is copied to the cache folder."""
+    from semseg.system.objects.addresses import is_address
+    from semseg.system.objects.local_copies import cached_model
+
+    return str(cached_model(path)) if is_address(path) else path
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:

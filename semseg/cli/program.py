@@ -8,10 +8,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from semseg.errors import SemsegError
 from semseg.system.atomic import disk_error
+from semseg.system.objects.addresses import refuse_address
 from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
 from semseg.system.wording import FLAGS, for_people
 
@@ -23,6 +25,8 @@ _SPIN_COUNT = "1000"  # alone as fast as the default of 300,000, and beside othe
 
 class ArgumentParser(argparse.ArgumentParser):
     """Argument parser that rejects an option given twice with different values; argparse would use the last value.
+
+    An address where a path on a disk is expected (`type=Path`) is rejected too, except that of a checkpoint.
 
     Options that may be repeated have `action="append"` or `action="extend"`.
     """
@@ -37,7 +41,13 @@ class ArgumentParser(argparse.ArgumentParser):
         self.given = {}
         for action in self._actions:
             FLAGS[action.dest] = str((action.option_strings or [action.metavar or action.dest.upper()])[-1])
-        return super().parse_known_args(*args, **kwargs)
+        namespace, rest = super().parse_known_args(*args, **kwargs)
+        for action in self._actions:
+            values = getattr(namespace, action.dest, None) if action.type is Path else None
+            for value in values if isinstance(values, list) else [values]:
+                if value is not None and action.metavar != "CHECKPOINT":
+                    refuse_address(value, action.dest)
+        return namespace, rest
 
 
 class _StoreOnce(argparse.Action):
@@ -105,7 +115,7 @@ def run_tool(main: Callable[[], int | None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141  # same as a program ended by SIGPIPE
     except (*WRONG_INPUT, OSError) as error:
-        if is_disk_full(error) and not isinstance(error, SemsegError):
+        if isinstance(error, OSError) and is_disk_full(error) and not isinstance(error, SemsegError):
             error = disk_error(error, getattr(error, "filename", None) or "a file")
         if "--debug" in sys.argv:
             raise

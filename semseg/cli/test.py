@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from semseg.cli.predictor import local_model
 from semseg.cli.program import ArgumentParser, add_debug_flag
 from semseg.config.options import RunOptions, add_options, given
 from semseg.evaluation import options
@@ -67,6 +68,7 @@ def _test(args: argparse.Namespace) -> None:
             check_folder(Path(getattr(args, name)), name)
     if args.trust_checkpoint:
         compat.trust_checkpoints()
+    args.checkpoint = local_model(args.checkpoint)
     exported = is_exported(args.checkpoint)
     # with `data`, pictures are scaled as in the training of the checkpoint
     content = read_checkpoint(existing_checkpoint(args.checkpoint), mmap=True) if args.data and not exported else None

@@ -35,6 +35,8 @@ from semseg.config.plugin_records import (
 from semseg.config.trained_sizes import warn_of_other_sizes
 from semseg.config.tree import as_list
 from semseg.errors import InvalidCheckpointError, MissingCheckpointError
+from semseg.system.objects.addresses import is_address
+from semseg.system.objects.local_copies import cached_model
 
 _OTHER_PARTS = {  # of MMDetection and MMPretrain in the configs of MMSegmentation; none of them reads a file
     "mmdet": (
@@ -60,11 +62,13 @@ _RUNTIME = dict(
 
 
 def existing_checkpoint(path: str | Path) -> Path:
-    """Return `path` if the file exists.
+    """Return `path` if the file exists, or a local copy if it is an address.
 
     Raises:
         FileNotFoundError: it does not; the sentence lists the checkpoints in that folder.
     """
+    if is_address(path):
+        return cached_model(path)
     path = Path(path)
     if path.is_file():
         return path

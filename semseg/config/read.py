@@ -45,9 +45,12 @@ from semseg.config.plugin_records import import_custom_imports, merge_records, w
 from semseg.config.rare_crops import crop_around_rare_classes
 from semseg.config.recipes import find_recipe, recipes, shown_path
 from semseg.config.schedule import fit_schedule, length_of
+from semseg.config.tree import datasets_of
 from semseg.config.version0 import check_version, name_in_version_1
 from semseg.config.views import scale_views
 from semseg.errors import InvalidConfigError, MissingConfigError
+from semseg.system.objects.addresses import is_address, refuse_address
+from semseg.system.objects.local_copies import cached_model
 
 
 def load_config(
@@ -91,7 +94,9 @@ def load_config(
         >>> cfg.work_dir
         'work_dirs/pspnet_r18-d8_1xb4-1000_toycity-128x256'
     """
-    path = Path(path)
+    if work_dir is not None:
+        refuse_address(work_dir, "work_dir")
+    path = cached_model(path) if is_address(path) else Path(path)
     if not path.exists():
         path = find_recipe(path) or path
     compat.repair()
@@ -111,6 +116,7 @@ def load_config(
         use_dataset_files(cfg, dataset_paths, {} if content is None and is_checkpoint(path) else content)
     planned = length_of(cfg)
     _apply_options(cfg, options)
+    _refuse_stored_data(cfg)
     if dataset_paths or is_checkpoint(path):
         scale_views(cfg, insert=bool(dataset_paths))
     check_packages(cfg)
@@ -206,6 +212,13 @@ def _suggest_config(path: Path) -> str:
     by_name = recipes()
     near = [name for name in by_name if path.stem in name] or difflib.get_close_matches(path.stem, by_name, 1, 0.5)
     return f"; did you mean {shown_path(by_name[near[0]])}?" if near else ""
+
+
+def _refuse_stored_data(cfg: Config) -> None:
+    """Raise a ValueError if a data set has its root in object storage, and its pipeline no backend of MMEngine."""
+    for dataset in datasets_of(cfg, "train_dataloader", "val_dataloader", "test_dataloader"):
+        if dataset.get("data_root") and not any("backend_args" in step for step in dataset.get("pipeline") or ()):
+            refuse_address(dataset["data_root"], "data_root")
 
 
 def _apply_options(cfg: Config, options: Sequence[str]) -> None:

@@ -28,6 +28,7 @@ from semseg.datasets.dataset_keys import (
 )
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import TRAINING_SUFFIXES
+from semseg.system.objects.addresses import refuse_address
 from semseg.system.path_lists import read_list_text
 
 _REQUIRED = ("splits", "encoding", "classes")
@@ -94,6 +95,7 @@ def read_dataset_file(path: str | Path) -> DatasetFile:
         >>> sorted(dataset.splits)
         ['train', 'val']
     """
+    refuse_address(path, "data")
     path = Path(path)
     if path.is_dir():
         path /= "dataset.yaml"
@@ -118,12 +120,23 @@ def _read_once(path: Path, absolute_path: Path, num_bytes: int, mtime_ns: int) -
     return _parse(path, yaml.safe_load(read_list_text(path)))
 
 
+def _refuse_addresses(value: Any, key: str) -> None:
+    """Raise a ValueError if a value, or a value in it, is an address of object storage."""
+    if isinstance(value, str):
+        refuse_address(value, key)
+    elif isinstance(value, (list, dict)):
+        for part in value.values() if isinstance(value, dict) else value:
+            _refuse_addresses(part, key)
+
+
 def _parse(path: Path, content: Any) -> DatasetFile:
     if not isinstance(content, dict):
         raise InvalidDataError(
             f"expected the keys {', '.join(_REQUIRED)}, found {type(content).__name__}", code="E-data-yaml"
         )
     check_keys(content, (*_REQUIRED, *_OPTIONAL), "key")
+    for key in ("root", "splits"):
+        _refuse_addresses(content.get(key), key)
     missing = [key for key in _REQUIRED if content.get(key) is None]
     if missing:
         raise InvalidDataError(

@@ -16,6 +16,8 @@ from semseg.inference.exported_predictor import ExportedPredictor
 from semseg.inference.options import BACKENDS, SegmenterOptions, is_exported
 from semseg.inference.predictor import Predictor
 from semseg.inference.stock_predictor import StockPredictor, check_stock
+from semseg.system.objects.addresses import is_address
+from semseg.system.objects.local_copies import cached_model
 
 _USED_BY_EXPORTED_MODELS = ("device", "bits", "trust_checkpoint", "on_note")
 
@@ -37,6 +39,10 @@ def open_predictor(checkpoint: str | Path, options: SegmenterOptions) -> Predict
         raise InvalidInputError(
             f"the checkpoint is a {type(checkpoint).__name__}; expected the path of a file", code="E-input-path"
         )
+    if is_address(checkpoint):
+        checkpoint = cached_model(checkpoint)
+    if options.config is not None and is_address(options.config):
+        options = dataclasses.replace(options, config=cached_model(options.config))
     if is_exported(checkpoint):
         return _open_exported(checkpoint, options)
     if options.performance not in (FAST, STOCK):

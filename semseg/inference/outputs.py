@@ -15,6 +15,7 @@ from semseg.inference.georeference import Place
 from semseg.inference.mask_files import write_mask
 from semseg.labels import CITYSCAPES, IGNORED, categories_of
 from semseg.system.atomic import atomic_path
+from semseg.system.objects.addresses import Address
 from semseg.system.result_names import check_inputs_stay
 from semseg.visualization import drawing
 from semseg.visualization.picture_files import QUALITY, encode_picture
@@ -44,7 +45,7 @@ def check_kinds(kinds: Sequence[str]) -> None:
             )
 
 
-def check_sources_stay(images: Iterable[SourceImage], out_dir: Path, kinds: Collection[str]) -> None:
+def check_sources_stay(images: Iterable[SourceImage], out_dir: Path | Address, kinds: Collection[str]) -> None:
     """Raise a ValueError if a result would replace one of the images."""
     images = list(images)
     results = (out_dir / kind / f"{image.name}{SUFFIXES[kind]}" for image in images for kind in kinds)

@@ -11,6 +11,7 @@ from semseg.inference.reading import Photograph
 from semseg.inference.sources import SourceImage
 
 NUM_READERS = 2
+NUM_READERS_OF_OBJECTS = 16  # most of the time they wait for the storage
 _AHEAD_PIXELS = 2**26  # that are decoded and wait for the model; 200 MB
 
 
@@ -39,8 +40,9 @@ class ReadImage(NamedTuple):
 class Readers:
     """Reads in a few threads."""
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(NUM_READERS)
+    def __init__(self, num_threads: int = NUM_READERS) -> None:
+        self._num_threads = num_threads
+        self._threads = ThreadPoolExecutor(num_threads)
 
     def groups(
         self,
@@ -57,7 +59,7 @@ class Readers:
         """
         rest = iter(images)
         waiting: deque[Future[ReadImage | None]] = deque()
-        num_ahead = 2
+        num_ahead = self._num_threads
 
         def fill() -> None:
             while len(waiting) < num_ahead and (source := next(rest, None)) is not None:
@@ -72,7 +74,7 @@ class Readers:
                 height, width = first.photograph.image.shape[:2]
                 batch = batch_of(height * width)
                 # the larger the photographs, the fewer are read ahead
-                num_ahead = max(1, min(NUM_READERS + 2 * batch, _AHEAD_PIXELS // (height * width)))
+                num_ahead = max(1, min(self._num_threads + 2 * batch, _AHEAD_PIXELS // (height * width)))
                 fill()
                 group = [first, *_take_same_size(first, waiting, batch - 1)]
                 fill()

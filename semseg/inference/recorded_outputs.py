@@ -24,13 +24,20 @@ def whole_outputs(row: Mapping[str, str], out_dir: Path) -> set[Path]:
 
     For a row without sizes, which an older version wrote, the result is empty.
     """
+    paths = {out_dir / name: size for name, size in outputs_of(row)}
+    return {path for path, size in paths.items() if path.exists() and str(_num_bytes(path)) == size}
+
+
+def outputs_of(row: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the outputs of a row, below the folder of the results, with their sizes in bytes.
+
+    For a row without sizes, which an older version wrote, the result is empty.
+    """
     sizes = row["bytes"].split(";") if row["bytes"] else []
     # the name may contain semicolons
     outputs = row["outputs"].replace(row["name"], "\0").split(";")
-    paths = [out_dir / output.replace("\0", row["name"]) for output in outputs]
-    if len(sizes) != len(paths):
-        return set()
-    return {path for path, size in zip(paths, sizes, strict=True) if path.exists() and str(_num_bytes(path)) == size}
+    names = [output.replace("\0", row["name"]) for output in outputs]
+    return list(zip(names, sizes, strict=True)) if len(sizes) == len(names) else []
 
 
 def has_whole_outputs(row: Mapping[str, str], out_dir: Path) -> bool:

@@ -12,6 +12,7 @@ from semseg.inference.options import PredictionOptions
 from semseg.inference.sources import SourceImage
 from semseg.system.atomic import atomic_path
 from semseg.system.folders import absolute_path
+from semseg.system.objects.addresses import Address
 
 if TYPE_CHECKING:
     from semseg.inference.prediction import ImagePredictor
@@ -56,10 +57,18 @@ def describe_run(
         **model,
         "classes": predictor.classes,
         "palette": predictor.palette,
-        "inputs": str(absolute_path(image.path).parents[len(image.name.parts) - 1]),
+        "inputs": _folder_of_names(image),
         **{name: options.get(name) for name in OPTIONS},
     }
     return json.loads(json.dumps(plain(record)))
+
+
+def _folder_of_names(image: SourceImage) -> str:
+    """Return the folder, or the address, that the name of a result is relative to."""
+    depth = len(image.name.parts)
+    if isinstance(image.path, Address):
+        return str(image.path).rsplit("/", depth)[0]
+    return str(absolute_path(image.path).parents[depth - 1])
 
 
 def find_difference(record: Record, other: Record, keys: Sequence[str] | None = None) -> str:

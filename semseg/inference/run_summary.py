@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from semseg.inference.outputs import Outputs
+from semseg.system.objects.addresses import Address
 
 
 @dataclass
@@ -41,13 +42,19 @@ class Summary:
     kinds: set[str] = field(default_factory=set)
     num_with_data: int = 0
     num_deep: int = 0
-    failed: list[Path] = field(default_factory=list)
+    failed: list[Path | Address] = field(default_factory=list)
     seconds: float = 0.0
     busy: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "predict": 0.0, "write": 0.0})
 
-    def lines(self, outputs: Outputs) -> list[str]:
-        """Return the lines that are printed at the end of a run."""
-        folders = ", ".join(f"{outputs.out_dir}/{kind}" for kind in outputs.kinds if kind in self.kinds)
+    def lines(self, outputs: Outputs, out_dir: Path | Address | None = None) -> list[str]:
+        """Return the lines that are printed at the end of a run.
+
+        Args:
+            outputs: what was written.
+            out_dir: where it is now; default: where it was written to.
+        """
+        out_dir = out_dir or outputs.out_dir
+        folders = ", ".join(f"{str(out_dir).rstrip('/')}/{kind}" for kind in outputs.kinds if kind in self.kinds)
         left = f", {self.num_left} were there" if self.num_left else ""
         lines = [f"{self.num_done} of {self.num_images} images segmented{left}" + (f": {folders}" if folders else "")]
         if self.num_replaced:

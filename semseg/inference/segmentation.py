@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from semseg.inference.outputs import class_shares
+from semseg.system.objects.addresses import Address
 from semseg.visualization import drawing
 
 
@@ -46,7 +47,7 @@ class Segmentation:
     probabilities: np.ndarray | None
     classes: tuple[str, ...]
     palette: np.ndarray
-    path: Path | None = None
+    path: Path | Address | None = None
 
     def overlay(self, opacity: float = 0.6) -> np.ndarray:
         """Blend class colours over the image.

@@ -23,9 +23,11 @@ from semseg.inference.opening import open_predictor
 from semseg.inference.options import SegmenterOptions
 from semseg.inference.prediction import without_nodata
 from semseg.inference.segmentation import Segmentation
-from semseg.inference.sources import find_images
+from semseg.inference.sources import find_images, is_folder
+from semseg.system.objects.addresses import Address, is_address, parse_address
+from semseg.system.objects.local_copies import local_file
 
-OneImage = str | Path | Image.Image | np.ndarray | torch.Tensor
+OneImage = str | Path | Address | Image.Image | np.ndarray | torch.Tensor
 
 
 class Segmenter:
@@ -179,11 +181,11 @@ class Segmenter:
             raise InvalidInputError(f"`on_error` {on_error!r}: expected 'stop' or 'skip'", code="E-input-choice")
         skips = on_error == "skip"
         wanted = dict(confidence=confidence and self.predictor.has_probabilities, probabilities=probabilities)
-        if isinstance(source, (str, Path)) and Path(source).is_dir():
+        if isinstance(source, (str, Path, Address)) and is_folder(source):
             more = BAND_SUFFIXES if self.predictor.bands is not None else ()
             paths = (image.path for image in find_images(source, keep_suffix=True, more_suffixes=more))
             return (result for result in self._segment_each(paths, wanted, skips) if result is not None)
-        if isinstance(source, (str, Path, Image.Image, np.ndarray, torch.Tensor)):
+        if isinstance(source, (str, Path, Address, Image.Image, np.ndarray, torch.Tensor)):
             if skips:
                 raise InvalidInputError(
                     "`on_error` 'skip' is for a folder or many images; one image gives its result or raises",
@@ -208,7 +210,7 @@ class Segmenter:
             except (ValueError, OSError, RuntimeError, MemoryError) as error:
                 if not skips:
                     raise
-                place = source if isinstance(source, (str, Path)) else f"image {index}, counted from 0"
+                place = source if isinstance(source, (str, Path, Address)) else f"image {index}, counted from 0"
                 self._note(f"skipped {place}: {str(error).removeprefix(f'{place}: ') or type(error).__name__}")
             yield result
 
@@ -229,9 +231,18 @@ class Segmenter:
         shown = image if bands is None else bands.show(image)
         return Segmentation(shown, train_ids, confidence, probabilities, self.classes, self.palette, path)
 
-    def _read(self, source: OneImage) -> tuple[np.ndarray, np.ndarray | None, Path | None]:
+    def _read(self, source: OneImage) -> tuple[np.ndarray, np.ndarray | None, Path | Address | None]:
         """Return the pixels as the predictor takes them; where they have no data, see `Pixels`; the path."""
         bands = self.predictor.bands
+        if isinstance(source, Address) or (isinstance(source, (str, Path)) and is_address(source)):
+            address = parse_address(source)
+            with local_file(address) as copy:
+                try:
+                    image, nodata, _ = self._read(copy)
+                except InvalidInputError as error:
+                    reason = str(error).removeprefix(f"{copy}: ")
+                    raise InvalidInputError(f"{address}: {reason}", code=error.code) from error
+                return image, nodata, address
         if isinstance(source, (str, Path)):
             path = Path(source)
             if not path.is_file():

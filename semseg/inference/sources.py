@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from semseg.errors import InvalidInputError, MissingInputError
 from semseg.inference.manifest import holds_results
+from semseg.inference.stored_sources import find_stored_images, is_stored, is_stored_image
 from semseg.system.folders import IMAGE_SUFFIXES, absolute_path, natural_key, walk_files
+from semseg.system.objects.addresses import Address, is_address, parse_address, refuse_address
 from semseg.system.path_lists import read_path_list, resolve_listed_path
 from semseg.system.wording import listing
 
@@ -25,8 +27,19 @@ VIDEO_SUFFIXES = (
 class SourceImage(NamedTuple):
     """An image to segment."""
 
-    path: Path
+    path: Path | Address
     name: Path  # of its results: relative, without suffix
+
+    @property
+    def path_on_disk(self) -> Path:
+        """The path, for what works with files on disks only.
+
+        Raises:
+            ValueError: it is an address.
+        """
+        if isinstance(self.path, Address):
+            refuse_address(self.path, "images")
+        return Path(str(self.path))
 
 
 @dataclass
@@ -39,8 +52,8 @@ class LeftOut:
         named_like_images: folders with the name of an image, such as `a.jpg`; the files in them are read.
     """
 
-    result_folders: list[Path] = field(default_factory=list)
-    other_files: list[Path] = field(default_factory=list)
+    result_folders: list[Path | Address] = field(default_factory=list)
+    other_files: list[Path | Address] = field(default_factory=list)
     named_like_images: list[Path] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -56,8 +69,8 @@ class LeftOut:
 
 
 def find_images(
-    *sources: str | Path,
-    leave_out: Iterable[Path] = (),
+    *sources: str | Path | Address,
+    leave_out: Iterable[Path | Address] = (),
     keep_suffix: bool = False,
     left_out: LeftOut | None = None,
     more_suffixes: Sequence[str] = (),
@@ -70,7 +83,7 @@ def find_images(
     several sources relative to the folder above all of them.
 
     Args:
-        sources: paths, or patterns such as `photos/*/*.jpg`.
+        sources: paths, patterns such as `photos/*/*.jpg`, or addresses such as `s3://bucket/photos`.
         leave_out: folders of results.
         keep_suffix: the results of `a.jpg` are named `a.jpg`, and not `a`.
         left_out: modified: the files and folders that are left out are added.
@@ -96,14 +109,14 @@ def find_videos(
 
 
 def _find(
-    sources: Sequence[str | Path],
-    leave_out: Iterable[Path],
+    sources: Sequence[str | Path | Address],
+    leave_out: Iterable[Path | Address],
     keep_suffix: bool,
     left_out: LeftOut | None,
     suffixes: Sequence[str],
     result_suffix: str,
 ) -> list[SourceImage]:
-    given: dict[Path, Path] = {}  # the path as the user wrote it, by absolute path; each file once, in order
+    given: dict[Path, Path | Address] = {}  # the path as the user wrote it, by absolute path; each file once, in order
     left_out = LeftOut() if left_out is None else left_out
     roots = []
     closed = set(map(absolute_path, leave_out))
@@ -115,7 +128,7 @@ def _find(
     # a list may name images in other folders
     outside = [path.parent for path in given if not any(path.is_relative_to(root) for root in roots)]
     root = os.path.commonpath([*roots, *outside])
-    by_name: dict[Path, Path] = {}
+    by_name: dict[Path, Path | Address] = {}
     for absolute, path in given.items():
         name = absolute.relative_to(root)
         name = name.with_suffix("") if _ends_with(name, suffixes) and not keep_suffix else name
@@ -131,6 +144,8 @@ def _find(
 
 def is_video(source: str) -> bool:
     """Return whether an input is a video file, a folder or pattern of videos only, a camera, or a stream."""
+    if is_stored(source):
+        return False
     if is_live(source) or (Path(source).suffix.lower() in VIDEO_SUFFIXES and not Path(source).is_dir()):
         return True
     if not Path(source).is_dir() and not glob.has_magic(source):
@@ -145,16 +160,32 @@ def is_video(source: str) -> bool:
     return False
 
 
+def is_folder(source: str | Path | Address) -> bool:
+    """Return whether a path or an address names a folder; an address does unless it ends like an image."""
+    if isinstance(source, Address) or is_address(source):
+        return not is_stored_image(parse_address(source))
+    return Path(source).is_dir()
+
+
 def is_live(source: str) -> bool:
     """Return whether an input is a camera (a number) or a stream (an address), which run until they are stopped."""
-    return (source.isdecimal() and not Path(source).exists()) or "://" in source
+    return (source.isdecimal() and not Path(source).exists()) or ("://" in source and not is_stored(source))
 
 
-def _expand(source: str, closed: set[Path], left_out: LeftOut, suffixes: Sequence[str]) -> tuple[Path, list[Path]]:
+def _expand(
+    source: str, closed: set[Path], left_out: LeftOut, suffixes: Sequence[str]
+) -> tuple[Path | Address, Sequence[Path | Address]]:
     """Return the paths of the images of an input, after the folder that they are named relative to.
 
     Modifies `left_out`, as do the functions below.
     """
+    if is_address(source):
+        if suffixes is VIDEO_SUFFIXES or parse_address(source).suffix.lower() in VIDEO_SUFFIXES:
+            raise InvalidInputError(
+                f"{parse_address(source)}: videos are read from disks and streams; download it first",
+                code="E-input-kind",
+            )
+        return find_stored_images(source, closed, left_out, suffixes)
     path, kind = Path(source), "video" if suffixes is VIDEO_SUFFIXES else "image"
     if path.is_dir():
         return path, _walk(path, closed, left_out, suffixes)
@@ -234,9 +265,11 @@ def _walk(root: Path, closed: set[Path], left_out: LeftOut, suffixes: Sequence[s
     return images
 
 
-def _read_list(path: Path) -> list[Path]:
-    paths = [resolve_listed_path(line, path.parent) for _, line in read_path_list(path)]
-    for named in paths:
+def _read_list(path: Path) -> list[Path | Address]:
+    lines = [line for _, line in read_path_list(path)]
+    paths = [parse_address(line) if is_address(line) else resolve_listed_path(line, path.parent) for line in lines]
+    on_disk = [named for named in paths if isinstance(named, Path)]
+    for named in on_disk:
         if named.is_dir():
             raise InvalidInputError(
                 f"{path} names the folder {named}; expected one image per line", code="E-input-list"
@@ -245,7 +278,7 @@ def _read_list(path: Path) -> list[Path]:
         raise MissingInputError(
             f"{path} names no image; expected one path per line, relative to the list", code="E-input-list"
         )
-    if not any(named.exists() for named in paths):
+    if len(on_disk) == len(paths) and not any(named.exists() for named in on_disk):
         raise MissingInputError(
             f"{path} was read as a list of images, and no line of it names a file, first {paths[0]}; expected one path"
             " per line, relative to the list",

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from semseg.datasets.scaling import TooNarrowError
-from semseg.errors import InvalidInputError
-from semseg.evaluation.finite import NotFiniteError
+from semseg.errors import InvalidInputError, StorageError
 from semseg.inference.manifest import Row
-from semseg.inference.outputs import Outputs, check_sources_stay, class_shares, mean_confidence, shares_of_counts
-from semseg.inference.prediction import without_nodata
-from semseg.inference.read_ahead import NUM_READERS, Readers, ReadImage
-from semseg.inference.reading import MAX_PIXELS, Photograph, TooManyPixelsError, read_photograph
+from semseg.inference.outputs import Outputs, check_sources_stay
+from semseg.inference.reading import MAX_PIXELS
 from semseg.inference.recorded_outputs import whole_outputs
-from semseg.inference.recorder import ImageResult, Recorder
+from semseg.inference.recorder import Recorder
 from semseg.inference.run_record import Record
 from semseg.inference.run_summary import Summary
 from semseg.inference.shards import Shard, open_tables
 from semseg.inference.sources import SourceImage
+from semseg.inference.stages import Stages
+from semseg.inference.stored_results import StoredResults
 from semseg.system.atomic import disk_error, is_disk_fault
-from semseg.system.background import Writers
-from semseg.system.folders import TIFF_SUFFIXES
 from semseg.system.stopping import Signal, Stopped, is_disk_full, signals_raise
 
 if TYPE_CHECKING:
-    from semseg.inference.prediction import ImagePredictor, Prediction
-    from semseg.inference.predictor import Predictor
-
-_MAX_BATCH = 16
-_BATCH_PIXELS = 2**24  # of an automatic batch: 8 photographs of 2048 x 1024
-_ERRORS_OF_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ, errno.EINVAL)
+    from semseg.inference.prediction import ImagePredictor
 
 
 def infer(
@@ -53,6 +43,7 @@ def infer(
     shard: Shard | None = None,
     rank: int = 0,
     num_ranks: int = 1,
+    stored: StoredResults | None = None,
 ) -> Summary:
     """Segment images, and write each result as soon as it exists, with `manifest.csv` and `stats.csv`.
 
@@ -71,6 +62,7 @@ def infer(
         shard: the part of the images that is segmented, with tables of its own, see `shards.py`; None: all images.
         rank: of this process.
         num_ranks: number of processes.
+        stored: sends the results from the folder of `outputs` to a storage.
 
     Raises:
         Stopped: Ctrl-C, SIGTERM, a full disk, or an error with `stop_on_error`; finished results are on the disk.
@@ -88,33 +80,44 @@ def infer(
             "`save` probs: an exported model gives the winning class only; name its checkpoint instead",
             code="E-input-no-probabilities",
         )
+    if stored is not None:
+        stored.fetch_tables()
+        if skip_existing:
+            stored.list_sizes()
     check_sources_stay(images, outputs.out_dir, outputs.kinds)
     by_name = {image.name.as_posix(): image for image in images}
     summary = Summary(0, np.zeros(len(outputs.classes)))
 
     def is_done(name: str, row: Row) -> bool:
-        whole = whole_outputs(row, outputs.out_dir) if skip_existing else set()
-        if not skip_existing or not outputs.are_among(by_name[name].name, whole):
+        if not skip_existing:
+            return False
+        whole = whole_outputs(row, outputs.out_dir) if stored is None else stored.whole_outputs(row)
+        if not outputs.are_among(by_name[name].name, whole):
             return False
         summary.kinds |= {path.relative_to(outputs.out_dir).parts[0] for path in whole}
         return True
 
     sources = {name: str(image.path) for name, image in by_name.items()}
     options = {"keeps_results": skip_existing, "run": run, "shard": shard, "rank": rank, "num_ranks": num_ranks}
+    unsent = None
     with open_tables(outputs.out_dir, outputs.classes, sources, is_done, **options) as (manifest, names, todo):
         summary.num_images, summary.num_left = len(names), len(names) - len(todo)
         summary.num_replaced = manifest.num_replaced
         recorder = Recorder(outputs, manifest, summary, stop_on_error)
-        stream = _Stream(predictor, outputs, recorder, batch, max_pixels)
+        stream = Stages(predictor, outputs, recorder, batch, max_pixels, stored)
         started = time.monotonic()
         hint = "the same command with --skip-existing goes on"
         try:
+            if stored is not None:
+                stored.send_tables()  # without the images that follow; and fails at once if nothing can be written
             with signals_raise():
                 stream.run([by_name[name] for name in todo])
         except Signal as stopped:
             done = summary.num_done + summary.num_left
             message = f"interrupted: {done} of {len(names)} images are done; {hint}"
             raise Stopped(message, 128 + stopped.number) from None
+        except StorageError as error:
+            raise Stopped(f"{error} [{error.code}]; {hint}", 1) from None
         except OSError as error:
             if not is_disk_fault(error):
                 raise
@@ -128,6 +131,9 @@ def infer(
                 summary.shares = summary.shares / summary.num_with_data
             with suppress(OSError):  # the disk may be full; all rows are in the tables, only not sorted
                 manifest.finish(list(by_name))
+            unsent = None if stored is None else _send_tables(stored)
+    if unsent is not None:
+        raise Stopped(f"the results are written, and their tables are not: {unsent} [{unsent.code}]; {hint}", 1)
     if geojson is not None:
         num_places = manifest.write_geojson(geojson)
         if rank == 0:
@@ -135,167 +141,10 @@ def infer(
     return summary
 
 
-class _Stream:
-    """Runs the reader threads, the model and the writer threads."""
-
-    def __init__(
-        self,
-        predictor: ImagePredictor,
-        outputs: Outputs,
-        recorder: Recorder,
-        batch: int | None,
-        max_pixels: int,
-    ) -> None:
-        self._predictor, self._outputs, self._recorder = predictor, outputs, recorder
-        self._batch, self._max_pixels = batch, max_pixels
-        self._readers = Readers()
-        self._writers = Writers()
-
-    def run(self, images: Sequence[SourceImage]) -> None:
-        """Segment all images; what was predicted before an error is written."""
-        self._recorder.start(len(images))
-        with self._recorder.bar:
-            try:
-                for group in self._readers.groups(images, self._read, self._batch_of):
-                    self._segment(group)
-            finally:
-                self._readers.stop()
-                self._writers.finish()
-
-    def _batch_of(self, num_pixels: int) -> int:
-        """Return how many images of a size are segmented at once; on a CPU one, since more are not faster."""
-        if self._batch:
-            return self._batch
-        if not str(getattr(self._predictor, "device", "cpu")).startswith("cuda"):
-            return 1
-        return max(1, min(_MAX_BATCH, _BATCH_PIXELS // num_pixels))
-
-    def _read(self, source: SourceImage) -> ReadImage | None:
-        started = time.monotonic()
-        try:
-            predictor = self._predictor
-            photograph = read_photograph(source.path, predictor.exif, self._max_pixels, predictor.bits, predictor.bands)
-        except TooManyPixelsError as error:
-            if source.path.suffix.lower() not in TIFF_SUFFIXES:
-                self._recorder.add_failed(source, str(error))
-                return None
-            if not self._predictor.tile:
-                self._recorder.add_failed(source, f"{error}; with --tile 1024 a TIFF file of any size is segmented")
-                return None
-            photograph = None
-        except ValueError as error:
-            self._recorder.add_failed(source, str(error))
-            return None
-        seconds = time.monotonic() - started
-        self._recorder.add_time("read", seconds / NUM_READERS)
-        return ReadImage(source, photograph, seconds)
-
-    def _segment(self, group: Sequence[ReadImage]) -> None:
-        photographs = [read.photograph for read in group if read.photograph is not None]
-        if not photographs:
-            self._segment_by_tiles(group[0].source)
-            return
-        started = time.monotonic()
-        try:
-            predictions = self._predictor.predict(
-                [photograph.image for photograph in photographs],
-                confidence=self._predictor.has_probabilities,
-                probabilities=self._outputs.needs_probabilities,
-            )
-        except Exception as error:  # models and runtimes raise many types; the other images go on
-            if len(group) > 1:  # find out which image is the cause
-                for read in group:
-                    self._segment([read])
-            else:
-                is_known = isinstance(error, (NotFiniteError, TooNarrowError))
-                reason = str(error) if is_known else f"cannot be segmented ({type(error).__name__}: {error})"
-                self._recorder.add_failed(group[0].source, reason)
-            return
-        seconds = time.monotonic() - started
-        self._recorder.add_time("predict", seconds)
-        for read, photograph, prediction in zip(group, photographs, predictions, strict=True):
-            prediction = without_nodata(prediction, photograph.nodata)
-            num_bytes = sum(
-                array.nbytes for array in (photograph.image, photograph.shown, *prediction) if array is not None
-            )
-            spent = read.seconds + seconds / len(group)
-            self._writers.submit(self._write, read.source, photograph, prediction, spent, num_bytes=num_bytes)
-
-    def _write(self, source: SourceImage, photograph: Photograph, prediction: Prediction, spent: float) -> None:
-        started = time.monotonic()
-        try:
-            paths = self._outputs.write(source.name, photograph.rgb, prediction, photograph.place)
-        except OSError as error:
-            if error.errno not in _ERRORS_OF_NAMES:
-                raise
-            self._recorder.add_failed(source, f"cannot be written ({(error.strerror or '').lower()})")
-            return
-        except ValueError as error:
-            self._recorder.add_failed(source, f"cannot be written ({error})")
-            return
-        height, width = prediction.train_ids.shape
-        shares = class_shares(prediction.train_ids, len(self._outputs.classes))
-        seconds = time.monotonic() - started
-        self._recorder.add_done(
-            ImageResult(
-                source,
-                paths,
-                (height, width),
-                spent + seconds,
-                mean_confidence(prediction),
-                shares,
-                photograph.is_deep,
-                {"latitude": photograph.latitude, "longitude": photograph.longitude, "time": photograph.time},
-            )
-        )
-        self._recorder.add_time("write", seconds / 2)
-        self._recorder.advance()
-
-    def _segment_by_tiles(self, source: SourceImage) -> None:
-        from semseg.inference.tiff import segment_tiff
-
-        predictor = cast("Predictor", self._predictor)  # no other one has a `tile`
-        started = time.monotonic()
-        done = 0.0
-
-        def advance(share: float) -> None:
-            nonlocal done
-            done += share
-            self._recorder.advance(share)
-
-        paths = self._outputs.tiled_paths(source.name)
-        try:
-            before = predictor.precision
-            try:
-                segmented = segment_tiff(predictor, source.path, paths["pred"], advance)
-            except NotFiniteError:
-                if before == "fp32":
-                    raise
-                self._recorder.advance(-done)
-                done = 0.0
-                segmented = segment_tiff(predictor, source.path, paths["pred"], advance)
-        except Exception as error:
-            if is_disk_full(error):
-                raise
-            self._recorder.advance(-done)
-            is_known = isinstance(error, ValueError)
-            reason = str(error) if is_known else f"cannot be segmented ({type(error).__name__}: {error})"
-            self._recorder.add_failed(source, reason)
-            return
-        self._outputs.write_overview(source.name, segmented.overview, segmented.overview_train_ids)
-        shares = shares_of_counts(segmented.counts, len(self._outputs.classes))
-        seconds = time.monotonic() - started
-        self._recorder.add_done(
-            ImageResult(
-                source,
-                list(paths.values()),
-                segmented.shape,
-                seconds,
-                segmented.confidence,
-                shares,
-                segmented.is_deep,
-                {},
-            )
-        )
-        self._recorder.add_time("predict", seconds)
-        self._recorder.advance(1 - done)
+def _send_tables(stored: StoredResults) -> StorageError | None:
+    """Send the tables at the end of a run, and return what prevented it."""
+    try:
+        stored.send_tables()
+    except StorageError as error:
+        return error
+    return None

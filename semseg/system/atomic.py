@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from semseg.errors import DiskError, InvalidInputError
+from semseg.system.objects.addresses import refuse_address
 from semseg.system.stopping import is_disk_full
 
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENXIO)
@@ -25,8 +26,9 @@ def check_folder(path: Path, option: str) -> None:
         option: the name of the option that gave it, such as `out_dir`, for the message.
 
     Raises:
-        ValueError: part of the path is a file or a dangling link, or is not writable.
+        ValueError: part of the path is a file or a dangling link, or is not writable; or it is an address.
     """
+    refuse_address(path, option)
     existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists() or folder.is_symlink())
     if not existing.is_dir():
         kind = "a dangling link" if not existing.exists() else "a file"

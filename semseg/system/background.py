@@ -15,7 +15,8 @@ _MAX_WAITING_BYTES = 512 * 1024**2
 class Writers:
     """A few threads that write files; an exception in a thread is raised by the next call."""
 
-    def __init__(self) -> None:
+    def __init__(self, num_threads: int = _NUM_THREADS) -> None:
+        self._num_threads = num_threads
         self._threads: ThreadPoolExecutor | None = None
         self._waiting: deque[tuple[Future, int]] = deque()
 
@@ -28,8 +29,8 @@ class Writers:
             num_bytes: memory that the arguments use, if it may be large.
         """
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(_NUM_THREADS)
-        self._wait_until_left(_MAX_WAITING - 1, _MAX_WAITING_BYTES - num_bytes)
+            self._threads = ThreadPoolExecutor(self._num_threads)
+        self._wait_until_left(max(_MAX_WAITING, self._num_threads) - 1, _MAX_WAITING_BYTES - num_bytes)
         self._waiting.append((self._threads.submit(write, *arguments), num_bytes))
 
     def finish(self) -> None:

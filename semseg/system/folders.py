@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from semseg.system.objects.addresses import Address, comparable_path, is_address
+
 TIFF_SUFFIXES = (".tif", ".tiff")
 TRAINING_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", *TIFF_SUFFIXES, ".webp")
 """Suffixes of photographs that a training can read (it decodes them with OpenCV); lower case."""
@@ -54,11 +56,12 @@ def walk_files(
         yield from (Path(folder, name) for name in names if hidden or not name.startswith("."))
 
 
-def natural_key(path: Path) -> list[tuple[str, int]]:
+def natural_key(path: Path | str) -> list[tuple[str, int]]:
     """Return a sort key that puts img2 before img10."""
     return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", str(path).lower())][:-1]
 
 
-def absolute_path(path: str | Path) -> Path:
-    """Return the absolute path, without `..`; links are not resolved."""
-    return Path(os.path.abspath(path))  # noqa: PTH100  Path.resolve() would follow links
+def absolute_path(path: str | Path | Address) -> Path:
+    """Return the absolute path, without `..`; links are not resolved. An address becomes `/s3/bucket/key`."""
+    plain = comparable_path(path) if isinstance(path, Address) or is_address(path) else path
+    return Path(os.path.abspath(plain))  # noqa: PTH100  Path.resolve() would follow links

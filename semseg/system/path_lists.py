@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from semseg.errors import InvalidInputError, MissingInputError
+from semseg.system.objects.addresses import refuse_address
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -49,7 +50,11 @@ def resolve_listed_path(text: str, root: Path) -> Path:
 
     If no file has exactly that name, backslashes are taken as separators (as on Windows), and names with accents are
     tried in both Unicode forms: `é` as one character, or as `e` and an accent (as on macOS).
+
+    Raises:
+        ValueError: it is an address of object storage.
     """
+    refuse_address(text, "list")
     path = root / text
     if path.exists():
         return path

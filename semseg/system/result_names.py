@@ -9,6 +9,7 @@ from pathlib import Path
 
 from semseg.errors import InvalidInputError
 from semseg.system.folders import absolute_path
+from semseg.system.objects.addresses import Address
 
 
 def name_results(image_paths: Iterable[str], roots: Sequence[str | Path]) -> dict[str, Path]:
@@ -35,7 +36,9 @@ def name_results(image_paths: Iterable[str], roots: Sequence[str | Path]) -> dic
     }
 
 
-def check_inputs_stay(results: Iterable[str | Path], inputs: Iterable[str | Path], option: str) -> None:
+def check_inputs_stay(
+    results: Iterable[str | Path | Address], inputs: Iterable[str | Path | Address], option: str
+) -> None:
     """Refuse results that would replace files that are read.
 
     Args:

@@ -218,6 +218,7 @@ def test_an_accuracy_that_stays_zero_is_warned_about_once(tmp_path):
     ids=lambda loss: "-".join(key for key in loss),
 )
 def test_a_batch_without_labelled_pixels_does_not_stop_the_run(tmp_path, loss):
+    compat.repair()  # as every program does
     head = dict(MODEL["decode_head"], loss_decode=loss)
     runner = runner_on(tmp_path, 1, dataset=dict(target=255), model=dict(decode_head=head))
     runner.train()

@@ -105,7 +105,7 @@ class Package:
         Raises:
             FileNotFoundError, ValueError: a mask is missing or unreadable, or has values without a class.
         """
-        about = json.dumps([self.format, [str(item.name) for item in self.items]])
+        about = json.dumps([self.format, [item.name for item in self.items]])
         marker = self.out_dir / _UNFINISHED
         if marker.is_file() and marker.read_text() != about:
             raise _used(self.out_dir)
