@@ -7,6 +7,9 @@ from tests.planning.figures import CPU, GPU, PLAIN, of_class, with_figures
 THIN = with_figures(
     classes=(of_class("skin", 0.95), of_class("vessel", 0.05, kept=(0.86, 0.64, 0.3, 0.1, 0.0), width_px=3.0))
 )
+RARE = with_figures(
+    classes=(of_class("road", 0.951), of_class("crack", 0.049, kept=(0.9, 0.58, 0.18, 0.02, 0.0), width_px=3.0))
+)
 MEDIUM = with_figures(classes=(of_class("road", 0.95), of_class("sign", 0.05, kept=(0.95, 0.85, 0.6, 0.3, 0.1))))
 
 
@@ -21,7 +24,7 @@ def test_the_stride_is_the_coarsest_that_keeps_four_fifths_of_the_smaller_classe
 
 @pytest.mark.parametrize(
     "figures, passes, network",
-    [(PLAIN, 29.9, PSPNET), (PLAIN, 30, FPN), (MEDIUM, 1, FPN), (THIN, 1, UNET), (THIN, 1000, UNET)],
+    [(PLAIN, 29.9, PSPNET), (PLAIN, 30, FPN), (MEDIUM, 1, FPN), (THIN, 1, UNET), (THIN, 1000, UNET), (RARE, 1000, FPN)],
 )
 def test_network(figures, passes, network):
     assert picture_rules.choose_network(figures, passes).value is network
