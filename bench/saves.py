@@ -136,7 +136,7 @@ def prepare(cwd: Path, saves: Iterable[Save], data: Path | None = None) -> None:
     shutil.copyfile(path, photos / "a.png")
     code = run_forked(["infer.py", _BEST, "photos", "--out-dir", "predicted"], cwd / "infer.log")
     assert code == 0, (cwd / "infer.log").read_text()[-3000:]
-    code = run_forked(["test.py", _BEST], cwd / "test.log")
+    code = run_forked(["test.py", _BEST, "--work-dir", "model"], cwd / "test.log")
     assert code == 0, (cwd / "test.log").read_text()[-3000:]
 
 
