@@ -39,9 +39,11 @@ sys.path.insert(0, str(REPO))
 from bench.crash_model import CrashModel, State, record  # noqa: E402
 from bench.saves import OUT, SAVES, Save, open_prepared, prepare, run_forked, run_tool, start  # noqa: E402
 
+_TIME = re.compile(r"\d{8}_\d{6}")
+"""Of a run, in the names of its folders."""
 _COPY_OF_CONFIG = re.compile(r"(^|/)(config|\d{8}_\d{6})\.py$|^[^/]+_toycity[^/]+\.py$")
 """Copies of the config, which MMEngine writes at every start and nothing reads."""
-_GROWING = re.compile(r"(^|/)(events\.out\.tfevents\.\S+|[^/]+\.log|[^/]+\.json|manifest\.csv|stats\.csv)$")
+_GROWING = re.compile(r"(^|/)(events\.out\.tfevents\.\S+|[^/]+\.log|vis_data/[^/]+\.json|manifest\.csv|stats\.csv)$")
 """Files that a program appends to: their last lines may be lost."""
 
 
@@ -71,11 +73,14 @@ def check_whole(state: State, reference: Reference, same: bool = True) -> None:
         reference: has the versions.
         same: the state is of the same run; else a file of another run is whole if it has the length of a version.
     """
+    versions_of = reference.versions
+    if not same:  # names contain the time of the run
+        versions_of = {_TIME.sub("TIME", path): versions for path, versions in versions_of.items()}
     for path, content in state.files.items():
         is_temporary = any(part.startswith(".") for part in path.split("/")) or path.endswith((".partial", ".journal"))
         if is_temporary or _GROWING.search(path) or _COPY_OF_CONFIG.search(path) or path.endswith(".claim"):
             continue
-        versions = reference.versions.get(path, set())
+        versions = versions_of.get(path if same else _TIME.sub("TIME", path), set())
         if not same and len(content) in map(len, versions):
             continue
         if content not in versions and (same or re.search(r"\.(png|jpg|npz|tiles|csv|txt)$", path)):
@@ -257,7 +262,7 @@ def crash(save: Save, cwd: Path, num_random: int, max_states: int, num_continued
         if save.name == "training" and number in continued:
             checks.append(check_continued)
         for error in _failures(checks, folder, state, reference):
-            text = re.sub(r"\d{8}_\d{6}", "TIME", f"{type(error).__name__}: {error}".replace(str(folder), OUT))
+            text = _TIME.sub("TIME", f"{type(error).__name__}: {error}".replace(str(folder), OUT))
             text = re.sub(r"\d+ (bytes|of them)", r"N \1", text).replace(folder.name, OUT)
             faults[text] += 1
         shutil.rmtree(folder, ignore_errors=True)

@@ -53,6 +53,8 @@ _BEST = "model/best.pth"
 _EXPORT = ["model.py", "export", _BEST, "--size", "64,128"]
 _LABELS = ["dataset.py", "export", "label-studio", "predicted/pred", "--images", "photos", "--classes", "cityscapes"]
 _TRAIN = ["train.py", str(CONFIG), "--work-dir", OUT, *_SMALL]
+_HALVES = ["--fractions", "train=0.5", "val=0.5"]
+_SPLIT = ["dataset.py", "split", "data/rosario_labelled", "--group-by", "regex:(.+)", *_HALVES]
 SAVES = (
     Save("training", _TRAIN, ("--resume", "auto")),
     Save("infer", ["infer.py", _BEST, "photos", "--out-dir", OUT, "--save", "conf,probs,color"], ("--skip-existing",)),
@@ -65,7 +67,7 @@ SAVES = (
     Save("ensemble", ["model.py", "ensemble", _BEST, "model/last.pth", "--out", f"{OUT}/both.pth"]),
     Save("convert", ["convert_datasets/cityscapes.py", OUT]),
     Save("labels", [*_LABELS, "--out", OUT]),
-    Save("split", ["dataset.py", "split", "data/rosario_labelled", "--out", OUT, "--group-by", "folder"]),
+    Save("split", [*_SPLIT, "--out", OUT]),
     Save("drawn", ["dataset.py", "toycity", OUT, "--train", "2", "--val", "1", "--test", "1", "--size", "256x128"]),
     Save("report", ["analyze.py", "report", "model", "--out", f"{OUT}/report.html"]),
     Save("explain", ["analyze.py", "explain", _BEST, "photos/a.png", "--out-dir", OUT]),

@@ -6,7 +6,9 @@ import contextlib
 import logging
 import os
 import re
+import threading
 from collections.abc import Generator
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -21,7 +23,7 @@ from semseg import compat
 from semseg.config.build_errors import explained
 from semseg.launch import slurm
 from semseg.system.allocator import keep_freed_memory
-from semseg.system.atomic import disk_error, is_disk_fault
+from semseg.system.atomic import disk_error, is_disk_fault, naming_disk_errors
 from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
 
 _LOST_PEER = re.compile(r"[Cc]onnection (?:closed|reset) by (?:remote )?peer|Broken pipe|remote process exited")
@@ -44,6 +46,11 @@ def train(cfg: Config) -> None:
     """
     logging.raiseExceptions = False  # a full disk is reported once, not with every line of the log
     keep_freed_memory()
+    with _quiet_threads():
+        _build_and_train(cfg)
+
+
+def _build_and_train(cfg: Config) -> None:
     with _stopping_on_disk_faults(cfg.work_dir):
         runner = _build_runner(cfg)
     if runner.deterministic:  # some operations have no deterministic kernel on a GPU: they warn
@@ -88,6 +95,22 @@ def _stopping_on_disk_faults(folder: str) -> Generator[None]:
         raise Stopped(message, GIVEN_UP if is_full else 1) from disk_error(error, error.filename or folder)
 
 
+@contextlib.contextmanager
+def _quiet_threads() -> Generator[None]:
+    """Print no traceback when the disk fails in a thread: TensorBoard's raises it again in the training."""
+    previous = threading.excepthook
+
+    def show(failed: threading.ExceptHookArgs) -> None:
+        if failed.exc_value is None or not is_disk_fault(failed.exc_value):
+            previous(failed)
+
+    threading.excepthook = show
+    try:
+        yield
+    finally:
+        threading.excepthook = previous
+
+
 def evaluate(cfg: Config) -> dict[str, float]:
     """Evaluate `cfg.load_from` on the test set; the scores are written under `cfg.work_dir`.
 
@@ -102,10 +125,12 @@ def evaluate(cfg: Config) -> dict[str, float]:
         >>> 0 <= scores["mIoU"] <= 100
         True
     """
-    runner = _build_runner(cfg)
-    _log_orientation(cfg.test_dataloader)
-    with explained(cfg, model=runner.model):
-        return runner.test()
+    logging.raiseExceptions = False  # as in a training
+    with naming_disk_errors(Path(cfg.work_dir)):
+        runner = _build_runner(cfg)
+        _log_orientation(cfg.test_dataloader)
+        with explained(cfg, model=runner.model):
+            return runner.test()
 
 
 def join_processes(cfg: Config) -> None:
