@@ -117,7 +117,7 @@ def test_an_object_that_fails_is_recorded_and_the_others_go_on(photos, storage):
 
 def test_failures_of_a_moment_change_nothing(photos, storage):
     images = find_images(f"{ROOT}/photos")
-    storage.faults = ["ok", "ok", "cut", "500", "half", "503", "cut"]
+    storage.faults = ["ok", "ok", "ok", "cut", "500", "half", "503", "cut"]
     with local_folder(parse_address(f"{ROOT}/out")) as (folder, stored):
         summary = infer(Brightness(), images, Outputs(folder, CLASSES, PALETTE), stored=stored)
     assert (summary.num_done, summary.failed, storage.faults) == (3, [], [])
