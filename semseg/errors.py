@@ -142,12 +142,9 @@ class DiskError(SemsegError, OSError):
         errno, strerror: of the system's error; None if they are not known.
 
     Example:
-        >>> import errno
-        >>> from semseg import DiskError, Segmenter
-        >>> try:
-        ...     Segmenter("best.pth")("photo.jpg").save("mask.png")
-        ... except DiskError as error:
-        ...     print(error.errno == errno.ENOSPC)
+        >>> from semseg import DiskError
+        >>> issubclass(DiskError, OSError)  # code that catches an OSError catches it, too
+        True
     """
 
     code = "E-disk"
