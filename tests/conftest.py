@@ -129,8 +129,9 @@ def cache_of_checks(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def careful_context():
+def careful_context(monkeypatch):
     """Let no test see what another one trusted, or took for a stranger's: programs end, and this process goes on."""
+    monkeypatch.setattr(sys, "argv", list(sys.argv))  # `semseg` puts its name there, which messages follow
     for variable in (checkpoint_files._trusted, compat._registered_only):
         variable.set(False)
     FLAGS.clear()

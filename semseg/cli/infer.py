@@ -138,6 +138,7 @@ def run_infer(args: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", module="PIL")  # one line for each photograph with odd metadata
     if args.merge is not None:
         return _merge(args.merge, args.geojson)
+    from semseg import compat
     from semseg.inference import Outputs, infer, is_video
     from semseg.inference.outputs import SUFFIXES, check_kinds, check_sources_stay
     from semseg.inference.reading import MAX_PIXELS
@@ -169,7 +170,9 @@ def run_infer(args: argparse.Namespace) -> int:
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
     check_sources_stay(images, args.out_dir, kinds)
     _check_tiled_outputs(args, images, save)
-    predictor = open_predictor(args, rank, all_probabilities="--save probs" if "probs" in save else None)
+    with compat.files_read_once():  # a training may replace it
+        predictor = open_predictor(args, rank, all_probabilities="--save probs" if "probs" in save else None)
+        run = describe_run(predictor, args.checkpoint, images[0], {**vars(args), "save": sorted(dict.fromkeys(kinds))})
     with local_folder(args.out_dir) as (folder, stored):
         outputs = Outputs(
             folder,
@@ -189,7 +192,7 @@ def run_infer(args: argparse.Namespace) -> int:
             stop_on_error=args.on_error == "stop",
             max_pixels=args.max_pixels or MAX_PIXELS,
             geojson=args.geojson,
-            run=describe_run(predictor, args.checkpoint, images[0], {**vars(args), "save": sorted(outputs.kinds)}),
+            run=run,
             shard=shard,
             rank=rank,
             num_ranks=num_ranks,

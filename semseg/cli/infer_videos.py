@@ -21,6 +21,7 @@ def segment_video_inputs(args: argparse.Namespace, videos: list[str], save: list
         save: additional outputs.
         shard: the part of the files that is segmented; None: all.
     """
+    from semseg import compat
     from semseg.inference import Outputs
     from semseg.inference.run_record import describe_run
     from semseg.inference.shards import SHARDS_NAME
@@ -51,10 +52,11 @@ def segment_video_inputs(args: argparse.Namespace, videos: list[str], save: list
         raise InvalidInputError(
             f"`shard` has no effect on {live[0]}, a camera or stream; leave it out", code="E-input-no-effect"
         )
-    predictor = open_predictor(args, all_probabilities="--smooth" if args.smooth else None)
-    outputs = Outputs(args.out_dir, predictor.classes, predictor.palette, opacity=args.opacity, outlines=args.outlines)
     options = {**vars(args), "save": sorted(["vis", *save])}
-    run = describe_run(predictor, args.checkpoint, files[0], options) if files else None
+    with compat.files_read_once():  # a training may replace it
+        predictor = open_predictor(args, all_probabilities="--smooth" if args.smooth else None)
+        run = describe_run(predictor, args.checkpoint, files[0], options) if files else None
+    outputs = Outputs(args.out_dir, predictor.classes, predictor.palette, opacity=args.opacity, outlines=args.outlines)
     failed = segment_videos(
         predictor,
         [*files, *live],

@@ -35,25 +35,26 @@ def describe_run(
 
     Args:
         predictor: the model.
-        checkpoint: the file that it was opened from.
+        checkpoint: the file that it was opened from; in a block of `files_read_once`, it is not read again.
         image: any of the inputs: the names of results are relative to the same folder for all of them.
         options: values of `OPTIONS` by name; others have no effect on results, and are left out.
     """
-    from semseg.checkpoints.fingerprint import file_fingerprint
+    from semseg.checkpoints.fingerprint import file_fingerprint, weights_fingerprint
     from semseg.checkpoints.plain import plain
+    from semseg.checkpoints.reading import read_checkpoint
     from semseg.inference.backends import model_fingerprint
     from semseg.inference.exported_predictor import ExportedPredictor
     from semseg.inference.predictor import Predictor
 
     if isinstance(predictor, ExportedPredictor):
-        weights = predictor.path
+        weights, digest = predictor.path, file_fingerprint(predictor.path)
         model = {"config": "", "backend": predictor.backend, "precision": predictor.facts["precision"]}
     else:
         assert isinstance(predictor, Predictor)
-        weights = Path(checkpoint)
+        weights, digest = Path(checkpoint), weights_fingerprint(read_checkpoint(checkpoint)["state_dict"])
         model = {"config": model_fingerprint(predictor.cfg), "backend": "torch", "precision": predictor.precision}
     record = {
-        "checkpoint": {"name": weights.name, "sha256": file_fingerprint(weights)},
+        "checkpoint": {"name": weights.name, "sha256": digest},
         **model,
         "classes": predictor.classes,
         "palette": predictor.palette,

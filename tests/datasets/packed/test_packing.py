@@ -317,7 +317,7 @@ def test_the_program_packs_a_dataset_file_and_says_how_large_it_is(town_file, tm
     assert data(["pack", str(town_file), "--out", str(tmp_path / "packed")]) == 0
     said = capsys.readouterr().out
     assert f"{tmp_path / 'packed'}: train packed, 5 pictures, " in said
-    assert f" CONFIG --packed {tmp_path / 'packed'}" in said
+    assert f"train on it: tools/train.py CONFIG --packed {tmp_path / 'packed'}" in said
     assert data(["pack", str(town_file), "--out", str(tmp_path / "packed")]) == 0
     assert "train is packed already, 5 pictures" in capsys.readouterr().out
     with raises("E-data-split", "has no split val; it has train"):
