@@ -25,19 +25,18 @@ import contextlib
 import csv
 import io
 import json
-import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 REPO = Path(__file__).parents[1]
 sys.path.insert(0, str(REPO))
 
-from bench.crash_model import CrashModel, State, record  # noqa: E402
-from bench.saves import OUT, SAVES, Save, open_prepared, prepare, run_forked, run_tool, start  # noqa: E402
+from bench.crash_model import CrashModel, State  # noqa: E402
+from bench.recording import record  # noqa: E402
+from bench.saves import OUT, Save, add_options, prepared, print_faults, run_forked, run_tool, start  # noqa: E402
 
 _TIME = re.compile(r"\d{8}_\d{6}")
 """Of a run, in the names of its folders."""
@@ -283,32 +282,19 @@ def _contents_without_links(folder: Path) -> dict[str, bytes]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=[save.name for save in SAVES])
+    add_options(parser)
     parser.add_argument("--random", type=int, default=4, help="states by chance after each call")
     parser.add_argument("--states", type=int, default=0, help="at most so many states of each program")
     parser.add_argument("--continued", type=int, default=8, help="trainings that are really continued")
-    parser.add_argument("--data", type=Path, help="a folder with a converted toycity; default: draw one")
-    parser.add_argument("--cwd", type=Path, help="keep the data and the model of this run here, and use them again")
     args = parser.parse_args()
-    saves = [save for save in SAVES if not args.only or save.name in args.only]
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    in_memory = Path("/dev/shm")
-    cwd = args.cwd or Path(tempfile.mkdtemp(prefix="crash_", dir=in_memory if in_memory.is_dir() else None))
-    if args.cwd is None or not args.cwd.exists():
-        cwd.mkdir(exist_ok=True)
-        prepare(cwd, saves, args.data)
-    open_prepared(cwd)
     num_states = num_faults = 0
-    for save in saves:
-        number, faults = crash(save, cwd, args.random, args.states, args.continued)
-        num_states += number
-        num_faults += len(faults)
-        print(f"{save.name}: {number} crash states, {len(faults)} faults", flush=True)
-        for text, count in faults.items():
-            print(f"    {count} x {text}", flush=True)
+    with prepared(args) as (cwd, saves):
+        for save in saves:
+            number, faults = crash(save, cwd, args.random, args.states, args.continued)
+            num_states += number
+            num_faults += len(faults)
+            print_faults(f"{save.name}: {number} crash states", faults)
     print(f"{num_states} crash states, {num_faults} faults")
-    if args.cwd is None:
-        shutil.rmtree(cwd)
     return int(num_faults > 0)
 
 

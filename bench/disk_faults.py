@@ -23,16 +23,16 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 REPO = Path(__file__).parents[1]
 sys.path.insert(0, str(REPO))
 
-from bench.crash_model import CrashModel, open_flags, record, written_path  # noqa: E402
+from bench.crash_model import CrashModel  # noqa: E402
 from bench.crash_states import Fault, Reference, State, _contents, check_whole  # noqa: E402
-from bench.saves import OUT, SAVES, Save, open_prepared, prepare, run_forked, run_tool, start  # noqa: E402
+from bench.recording import open_flags, record, written_path  # noqa: E402
+from bench.saves import OUT, Save, add_options, prepared, print_faults, run_forked, run_tool, start  # noqa: E402
 from bench.system_calls import Call, watch  # noqa: E402
 
 MODES = ("ENOSPC", "EIO", "short")
@@ -135,45 +135,33 @@ def _differences(found: dict[str, bytes], reference: Reference) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=[save.name for save in SAVES])
+    add_options(parser)
     parser.add_argument("--every", type=int, default=1, help="let only every N-th write fail")
     parser.add_argument("--most", type=int, default=0, help="at most so many writes of each program, evenly chosen")
     parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
-    parser.add_argument("--data", type=Path, help="a folder with a converted toycity; default: draw one")
-    parser.add_argument("--cwd", type=Path, help="keep the data and the model of this run here, and use them again")
     args = parser.parse_args()
-    saves = [save for save in SAVES if not args.only or save.name in args.only]
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    cwd = args.cwd or Path(tempfile.mkdtemp(prefix="faults_"))
-    if args.cwd is None or not args.cwd.exists():
-        cwd.mkdir(exist_ok=True)
-        prepare(cwd, saves, args.data)
-    open_prepared(cwd)
     num_runs = num_faults = 0
-    for save in saves:
-        out = start(save, cwd)
-        shutil.rmtree(cwd / "before", ignore_errors=True)
-        shutil.copytree(out, cwd / "before", symlinks=True)
-        code, operations = record(lambda save=save: run_tool(save.command), out, cwd / "program.log")
-        assert code == 0, (cwd / "program.log").read_text()[-3000:]
-        reference = Reference(save, CrashModel(cwd / "before", operations))
-        for mode in args.modes:
-            start(save, cwd)
-            counter = Failing(cwd / OUT, 0, mode)
-            watch(lambda save=save: run_tool(save.command), counter, cwd / "program.log")
-            numbers = list(range(1, counter.count + 1, args.every))
-            if args.most and len(numbers) > args.most:
-                numbers = [numbers[round(i * (len(numbers) - 1) / (args.most - 1))] for i in range(args.most)]
-            faults: dict[str, int] = collections.Counter()
-            for number in numbers:
-                faults.update(check(save, cwd, reference, number, mode))
-            num_runs, num_faults = num_runs + len(numbers), num_faults + len(faults)
-            print(f"{save.name}: {mode} at {len(numbers)} of {counter.count} writes: {len(faults)} faults", flush=True)
-            for text, count in faults.items():
-                print(f"    {count} x {text}", flush=True)
+    with prepared(args) as (cwd, saves):
+        for save in saves:
+            out = start(save, cwd)
+            shutil.rmtree(cwd / "before", ignore_errors=True)
+            shutil.copytree(out, cwd / "before", symlinks=True)
+            code, operations = record(lambda save=save: run_tool(save.command), out, cwd / "program.log")
+            assert code == 0, (cwd / "program.log").read_text()[-3000:]
+            reference = Reference(save, CrashModel(cwd / "before", operations))
+            for mode in args.modes:
+                start(save, cwd)
+                counter = Failing(cwd / OUT, 0, mode)
+                watch(lambda save=save: run_tool(save.command), counter, cwd / "program.log")
+                numbers = list(range(1, counter.count + 1, args.every))
+                if args.most and len(numbers) > args.most:
+                    numbers = [numbers[round(i * (len(numbers) - 1) / (args.most - 1))] for i in range(args.most)]
+                faults: dict[str, int] = collections.Counter()
+                for number in numbers:
+                    faults.update(check(save, cwd, reference, number, mode))
+                num_runs, num_faults = num_runs + len(numbers), num_faults + len(faults)
+                print_faults(f"{save.name}: {mode} at {len(numbers)} of {counter.count} writes", faults)
     print(f"{num_runs} runs with a fault, {num_faults} faults")
-    if args.cwd is None:
-        shutil.rmtree(cwd)
     return int(num_faults > 0)
 
 

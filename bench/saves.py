@@ -6,12 +6,14 @@ folder; its data, model and cache are beside it.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import runpy
 import shutil
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,6 +142,36 @@ def prepare(cwd: Path, saves: Iterable[Save], data: Path | None = None) -> None:
     assert code == 0, (cwd / "infer.log").read_text()[-3000:]
     code = run_forked(["test.py", _BEST, "--work-dir", "model"], cwd / "test.log")
     assert code == 0, (cwd / "test.log").read_text()[-3000:]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose programs and their data."""
+    parser.add_argument("--only", nargs="+", choices=[save.name for save in SAVES])
+    parser.add_argument("--data", type=Path, help="a folder with a converted toycity; default: draw one")
+    parser.add_argument("--cwd", type=Path, help="keep the data and the model of this run here, and use them again")
+
+
+@contextlib.contextmanager
+def prepared(args: argparse.Namespace) -> Generator[tuple[Path, list[Save]]]:
+    """Work in a folder with what the chosen programs need, and yield it with them; it is in memory if possible."""
+    saves = [save for save in SAVES if not args.only or save.name in args.only]
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    in_memory = Path("/dev/shm")
+    cwd = args.cwd or Path(tempfile.mkdtemp(prefix="saves_", dir=in_memory if in_memory.is_dir() else None))
+    if args.cwd is None or not args.cwd.exists():
+        cwd.mkdir(exist_ok=True)
+        prepare(cwd, saves, args.data)
+    open_prepared(cwd)
+    yield cwd, saves
+    if args.cwd is None:
+        shutil.rmtree(cwd)
+
+
+def print_faults(title: str, faults: Mapping[str, int]) -> None:
+    """Print how many different faults there were, and each with its number."""
+    print(f"{title}: {len(faults)} faults", flush=True)
+    for text, count in faults.items():
+        print(f"    {count} x {text}", flush=True)
 
 
 def start(save: Save, cwd: Path) -> Path:

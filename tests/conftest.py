@@ -152,7 +152,7 @@ def storage_server():
 @pytest.fixture
 def storage(storage_server, monkeypatch):
     """The storage with an empty bucket, and the environment with which programs find it; they give up soon."""
-    from semseg.system.objects import store
+    from semseg.system.objects import object_store as store
     from tests.storage_server import SECRETS
 
     for name, secret in SECRETS.items():

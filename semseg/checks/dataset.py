@@ -16,7 +16,7 @@ from semseg.checks.photograph_values import check_values
 from semseg.checks.pictures import check_listed_once, check_readable, check_repeats, check_sizes
 from semseg.checks.regions import check_rois
 from semseg.checks.scaled_sizes import check_scaled_sizes
-from semseg.datasets.bands import BandRules
+from semseg.datasets.band_rules import BandRules
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.facts_cache import FactsCache
 from semseg.datasets.file_facts import ImageFacts, MaskFacts, read_band_facts, read_image_facts, read_mask_facts

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from semseg.cli.infer_checks import DEFAULTS, check_options, check_tiled_outputs
 from semseg.cli.infer_videos import segment_video_inputs
 from semseg.cli.predictor import (
     add_model_flags,
@@ -20,21 +20,8 @@ from semseg.cli.predictor import (
 )
 from semseg.cli.program import ArgumentParser, add_debug_flag
 from semseg.errors import InvalidInputError
-from semseg.system.objects.addresses import Address, is_address, parse_address, refuse_address
+from semseg.system.objects.addresses import Address, is_address, parse_address
 from semseg.system.wording import FLAGS
-
-DEFAULTS = {
-    "no_vis": False,
-    "legend": False,
-    "outlines": False,
-    "geojson": None,
-    "keep_suffix": False,
-    "max_pixels": None,
-    "batch": "auto",
-    "smooth": 0.0,
-    "opacity": 0.6,
-}
-"""Defaults of the options that have no effect on some inputs."""
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -155,13 +142,7 @@ def run_infer(args: argparse.Namespace) -> int:
         raise InvalidInputError(
             f"{videos[0]} is a video: segment videos and images in separate runs", code="E-input-kind"
         )
-    _check_options(args, save, bool(videos))
-    if isinstance(args.out_dir, Address) and num_ranks > 1:
-        raise InvalidInputError(
-            f"`out_dir` {args.out_dir}: several processes share the tables of a folder, which a storage cannot; use"
-            " tools/infer.py, or a folder",
-            code="E-input-kind",
-        )
+    check_options(args, save, bool(videos), num_ranks)
     if videos:
         return segment_video_inputs(args, videos, save, shard)
     result_dirs = [args.out_dir / name for name in (*SUFFIXES, SHARDS_NAME)]
@@ -169,7 +150,7 @@ def run_infer(args: argparse.Namespace) -> int:
     check_kinds(save)
     kinds = ["pred", *([] if args.no_vis else ["vis"]), *save]
     check_sources_stay(images, args.out_dir, kinds)
-    _check_tiled_outputs(args, images, save)
+    check_tiled_outputs(args, images, save)
     with compat.files_read_once():  # a training may replace it
         predictor = open_predictor(args, rank, all_probabilities="--save probs" if "probs" in save else None)
         run = describe_run(predictor, args.checkpoint, images[0], {**vars(args), "save": sorted(dict.fromkeys(kinds))})
@@ -213,92 +194,3 @@ def _merge(out_dir: Path, geojson: Path | None) -> int:
     print("\n".join(merged.lines), end="\n" if merged.lines else "")
     print("\n".join(merged.faults), end="\n" if merged.faults else "", file=sys.stderr)
     return 1 if merged.faults else 0
-
-
-_IMAGE_OPTIONS = ("no_vis", "legend", "geojson", "keep_suffix", "max_pixels", "batch")
-_VIDEO_OPTIONS = ("smooth",)
-_OVERLAY_OPTIONS = ("opacity", "legend", "outlines")
-
-
-def _check_options(args: argparse.Namespace, save: list[str], is_video: bool) -> None:
-    """Raise before the model is loaded if an option has no effect, or a folder cannot be written to."""
-    from semseg.system.atomic import check_folder
-
-    def refuse(names: tuple[str, ...], reason: str) -> None:
-        for name in names:
-            if getattr(args, name) != DEFAULTS[name]:
-                raise InvalidInputError(
-                    f"--{name.replace('_', '-')} has no effect {reason}; leave it out", code="E-input-no-effect"
-                )
-
-    if is_video:
-        from semseg.inference.video import check_video_kinds
-
-        refuse(_IMAGE_OPTIONS, "on videos")
-        if isinstance(args.out_dir, Address):
-            raise InvalidInputError(
-                f"`out_dir` {args.out_dir}: videos are written to disks only; expected a folder", code="E-input-kind"
-            )
-        check_video_kinds(save)
-    else:
-        refuse(_VIDEO_OPTIONS, "on images")
-        if args.no_vis and "vis" in save:
-            raise InvalidInputError(
-                "--no-vis and --save vis contradict each other; leave one out", code="E-input-conflict"
-            )
-        if args.no_vis and "side-by-side" not in save:
-            refuse(_OVERLAY_OPTIONS, "with --no-vis")
-    if args.shard is not None and args.geojson is not None:
-        raise InvalidInputError(
-            f"`geojson` needs the places of all shards; write it with --merge {args.out_dir} `geojson` {args.geojson}",
-            code="E-input-no-effect",
-        )
-    if isinstance(args.out_dir, Address):
-        if args.shard is not None:
-            raise InvalidInputError(
-                f"`out_dir` {args.out_dir}: shards share the tables of a folder, which a storage cannot; leave out"
-                " `shard`, or give a folder",
-                code="E-input-kind",
-            )
-        from semseg.system.objects.store import check_storage
-
-        check_storage(args.out_dir)
-    else:
-        check_folder(args.out_dir, "out_dir")
-    if args.geojson is not None:
-        refuse_address(args.geojson, "geojson")
-        check_folder(args.geojson.parent, "geojson")
-
-
-def _check_tiled_outputs(args: argparse.Namespace, images: Sequence, save: list[str]) -> None:
-    """Raise before the model is loaded if `save` has outputs that are not written for images segmented by tiles."""
-    from semseg.inference.reading import MAX_PIXELS
-    from semseg.system.folders import TIFF_SUFFIXES
-
-    if not args.tile or not save:
-        return
-    for image in images:
-        is_tiff = image.path.suffix.lower() in TIFF_SUFFIXES
-        # an object is not read twice to find out its size
-        if is_tiff and (isinstance(image.path, Address) or _num_pixels(image.path) > (args.max_pixels or MAX_PIXELS)):
-            break
-    else:
-        return
-    raise InvalidInputError(
-        f"--save {','.join(save)}: {image.path} is segmented by tiles, for which only pred and vis are written; leave"
-        " --save out, or segment this file separately",
-        code="E-input-kind",
-    )
-
-
-def _num_pixels(path: Path) -> int:
-    """Return how many pixels a picture has; 0 if it cannot be read, which is reported later."""
-    from semseg.datasets.photographs import open_photograph
-    from semseg.datasets.stored_bands import read_header
-
-    with contextlib.suppress(Exception), open_photograph(path) as (picture, _):
-        return picture.width * picture.height
-    with contextlib.suppress(ValueError):  # of other bands than a photograph has
-        header = read_header(path, "ignore")
-        return header.width * header.height
-    return 0

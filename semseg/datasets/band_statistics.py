@@ -14,7 +14,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from semseg.datasets.bands import BandRules, Bands, Range, check_numbers, find_missing, is_transparent
+from semseg.datasets.band_rules import BandRules, Range
+from semseg.datasets.bands import Bands, check_numbers, find_missing, is_transparent
 from semseg.datasets.dataset_file import DatasetFile
 from semseg.datasets.pairs import find_pairs
 from semseg.datasets.photographs import MOST_PIXELS

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from semseg.datasets.bands import BAND_SUFFIXES, KEYS, BandRules, read_band_rules
+from semseg.datasets.band_rules import KEYS, BandRules, read_band_rules
+from semseg.datasets.bands import BAND_SUFFIXES
 from semseg.datasets.bit_depth import check_bits
 from semseg.datasets.dataset_keys import (
     ENCODINGS,

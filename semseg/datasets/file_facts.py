@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from semseg.datasets.bands import BandRules, check_numbers, find_missing, is_transparent
+from semseg.datasets.band_rules import BandRules
+from semseg.datasets.bands import check_numbers, find_missing, is_transparent
 from semseg.datasets.bit_depth import MOST_BITS
 from semseg.datasets.dataset_keys import Color
 from semseg.datasets.groups.capture import read_capture

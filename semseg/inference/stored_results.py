@@ -19,7 +19,7 @@ from semseg.inference.manifest import Row
 from semseg.inference.recorded_outputs import outputs_of
 from semseg.inference.run_record import RECORD_NAME
 from semseg.system.objects.addresses import Address
-from semseg.system.objects.store import download, list_objects, upload
+from semseg.system.objects.object_store import download, list_objects, upload
 
 TABLES = ("manifest.csv", "stats.csv", RECORD_NAME)
 _SENT_EVERY_S = 30.0

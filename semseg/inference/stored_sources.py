@@ -12,7 +12,7 @@ from semseg.inference.manifest import holds_results
 from semseg.system.folders import IMAGE_SUFFIXES, absolute_path, natural_key
 from semseg.system.objects.addresses import STORAGES, Address, is_address, parse_address
 from semseg.system.objects.local_copies import local_file
-from semseg.system.objects.store import download, exists, list_objects
+from semseg.system.objects.object_store import download, exists, list_objects
 from semseg.system.path_lists import read_path_list
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from semseg.inference.shards import Shard, open_tables
 from semseg.inference.sources import SourceImage
 from semseg.inference.stages import Stages
 from semseg.inference.stored_results import StoredResults
-from semseg.system.atomic import disk_error, is_disk_fault
-from semseg.system.stopping import Signal, Stopped, is_disk_full, signals_raise
+from semseg.system.atomic import disk_error, disk_remedy, is_disk_fault
+from semseg.system.stopping import Signal, Stopped, signals_raise
 
 if TYPE_CHECKING:
     from semseg.inference.prediction import ImagePredictor
@@ -122,8 +122,7 @@ def infer(
             if not is_disk_fault(error):
                 raise
             reason = (error.strerror or "").lower()
-            remedy = "make room there" if is_disk_full(error) else "check the disk"
-            message = f"cannot write to {outputs.out_dir} ({reason}): {remedy}; {hint}"
+            message = f"cannot write to {outputs.out_dir} ({reason}): {disk_remedy(error)}; {hint}"
             raise Stopped(message, 1) from disk_error(error, outputs.out_dir)
         finally:
             summary.seconds = time.monotonic() - started

@@ -89,15 +89,18 @@ def sync_folder(folder: Path) -> None:
 
 def disk_error(error: OSError, path: Path | str) -> DiskError:
     """Return the error for a file or folder that cannot be written: what the system says, and what to do."""
-    is_full = is_disk_full(error)
     reason = (error.strerror or str(error)).lower()
-    remedy = "make room there" if is_full else "check the disk"
     fault = DiskError(
-        f"cannot write {path} ({reason}): {remedy}, then run the same command again",
-        code="E-disk-full" if is_full else "E-disk-write",
+        f"cannot write {path} ({reason}): {disk_remedy(error)}, then run the same command again",
+        code="E-disk-full" if is_disk_full(error) else "E-disk-write",
     )
     fault.errno, fault.strerror, fault.filename = error.errno, error.strerror, str(path)
     return fault
+
+
+def disk_remedy(error: OSError) -> str:
+    """Return what to do about a disk that cannot be written to."""
+    return "make room there" if is_disk_full(error) else "check the disk"
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from semseg.config.patch import Patch, changes
 from semseg.config.schedule import counts_epochs
 from semseg.config.tree import type_name
 from semseg.errors import InvalidConfigError
-from semseg.system.atomic import atomic_path, sync_folder, write_durably
+from semseg.system.atomic import atomic_path, disk_remedy, sync_folder, write_durably
 from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
 from semseg.training.epochs import validation_is_due
 from semseg.training.options import NoOptions
@@ -216,7 +216,7 @@ class SafeCheckpointHook(CheckpointHook):
             rest = f"the last good one is {kept.resolve().name}" if kept.is_file() else "there is none before it"
             raise Stopped(
                 f"cannot write {name} to {self.out_dir} ({error.strerror or error}); {rest}:"
-                f" {'make room there' if is_disk_full(error) else 'check the disk'}, then go on with --resume",
+                f" {disk_remedy(error)}, then go on with --resume",
                 GIVEN_UP if is_disk_full(error) else 1,  # 1: a file server may work again when the run is restarted
             ) from error
 

@@ -23,7 +23,7 @@ from semseg import compat
 from semseg.config.build_errors import explained
 from semseg.launch import slurm
 from semseg.system.allocator import keep_freed_memory
-from semseg.system.atomic import disk_error, is_disk_fault, naming_disk_errors
+from semseg.system.atomic import disk_error, disk_remedy, is_disk_fault, naming_disk_errors
 from semseg.system.stopping import GIVEN_UP, Stopped, is_disk_full
 
 _LOST_PEER = re.compile(r"[Cc]onnection (?:closed|reset) by (?:remote )?peer|Broken pipe|remote process exited")
@@ -89,10 +89,9 @@ def _stopping_on_disk_faults(folder: str) -> Generator[None]:
     except OSError as error:
         if not is_disk_fault(error):
             raise
-        is_full = is_disk_full(error)
-        remedy = "make room there" if is_full else "check the disk"
-        message = f"cannot write to {error.filename or folder} ({error.strerror}): {remedy}, then go on with --resume"
-        raise Stopped(message, GIVEN_UP if is_full else 1) from disk_error(error, error.filename or folder)
+        place = f"{error.filename or folder} ({error.strerror})"
+        message = f"cannot write to {place}: {disk_remedy(error)}, then go on with --resume"
+        raise Stopped(message, GIVEN_UP if is_disk_full(error) else 1) from disk_error(error, error.filename or folder)
 
 
 @contextlib.contextmanager

@@ -5,8 +5,9 @@ import pytest
 import tifffile
 import yaml
 
+from semseg.datasets.band_rules import BandRules, read_band_rules
 from semseg.datasets.band_statistics import describe_bands, mean_and_std, measure_bands
-from semseg.datasets.bands import BandRules, Bands, read_band_rules, swap_channels
+from semseg.datasets.bands import Bands, swap_channels
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.file_facts import BandFacts, read_band_facts
 from semseg.datasets.samples import from_dataset_file

@@ -4,7 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from bench.crash_model import CrashModel, record
+from bench.crash_model import CrashModel
+from bench.recording import record
 from bench.system_calls import is_supported
 from semseg.evaluation import scores
 from semseg.evaluation.confusion import Areas

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.crash_model import CrashModel, record
+from bench.crash_model import CrashModel
+from bench.recording import record
 from bench.system_calls import is_supported
 from semseg.errors import DiskError
 from semseg.system.atomic import _START, atomic_path, check_folder, disk_error, naming_disk_errors, write_durably

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.crash_model import CrashModel, record
+from bench.crash_model import CrashModel
+from bench.recording import record
 from bench.system_calls import is_supported
 from semseg import compat
 from semseg.system.atomic import write_durably

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from semseg.analysis.report import charts, collect, curve_charts, extra_charts, pictures
+from semseg.analysis.report import charts, collect, curve_charts, extra_charts, pictures, score_charts
 from semseg.evaluation.results import Results, read_results
 from semseg.system.atomic import atomic_path
 from semseg.system.machine import num_cpus
@@ -118,8 +118,8 @@ def render(
     """
     summary = results.summary
     curves = curve_charts.curve_charts(training.curves)
-    classes = charts.class_chart(summary, other.summary["per_class"] if other else None)
-    confusion, variants = charts.confusion_chart(summary)
+    classes = score_charts.class_chart(summary, other.summary["per_class"] if other else None)
+    confusion, variants = score_charts.confusion_chart(summary)
     extras = extra_charts.extra_charts(summary)
     return fill(
         "template.html",

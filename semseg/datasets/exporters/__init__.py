@@ -4,6 +4,7 @@
 """
 
 from semseg.datasets.exporters.items import check_names
-from semseg.datasets.exporters.planning import FORMATS, Package, Request, Written, check_unused, pack, pack_labels, plan
+from semseg.datasets.exporters.package import FORMATS, Package, Written, check_unused
+from semseg.datasets.exporters.planning import Request, pack, pack_labels, plan
 
 __all__ = ["FORMATS", "Package", "Request", "Written", "check_names", "check_unused", "pack", "pack_labels", "plan"]

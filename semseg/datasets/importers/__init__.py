@@ -4,7 +4,7 @@
 returns `Parsed`; `formats.FORMATS` lists them.
 """
 
+from semseg.datasets.importers.parsed import Request
 from semseg.datasets.importers.planning import Plan, plan
-from semseg.datasets.importers.sources import Request
 
 __all__ = ["Plan", "Request", "plan"]

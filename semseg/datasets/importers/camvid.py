@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from semseg.datasets.dataset_keys import SPLITS, RawValue
 from semseg.datasets.importers.camvid_classes import COLORS, GROUPS, VOID, check_colors, standard_name
 from semseg.datasets.importers.layouts import annotate, missing_layout
-from semseg.datasets.importers.sources import Label, Parsed, Request
+from semseg.datasets.importers.parsed import Label, Parsed, Request
 from semseg.datasets.pairs import name_files
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import IGNORED

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from semseg.datasets.dataset_keys import IGNORE, Color, hex_color, parse_color
 from semseg.datasets.importers.class_lists import Classes, complete_classes, vet_map
-from semseg.datasets.importers.sources import Key, Label, Parsed
+from semseg.datasets.importers.parsed import Key, Label, Parsed
 from semseg.errors import InvalidDataError, InvalidInputError
 from semseg.labels import IGNORED, distinct_colors
 

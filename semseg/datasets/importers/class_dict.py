@@ -13,7 +13,7 @@ from pathlib import Path
 
 from semseg.datasets.dataset_keys import Color, parse_color
 from semseg.datasets.importers.layouts import describe_lone_images, missing_layout, pair_folders
-from semseg.datasets.importers.sources import Label, Parsed
+from semseg.datasets.importers.parsed import Label, Parsed
 from semseg.datasets.pairs import name_files
 from semseg.errors import InvalidDataError
 from semseg.system.folders import TRAINING_SUFFIXES

@@ -20,8 +20,8 @@ from PIL import Image
 
 from semseg.datasets.dataset_keys import IGNORE
 from semseg.datasets.image_files import measure_image, read_mask
+from semseg.datasets.importers.parsed import BY_CLASS, Annotated, Parsed, Request
 from semseg.datasets.importers.shapes import Size
-from semseg.datasets.importers.sources import BY_CLASS, Annotated, Parsed, Request
 from semseg.datasets.pairs import name_files
 from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 from semseg.labels import IGNORED

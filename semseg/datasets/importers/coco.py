@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from semseg.datasets.importers.parsed import Annotated, Parsed
 from semseg.datasets.importers.shapes import Polygons, Runs, Size
-from semseg.datasets.importers.sources import Annotated, Parsed
 from semseg.errors import InvalidDataError, MissingDataError
 
 

@@ -11,8 +11,8 @@ from semseg.datasets.dataset_keys import Split
 from semseg.datasets.importers.class_choice import labels_of
 from semseg.datasets.importers.class_lists import Classes
 from semseg.datasets.importers.layouts import annotate
-from semseg.datasets.importers.mask_values import count_values
-from semseg.datasets.importers.sources import Parsed, Request
+from semseg.datasets.importers.parsed import Parsed, Request
+from semseg.datasets.importers.stored_values import count_values
 from semseg.datasets.pairs import find_pairs
 from semseg.errors import InvalidInputError
 from semseg.system.folders import TRAINING_SUFFIXES

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from semseg.datasets.importers.sources import Annotated, Parsed
+from semseg.datasets.importers.parsed import Annotated, Parsed
 from semseg.datasets.importers.two_class_sets import DecodedMask, describe_left_out, parsed_set
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import TRAINING_SUFFIXES

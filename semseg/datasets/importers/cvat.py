@@ -14,8 +14,8 @@ from xml.parsers import expat
 import numpy as np
 
 from semseg.datasets.importers.coco import mask_name
+from semseg.datasets.importers.parsed import Annotated, Parsed
 from semseg.datasets.importers.shapes import Outline, Polygons, Runs, Shape
-from semseg.datasets.importers.sources import Annotated, Parsed
 from semseg.errors import InvalidDataError, MissingDataError
 
 _WITHOUT_AREA = ("points", "polyline", "cuboid", "skeleton")

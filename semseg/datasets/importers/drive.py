@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from semseg.datasets.image_files import listed, most_frequent, read_mask, stored_values
-from semseg.datasets.importers.sources import Annotated, Parsed
+from semseg.datasets.importers.parsed import Annotated, Parsed
 from semseg.datasets.importers.two_class_sets import DecodedMask, describe_left_out, parsed_set
 from semseg.datasets.roi import is_inverted
 from semseg.errors import InvalidDataError, MissingDataError

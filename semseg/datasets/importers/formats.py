@@ -25,7 +25,7 @@ from semseg.datasets.importers import (
 )
 from semseg.datasets.importers.class_lists import Classes
 from semseg.datasets.importers.index_folders import INDEX_FOLDERS, read_index_folders
-from semseg.datasets.importers.sources import Parsed, Request
+from semseg.datasets.importers.parsed import Parsed, Request
 
 
 class Format(NamedTuple):

@@ -23,9 +23,9 @@ from semseg.datasets.dataset_keys import SPLITS
 from semseg.datasets.importers.class_choice import labels_of
 from semseg.datasets.importers.class_lists import Classes
 from semseg.datasets.importers.layouts import missing_layout
-from semseg.datasets.importers.mask_values import count_values
+from semseg.datasets.importers.parsed import Annotated, Label, Parsed, Request
 from semseg.datasets.importers.shapes import Size
-from semseg.datasets.importers.sources import Annotated, Label, Parsed, Request
+from semseg.datasets.importers.stored_values import count_values
 from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 from semseg.system.wording import listing
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from semseg.datasets.dataset_keys import SPLITS
 from semseg.datasets.importers.ade20k_classes import ADE20K_CLASSES, check_object_info
 from semseg.datasets.importers.layouts import describe_lone_images, missing_layout, pair_folders
-from semseg.datasets.importers.sources import Label, Parsed
+from semseg.datasets.importers.parsed import Label, Parsed
 from semseg.datasets.pairs import name_files
 from semseg.errors import InvalidDataError
 from semseg.labels import CITYSCAPES, IGNORED

@@ -20,8 +20,8 @@ import numpy as np
 
 from semseg.datasets.brush_rle import decode_brush
 from semseg.datasets.importers.coco import mask_name
+from semseg.datasets.importers.parsed import Annotated, Parsed
 from semseg.datasets.importers.shapes import Polygons, Shape, Size
-from semseg.datasets.importers.sources import Annotated, Parsed
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import walk_files
 

@@ -11,8 +11,8 @@ from collections import Counter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
+from semseg.datasets.importers.parsed import Annotated, Parsed
 from semseg.datasets.importers.shapes import Bitmap, Outline, Shape
-from semseg.datasets.importers.sources import Annotated, Parsed
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import walk_files
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from semseg.datasets.importers.sources import Annotated
+from semseg.datasets.importers.parsed import Annotated
 from semseg.datasets.pairs import name_files
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.wording import listing

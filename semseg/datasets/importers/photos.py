@@ -10,8 +10,8 @@ from typing import NamedTuple
 from PIL import Image
 
 from semseg.datasets.image_files import measure_image
+from semseg.datasets.importers.parsed import Annotated, EmbeddedImage
 from semseg.datasets.importers.shapes import Size
-from semseg.datasets.importers.sources import Annotated, EmbeddedImage
 from semseg.errors import InvalidDataError, MissingDataError
 
 

@@ -21,10 +21,10 @@ from semseg.datasets.importers.class_lists import (
 )
 from semseg.datasets.importers.class_masks import describe_overlaps
 from semseg.datasets.importers.formats import FORMATS
-from semseg.datasets.importers.mask_values import check_masks
+from semseg.datasets.importers.parsed import BY_CLASS, Key, Parsed, Request
 from semseg.datasets.importers.photos import Photo, find_photos
 from semseg.datasets.importers.shapes import Polygons, require_pycocotools
-from semseg.datasets.importers.sources import BY_CLASS, Key, Parsed, Request
+from semseg.datasets.importers.stored_values import check_masks
 from semseg.datasets.importers.vetting import vet_photos, vet_request, vet_shapes, vet_targets
 from semseg.errors import InvalidDataError, InvalidInputError
 from semseg.labels import IGNORED

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from semseg.datasets.importers.sources import Annotated, Label, Parsed, Request
+from semseg.datasets.importers.parsed import Annotated, Label, Parsed, Request
 from semseg.errors import InvalidInputError
 from semseg.system.wording import listing
 

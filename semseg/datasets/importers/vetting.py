@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from semseg.datasets.dataset_keys import SPLITS
+from semseg.datasets.importers.parsed import Request, StoredMask
 from semseg.datasets.importers.photos import Photo
-from semseg.datasets.importers.sources import Request, StoredMask
 from semseg.datasets.importers.writing import Picture
 from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 

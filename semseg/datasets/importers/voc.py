@@ -14,7 +14,7 @@ from pathlib import Path
 
 from semseg.datasets.dataset_keys import SPLITS
 from semseg.datasets.importers.layouts import annotate, missing_layout
-from semseg.datasets.importers.sources import Annotated, Label, Parsed
+from semseg.datasets.importers.parsed import Annotated, Label, Parsed
 from semseg.datasets.pairs import name_files
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import distinct_colors

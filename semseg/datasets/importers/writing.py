@@ -18,9 +18,9 @@ from semseg.datasets.dataset_file import DatasetFile, read_dataset_file
 from semseg.datasets.dataset_keys import SPLITS, Split, hex_color
 from semseg.datasets.dataset_writing import list_name, relative_to_folder, write_pairs, write_text
 from semseg.datasets.importers.class_lists import Classes
+from semseg.datasets.importers.parsed import EmbeddedImage, Request, StoredMask
 from semseg.datasets.importers.photos import Photo
 from semseg.datasets.importers.shapes import Shape, Size, paint
-from semseg.datasets.importers.sources import EmbeddedImage, Request, StoredMask
 from semseg.datasets.index_png import write_index_png
 from semseg.datasets.masks import decode_mask
 from semseg.datasets.pairs import Pair

@@ -20,8 +20,8 @@ import numpy as np
 import yaml
 
 from semseg.datasets.importers.layouts import missing_layout
+from semseg.datasets.importers.parsed import Annotated, Label, Parsed
 from semseg.datasets.importers.shapes import Points, Size
-from semseg.datasets.importers.sources import Annotated, Label, Parsed
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import TRAINING_SUFFIXES, walk_files
 from semseg.system.path_lists import read_list_text, read_path_list, resolve_listed_path

@@ -13,7 +13,7 @@ from semseg.errors import InvalidStorageError
 from semseg.system.atomic import atomic_path
 from semseg.system.cache_folder import cache_dir
 from semseg.system.objects.addresses import Address, parse_address
-from semseg.system.objects.store import download, object_facts
+from semseg.system.objects.object_store import download, object_facts
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import pytest
 
 from semseg.analysis.curves import Curve
-from semseg.analysis.report import charts, collect, curve_charts, extra_charts
+from semseg.analysis.report import charts, collect, curve_charts, extra_charts, score_charts
 from semseg.evaluation.results import read_results
 from tests.analysis.report import folders
 
@@ -27,8 +27,8 @@ def test_plotly_knows_every_property_of_every_figure(summary, run_dir, other_dir
     other = read_results(other_dir).summary["per_class"]
     drawn = [
         *curve_charts.curve_charts(collect.read_training(run_dir).curves),
-        charts.class_chart(summary, other),
-        charts.confusion_chart(summary)[0],
+        score_charts.class_chart(summary, other),
+        score_charts.confusion_chart(summary)[0],
         *extra_charts.extra_charts(summary),
     ]
     assert [chart.name for chart in drawn] == [
@@ -68,14 +68,14 @@ def test_the_best_validation_is_named():
 
 def test_undefined_scores_have_a_dash(summary):
     rows = [dict(row, IoU=None, low=None, high=None) for row in summary["per_class"]]
-    chart = charts.class_chart({**summary, "per_class": rows}, None)
+    chart = score_charts.class_chart({**summary, "per_class": rows}, None)
     assert {row[1] for row in chart.rows} == {"–"}
     assert chart.summary == "No class has a defined IoU."
     plotly_accepts(chart.figure)
 
 
 def test_the_confusion_matrix_is_shares_of_rows_or_pixels(summary):
-    chart, variants = charts.confusion_chart(summary)
+    chart, variants = score_charts.confusion_chart(summary)
     share = np.square(np.array(variants["share"]["z"][:-1], float))
     np.testing.assert_allclose(share.sum(1), 100, rtol=1e-3)
     assert variants["share"]["z"][folders.TRAIN] == [None] * 8

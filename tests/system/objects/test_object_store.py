@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from semseg.errors import UnavailableStorageError
-from semseg.system.objects import store
+from semseg.system.objects import object_store as store
 from semseg.system.objects.addresses import Address, parse_address
 from tests.conftest import raises
 from tests.storage_server import BUCKET, SECRETS, SIGNATURE
