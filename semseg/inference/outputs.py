@@ -181,7 +181,7 @@ class Outputs:
 
 
 def _save(picture: Image.Image, path: Path) -> None:
-    path.write_bytes(encode_picture(picture, path.suffix, **({} if path.suffix == ".png" else {"quality": QUALITY})))
+    path.write_bytes(encode_picture(picture, path.suffix, quality=QUALITY))  # PNG ignores it
 
 
 def class_shares(train_ids: np.ndarray, num_classes: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from semseg.errors import MissingStorageError
+from semseg.errors import InvalidInputError, MissingStorageError
 from semseg.inference.georeference import world_file_of
 from semseg.inference.manifest import Row
 from semseg.inference.recorded_outputs import outputs_of
@@ -106,7 +106,10 @@ def local_folder(out_dir: Path | Address) -> Generator[tuple[Path, StoredResults
         yield out_dir, None
         return
     with TemporaryDirectory(prefix="semseg-results-") as folder:
-        yield Path(folder), StoredResults(out_dir, Path(folder))
+        try:
+            yield Path(folder), StoredResults(out_dir, Path(folder))
+        except InvalidInputError as error:  # about results of earlier runs: they are at the address
+            raise InvalidInputError(str(error).replace(folder, str(out_dir)), code=error.code) from None
 
 
 def _with_world_files(paths: Iterable[Path]) -> Iterator[Path]:

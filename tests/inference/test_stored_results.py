@@ -107,6 +107,16 @@ def test_a_second_run_completes_what_is_missing(photos, storage, monkeypatch, tm
     assert len(find_images(ROOT)) == 4
 
 
+def test_masks_of_another_model_in_a_bucket_are_never_kept_and_the_message_names_the_bucket(photos, storage):
+    run = {"checkpoint": {"name": "best.pth", "sha256": "ab" * 32}, "tta": None}
+    segment(photos, f"{ROOT}/out", run=run)
+    before = storage.get("out/manifest.csv")
+    with raises("E-input-mixed", f"^{ROOT}/out holds results with `tta` off instead of flip"):
+        segment(photos, f"{ROOT}/out", run={**run, "tta": "flip"}, skip_existing=True)
+    assert storage.get("out/manifest.csv") == before
+    assert segment(photos, f"{ROOT}/out", run=run, skip_existing=True).num_left == 3
+
+
 def test_an_object_that_fails_is_recorded_and_the_others_go_on(photos, storage):
     storage.always = ("photos/img2.png", "half")
     summary = segment(f"{ROOT}/photos", f"{ROOT}/out")

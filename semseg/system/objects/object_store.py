@@ -210,7 +210,7 @@ def _store(scheme: str, bucket: str, environment: tuple[tuple[str, str], ...], p
         return _web_store(f"{scheme}://{bucket}", patience)
     endpoint = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL") or ""
     config: dict[str, Any] = {}
-    has_keys = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} <= variables.keys()
+    has_keys = all(variables.get(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
     if not has_keys and variables.get("AWS_SKIP_SIGNATURE", "").lower() not in ("1", "true"):
         config = _with_profile(bucket)
     return S3Store(bucket, **config, **_options(patience, allow_http=endpoint.startswith("http://")))
