@@ -12,6 +12,7 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -33,6 +34,7 @@ from semseg.compat.screen import (
     log_layer_decay,
     silence_noise,
 )
+from semseg.system.atomic import atomic_path
 
 
 def repair() -> None:
@@ -204,16 +206,24 @@ def forget_visualizer(cfg: Any) -> None:
 
 
 def write_scores_once() -> None:
-    """Let only rank 0 write the scores of a test.
+    """Let only rank 0 write the scores of a test, as a file that is whole or not there.
 
-    Defect: all ranks write the same JSON file at the same time, which sometimes damages it.
-    Cause: `LoggerHook.after_test_epoch` writes without checking the rank.
+    Defects: all ranks write the same JSON file at the same time, which sometimes damages it; and a power cut leaves a
+    part of it. Cause: `LoggerHook.after_test_epoch` writes without checking the rank, and under the final name.
     """
+    import mmengine.hooks.logger_hook as stock
     from mmengine.dist import master_only
-    from mmengine.hooks import LoggerHook
 
-    if not hasattr(LoggerHook.after_test_epoch, "__wrapped__"):
-        LoggerHook.after_test_epoch = master_only(LoggerHook.after_test_epoch)
+    hook, stock_dump = stock.LoggerHook, stock.dump
+    if hasattr(hook.after_test_epoch, "__wrapped__"):
+        return
+
+    def dump(obj: Any, file: Any) -> None:
+        with atomic_path(Path(file)) as temporary:
+            stock_dump(obj, temporary)
+
+    hook.after_test_epoch = master_only(hook.after_test_epoch)
+    stock.dump = dump  # pyrefly: ignore[bad-assignment] the hook gives no other arguments
 
 
 def use_registered_names_only() -> None:
