@@ -85,6 +85,8 @@ class LabelSpace:
             Train ids, uint8, same shape; values that are not in the table become IGNORED.
 
         Example:
+            >>> import numpy as np
+            >>> from semseg.labels import CITYSCAPES
             >>> CITYSCAPES.to_train_ids(np.array([[7, 26, 4]], np.uint8))  # road, car, static
             array([[  0,  13, 255]], dtype=uint8)
         """
@@ -97,6 +99,8 @@ class LabelSpace:
         """Translate a train-id image; values that are not classes become 0 (unlabeled).
 
         Example:
+            >>> import numpy as np
+            >>> from semseg.labels import CITYSCAPES
             >>> CITYSCAPES.to_label_ids(np.array([[0, 13, 255]], np.uint8))
             array([[ 7, 26,  0]], dtype=uint8)
         """
@@ -113,6 +117,7 @@ def distinct_colors(num_colors: int) -> list[tuple[int, int, int]]:
         num_colors: up to 255.
 
     Example:
+        >>> from semseg.labels import distinct_colors
         >>> distinct_colors(3)
         [(128, 0, 0), (0, 128, 0), (128, 128, 0)]
     """
@@ -128,6 +133,7 @@ def categories_of(classes: Sequence[str]) -> list[str] | None:
     """Return the Cityscapes category of each class; None where a class is not one of Cityscapes.
 
     Example:
+        >>> from semseg.labels import categories_of
         >>> categories_of(["road", "car"])
         ['flat', 'vehicle']
         >>> categories_of(["road", "boat"])

@@ -80,7 +80,8 @@ def run_examples(name):
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(Checker(), optionflags=FLAGS)
     report = io.StringIO()
-    tests = [test for test in doctest.DocTestFinder().find(module) if test.examples]
+    # without the names of the module: who copies an example has only what it imports
+    tests = [test for test in doctest.DocTestFinder().find(module, globs={}) if test.examples]
     assert tests, f"{name}: its examples are not in docstrings"
     for test in tests:  # by name: an evaluation, and a training after it in the same process
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):

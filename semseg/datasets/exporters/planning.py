@@ -40,6 +40,7 @@ def plan(request: Request) -> Package:
 
     Example:
         >>> from pathlib import Path
+        >>> import numpy as np
         >>> from semseg.datasets.exporters import Request, plan
         >>> from semseg.datasets.index_png import write_index_png
         >>> write_index_png(Path("pred/a.png"), np.ones((96, 128), np.uint8), [(128, 64, 128), (0, 0, 0)])

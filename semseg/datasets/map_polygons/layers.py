@@ -75,8 +75,10 @@ def write_polygons(request: Request, on_progress: Callable[[int, int], None] | N
             same mask again.
 
     Example:
-        >>> import rasterio
         >>> from pathlib import Path
+        >>> import numpy as np
+        >>> import rasterio
+        >>> from semseg.datasets.map_polygons.layers import Request, write_polygons
         >>> place = dict(crs="EPSG:32720", transform=rasterio.Affine(0.1, 0, 300_000, 0, -0.1, 6_300_000))
         >>> file = rasterio.open("mask.tif", "w", width=4, height=4, count=1, dtype="uint8", **place)
         >>> file.write(np.eye(4, dtype=np.uint8), 1)

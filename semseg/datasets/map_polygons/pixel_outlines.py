@@ -76,6 +76,7 @@ def encode_wkb(rings: Sequence[np.ndarray]) -> bytes:
 
     Example:
         >>> import numpy as np
+        >>> from semseg.datasets.map_polygons.pixel_outlines import decode_wkb, encode_wkb
         >>> square = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)], float)
         >>> len(encode_wkb([square]))
         93
