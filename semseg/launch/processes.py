@@ -33,7 +33,7 @@ def was_restarted(work_dir: str | Path) -> bool:
     """
     since = float(os.environ.get("SEMSEG_LAUNCHED", "inf")) - _CLOCK_SKEW_S
     count = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
-    return count > 0 and any(path.stat().st_mtime > since for path in Path(work_dir).glob("*.pth"))
+    return count > 0 and any(path.stat().st_mtime > since for path in Path(work_dir).glob("[!.]*.pth"))
 
 
 def main() -> int:

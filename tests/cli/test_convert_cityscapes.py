@@ -107,7 +107,7 @@ def test_ctrl_c_ends_it_cleanly(tmp_path, num_processes):
         text=True,
         start_new_session=True,
     )
-    while not list(tmp_path.rglob("*.png")):
+    while not list(tmp_path.rglob("[!.]*.png")):  # hidden ones are not whole yet
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all processes
     stdout, stderr = process.communicate(timeout=10)

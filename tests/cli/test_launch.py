@@ -56,6 +56,8 @@ def test_a_restarted_process_goes_on_from_what_this_launch_has_saved(tmp_path, m
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     assert not processes.was_restarted(tmp_path)
     checkpoint_path = tmp_path / "iter_8000.pth"
+    (tmp_path / ".iter_8000.1-0.tmp.pth").touch()  # killed while it saved
+    assert not processes.was_restarted(tmp_path)
     checkpoint_path.touch()
     assert processes.was_restarted(tmp_path)
     os.utime(checkpoint_path, (time.time(), time.time() - 3600))  # of an earlier run in the same folder

@@ -43,7 +43,7 @@ def start(folder, out_dir, seconds, *flags, **options):
 
 def wait_for_masks(out_dir, count):
     deadline = time.monotonic() + 60
-    while len(list(out_dir.glob("pred/*.png"))) < count:
+    while len(list(out_dir.glob("pred/[!.]*.png"))) < count:  # hidden ones are not whole yet
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

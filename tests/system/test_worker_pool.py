@@ -78,7 +78,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", command], pass_fds=[write_fd])
     os.close(write_fd)
     deadline = time.monotonic() + 30
-    while not list(tmp_path.rglob("*.png")) and time.monotonic() < deadline:
+    while not list(tmp_path.rglob("[!.]*.png")) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()
     process.wait()

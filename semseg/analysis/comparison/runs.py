@@ -67,7 +67,7 @@ def check_same_comparison(plan: Plan) -> None:
 
 def _check_same(plan: Plan, run: Run) -> None:
     record = read_record(run.folder)
-    if record is None or (record["state"] != "finished" and not any(run.folder.glob("*.pth"))):
+    if record is None or (record["state"] != "finished" and not any(run.folder.glob("[!.]*.pth"))):
         return  # nothing is trained yet
     expected = _identity(plan, run)
     for key, what in (("schema", "format"), ("budget", "budget"), ("digest", "config"), ("data", "data")):
