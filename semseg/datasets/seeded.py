@@ -102,7 +102,16 @@ class SeedHook(Hook):
         before = runner.message_hub.runtime_info.get("batch_parts", now)
         changed = [f"{before[name]} {name} before, {value} now" for name, value in now.items() if before[name] != value]
         if runner.iter and changed:
-            runner.logger.warning(f"resumed with another batch ({'; '.join(changed)}): not the same run, bit for bit")
+            is_moved = (
+                before["processes"] * before["images per process"] != now["processes"] * now["images per process"]
+            )
+            what = (
+                "it goes on at another place in the data"
+                if is_moved
+                else "the samples and augmentations of a step are the same, the order of the sums, dropout and batch"
+                " statistics of a process are not"
+            )
+            runner.logger.warning(f"resumed with another batch ({'; '.join(changed)}): {what}")
         runner.message_hub.update_info("batch_parts", now)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:

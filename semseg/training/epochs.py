@@ -133,7 +133,10 @@ def _without_pipelines(dataset: Mapping[str, Any]) -> dict[str, Any]:
 
 @DATA_SAMPLERS.register_module()
 class SeededEpochSampler(DefaultSampler):
-    """MMEngine's DefaultSampler; it yields the same indices, as `Draw`s, from which SeededDataset takes its seed."""
+    """MMEngine's DefaultSampler; it yields the same indices, as `Draw`s, from which SeededDataset takes its seed.
+
+    The number of processes makes no difference for a sample, only for those that fill up the last batch of a pass.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -148,7 +151,7 @@ class SeededEpochSampler(DefaultSampler):
         for i, index in enumerate(super().__iter__()):
             if i >= skipped:
                 draw = Draw(index)
-                draw.key = (self.seed, self.epoch * self.total_size + i * self.world_size + self.rank)
+                draw.key = (self.seed, self.epoch * len(self.dataset) + i * self.world_size + self.rank)
                 yield draw
 
 

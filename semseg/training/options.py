@@ -211,6 +211,7 @@ class FolderOptions:
     """The folder of a run, and the run that it continues."""
 
     resume: str | None = None
+    cfg_options: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

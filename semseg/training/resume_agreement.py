@@ -1,4 +1,4 @@
-"""Check that a run is continued with the same losses, class weights, crops, data, sizes and plugins.
+"""Check that a run is continued with the same losses, class weights, crops, data, sizes, batch and plugins.
 
 The unit of its length, which is epochs or iterations, and `performance` are compared, too.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -25,12 +25,14 @@ from semseg.config.schedule import counts_epochs
 from semseg.config.tree import as_list, heads, inner_datasets, type_name
 from semseg.datasets.built_sets import build_without_pipelines
 from semseg.errors import InvalidConfigError
+from semseg.system.machine import num_processes
 from semseg.system.wording import listing
 from semseg.training.options import FolderOptions
 from semseg.training.resume_sizes import KEPT_PIXELS, compare_sizes
 
 _IGNORED_KEYS = ("pipeline", "lazy_init", "serialize_data", "max_refetch", "backend_args", "test_mode")
 _NUM_SHOWN = 6  # names in a message
+_BATCH_KEY = "train_dataloader.batch_size"
 _LOSS_NAMES: dict[tuple[str, ...], str] = {
     ("CrossEntropyLoss",): "ce",
     ("CrossEntropyLoss", "OHEMPixelSampler"): "ohem",
@@ -45,17 +47,19 @@ def configure(cfg: Config, options: FolderOptions) -> Patch:
 
     Another `performance`, another unit of the length (epochs or iterations) and missing plugins are refused, too; a
     plugin that has changed gives a warning. Only what the checkpoint describes is compared. The same files in another
-    folder are the same data. The config is not changed.
+    folder are the same data. The number of processes may change as long as they train as many images in a step
+    together: other steps would begin at another place in the data. `cfg_options` with the batch size accept that.
+    The config is not changed.
 
     Raises:
         ValueError: the first difference, with both values and what to do; or the plugins that are missing.
     """
     if cfg.get("resume"):
-        _compare(cfg)
+        _compare(cfg, options.cfg_options)
     return Patch()
 
 
-def _compare(cfg: Config) -> None:
+def _compare(cfg: Config, cfg_options: Sequence[str]) -> None:
     description = description_of(read_checkpoint(cfg.load_from, mmap=True), cfg.load_from)
     if not isinstance(description.get("config"), dict):
         return
@@ -86,6 +90,26 @@ def _compare(cfg: Config) -> None:
     sizes = compare_sizes(before, now, bool(_option_values(command, "--rare-crops")))
     if sizes is not None:
         raise _refusal(cfg, sizes.before, sizes.now, f"with `cfg_options` {sizes.options}")
+    if not any(option.partition("=")[0] == _BATCH_KEY for option in cfg_options):
+        _compare_batches(cfg, before, description.get("num_processes"))
+
+
+def _compare_batches(cfg: Config, before: ConfigDict, num_before: Any) -> None:
+    """Compare the images of a step of all processes."""
+    sizes = before.train_dataloader.get("batch_size"), cfg.train_dataloader.get("batch_size")
+    numbers = num_before, num_processes(cfg.launcher)
+    if not all(isinstance(number, int) and number > 0 for number in (*sizes, *numbers)):
+        return  # a batch sampler has no batch size, and a description may hold anything
+    was, would_be = (size * number for size, number in zip(sizes, numbers, strict=True))
+    if was == would_be:
+        return
+    how = f"in {numbers[0]} processes" if was % numbers[1] else f"with `cfg_options` {_BATCH_KEY}={was // numbers[1]}"
+    raise _refusal(
+        cfg,
+        f"{was} images in a step ({numbers[0]} x {sizes[0]})",
+        f"{would_be} ({numbers[1]} x {sizes[1]}), at another place in the data",
+        f"{how} ({_BATCH_KEY}={sizes[1]} accepts the difference)",
+    )
 
 
 def _refusal(cfg: Config, was: str, would_be: str, how: str) -> InvalidConfigError:

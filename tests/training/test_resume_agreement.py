@@ -43,7 +43,7 @@ def finished(data, options=(), **flags):
     return for_training(load_config(CONFIG, options, work_dir=data.parents[1] / "run", data=data), check=False, **flags)
 
 
-def checkpoint(cfg, path, command=""):
+def checkpoint(cfg, path, command="", num_processes=1):
     """Write a checkpoint of a run of `cfg`, without the weights, and return its path."""
     init_default_scope("mmseg")
     datasets = {}
@@ -52,7 +52,8 @@ def checkpoint(cfg, path, command=""):
         while "dataset" in dataset:
             dataset = dataset.dataset
         datasets[split] = DATASETS.build({**dataset, "pipeline": []})
-    said = {**describe_run(Config(cfg.to_dict()), datasets, 0, 1), "command": f"python tools/train.py {command}"}
+    run = describe_run(Config(cfg.to_dict()), datasets, 0, num_processes)
+    said = {**run, "command": f"python tools/train.py {command}"}
     torch.save(
         {"meta": {"semseg": said}, "state_dict": {"a": torch.zeros(1)}, "optimizer": {}, "message_hub": {}}, path
     )
@@ -174,6 +175,26 @@ def test_pictures_that_were_added_do_not_change_the_sizes_of_a_resumed_run(data,
         pipelines = [inner_datasets(cfg[name].dataset)[0].pipeline for cfg in (before, resumed)]
         assert pipelines[0] == pipelines[1]
     assert before.model.to_dict() == resumed.model.to_dict()
+
+
+def test_the_processes_may_change_and_the_images_of_a_step_only_if_it_is_said(data, tmp_path):
+    one, two = "train_dataloader.batch_size=1", "train_dataloader.batch_size=2"
+    path = checkpoint(finished(data, [two]), tmp_path / "iter_2.pth", num_processes=2)
+    words = (
+        r"with 4 images in a step \(2 x 2\), .* with 2 \(1 x 2\), at another place .* with `cfg_options` {} \({} acc"
+    )
+    cfg = load_config(CONFIG, work_dir=tmp_path / "run", data=data)
+    cfg.train_dataloader.batch_size = 2
+    with raises(DIFFERS, words.format("train_dataloader.batch_size=4", two)):
+        for_training(cfg, check=False, resume=path)
+    assert finished(data, ["train_dataloader.batch_size=4"], resume=path).resume
+    assert for_training(cfg, check=False, resume=path, cfg_options=[two]).resume  # said, so it is wanted
+    odd = checkpoint(finished(data, [one]), tmp_path / "iter_3.pth", num_processes=3)
+    cfg.launcher = "pytorch"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORLD_SIZE", "2")
+        with raises(DIFFERS, r"with 3 .* \(3 x 1\), .* 4 \(2 x 2\), .*: resume it in 3 processes \(train"):
+            for_training(cfg, check=False, resume=odd)
 
 
 def test_a_checkpoint_without_a_description_is_continued(data, tmp_path):
