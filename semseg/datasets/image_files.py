@@ -14,6 +14,7 @@ from semseg.datasets.bands import Bands, Picture
 from semseg.datasets.photograph_kind import is_plain
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
 from semseg.datasets.stored_bands import read_header
+from semseg.datasets.truncation import find_damage
 from semseg.errors import InvalidDataError, MissingDataError
 
 _ORIENTATION = 0x0112  # EXIF tag
@@ -125,8 +126,11 @@ def read_mask(path: str | Path, exif: str = "apply") -> Image.Image:
     try:
         image = Image.open(path)
         image.load()
+        damage = find_damage(path.read_bytes())
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InvalidDataError(f"{path} is not a readable image ({error})", code="E-data-unreadable") from error
+    if damage:  # Pillow stops at the last row, and does not compare the checksums of a PNG's pixels
+        raise InvalidDataError(f"{path} is not a readable image ({damage})", code="E-data-unreadable")
     image = grey_gif(image)
     if exif == "apply" and image.getexif().get(_ORIENTATION, 1) != 1:
         turned = ImageOps.exif_transpose(image)

@@ -12,10 +12,10 @@ from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 from mmseg.registry import METRICS
-from PIL import Image
 from prettytable import PrettyTable
 
 from semseg.datasets.cityscapes.convert import instance_path
+from semseg.datasets.image_files import read_mask
 from semseg.datasets.index_png import write_index_png
 from semseg.errors import InvalidInputError
 from semseg.evaluation import scores
@@ -141,7 +141,7 @@ class ConfusionMetric(BaseMetric):
         path = instance_path(sample.get("seg_map_path") or "")
         if path is None:
             return None
-        instance_ids = np.asarray(Image.open(path))
+        instance_ids = np.asarray(read_mask(path, "ignore"))
         if instance_ids.shape != tuple(predicted.shape):  # the pipeline evaluates at another size
             return None
         counted = np.where(target.cpu().numpy() == self.ignore_index, 0, instance_ids)  # not outside of a roi

@@ -1,3 +1,4 @@
+import contextlib
 import re
 
 import numpy as np
@@ -223,3 +224,16 @@ def test_exif_turns_both_images_and_masks_or_none(tmp_path):
 def test_a_photograph_is_read_as_rgb(tmp_path):
     assert read_image(save(tmp_path / "p.png", RGB)).tolist() == RGB.tolist()
     assert read_image(save(tmp_path / "p.png", TRAIN_IDS)).shape == (2, 3, 3)
+
+
+def test_a_mask_whose_end_is_lost_is_refused_although_pillow_fills_it(tmp_path):
+    values = np.random.default_rng(0).integers(0, 3, (64, 96)).astype(np.uint8)
+    path = save(tmp_path / "mask.png", values)
+    content, num_filled = path.read_bytes(), 0
+    for length in range(len(content) // 3, len(content) - 50, 20):
+        path.write_bytes(content[:length] + bytes(len(content) - length))  # as a power cut may leave it
+        with contextlib.suppress(OSError):
+            num_filled += (np.asarray(Image.open(path)) != values).any()
+        with raises("E-data-unreadable", f"^{path} is not a readable image "):
+            decode_mask(path, rules(tmp_path, "ids"))
+    assert num_filled > 5

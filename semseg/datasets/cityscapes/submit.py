@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from semseg.datasets.truncation import find_damage
 from semseg.errors import InvalidDataError, InvalidInputError, MissingDataError
 from semseg.labels import CITYSCAPES, IGNORED
 from semseg.system.atomic import atomic_path
@@ -167,8 +168,11 @@ def _encode_label_ids(path: Path) -> bytes:
     try:
         with Image.open(path, formats=["PNG"]) as image:
             train_ids = np.asarray(image)
+        damage = find_damage(path.read_bytes())  # Pillow does not compare the checksums of the pixels
     except (OSError, SyntaxError, ValueError):
-        raise InvalidDataError("is truncated or damaged; write it again", code="E-data-unreadable") from None
+        train_ids, damage = np.empty(0, np.uint8), "not a PNG"
+    if damage:
+        raise InvalidDataError("is truncated or damaged; write it again", code="E-data-unreadable")
     counts = np.bincount(train_ids.ravel(), minlength=256)
     wrong = {int(value): int(counts[value]) for value in np.flatnonzero(counts) if value >= _NUM_CLASSES}
     if wrong:
