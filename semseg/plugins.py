@@ -24,6 +24,7 @@ from semseg.training import (  # noqa: F401
     stopping,
     strided_lovasz,
     trackers,
+    unreadable,
     val_loss,
 )
 from semseg.training.preflight import hook  # noqa: F401

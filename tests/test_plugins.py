@@ -12,7 +12,7 @@ NAMES = {
         *("AveragedWeightsHook", "ChannelsLastHook", "ClassMapHook", "ContactSheetHook", "ContinuationHook"),
         *("DescriptionHook", "FineTuningHook", "FrozenPartsHook", "GuardHook", "InputChannelsHook", "MonitorHook"),
         *("NotesHook", "OneCurveHook", "OverfitHook", "PanelHook", "PreflightHook", "ProgressBarHook", "ResultsHook"),
-        *("SafeCheckpointHook", "SeedHook", "StopHook", "StrictWeightsHook"),
+        *("SafeCheckpointHook", "SeedHook", "StopHook", "StrictWeightsHook", "UnreadableFilesHook"),
     ],
     "LOG_PROCESSORS": ["SegLogProcessor"],
     "LOOPS": ["ResumableEpochLoop"],

@@ -6,6 +6,7 @@ seed and its number. The number of data loader workers makes no difference.
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,14 @@ from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, HOOKS
+
+from semseg.errors import InvalidDataError, MissingDataError
+
+UNREADABLE = "unreadable"
+"""Key of the meta information of a sample that replaces others: the sentences that say why those cannot be read."""
+NUM_TRIED = 4
+"""How many samples are tried for one draw."""
+_CODES = ("E-data-unreadable", "E-data-missing")
 
 
 class Draw(int):
@@ -46,6 +55,9 @@ class SeededSampler(InfiniteSampler):
 class SeededDataset:
     """A dataset whose random transforms depend only on the draw, not on the process that runs them.
 
+    A sample whose files cannot be read is replaced by the next one in the set that can, or else by the first one that
+    this process has read; `UNREADABLE` in its meta information says so.
+
     Args:
         dataset: the dataset to wrap, or its config. Its transforms draw from `random`, `numpy.random` or `torch`.
         fast: compute transforms of MMSegmentation in less time, see `semseg.datasets.fast_transforms`. Photographs may
@@ -55,6 +67,7 @@ class SeededDataset:
 
     def __init__(self, dataset: Any, fast: bool = False, packed: str | None = None) -> None:
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self._first: dict | None = None
         # imported here, because with them comes MMSegmentation, which programs import later and quietly
         if packed is not None:
             from semseg.datasets.packed.loading import use_packed
@@ -73,8 +86,28 @@ class SeededDataset:
         """Return a sample; an index that is no `Draw` uses the current random states, as without the wrapper."""
         if not isinstance(index, Draw):
             return self.dataset[index]
-        with seeded(*index.key):
-            return self.dataset[int(index)]
+        sample, failures = self._read(index)
+        if failures:
+            sample = copy.deepcopy(self._first) if sample is None else sample
+            if sample is None or not hasattr(sample.get("data_samples"), "set_metainfo"):
+                raise failures[0]
+            sample["data_samples"].set_metainfo({UNREADABLE: list(map(str, failures))})
+        elif self._first is None:
+            self._first = copy.deepcopy(sample)
+        return sample
+
+    def _read(self, draw: Draw) -> tuple[Any, list[Exception]]:
+        """Return the sample of a draw, or one of those after it, or None; and why others cannot be read."""
+        failures: list[Exception] = []
+        for number in range(NUM_TRIED):
+            try:
+                with seeded(*draw.key):
+                    return self.dataset[(draw + number) % len(self)], failures
+            except (InvalidDataError, MissingDataError, OSError) as error:
+                if getattr(error, "code", _CODES[0]) not in _CODES:
+                    raise
+                failures.append(error)
+        return None, failures
 
     def __getattr__(self, name: str) -> Any:
         if name == "dataset":  # the attribute is missing while a copy is made

@@ -21,7 +21,7 @@ from semseg.datasets.masks import decode_mask, decode_pair
 from semseg.datasets.photograph_kind import is_plain
 from semseg.datasets.photographs import MOST_PIXELS, RGB_COLOR_TYPES, decode_photograph
 from semseg.datasets.roi import ignore_outside
-from semseg.errors import InvalidDataError
+from semseg.errors import InvalidDataError, MissingDataError
 from semseg.labels import CITYSCAPES, IGNORED
 
 
@@ -57,10 +57,14 @@ class LoadPhotograph(LoadImageFromFile):
         except Exception as error:
             if self.ignore_empty:
                 return None
+            path = results["img_path"]
             if isinstance(error, ValueError):
-                raise InvalidDataError(
-                    f"{results['img_path']}: {error}", code=getattr(error, "code", "E-data-unreadable")
-                ) from error
+                raise InvalidDataError(f"{path}: {error}", code=getattr(error, "code", "E-data-unreadable")) from error
+            if isinstance(error, FileNotFoundError):
+                raise MissingDataError(f"no image {path}", code="E-data-missing") from error
+            if isinstance(error, OSError):
+                reason = error.strerror or error
+                raise InvalidDataError(f"{path} cannot be read ({reason})", code="E-data-unreadable") from error
             raise
         if image is None:
             raise InvalidDataError(f"{results['img_path']}: not a readable image", code="E-data-unreadable")

@@ -62,7 +62,7 @@ def configure(cfg: Config, options: LoadingOptions) -> Patch:
     else:
         wrapper = dict(type="SeededDataset", fast=True, packed=options.packed)
         wraps = {("train_dataloader", "dataset"): (wrapper, "dataset")}
-    return Patch(values, wraps, [dict(type="SeedHook")], notes)
+    return Patch(values, wraps, [dict(type="SeedHook"), dict(type="UnreadableFilesHook")], notes)
 
 
 def _use_stock_sampling(cfg: Config) -> None:
@@ -83,4 +83,4 @@ def _use_stock_sampling(cfg: Config) -> None:
         sampler["type"] = _STOCK_SAMPLERS[type_name(sampler)]
     if counts_epochs(cfg) and type_name(sampler) == "InfiniteSampler":  # an epoch of it would never end
         sampler["type"] = "DefaultSampler"
-    remove_hooks(cfg, "SeedHook")
+    remove_hooks(cfg, "SeedHook", "UnreadableFilesHook")

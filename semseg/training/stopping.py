@@ -18,7 +18,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from semseg.config.patch import Patch
-from semseg.system.stopping import Stopped
+from semseg.system.stopping import GIVEN_UP, Stopped
 from semseg.training.checkpointing import SafeCheckpointHook
 from semseg.training.options import StoppingOptions
 from semseg.training.runner_parts import optim_wrapper_of
@@ -77,6 +77,7 @@ class StopHook(Hook):
     def __init__(self, max_time_s: float | None = None) -> None:
         self.max_time_s = max_time_s
         self._signal_code, self._signal_time_s = 0, 0.0  # exit code for the signal that came; 0: none
+        self._requested_code = 0
         self._group: Any = None
 
     def before_run(self, runner: Runner) -> None:
@@ -95,6 +96,10 @@ class StopHook(Hook):
         code = self._agree_on_code()
         if code and optim_wrapper_of(runner).should_update() and not self.is_last_train_iter(runner):
             self._stop(runner, code, runner.iter + 1)
+
+    def request(self, code: int) -> None:
+        """Stop after this step, in all processes, with an exit code."""
+        self._requested_code = code
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Stop in the middle of a validation; the resumed run repeats it."""
@@ -121,7 +126,7 @@ class StopHook(Hook):
 
     def _agree_on_code(self) -> int:
         """Return the exit code that the processes have agreed on, 0 to continue."""
-        code = self._signal_code
+        code = self._signal_code or self._requested_code
         if not code and self._deadline is not None and time.monotonic() > self._deadline:
             code = OUT_OF_TIME
         if self._group is None:
@@ -131,11 +136,16 @@ class StopHook(Hook):
         return int(highest)
 
     def _stop(self, runner: Runner, code: int, num_iters: int) -> None:
-        reason = "time is up" if code == OUT_OF_TIME else f"stopped by {signal.Signals(code - 128).name}"
+        reasons = {
+            OUT_OF_TIME: "time is up",
+            GIVEN_UP: "stopped, because too many files cannot be read (see the warnings)",
+        }
+        reason = reasons.get(code) or f"stopped by {signal.Signals(code - 128).name}"
         saved = [hook.save(runner, num_iters) for hook in runner.hooks if isinstance(hook, SafeCheckpointHook)]
         rest = (
             f"saved as {saved[0]}; go on with --resume" if saved else "nothing saved: the run has no SafeCheckpointHook"
         )
         if self._group is not None:  # the first process that ends would end the others
             torch.distributed.barrier(group=self._group)
-        raise Stopped(f"{reason} after iteration {num_iters}: {rest}", code)
+        is_shown = code != GIVEN_UP or is_main_process()  # every process shows the message of this code
+        raise Stopped(f"{reason} after iteration {num_iters}: {rest}" if is_shown else "", code)

@@ -111,7 +111,8 @@ def test_the_default_differs_from_stock_in_these_parts(tmp_path):
     path = write_config(tmp_path, "pspnet")
     stock = prepared(path, *SHORT, performance="stock")
     changed = differences(for_training(load_config(path, SHORT), cfg_options=SHORT), stock)
-    assert set(changed.pop("custom_hooks")) - set(HOOKS_OF_STOCK) == {"GuardHook", "PreflightHook", "SeedHook"}
+    hooks = {"GuardHook", "PreflightHook", "SeedHook", "UnreadableFilesHook"}
+    assert set(changed.pop("custom_hooks")) - set(HOOKS_OF_STOCK) == hooks
     assert {key: value for key, value in changed.items() if "dataset.dataset" not in key and value != "absent"} == {
         "optim_wrapper.optimizer.lr": 0.0025,
         "param_scheduler.0.eta_min": 2.5e-5,
