@@ -40,7 +40,7 @@ _LONGEST_FIRST = (  # so that no process is left with one of them at the end; th
     "config/test_model_zoo.py", "config/test_every_config.py", "cli/test_line.py", "cli/test_survival.py",
     "cli/test_benchmark.py", "cli/test_model_compare.py", "cli/test_main.py", "cli/test_demo.py", "cli/test_infer.py",
     "checkpoints/test_old_files.py", "export/test_model_file.py", "cli/test_model_export.py", "test_examples.py",
-    "test_examples_custom.py", "cli/test_data_option.py", "cli/test_slurm.py", "cli/test_gap.py",
+    "test_examples_cluster.py", "test_examples_custom.py", "cli/test_data_option.py", "cli/test_slurm.py", "cli/test_gap.py",
     "cli/test_launch.py", "cli/test_machines.py", "cli/test_overfit.py", "cli/test_model.py", "cli/test_fine_tuning.py",
     "cli/test_tracking.py", "cli/test_wrapped_sets.py", "cli/test_preflight.py", "cli/test_analyze.py",
     "cli/test_fidelity.py", "training/test_stock_settings.py", "cli/test_balance.py",
