@@ -7,6 +7,7 @@ import pytest
 
 from semseg.datasets.dataset_file import read_dataset_file
 from semseg.datasets.stored_bands import read_stored
+from semseg.inference.openvino_predictor import parse
 from semseg.system.objects.local_copies import cached_model
 from tests.conftest import REPO, raises
 
@@ -43,6 +44,12 @@ def test_yaml_builds_no_objects(tmp_path, monkeypatch, tag):
     with raises("E-data-yaml", "dataset.yaml"):
         read_dataset_file(tmp_path / "dataset.yaml")
     assert not (tmp_path / "made").exists()
+
+
+def test_an_exported_model_with_a_doctype_is_refused():
+    for entity in ('a "aaaaaaaaaa"', 'a SYSTEM "file:///etc/passwd"'):
+        with pytest.raises(ValueError, match="document type"):
+            parse(f"<!DOCTYPE net [<!ENTITY {entity}>]><net>&a;</net>".encode())
 
 
 def test_a_config_is_not_read_from_http():
