@@ -30,10 +30,12 @@ test: .venv/installed-test  ## run all tests, in several processes
 test-quick: .venv/installed-test  ## run the tests that take no second each
 	$(PYTEST) -n auto --maxprocesses 4 -m "not slow"
 
-check: .venv/installed-test  ## check style, formatting and types
+check: .venv/installed-test  ## check style, formatting, types, syntax on other Pythons, and the pinned versions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
+	.ci/syntax
+	$(PYTEST) tests/test_constraints.py -q
 
 docs: .venv/installed-docs  ## write the API reference into docs/api, from the docstrings
 	$(BIN)/python -m pdoc --docformat google --no-show-source --output-directory docs/api $(API)
