@@ -210,7 +210,8 @@ class PackedSplit:
         if self._stored is not None:
             return self._stored.block(number)
         if self._bytes is None:  # in each process of its own
-            with Path(self._path).open("rb") as file:
+            assert isinstance(self._path, Path)
+            with self._path.open("rb") as file:
                 self._bytes = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         start = self._offsets[number]
         block = self._bytes[start : self._offsets[number + 1]]
