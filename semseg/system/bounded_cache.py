@@ -36,7 +36,7 @@ class BoundedCache:
         """Return the content of a file, or None if it is not there."""
         path = self._path(name)
         try:
-            with path.open("rb") as file:
+            with path.open("rb", buffering=0) as file:
                 if time.time() - os.fstat(file.fileno()).st_mtime > _TOUCHED_EVERY_S:
                     os.utime(path)
                 return file.read()

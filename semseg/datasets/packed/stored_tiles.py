@@ -24,6 +24,7 @@ from semseg.system.objects.reading_process import read_ranges
 
 _LIMIT_VARIABLE = "SEMSEG_TILE_CACHE_GB"
 _DEFAULT_LIMIT_GB = 50.0
+_NUM_HELD = 64  # tiles in memory, at most 16 MiB: RandomCrop looks at the masks of several parts before it takes one
 
 
 class StoredTiles:
@@ -44,18 +45,19 @@ class StoredTiles:
         # not the address: sets with the same content share their tiles, and a set that was packed anew has others
         self._name = hashlib.sha256(offsets.tobytes() + checksums.tobytes()).hexdigest()[:24]
         self._is_verified = np.zeros(len(checksums) // 2, bool)  # in the cache, by this process
-        self._pairs: dict[int, memoryview] = {}  # of the last crop
+        self._pairs: dict[int, memoryview] = {}  # that were read last, in this order
 
     def prepare(self, numbers: Sequence[int]) -> None:
-        """Read blocks, and forget all others.
+        """Read blocks, and hold them until the next ones are read.
 
         Raises:
             ValueError: the file is not the one that was packed.
             StorageError: it cannot be read.
         """
         wanted = sorted({number // 2 for number in numbers})
-        pairs = {pair: self._pairs.get(pair) or self._from_cache(pair) for pair in wanted}
-        missing = [pair for pair in wanted if pairs[pair] is None]
+        known = {pair: self._pairs.get(pair) or self._from_cache(pair) for pair in wanted}
+        pairs = {pair: content for pair, content in known.items() if content is not None}
+        missing = [pair for pair in wanted if pair not in pairs]
         if missing:
             bounds = self._offsets[2 * np.array(missing)], self._offsets[2 * np.array(missing) + 2]
             contents = read_ranges(self.address, *(each.tolist() for each in bounds))
@@ -68,7 +70,8 @@ class StoredTiles:
                     )
                 pairs[pair] = memoryview(content)
                 self._keep(pair, content)
-        self._pairs = {pair: content for pair, content in pairs.items() if content is not None}
+        others = [item for item in self._pairs.items() if item[0] not in pairs]
+        self._pairs = {**dict(others[max(0, len(others) + len(pairs) - _NUM_HELD) :]), **pairs}
 
     def block(self, number: int) -> memoryview:
         """Return a block, compressed; raises as `prepare`."""
@@ -108,10 +111,10 @@ def _cache() -> BoundedCache:
         limit_gb = float(text)
     except ValueError:
         limit_gb = math.nan
-    if not 0 <= limit_gb < math.inf:
+    if limit_gb != 0 and not 1 <= limit_gb < math.inf:
         raise InvalidInputError(
-            f"{_LIMIT_VARIABLE} is {text}; expected the largest size of the cache of tiles in gigabytes, such as 50,"
-            " or 0 for none",
+            f"{_LIMIT_VARIABLE} is {text}; expected the largest size of the cache of tiles in gigabytes, 1 or more, or"
+            " 0 for none",
             code="E-input-value",
         )
     return BoundedCache(cache_dir() / "tiles", limit_gb * 1e9)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
+from semseg.datasets.packed import stored_tiles
 from semseg.datasets.packed.store import PackedSplit
 from semseg.system.cache_folder import cache_dir
 from tests.conftest import raises
@@ -96,6 +97,17 @@ def test_a_crop_reads_its_tiles_only(storage, folder):
     assert len(tile_requests(storage)) == 1
 
 
+def test_few_tiles_are_held_in_memory(storage, folder, monkeypatch):
+    monkeypatch.setenv("SEMSEG_TILE_CACHE_GB", "0")
+    monkeypatch.setattr(stored_tiles, "_NUM_HELD", 2)
+    image, train_ids = PackedSplit(ADDRESS, "train").picture(0)
+    storage.requests.clear()
+    for column, num_requests in ((0, 1), (256, 2), (0, 2), (512, 3), (0, 3), (256, 4), (512, 5)):
+        train_ids[:9, column : column + 5]
+        assert len(tile_requests(storage)) == num_requests
+    assert np.array_equal(image[:, :], PackedSplit(folder, "train").picture(0)[0][:, :])
+
+
 @pytest.mark.parametrize("faults", [["cut"], ["500", "503"], ["half", "half"], ["slow"], ["cut", "500", "half"]])
 def test_what_fails_for_a_moment_is_read_whole(storage, folder, faults):
     split = PackedSplit(ADDRESS, "train")
@@ -169,7 +181,7 @@ def test_the_cache_may_be_small_or_not_writable(folder, monkeypatch, tmp_path):
     monkeypatch.setenv("SEMSEG_TILE_CACHE_GB", "0")
     assert_same(PackedSplit(ADDRESS, "train"), folder)
     assert cached() == []
-    for text in ("-1", "much", "inf", "nan"):
+    for text in ("-1", "0.5", "much", "inf", "nan"):
         monkeypatch.setenv("SEMSEG_TILE_CACHE_GB", text)
         with raises("E-input-value", f"SEMSEG_TILE_CACHE_GB is {text}; expected"):
             PackedSplit(ADDRESS, "train")

@@ -82,6 +82,7 @@ def test_an_interruption_leaves_no_answer_for_the_next_question(storage):
     assert reading.read_ranges(OBJECT, [3], [4]) == [CONTENT[3:4]]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "pass"])
 def test_the_reader_ends_with_its_process(end):
