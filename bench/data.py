@@ -58,9 +58,11 @@ def _loader(folder: Path, fast: bool, packed: Path | str | None = None, cache_di
 
     def load() -> None:
         for draw in draws(NUM_SAMPLES, NUM_PAIRS):
-            if cache_dir is not None:
+            if cache_dir is None:
+                dataset[draw]
+            else:
                 shutil.rmtree(cache_dir, ignore_errors=True)
-            dataset[draw]
+                copy.deepcopy(dataset)[draw]  # without the tiles that are in memory
 
     return Contender(load, work=(NUM_SAMPLES, "samples"))
 
