@@ -67,16 +67,20 @@ class Draws:
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_the_samples_are_those_from_the_disk(folder, town_file, num_workers):  # noqa: F811
+def test_the_samples_are_those_from_the_disk(storage, folder, town_file, num_workers):  # noqa: F811
     local, stored = (Draws(training_set(town_file, place)) for place in (folder, ADDRESS))
     context = "fork" if num_workers else None
-    for _ in range(2):  # the second time, tiles come from the cache
+    storage.faults = ["500", "cut", "half"]
+    for is_cached in (False, True):
+        storage.requests.clear()
         loader = DataLoader(stored, None, num_workers=num_workers, multiprocessing_context=context)
         samples = list(loader)
         assert len(samples) == NUM_DRAWS
         for sample, expected in zip(samples, local, strict=False):
             for array, expected_array in zip(sample, expected, strict=True):
                 assert np.array_equal(array, expected_array)
+        assert bool(tile_requests(storage)) is not is_cached
+    assert storage.faults == []
 
 
 def test_a_tile_is_read_once_and_then_from_the_cache(storage, folder):
