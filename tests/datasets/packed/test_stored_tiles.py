@@ -1,9 +1,13 @@
 """Packed sets in a storage: the same samples as from the disk, also when networks, servers and disks fail."""
 
+import functools
+import http.server
 import os
 import pickle
 import shutil
+import threading
 import traceback
+import urllib.request
 
 import numpy as np
 import pytest
@@ -52,6 +56,11 @@ def tile_requests(storage):
     return [path for method, path in storage.requests if path.endswith("train.tiles") and method == "GET"]
 
 
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
 class Draws:
     """Samples of a training, by the number of the draw."""
 
@@ -89,6 +98,27 @@ def test_a_tile_is_read_once_and_then_from_the_cache(storage, folder):
     storage.requests.clear()
     assert_same(pickle.loads(pickle.dumps(PackedSplit(ADDRESS, "train"))), folder)
     assert len(tile_requests(storage)) == 1  # its size
+
+
+def test_a_web_server_will_do_if_it_has_ranges(storage, folder):
+    headers = {
+        "x-amz-acl": "public-read",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=x/20240101/us-east-1/s3/aws4_request",
+        "Content-Type": "application/octet-stream",
+    }
+    for path in folder.iterdir():
+        url = f"{storage.moto_url}/{BUCKET}/public/{path.name}"
+        urllib.request.urlopen(urllib.request.Request(url, path.read_bytes(), headers, method="PUT")).close()
+    assert_same(PackedSplit(f"{storage.url}/{BUCKET}/public", "train"), folder)
+
+
+def test_a_web_server_without_ranges_is_said(folder):
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with raises("E-storage-refused", "/pack.json: the server sends whole files only"):
+            PackedSplit(f"http://127.0.0.1:{server.server_port}/", "train")
+        server.shutdown()
 
 
 def test_a_crop_reads_its_tiles_only(storage, folder):
