@@ -1,8 +1,14 @@
-"""Load training samples in one process and one thread: from PNG files of 2048x1024, and from a packed set."""
+"""Load training samples in one process and one thread: from PNG files of 2048x1024, and from a packed set.
+
+With BENCH_STORAGE=s3://bucket/folder, also from a copy of the packed set that is written there, with an empty cache on
+the disk before each sample, and with a full one.
+"""
 
 from __future__ import annotations
 
 import copy
+import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -36,7 +42,9 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     compat.repair()
     write_set(folder / "set", NUM_PAIRS)
     pack_split(parts_of_dataset_file(folder / "set/dataset.yaml", "train"), "train", folder / "packed")
-    ours = {"files": _loader(folder, fast=True), "packed set": _loader(folder, fast=True, packed="packed")}
+    ours = {"files": _loader(folder, fast=True), "packed set": _loader(folder, fast=True, packed=folder / "packed")}
+    if address := os.environ.get("BENCH_STORAGE"):
+        ours |= _stored_loaders(folder, address)
     sides = {case: {"ours": contender} for case, contender in ours.items()}
     if stock:
         for side in sides.values():
@@ -44,17 +52,35 @@ def cases(stock: bool, folder: Path) -> dict[str, dict[str, Contender]]:
     return sides
 
 
-def _loader(folder: Path, fast: bool, packed: str | None = None) -> Contender:
-    dataset = training_set(folder / "set", fast, None if packed is None else folder / packed)
+def _loader(folder: Path, fast: bool, packed: Path | str | None = None, cache_dir: Path | None = None) -> Contender:
+    """Return a loader; it empties a cache before each sample if it gets one."""
+    dataset = training_set(folder / "set", fast, packed)
 
     def load() -> None:
         for draw in draws(NUM_SAMPLES, NUM_PAIRS):
-            dataset[draw]
+            if cache_dir is None:
+                dataset[draw]
+            else:
+                shutil.rmtree(cache_dir, ignore_errors=True)
+                copy.deepcopy(dataset)[draw]  # without the tiles that are in memory
 
     return Contender(load, work=(NUM_SAMPLES, "samples"))
 
 
-def training_set(root: Path, fast: bool, packed: Path | None = None):
+def _stored_loaders(folder: Path, address: str) -> dict[str, Contender]:
+    from semseg.system.objects.addresses import parse_address
+    from semseg.system.objects.object_store import upload
+
+    for name in ("train.tiles", "train.npz", "pack.json"):
+        upload(folder / "packed" / name, parse_address(address) / name)
+    loaders = {}
+    for case, emptied in (("empty", folder / "empty"), ("full", None)):
+        os.environ["SEMSEG_CACHE"] = str(folder / case)
+        loaders[f"packed set in a storage, {case} cache"] = _loader(folder, True, address, emptied)
+    return loaders
+
+
+def training_set(root: Path, fast: bool, packed: Path | str | None = None):
     """Return a data set of training samples: as `tools/train.py` loads them, or (not `fast`) as MMSegmentation does."""
     from mmengine.registry import init_default_scope
 

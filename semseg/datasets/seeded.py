@@ -62,7 +62,7 @@ class SeededDataset:
         dataset: the dataset to wrap, or its config. Its transforms draw from `random`, `numpy.random` or `torch`.
         fast: compute transforms of MMSegmentation in less time, see `semseg.datasets.fast_transforms`. Photographs may
             differ by one grey level after they are scaled; later changes of the colours can enlarge it.
-        packed: folder of a packed set to read instead of the files, see `semseg.datasets.packed`.
+        packed: folder or address of a packed set to read instead of the files, see `semseg.datasets.packed`.
     """
 
     def __init__(self, dataset: Any, fast: bool = False, packed: str | None = None) -> None:

@@ -42,7 +42,9 @@ class LoadingOptions:
     """Loading of the samples."""
 
     packed: str | None = option(
-        metavar="DIR", help="read training samples from this packed set, which tools/dataset.py pack has written"
+        metavar="DIR",
+        help="read training samples from this packed set, which tools/dataset.py pack has written; a folder, or an"
+        " address such as s3://bucket/town",
     )
     performance: str = FAST
 

@@ -14,7 +14,7 @@ from semseg.config.tree import built_datasets
 from semseg.datasets.lazy_pictures import LazyPicture
 from semseg.datasets.packed.packing import file_facts
 from semseg.datasets.packed.rules import loading_steps, reading_rules
-from semseg.datasets.packed.store import PackedSplit, read_marker
+from semseg.datasets.packed.store import PackedSplit, as_folder, read_marker
 from semseg.errors import InvalidDataError
 
 
@@ -50,13 +50,13 @@ def use_packed(dataset: Any, folder: str | Path) -> None:
 
     Args:
         dataset: as MMEngine builds it, wrapped or not.
-        folder: of the packed set.
+        folder: of the packed set, or its address.
 
     Raises:
         FileNotFoundError: there is no such packed set.
         ValueError: it does not hold all pictures, files have changed since, or it was packed with other rules.
     """
-    splits = [PackedSplit(folder, name) for name in read_marker(Path(folder))["splits"]]
+    splits = [PackedSplit(folder, name) for name in read_marker(as_folder(folder))["splits"]]
     for part in built_datasets(dataset):
         infos = [part.get_data_info(i) for i in range(len(part))]
         if not infos:
@@ -67,7 +67,7 @@ def use_packed(dataset: Any, folder: str | Path) -> None:
 
 def _loader_of(splits: list[PackedSplit], infos: list[dict], rules: dict[str, str]) -> LoadPacked:
     paths = [os.path.abspath(info["img_path"]) for info in infos]  # noqa: PTH100
-    candidates = [(one, names) for one in splits for names in (one.names, one.moved_names)]
+    candidates = [(one, names) for one in splits for names in (one.names, _moved_names(one, paths))]
     chosen, names = min(candidates, key=lambda candidate: len(set(paths) - set(candidate[1])))
     numbers = {name: number for number, name in enumerate(names)}
     missing = [path for path in paths if path not in numbers]
@@ -86,6 +86,14 @@ def _loader_of(splits: list[PackedSplit], infos: list[dict], rules: dict[str, st
         )
     _check_files(chosen, [numbers[path] for path in paths], infos)
     return LoadPacked(chosen, {info["img_path"]: numbers[path] for info, path in zip(infos, paths, strict=True)})
+
+
+def _moved_names(split: PackedSplit, paths: list[str]) -> list[str]:
+    """Return the names of the photographs if all of them were moved; a set in a storage does not say where to."""
+    if isinstance(split.folder, Path):
+        return split.moved_names
+    old, new = (os.path.commonpath([os.path.dirname(name) for name in names]) for names in (split.names, paths))  # noqa: PTH120
+    return [new + name[len(old) :] for name in split.names]
 
 
 def _check_files(split: PackedSplit, numbers: list[int], infos: list[dict]) -> None:

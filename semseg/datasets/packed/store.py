@@ -24,14 +24,17 @@ import math
 import mmap
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from semseg.errors import InvalidDataError, MissingDataError
+from semseg.datasets.packed.stored_tiles import StoredTiles
+from semseg.errors import InvalidDataError, MissingDataError, MissingStorageError
+from semseg.system.objects.addresses import Address, is_address, parse_address
+from semseg.system.objects.reading_process import read_object, read_size
 
 TILE_PX = 256  # smaller tiles cost more calls, larger ones more pixels beside the crop: little difference
 VERSION = 2
@@ -54,15 +57,16 @@ def lz4_block() -> Any:
     return module
 
 
-def read_marker(folder: Path) -> dict:
+def read_marker(folder: Path | Address) -> dict:
     """Return the content of `pack.json`.
 
     Raises:
         FileNotFoundError: the folder holds no packed set, or one that is not complete.
         ValueError: another version of this project has written it.
+        StorageError: the folder is in a storage, which refused the file.
     """
     path = folder / MARKER
-    if not path.is_file():
+    if isinstance(folder, Path) and not (folder / MARKER).is_file():
         hint = (
             "its packing was interrupted: run the same command again"
             if any(folder.glob("*.partial"))
@@ -70,7 +74,16 @@ def read_marker(folder: Path) -> dict:
         )
         raise MissingDataError(f"{folder} is no packed set; {hint}", code="E-data-packed")
     try:
-        marker = json.loads(path.read_text())
+        content = _read(path)
+    except MissingStorageError as error:
+        if error.code == "E-storage-no-bucket":
+            raise
+        raise MissingDataError(
+            f"{folder} is no packed set, {MARKER} is missing; copy a packed set there, this file last",
+            code="E-data-packed",
+        ) from None
+    try:
+        marker = json.loads(content)
         if not isinstance(marker, dict) or not isinstance(marker.get("splits", {}), dict):
             raise ValueError("it is no table")
     except ValueError as error:
@@ -83,25 +96,36 @@ def read_marker(folder: Path) -> dict:
     return marker
 
 
+def as_folder(folder: str | Path | Address) -> Path | Address:
+    """Return the folder of a packed set as what it is: an address, or a path on a disk."""
+    return parse_address(folder) if isinstance(folder, Address) or is_address(folder) else Path(folder)
+
+
+def _read(path: Path | Address) -> bytes:
+    return path.read_bytes() if isinstance(path, Path) else read_object(path)
+
+
 class PackedSplit:
     """One split of a packed set.
 
     Args:
-        folder: of the packed set.
+        folder: of the packed set; a path, or an address such as `s3://bucket/town`.
         split: train, val or test.
 
     Attributes:
         names: path of each photograph, as it was given when the set was packed.
+        moved_names: the same, if they were moved together with the packed set.
         rules: how photographs and masks were read, see `semseg.datasets.packed.rules`.
         facts: of the files, int64, shape (num_pictures, 2 or 3, 3); see above.
 
     Raises:
         FileNotFoundError: there is no such packed set or split.
         ValueError: its files are damaged.
+        StorageError: they are in a storage, which refused them.
     """
 
-    def __init__(self, folder: str | Path, split: str) -> None:
-        self.folder, self.split = Path(folder), split
+    def __init__(self, folder: str | Path | Address, split: str) -> None:
+        self.folder, self.split = as_folder(folder), split
         marker = read_marker(self.folder)
         if split not in marker["splits"]:
             raise MissingDataError(
@@ -112,18 +136,26 @@ class PackedSplit:
             raise self._damaged(f"{MARKER} does not describe {split}")
         self.rules: dict = about["rules"]
         index_path = self.folder / f"{split}.npz"
-        index = index_path.read_bytes() if index_path.is_file() else b""
+        index = _read(index_path) if isinstance(index_path, Address) or index_path.is_file() else b""
         if hashlib.sha256(index).hexdigest() != about["index_sha256"]:
             raise self._damaged(f"{split}.npz is not the file that was written")
         with np.load(io.BytesIO(index), allow_pickle=False) as arrays:
             self.sizes, self._first, self._offsets = arrays["sizes"], arrays["first"], arrays["offsets"]
             self._checksums, self.facts = arrays["checksums"], arrays["facts"]
             relative = json.loads(arrays["names"].tobytes())
-        self._path = self.folder / f"{split}.tiles"
-        if not self._path.is_file() or self._path.stat().st_size != self._offsets[-1]:
-            raise self._damaged(f"{split}.tiles is not complete")
         self.names = [os.path.normpath(os.path.join(about["folder"], name)) for name in relative]  # noqa: PTH118
-        self.moved_names = [os.path.normpath(self.folder.absolute() / name) for name in relative]
+        self.moved_names = self.names
+        if isinstance(self.folder, Path):
+            self.moved_names = [os.path.normpath(self.folder.absolute() / name) for name in relative]
+        self._path = self.folder / f"{split}.tiles"
+        self._stored: StoredTiles | None = None
+        if isinstance(self._path, Address):
+            self._stored = StoredTiles(self._path, self._offsets, self._checksums)
+            num_bytes = read_size(self._path)
+        else:
+            num_bytes = self._path.stat().st_size if self._path.is_file() else 0
+        if num_bytes != self._offsets[-1]:
+            raise self._damaged(f"{split}.tiles is not complete")
         self._bytes: memoryview | None = None
         self._is_verified = np.zeros(len(self._checksums), bool)
 
@@ -169,8 +201,16 @@ class PackedSplit:
         except lz4_block().LZ4BlockError as error:
             raise self._damaged(f"{self._path.name} at byte {self._offsets[number]}: {error}") from error
 
+    def prepare(self, numbers: Sequence[int]) -> None:
+        """Read blocks that will be asked for, all at once, if the set is in a storage."""
+        if self._stored is not None:
+            self._stored.prepare(numbers)
+
     def _block(self, number: int) -> memoryview:
+        if self._stored is not None:
+            return self._stored.block(number)
         if self._bytes is None:  # in each process of its own
+            assert isinstance(self._path, Path)
             with self._path.open("rb") as file:
                 self._bytes = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         start = self._offsets[number]
@@ -219,21 +259,23 @@ class TiledPicture:
         top, bottom, _ = part[0].indices(height)
         left, right, _ = part[1].indices(width)
         pixels = np.empty((max(0, bottom - top), max(0, right - left), *channels), np.uint8)
+        places = [  # of the tiles: row, column, number of the block
+            (row, column, self._first + 2 * (row * math.ceil(width / TILE_PX) + column))
+            for row in range(top // TILE_PX, math.ceil(bottom / TILE_PX))
+            for column in range(left // TILE_PX, math.ceil(right / TILE_PX))
+        ]
 
         def each() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-            tiles_per_row = math.ceil(width / TILE_PX)
-            for row in range(top // TILE_PX, math.ceil(bottom / TILE_PX)):
-                y = row * TILE_PX
+            self._split.prepare([number for _, _, number in places])
+            for row, column, number in places:
+                y, x = row * TILE_PX, column * TILE_PX
                 from_y, to_y = max(top, y), min(bottom, y + TILE_PX)
-                for column in range(left // TILE_PX, math.ceil(right / TILE_PX)):
-                    x = column * TILE_PX
-                    from_x, to_x = max(left, x), min(right, x + TILE_PX)
-                    shape = min(TILE_PX, height - y), min(TILE_PX, width - x), *self.shape[2:]
-                    content = self._split.tile(self._first + 2 * (row * tiles_per_row + column), math.prod(shape))
-                    tile = np.frombuffer(content, np.uint8).reshape(shape)
-                    yield (
-                        pixels[from_y - top : to_y - top, from_x - left : to_x - left],
-                        tile[from_y - y : to_y - y, from_x - x : to_x - x],
-                    )
+                from_x, to_x = max(left, x), min(right, x + TILE_PX)
+                shape = min(TILE_PX, height - y), min(TILE_PX, width - x), *self.shape[2:]
+                tile = np.frombuffer(self._split.tile(number, math.prod(shape)), np.uint8).reshape(shape)
+                yield (
+                    pixels[from_y - top : to_y - top, from_x - left : to_x - left],
+                    tile[from_y - y : to_y - y, from_x - x : to_x - x],
+                )
 
         return pixels, each()

@@ -93,6 +93,12 @@ def _other_error(error: Exception, text: str, code: str, status: str, address: A
         return UnavailableStorageError(
             f"{address}: the connection was cut again and again; try again later", code="E-storage-unavailable"
         )
+    if type(error).__name__ == "NotSupportedError":
+        return InvalidStorageError(
+            f"{address}: the server sends whole files only, and parts of them are needed (range requests); copy it to a"
+            " disk, or to another server",
+            code="E-storage-refused",
+        )
     if status:
         return InvalidStorageError(
             f"{address}: the storage refused the request ({code or status})", code="E-storage-refused"

@@ -17,6 +17,7 @@ from semseg.system.objects.addresses import STORAGES, Address
 from semseg.system.objects.failures import NO_CREDENTIALS, as_storage_error, no_credentials
 
 _PART_BYTES = 8 << 20  # of a body that are in memory; also of a multipart upload
+_GAP_BYTES = 64 << 10  # between two parts of an object, that are read too to save a request
 _CREDENTIALS_LAST = timedelta(minutes=10)  # then botocore is asked again, which renews temporary ones
 
 
@@ -113,6 +114,17 @@ def download(address: Address, path: Path) -> None:
             if part is None:
                 return
             file.write(part)
+
+
+def read_ranges(address: Address, starts: list[int], ends: list[int]) -> list[bytes]:
+    """Return parts of an object, from each start up to its end; they are read at the same time.
+
+    Raises:
+        StorageError: it is not there, or cannot be read.
+    """
+    with _explained(address):
+        store, key = _open(address)
+        return [bytes(part) for part in store.get_ranges(key, starts=starts, ends=ends, coalesce=_GAP_BYTES)]
 
 
 def upload(source: Path | bytes, address: Address) -> None:
