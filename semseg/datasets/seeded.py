@@ -21,7 +21,7 @@ from mmengine.registry import DATA_SAMPLERS
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, HOOKS
 
-from semseg.errors import InvalidDataError, MissingDataError
+from semseg.errors import InvalidDataError, MissingDataError, StorageError
 
 UNREADABLE = "unreadable"
 """Key of the meta information of a sample that replaces others: the sentences that say why those cannot be read."""
@@ -103,8 +103,8 @@ class SeededDataset:
             try:
                 with seeded(*draw.key):
                     return self.dataset[(draw + number) % len(self)], failures
-            except (InvalidDataError, MissingDataError, OSError) as error:
-                if getattr(error, "code", _CODES[0]) not in _CODES:
+            except (InvalidDataError, MissingDataError, StorageError, OSError) as error:
+                if getattr(error, "code", _CODES[0]) not in _CODES and not isinstance(error, StorageError):
                     raise
                 failures.append(error)
         return None, failures
