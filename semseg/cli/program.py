@@ -114,6 +114,11 @@ def run_tool(main: Callable[[], int | None]) -> None:
     except BrokenPipeError:  # the reader closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141  # same as a program ended by SIGPIPE
+    except RecursionError:  # of a reader of JSON, YAML or XML
+        if "--debug" in sys.argv:
+            raise
+        print("error: a file is nested too deeply to be read; --debug shows which reader", file=sys.stderr, flush=True)
+        code = 2
     except (*WRONG_INPUT, OSError) as error:
         if isinstance(error, OSError) and is_disk_full(error) and not isinstance(error, SemsegError):
             error = disk_error(error, getattr(error, "filename", None) or "a file")

@@ -164,7 +164,7 @@ def _convert_errors(name: Any) -> Generator[None]:
         raise InvalidCheckpointError(
             f"{name} carries code that needs other code, which is not installed: {error}", code="E-checkpoint-import"
         ) from error
-    except (RuntimeError, EOFError, LookupError, OSError) as error:
+    except (RuntimeError, EOFError, LookupError, OSError, ValueError, TypeError, ArithmeticError) as error:
         if "TorchScript" in str(error):
             raise InvalidCheckpointError(
                 f"{name} is a TorchScript archive, which is a program: use the checkpoint that it was made from",

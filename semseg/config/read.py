@@ -48,7 +48,7 @@ from semseg.config.schedule import fit_schedule, length_of
 from semseg.config.tree import datasets_of
 from semseg.config.version0 import check_version, name_in_version_1
 from semseg.config.views import scale_views
-from semseg.errors import InvalidConfigError, MissingConfigError
+from semseg.errors import InvalidCheckpointError, InvalidConfigError, MissingConfigError
 from semseg.system.objects.addresses import is_address, refuse_address
 from semseg.system.objects.local_copies import cached_model
 
@@ -99,6 +99,27 @@ def load_config(
     path = cached_model(path) if is_address(path) else Path(path)
     if not path.exists():
         path = find_recipe(path) or path
+    try:
+        return _read_and_check(path, options, work_dir, launcher, seed, data, content, plugins)
+    except (AttributeError, TypeError, LookupError) as error:
+        if not is_checkpoint(path):
+            raise
+        raise InvalidCheckpointError(
+            f"{path}: its description does not make a config ({type(error).__name__}: {error}): name the config too",
+            code="E-checkpoint-description",
+        ) from error
+
+
+def _read_and_check(
+    path: Path,
+    options: Sequence[str],
+    work_dir: str | Path | None,
+    launcher: str,
+    seed: int | None,
+    data: str | Path | Sequence[str | Path] | None,
+    content: Mapping[str, Any] | None,
+    plugins: str | Path | Sequence[str | Path] | None,
+) -> Config:
     compat.repair()
     import_modules_from_strings(["semseg.plugins"])  # every run uses hooks of this project
     imported = import_plugins(plugins)

@@ -111,6 +111,10 @@ def read_dataset_file(path: str | Path) -> DatasetFile:
         raise InvalidDataError(
             f"{where} is not YAML: {getattr(error, 'problem', None) or error}", code="E-data-yaml"
         ) from error
+    except RecursionError as error:
+        raise InvalidDataError(
+            f"{path}: its values are nested too deeply, or hold themselves (&name … *name)", code="E-data-yaml"
+        ) from error
     except ValueError as error:
         raise InvalidDataError(f"{path}: {error}", code=getattr(error, "code", "E-data-yaml")) from error
 

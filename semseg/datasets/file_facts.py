@@ -23,6 +23,7 @@ from semseg.datasets.bit_depth import MOST_BITS
 from semseg.datasets.dataset_keys import Color
 from semseg.datasets.groups.capture import read_capture
 from semseg.datasets.image_files import grey_gif
+from semseg.datasets.opencv_decoding import decode_by_opencv
 from semseg.datasets.photograph_kind import is_plain, read_kind
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
 from semseg.datasets.stored_bands import read_stored
@@ -182,7 +183,7 @@ def read_band_facts(path: Path, rules: BandRules, exif: str) -> ImageFacts:
 def _decode(content: bytes) -> tuple[np.ndarray, tuple]:
     """Return the pixels of a photograph as a training sees them, and the fields of its `Depth`, if it has one."""
     if is_plain(content):
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        pixels = decode_by_opencv(content, cv2.IMREAD_COLOR)
         if pixels is None:
             raise InvalidDataError("not a picture that OpenCV decodes", code="E-data-unreadable")
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), ()

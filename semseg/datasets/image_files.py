@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from semseg.datasets.bands import Bands, Picture
+from semseg.datasets.opencv_decoding import decode_by_opencv
 from semseg.datasets.photograph_kind import is_plain
 from semseg.datasets.photographs import MOST_PIXELS, decode_photograph
 from semseg.datasets.stored_bands import read_header
@@ -45,7 +46,7 @@ def read_image(
     content = path.read_bytes()
     if is_plain(content):  # as in training, also if the file is damaged
         flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if exif == "ignore" else 0)
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        image = decode_by_opencv(content, flags)
         if image is None:
             raise InvalidDataError(f"{path}: not a readable image", code="E-data-unreadable")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -132,7 +133,11 @@ def read_mask(path: str | Path, exif: str = "apply") -> Image.Image:
     if damage:  # Pillow stops at the last row, and does not compare the checksums of a PNG's pixels
         raise InvalidDataError(f"{path} is not a readable image ({damage})", code="E-data-unreadable")
     image = grey_gif(image)
-    if exif == "apply" and image.getexif().get(_ORIENTATION, 1) != 1:
+    try:
+        is_upright = exif == "ignore" or image.getexif().get(_ORIENTATION, 1) == 1
+    except Exception:  # only the metadata is damaged, as in `decode_photograph`
+        is_upright = True
+    if not is_upright:
         turned = ImageOps.exif_transpose(image)
         turned.format = image.format
         return turned

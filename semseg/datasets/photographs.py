@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from semseg.datasets.bit_depth import Depth, measure_depth, scale_to_8_bits, used_bits
+from semseg.datasets.opencv_decoding import decode_by_opencv
 from semseg.datasets.photograph_kind import PhotographKind, read_kind
 from semseg.errors import InvalidDataError
 
@@ -175,7 +176,7 @@ def _deep_values(image: Image.Image, source: Path | bytes) -> np.ndarray | None:
     if image.mode.startswith("I;16"):
         return None
     content = source if isinstance(source, bytes) else source.read_bytes()
-    values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    values = decode_by_opencv(content, cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16 or values.shape[:2] != image.size[::-1]:
         raise InvalidDataError(
             "not a readable image (its values of 16 bits cannot be decoded)", code="E-data-unreadable"

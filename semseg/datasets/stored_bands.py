@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from semseg.datasets import tiff_tags
+from semseg.datasets.opencv_decoding import decode_by_opencv
 from semseg.datasets.photographs import MAX_PIXELS, TooManyPixelsError, open_photograph
 from semseg.datasets.truncation import find_png_chunk
 from semseg.errors import InvalidDataError, SemsegError
@@ -256,7 +257,7 @@ def _open_png(content: bytes, exif: str) -> tuple[Header, Any]:
     alpha = num_bands - 1 if color in (4, 6) else None
 
     def read() -> np.ndarray:
-        values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        values = decode_by_opencv(content, cv2.IMREAD_UNCHANGED)
         if values is None:
             raise InvalidDataError("not a readable image", code="E-data-unreadable")
         values = values[..., None] if values.ndim == 2 else values[..., [2, 1, 0, 3][: values.shape[2]]]

@@ -60,6 +60,8 @@ class LoadPhotograph(LoadImageFromFile):
             path = results["img_path"]
             if isinstance(error, ValueError):
                 raise InvalidDataError(f"{path}: {error}", code=getattr(error, "code", "E-data-unreadable")) from error
+            if isinstance(error, cv2.error):  # for sizes above its limits
+                raise InvalidDataError(f"{path}: not a readable image", code="E-data-unreadable") from error
             if isinstance(error, FileNotFoundError):
                 raise MissingDataError(f"no image {path}", code="E-data-missing") from error
             if isinstance(error, OSError):

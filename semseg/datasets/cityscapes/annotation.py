@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from semseg.datasets.opencv_decoding import decode_by_opencv
 from semseg.errors import InvalidDataError
 from semseg.labels import CITYSCAPES, IGNORED, Label
 
@@ -47,7 +48,7 @@ def read_label_ids(path: Path) -> np.ndarray:
             image.verify()  # compares the checksums, which decoding does not
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # what Pillow raises for damaged files
         raise InvalidDataError("not a readable PNG", code="E-data-unreadable") from None
-    label_ids = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)  # takes 2/3 of Pillow's time
+    label_ids = decode_by_opencv(content, cv2.IMREAD_UNCHANGED)  # takes 2/3 of Pillow's time
     if label_ids is None:
         raise InvalidDataError("not a readable PNG", code="E-data-unreadable")
     if mode != "L" or label_ids.ndim != 2:

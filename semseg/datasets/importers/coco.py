@@ -8,13 +8,14 @@ Annotations that include hidden parts of objects need the order `file`.
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from semseg.datasets.importers.parsed import Annotated, Parsed
-from semseg.datasets.importers.shapes import Polygons, Runs, Size
+from semseg.datasets.importers.shapes import Polygons, Runs, stated_size
 from semseg.errors import InvalidDataError, MissingDataError
 
 
@@ -42,21 +43,24 @@ def parse(source: Path, images_dir: Path | None = None, order: str = "area") -> 
     if len(drawn) < len(content["images"]):
         raise InvalidDataError(f"{source}: several images share an id", code="E-data-annotation")
 
-    size_of = {image["id"]: _size(image) for image in content["images"]}
+    size_of = {
+        image["id"]: stated_size(image.get("width"), image.get("height"), f"{source}: image {image['id']!r}")
+        for image in content["images"]
+    }
     for index, annotation in enumerate(content["annotations"]):
         name = f"{source}: annotation {annotation.get('id', f'number {index}')}"
         image_id, category_id = annotation.get("image_id"), annotation.get("category_id")
-        if image_id not in drawn:
+        if not isinstance(image_id, Hashable) or image_id not in drawn:
             raise InvalidDataError(
                 f"{name} belongs to image {image_id!r}, which is not in 'images'", code="E-data-annotation"
             )
-        if category_id not in label_of:
+        if not isinstance(category_id, Hashable) or category_id not in label_of:
             raise InvalidDataError(
                 f"{name} has category {category_id!r}, which is not in 'categories'", code="E-data-annotation"
             )
         try:
             shape, area = _parse_segmentation(label_of[category_id], annotation.get("segmentation"))
-        except (KeyError, OverflowError, TypeError, ValueError) as error:
+        except (LookupError, OverflowError, TypeError, ValueError) as error:
             raise InvalidDataError(
                 f"{name} has a segmentation that is not COCO's ({error})", code="E-data-annotation"
             ) from None
@@ -104,11 +108,6 @@ def _read(source: Path) -> dict:
     if any("segments_info" in annotation for annotation in content["annotations"]):
         raise InvalidDataError(f"{source}: this is a panoptic file; give the instances file", code="E-data-annotation")
     return content
-
-
-def _size(image: dict) -> Size | None:
-    width, height = image.get("width"), image.get("height")
-    return (int(width), int(height)) if width and height else None
 
 
 def _parse_segmentation(label: str, segmentation: Any) -> tuple[Polygons | Runs, float]:

@@ -50,9 +50,10 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
     for attributes, shapes in reader.images:
         try:
             name, size = attributes["name"], (int(attributes["width"]), int(attributes["height"]))
-        except KeyError as error:
+        except (KeyError, ValueError) as error:
+            fault = f"without {error}" if isinstance(error, KeyError) else f"with a size that is no number ({error})"
             raise InvalidDataError(
-                f"{path}: an image without {error}; export as 'CVAT for images 1.1'", code="E-data-annotation"
+                f"{path}: an image {fault}; export as 'CVAT for images 1.1'", code="E-data-annotation"
             ) from None
         folders = (path.parent / "images", path.parent) if images_dir is None else (images_dir,)
         images.append(
@@ -126,7 +127,7 @@ class _Reader:
             try:
                 order = int(attributes.get("z_order", 0))
                 shapes.append((order, len(shapes), _parse_shape(tag, attributes, self.line_width_px)))
-            except (KeyError, ValueError) as error:
+            except (KeyError, OverflowError, ValueError) as error:
                 reason = f"no {error}" if isinstance(error, KeyError) else str(error)
                 raise InvalidDataError(
                     f"{self.path}: a {tag} of image {image.get('name')!r} is not CVAT's ({reason})",

@@ -87,7 +87,7 @@ def parse(source: Path, images_dir: Path | None = None) -> Parsed:
                 continue
             try:
                 shapes, size = _parse_results(results, left_out)
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
                 reason = f"no {error}" if isinstance(error, KeyError) else str(error)
                 raise InvalidDataError(
                     f"{where} has a region that is not Label Studio's ({reason})", code="E-data-annotation"

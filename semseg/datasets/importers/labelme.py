@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
 from semseg.datasets.importers.parsed import Annotated, Parsed
-from semseg.datasets.importers.shapes import Bitmap, Outline, Shape
+from semseg.datasets.importers.shapes import Bitmap, Outline, Shape, stated_size
 from semseg.errors import InvalidDataError, MissingDataError
 from semseg.system.folders import walk_files
 
@@ -49,9 +49,9 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
         shapes = []
         for index, shape in enumerate(content["shapes"]):
             try:
-                kind = shape.get("shape_type") or "polygon"
+                kind = str(shape.get("shape_type") or "polygon")
                 parsed_shape = _parse_shape(shape, kind, line_width_px or _LINE_WIDTH_PX)
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
                 raise InvalidDataError(
                     f"{path}: shape {index} is not one of labelme's ({_describe(error)})", code="E-data-annotation"
                 ) from None
@@ -60,12 +60,11 @@ def parse(source: Path, images_dir: Path | None = None, line_width_px: int | Non
             else:
                 shapes.append(parsed_shape)
         relative = path.relative_to(folder)
-        width, height = content.get("imageWidth"), content.get("imageHeight")
         images.append(
             Annotated(
                 name=relative.with_suffix("").as_posix(),
                 image_paths=_list_image_paths(path, relative, content["imagePath"], images_dir),
-                size=(int(width), int(height)) if width and height else None,
+                size=stated_size(content.get("imageWidth"), content.get("imageHeight"), path),
                 shapes=tuple(shapes),
                 embedded=ImageData(path) if content.get("imageData") else None,
             )

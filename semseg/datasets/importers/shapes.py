@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -216,6 +216,26 @@ def paint(shapes: Iterable[Shape], size: Size, id_of: Callable[[str], int]) -> P
         np.copyto(train_ids, np.uint8(train_id), where=mask)
         painted |= mask
     return Painting(train_ids, painted, covered)
+
+
+def stated_size(width: Any, height: Any, place: object) -> Size | None:
+    """Return the size of a picture that an annotation states; None if it states none.
+
+    Args:
+        width, height: as they were read.
+        place: of the annotation, for the error.
+
+    Raises:
+        ValueError: they are no numbers.
+    """
+    if not width or not height:
+        return None
+    try:
+        return int(width), int(height)
+    except (OverflowError, TypeError, ValueError):
+        raise InvalidDataError(
+            f"{place}: width {width!r} and height {height!r} are no numbers of pixels", code="E-data-annotation"
+        ) from None
 
 
 def require_pycocotools() -> ModuleType:
