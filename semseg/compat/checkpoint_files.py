@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy._core import multiarray
 
-from semseg.errors import InvalidCheckpointError
+from semseg.errors import InvalidCheckpointError, SemsegError
 
 
 def restricted_getattr(owner: Any, name: str) -> Any:
@@ -164,7 +164,9 @@ def _convert_errors(name: Any) -> Generator[None]:
         raise InvalidCheckpointError(
             f"{name} carries code that needs other code, which is not installed: {error}", code="E-checkpoint-import"
         ) from error
-    except (RuntimeError, EOFError, LookupError, OSError, ValueError, TypeError, ArithmeticError) as error:
+    except SemsegError:
+        raise
+    except Exception as error:  # damaged bytes raise almost any type
         if "TorchScript" in str(error):
             raise InvalidCheckpointError(
                 f"{name} is a TorchScript archive, which is a program: use the checkpoint that it was made from",
@@ -172,7 +174,8 @@ def _convert_errors(name: Any) -> Generator[None]:
             ) from error
         if isinstance(error, OSError) and (error.filename or isinstance(error, urllib.error.URLError)):
             raise
-        reason = (str(error) or "empty").splitlines()[0].partition(". ")[0]
+        text = "it asks for more memory than there is" if isinstance(error, MemoryError) else str(error) or "empty"
+        reason = text.splitlines()[0].partition(". ")[0]
         raise InvalidCheckpointError(
             f"{name} is not a complete checkpoint ({reason}); copy it again", code="E-checkpoint-damaged"
         ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -230,7 +231,7 @@ def _find_image(image: str, folders: tuple[Path, ...]) -> tuple[str, tuple[Path,
     """
     for folder in folders:
         for name in _ends(_path_in(image)):
-            if (folder / name).is_file():
+            if os.path.isfile(folder / name):  # noqa: PTH113 (a name that is too long is no file)
                 return name, (folder / name,)
     name = PurePosixPath(_path_in(image)).name or "image"
     return name, tuple(folder / name for folder in folders)
