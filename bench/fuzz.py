@@ -216,16 +216,21 @@ def pictures(rng: random.Random) -> Case:
     path.write_bytes(change_bytes(path.read_bytes(), rng))
 
     def read() -> None:
+        refusal = None
         for reader in (read_image, read_mask, read_photograph, read_header, read_stored):
-            with contextlib.suppress(SemsegError, OSError):
+            try:
                 reader(path)
+            except (SemsegError, OSError) as error:
+                refusal = error
+        if refusal is not None:
+            raise refusal
 
     return read, f"{suffix} {mode} {options}"
 
 
 def checkpoints(rng: random.Random) -> Case:
     """Read a checkpoint, and the config that it describes."""
-    meta = json.loads(_described())
+    meta = json.loads(described())
     content: Any = {"state_dict": {"weight": torch.zeros(2)}, "meta": change_values(meta, rng)}
     content = change_values({"meta": meta, "state_dict": {}}, rng) if rng.random() < 0.1 else content
     buffer = io.BytesIO()
@@ -238,7 +243,8 @@ def checkpoints(rng: random.Random) -> Case:
 _description: list[str] = []
 
 
-def _described() -> str:
+def described() -> str:
+    """Return the `meta` of a checkpoint of the demo's model, as JSON."""
     if not _description:
         cfg = load_config(CONFIG)
         dataset = dict(classes=["a", "b"], palette=[[0, 0, 0], [1, 1, 1]])

@@ -70,7 +70,7 @@ def test_a_kind_of_shape_that_is_a_list_is_left_out(tmp_path):
 
 
 def test_a_description_with_a_value_of_another_type_is_refused(tmp_path):
-    meta = json.loads(fuzz._described())
+    meta = json.loads(fuzz.described())
     meta["semseg"]["config"]["model"]["test_cfg"] = 3
     torch.save({"state_dict": {"a": torch.zeros(1)}, "meta": meta}, tmp_path / "best.pth")
     with raises("E-checkpoint-description", "its description does not make a config .*: name the config too"):
