@@ -27,7 +27,7 @@ UNREADABLE = "unreadable"
 """Key of the meta information of a sample that replaces others: the sentences that say why those cannot be read."""
 NUM_TRIED = 4
 """How many samples are tried for one draw."""
-_CODES = ("E-data-unreadable", "E-data-missing")
+_CODES = ("E-data-unreadable", "E-data-missing", "E-data-packed")
 
 
 class Draw(int):

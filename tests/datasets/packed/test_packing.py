@@ -24,7 +24,7 @@ from semseg.datasets.labelled_dataset import FolderSegDataset
 from semseg.datasets.packed.loading import LoadPacked
 from semseg.datasets.packed.packing import pack_split
 from semseg.datasets.packed.store import PackedSplit
-from semseg.datasets.seeded import Draw, SeededDataset
+from semseg.datasets.seeded import UNREADABLE, Draw, SeededDataset
 from semseg.system.claims import take_claim
 from tests.conftest import raises
 
@@ -346,3 +346,15 @@ def test_a_disk_that_is_full_or_fails_is_one_sentence_and_packing_continues(tmp_
         shutil.rmtree(tmp_path / "out")
         (tmp_path / "out").mkdir()
     assert number > 10
+
+
+def test_another_sample_takes_the_place_of_one_with_damaged_tiles(town_file, tmp_path):
+    pack(town_file, tmp_path / "packed")
+    split = PackedSplit(tmp_path / "packed", "train")
+    start, end = (int(split._offsets[split._first[number]]) for number in (0, 1))
+    path = tmp_path / "packed/train.tiles"
+    content = path.read_bytes()
+    path.write_bytes(content[:start] + bytes(end - start) + content[end:])
+    sample = take(training_set(town_file, tmp_path / "packed"), 0)["data_samples"]
+    assert sample.img_path.endswith("1.png")
+    assert "train.tiles at byte" in sample.get(UNREADABLE)[0]
